@@ -1,0 +1,8 @@
+"""``python -m pypxeboot``."""
+
+import sys
+
+from pypxeboot.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

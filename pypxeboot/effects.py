@@ -1,0 +1,58 @@
+"""What the pure half may ask the outside for.
+
+A loader (PXELINUX, an iPXE script) is a generator: it *yields* one of the effects below and is *sent* the
+reply named in its docstring. ``boot.py`` performs them under budgets; tests answer them from a dict of files.
+A network that does not answer at all is no reply: the driver raises, and the generator ends with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Optional, Union
+
+from pypxeboot.menu import Choice, Entry
+from pypxeboot.url import Location
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Get a small file into memory. Reply: :class:`Fetched`."""
+
+    location: Location
+    limit: int
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """``data`` of the file, or None and the reason (``not-found``, or the server's words) in ``error``."""
+
+    data: Optional[bytes]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Load:
+    """Get the kernel, initrds and modules of an entry, ready to be booted. Reply: :class:`Loaded`."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Whether all files of the entry are there and the kernel is one; ``error`` says what is not."""
+
+    ok: bool
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Log:
+    """Tell the reader of the log one line. Reply: None. ``warning`` also lands in the result."""
+
+    text: str
+    warning: bool = False
+
+
+Effect = Union[Fetch, Load, Log]
+Loader = Generator[Effect, Any, Choice]

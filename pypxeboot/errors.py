@@ -1,0 +1,92 @@
+"""The exceptions of pypxeboot. The exit code says the cause.
+
+    PxeBootError            1   anything else
+      UsageError            2   the command line or configuration file is wrong
+      NoLease               3   no DHCP server gave a usable address
+      NoBootSource          4   the network says nothing (usable) about what to boot
+      ConfigError           5   a boot configuration is broken, or names what is not there
+      FetchError            6   a file could not be fetched
+        NotFound            6   the server answered: there is no such file
+      Refused               7   policy or a limit: the thing is there, and will not be used
+      Aborted               8   the user or the toolstack ended it
+      HandoverError         9   the result cannot be expressed or handed over
+
+Library code raises; only ``cli.py`` prints and exits.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Optional
+
+
+class PxeBootError(Exception):
+    """Something ended the boot: one line what, and one line (``hint``) what to do about it."""
+
+    code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: Optional[str] = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(PxeBootError):
+    """The command line or the configuration file is wrong."""
+
+    code = 2
+
+
+class NoLease(PxeBootError):
+    """No DHCP server gave a usable address."""
+
+    code = 3
+
+
+class NoBootSource(PxeBootError):
+    """The network says nothing usable about what to boot."""
+
+    code = 4
+
+
+class ConfigError(PxeBootError):
+    """A boot configuration is broken or names something that does not exist."""
+
+    code = 5
+
+
+class FetchError(PxeBootError):
+    """A file could not be fetched: no answer, a broken answer, or an error from the server."""
+
+    code = 6
+
+
+class NotFound(FetchError):
+    """The server answered that there is no such file (or that we may not have it)."""
+
+
+class Refused(PxeBootError):
+    """The thing is there, but policy or a limit forbids its use; never retried."""
+
+    code = 7
+
+
+class Aborted(PxeBootError):
+    """The user or the toolstack ended the boot."""
+
+    code = 8
+
+
+class HandoverError(PxeBootError):
+    """The result cannot be expressed in the asked form, or cannot be handed over."""
+
+    code = 9
+
+
+KINDS: dict[str, type[PxeBootError]] = {
+    kind.__name__: kind
+    for kind in (
+        PxeBootError, UsageError, NoLease, NoBootSource, ConfigError, FetchError, NotFound,
+        Refused, Aborted, HandoverError,
+    )
+}  # fmt: skip
+"""Exception class by name: the closed set that may cross the process boundary."""

@@ -1,0 +1,74 @@
+"""What there is to boot: :class:`Menu` and :class:`Entry`, and which one it became: :class:`Choice`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Optional
+
+from pypxeboot.url import Location
+
+
+class Action(str, Enum):
+    """What an entry does."""
+
+    BOOT = "boot"
+    LOCALBOOT = "localboot"
+    REBOOT = "reboot"
+    POWEROFF = "poweroff"
+
+
+class Reason(str, Enum):
+    """Why this entry and no other."""
+
+    DEFAULT = "default"
+    TIMEOUT = "timeout"
+    ONTIMEOUT = "ontimeout"
+    LABEL = "label"
+    CHOSEN = "chosen"
+    WAITS_FOREVER = "waits-forever"
+    ONERROR = "onerror"
+    SCRIPT = "script"
+
+
+@dataclass(frozen=True)
+class Module:
+    """A multiboot module: the file and its command line (which includes the file's name)."""
+
+    location: Location
+    cmdline: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing to boot, all names resolved.
+
+    ``cmdline`` is text of :func:`pypxeboot.text.decode`; ``kernel`` is set when ``action`` is BOOT.
+    """
+
+    label: Optional[str]
+    action: Action
+    kernel: Optional[Location] = None
+    initrds: tuple[Location, ...] = ()
+    cmdline: str = ""
+    modules: tuple[Module, ...] = ()
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Menu:
+    """The entries of one configuration, in file order."""
+
+    entries: tuple[Entry, ...]
+    default: Optional[str] = None
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The entry that boots, why, and the configuration file that it stands in."""
+
+    entry: Entry
+    reason: Reason
+    config: Optional[Location]
+    menu: Optional[Menu] = None

@@ -1,0 +1,67 @@
+"""Fixtures of the tests that need more than Python."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable
+
+import pytest
+from ground import Site, kernels, net, tools
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Namespaces need root, and nothing stands in for it."""
+    if os.geteuid() == 0:
+        return
+    for item in items:
+        if item.get_closest_marker("netns"):
+            item.add_marker(pytest.mark.skip(reason="network namespaces need root"))
+
+
+@pytest.fixture(scope="session")
+def clean_machine() -> None:
+    """No namespaces of earlier runs that were killed."""
+    for name in ("ip", "bridge", "ss"):
+        tools.need(name)
+    net.remove_stale()
+
+
+@pytest.fixture
+def site(tmp_path: Path, clean_machine: None) -> Iterator[Site]:
+    """A hypervisor and a server beyond its bridge."""
+    with Site(tmp_path) as built:
+        yield built
+
+
+@pytest.fixture
+def host_site(tmp_path: Path, clean_machine: None) -> Iterator[Site]:
+    """A hypervisor that serves itself, bound to its bridge."""
+    with Site(tmp_path, server_on_host=True) as built:
+        yield built
+
+
+@pytest.fixture(scope="session")
+def probe_kernel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], bytes]:
+    """The bootable probe kernel with a tag patched in."""
+    for name in ("gcc", "ld", "objcopy"):
+        tools.need(name)
+    image = kernels.build(tmp_path_factory.mktemp("kernel"))
+    return lambda tag: kernels.tagged(image, tag)
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """The directory of packages that are unpacked instead of installed."""
+    return tools.CACHE
+
+
+@pytest.fixture
+def short_tmp() -> Iterator[Path]:
+    """A directory with a short path, for what is limited in length (UNIX sockets: 107 bytes)."""
+    path = Path("/tmp") / f"pxtest-{os.getpid()}"
+    path.mkdir()
+    yield path
+    shutil.rmtree(path)

@@ -1,0 +1,12 @@
+"""The test ground: network namespaces with real servers, and a kernel that says what it was handed.
+
+    tools.py     what must be installed, and where the cache is
+    net.py       Site: hypervisor and server namespaces, and runs of pypxeboot in them
+    servers.py   dnsmasq, ISC dhcpd, Kea, tftpd-hpa, atftpd, nginx, and a DHCP server that follows a script
+    guests.py    a guest that is already running: one more port with the same MAC
+    kernels.py   the probe kernel, and QEMU to boot it
+"""  # fmt: skip
+
+from ground.net import BRIDGE, MAC, SECOND_SERVER, SERVER, UUID, Run, Site, wait_until
+
+__all__ = ["BRIDGE", "MAC", "SECOND_SERVER", "SERVER", "UUID", "Run", "Site", "wait_until"]

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from ground import BRIDGE, MAC, SERVER, Site, guests, kernels, net, servers, tools
 
-TREE = {
-    "pxelinux.0": b"not run here\n",
-    "pxelinux.cfg/default": "DEFAULT a\n",
-    "big": bytes(range(256)) * 700,
+BIG = bytes(range(256)) * 700
+TREE: servers.Tree = {
+    "pxelinux.0": "not run here
+",
+    "pxelinux.cfg/default": "DEFAULT a
+",
+    "big": BIG,
 }
 
 netns = pytest.mark.netns
@@ -74,6 +77,12 @@ def tftp(site: Site, name: str) -> bytes:
     return subprocess.run(argv, capture_output=True, check=True, timeout=20).stdout
 
 
+def http(site: Site, name: str) -> bytes:
+    """A file and the status code behind it, by curl from the hypervisor's own address."""
+    argv = ["ip", "netns", "exec", site.hyp, tools.need("curl"), "-sS", "--noproxy", "*", "-w", "%{http_code}"]
+    return subprocess.check_output([*argv, f"http://{SERVER}/{name}"], timeout=20)
+
+
 @netns
 @pytest.mark.parametrize("kind", servers.KINDS)
 def test_dhcp_and_tftp_servers(tmp_path: Path, clean_machine: None, kind: str) -> None:
@@ -82,11 +91,7 @@ def test_dhcp_and_tftp_servers(tmp_path: Path, clean_machine: None, kind: str) -
         servers.start(site, kind, root, servers.Offer(options={209: "conf/x", 210: "http://h/p/"}))
         heard = udhcpc(site)
         assert f"ip='{servers.ADDRESS}'\n" in heard and f"siaddr='{SERVER}'\n" in heard
-        for value in (
-            "pxelinux.0",
-            "conf/x",
-            "http://h/p/",
-        ):  # under names that differ between versions of busybox
+        for value in ("pxelinux.0", "conf/x", "http://h/p/"):  # the names differ between busybox versions
             assert f"='{value}'\n" in heard
         assert tftp(site, "big") == BIG
         site.assert_nothing_left()
@@ -105,21 +110,8 @@ def test_web_server(tmp_path: Path, clean_machine: None) -> None:
     with Site(tmp_path, host_address=True) as site:
         root = servers.plant(tmp_path / "root", TREE)
         servers.nginx(site, root, "location /gone { return 410; }")
-        fetch = [
-            "ip",
-            "netns",
-            "exec",
-            site.hyp,
-            tools.need("curl"),
-            "-sS",
-            "--noproxy",
-            "*",
-            "-w",
-            "%{http_code}",
-            f"http://{SERVER}",
-        ]
-        assert subprocess.check_output([*fetch[:-1], f"{fetch[-1]}/big"]) == BIG + b"200"
-        assert subprocess.check_output([*fetch[:-1], f"{fetch[-1]}/gone"]).endswith(b"410")
+        assert http(site, "big") == BIG + b"200"
+        assert http(site, "gone").endswith(b"410")
 
 
 @netns

@@ -12,13 +12,7 @@ import pytest
 from ground import BRIDGE, MAC, SERVER, Site, guests, kernels, net, servers, tools
 
 BIG = bytes(range(256)) * 700
-TREE: servers.Tree = {
-    "pxelinux.0": "not run here
-",
-    "pxelinux.cfg/default": "DEFAULT a
-",
-    "big": BIG,
-}
+TREE: servers.Tree = {"pxelinux.0": "not run here\n", "pxelinux.cfg/default": "DEFAULT a\n", "big": BIG}
 
 netns = pytest.mark.netns
 
@@ -79,8 +73,8 @@ def tftp(site: Site, name: str) -> bytes:
 
 def http(site: Site, name: str) -> bytes:
     """A file and the status code behind it, by curl from the hypervisor's own address."""
-    argv = ["ip", "netns", "exec", site.hyp, tools.need("curl"), "-sS", "--noproxy", "*", "-w", "%{http_code}"]
-    return subprocess.check_output([*argv, f"http://{SERVER}/{name}"], timeout=20)
+    argv = ["ip", "netns", "exec", site.hyp, tools.need("curl"), "-sS", "--noproxy", "*"]
+    return subprocess.check_output([*argv, "-w", "%{http_code}", f"http://{SERVER}/{name}"], timeout=20)
 
 
 @netns

@@ -1,0 +1,404 @@
+"""The HTTP client: one file by GET, from a server that is not trusted.
+
+requests (and urllib3 and http.client under it) connect, speak TLS and read the head of the answer. The rest
+is done here, the same with every version of them: addresses and the deadline, redirects, and the body, which
+is read from the connection itself. So nothing is decoded, nothing is held in memory, and a body that is too
+short, too long or without end is seen. No proxy, netrc file, cookie jar or environment variable takes part.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+
+from pypxeboot import httpmessage, text
+from pypxeboot.errors import FetchError, PxeBootError, Refused
+from pypxeboot.httpmessage import Address
+
+if TYPE_CHECKING:
+    from requests import Response
+    from requests.adapters import HTTPAdapter
+
+REDIRECTS = 5  # as PXELINUX (http.c); iPXE and browsers follow more, but no boot server needs more
+
+_BLOCK = 1 << 18  # one read: large enough that the calls cost nothing, small enough for a 64 MiB process
+_HEAD_LIMIT = 1 << 18  # all of the head; http.client alone would take 100 lines of 64 KiB
+_LINE_LIMIT = 4096  # of a chunk's size with extensions, or a trailer
+_TRAILERS = 64
+_GRACE = 0.05  # seconds to see the end of a connection that the server said it would close
+_CA_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+)
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+Write = Callable[[Union[bytes, memoryview]], object]
+status_text = httpmessage.status_text
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A finished download: bytes, seconds, where it came from in the end, and the HTTP status (200)."""
+
+    size: int
+    seconds: float
+    url: str
+    status: int
+
+
+def ca_bundle() -> str:
+    """The file of the certificates trusted when nobody names another: the system's, else that of requests."""
+    for name in _CA_FILES:
+        if Path(name).is_file():
+            return name
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    return str(DEFAULT_CA_BUNDLE_PATH)
+
+
+def get(
+    url: str,
+    write: Write,
+    *,
+    limit: int,
+    deadline: float,
+    expect: Optional[Callable[[int], None]] = None,
+    ca_file: Optional[str] = None,
+    headers: Mapping[str, str] = _NOTHING,
+    cookies: Mapping[str, str] = _NOTHING,
+    user: Optional[str] = None,
+    password: Optional[str] = None,
+    log: Optional[Callable[[str], None]] = None,
+) -> Transfer:
+    """Give the file at ``url`` to ``write``, piece by piece, and say how it went.
+
+    At most ``limit`` bytes, until ``deadline`` (of ``time.monotonic()``). ``expect`` is told the size before
+    the first byte, where the server says it. ``write`` must be done with a piece when it returns: the memory
+    is used again. User and password go to the server of ``url`` only; headers and cookies also to where it
+    redirects (as PXELINUX does). Raises NotFound (4xx), FetchError (everything broken) and Refused (limit,
+    scheme, downgrade); what ``write`` and ``expect`` raise passes through.
+    """
+    started = time.monotonic()
+    address = httpmessage.parse(url)
+    if user is None:
+        user, password = address.user, address.password
+    login = {address.origin: httpmessage.basic_login(user, password or "")} if user is not None else {}
+    fields = httpmessage.request_fields(headers, cookies)
+    seen: list[str] = []
+    while len(seen) <= REDIRECTS:
+        seen.append(address.origin + address.target)
+        if address.origin in login:
+            fields["Authorization"] = login[address.origin]
+        else:
+            fields.pop("Authorization", None)
+        with _Exchange(address, deadline) as exchange:
+            exchange.ask(fields, ca_file)
+            if exchange.status not in httpmessage.REDIRECT_STATUS:
+                size = _receive(exchange, write, limit, expect)
+                return Transfer(size, time.monotonic() - started, str(address), exchange.status)
+            target = httpmessage.redirected(address, exchange.status, exchange.header("Location"))
+        if log:
+            log(f"{address}: {status_text(exchange.status)}, to {target}")
+        if target.origin + target.target in seen:
+            raise FetchError(f"{address}: redirects in a circle")
+        address = target
+    raise FetchError(f"{httpmessage.parse(url)}: more than {REDIRECTS} redirects")
+
+
+# ---- one request and its answer
+
+
+class _Exchange:
+    """One connection: the question, the head of the answer, and the stream that the body is read from."""
+
+    def __init__(self, address: Address, deadline: float) -> None:
+        self.address = address
+        self.deadline = deadline
+        self.head_left: Optional[int] = _HEAD_LIMIT
+        self.status = 0
+        self._answer: Optional[Response] = None
+        self._head: Optional[http.client.HTTPResponse] = None
+        self._stream: io.BufferedReader = io.BufferedReader(io.BytesIO())
+        self._block = memoryview(b"")
+
+    def __enter__(self) -> _Exchange:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._head is not None:
+            self._head.close()
+        if self._answer is not None:
+            self._answer.close()
+        self._stream.close()
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline; FetchError if there are none."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise FetchError(f"{self.address}: not done in time", hint="is the server overloaded or silent?")
+        return left
+
+    def ask(self, fields: Mapping[str, str], ca_file: Optional[str]) -> None:
+        """Send the request and read the head of the answer."""
+        from requests import Request, RequestException
+        from urllib3.exceptions import HTTPError
+
+        verify: Union[str, bool] = (ca_file or ca_bundle()) if self.address.scheme == "https" else False
+        try:
+            # requests is shown the server only: it would rewrite the path (%2e, //, quotes).
+            request = Request("GET", self.address.origin + "/", headers=dict(fields)).prepare()
+            self._answer = _adapter(self).send(request, stream=True, timeout=self.left, verify=verify)
+        except PxeBootError:
+            raise
+        except (RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+            raise _failure(self.address, error) from None
+        self.status = self._answer.status_code
+        self.head_left = None
+
+    def header(self, name: str) -> list[str]:
+        """All values of a header of the answer."""
+        values = self._head.headers.get_all(name, []) if self._head else []
+        return [str(value) for value in values]
+
+    def connect(self) -> socket.socket:
+        """A connection to one of the server's addresses; each gets its share of the time."""
+        host, port = self.address.host, self.address.port
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            reason = text.printable(error.strerror or str(error))
+            raise FetchError(f"{self.address}: no address of {host}: {reason}") from None
+        reason = "no address"
+        for index, (family, kind, protocol, _, where) in enumerate(found):
+            share = self.left / (len(found) - index)
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(share)
+                sock.connect(where)
+                return sock
+            except OSError as error:
+                sock.close()
+                reason = _reason(error)
+        hint = f"does a web server listen on port {port} of {host}?"
+        raise FetchError(f"{self.address}: cannot connect: {reason}", hint=hint)
+
+    def open(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        """The reader of the answer, in place of http.client's own: it reads through :class:`_Paced`."""
+        head = http.client.HTTPResponse(sock, *args, **kwargs)
+        head.fp.close()
+        head.fp = self._stream = io.BufferedReader(_Paced(self, sock), 1 << 16)
+        self._head = head
+        return head
+
+    def body(self, write: Write, size: int) -> int:
+        """Up to ``size`` bytes of the body to ``write``; how many there were."""
+        if not self._block:
+            self._block = memoryview(bytearray(_BLOCK))
+        got = 0
+        while got < size:
+            piece = self._block[: size - got]
+            try:
+                count = self._stream.readinto(piece)
+            except (OSError, ValueError) as error:
+                raise _failure(self.address, error) from None
+            if not count:
+                break
+            write(piece[:count])
+            got += count
+        return got
+
+    def line(self) -> bytes:
+        """One line of the chunk framing, without its end."""
+        try:
+            line = self._stream.readline(_LINE_LIMIT)
+        except (OSError, ValueError) as error:
+            raise _failure(self.address, error) from None
+        if not line.endswith(b"\n"):
+            raise FetchError(f"{self.address}: broken chunks: no end of line")
+        return line.rstrip(b"\r\n")
+
+    def more_follows(self) -> bool:
+        """Whether the server sends on after the body; waits only if it said that it will close."""
+        closing = any("close" in value.lower() for value in self.header("Connection"))
+        self.deadline = min(self.deadline, time.monotonic() + (_GRACE if closing else 0.001))
+        try:
+            return bool(self._stream.read(1))
+        except (OSError, ValueError, FetchError):
+            return False
+
+
+class _Paced(io.RawIOBase):
+    """The bytes of a socket, each read with no more time than the exchange has left."""
+
+    def __init__(self, exchange: _Exchange, sock: socket.socket) -> None:
+        self._exchange = exchange
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        exchange = self._exchange
+        self._sock.settimeout(exchange.left)
+        count = self._raw.readinto(buffer)
+        if exchange.head_left is not None:
+            exchange.head_left -= count or 0
+            if exchange.head_left < 0:
+                raise FetchError(f"{exchange.address}: the head of the answer has no end")
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Connection:
+    """What our connections do otherwise than urllib3's; mixed into its classes by :func:`_adapter`."""
+
+    exchange: _Exchange
+
+    def _new_conn(self) -> socket.socket:
+        return self.exchange.connect()
+
+    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        del url  # that of the server only; see ask()
+        return super().putrequest(method, self.exchange.address.target, *args, **kwargs)  # type: ignore[misc]
+
+    def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        return self.exchange.open(sock, *args, **kwargs)
+
+
+def _adapter(exchange: _Exchange) -> HTTPAdapter:
+    """The adapter of requests for one exchange; TLS 1.2 or newer, whatever the age of urllib3."""
+    from requests.adapters import HTTPAdapter
+    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    pools: dict[str, Any] = {}
+    for scheme, pool in (("http", HTTPConnectionPool), ("https", HTTPSConnectionPool)):
+        ours = type("Connection", (_Connection, pool.ConnectionCls), {"exchange": exchange})
+        pools[scheme] = type("Pool", (pool,), {"ConnectionCls": ours})
+    tls = create_urllib3_context()
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    adapter: Any = HTTPAdapter()
+    adapter.init_poolmanager(1, 1, ssl_context=tls)
+    adapter.poolmanager.pool_classes_by_scheme = pools
+    return adapter  # type: ignore[no-any-return]
+
+
+# ---- the body
+
+
+def _receive(exchange: _Exchange, write: Write, limit: int, expect: Optional[Callable[[int], None]]) -> int:
+    """The body to ``write``; its size."""
+    address, lengths = exchange.address, exchange.header("Content-Length")
+    httpmessage.check_status(address, exchange.status)
+    httpmessage.check_encoding(address, exchange.header("Content-Encoding"))
+    if httpmessage.is_chunked(address, exchange.header("Transfer-Encoding"), lengths):
+        return _receive_chunks(exchange, write, limit)
+    size = httpmessage.content_length(address, lengths)
+    if size is None:
+        return _receive_all(exchange, write, limit)
+    if size > limit:
+        raise _too_large(address, limit, size)
+    if expect:
+        expect(size)
+    got = exchange.body(write, size)
+    if got < size:
+        raise FetchError(f"{address}: the body ended after {got} of {size} bytes")
+    if exchange.more_follows():
+        raise FetchError(f"{address}: the body goes on after its {size} bytes")
+    return size
+
+
+def _receive_all(exchange: _Exchange, write: Write, limit: int) -> int:
+    """A body that ends with the connection."""
+    got = exchange.body(write, limit)
+    if exchange.body(lambda _: None, 1):
+        raise _too_large(exchange.address, limit)
+    return got
+
+
+def _receive_chunks(exchange: _Exchange, write: Write, limit: int) -> int:
+    """A body in chunks (RFC 9112 7.1)."""
+    got = 0
+    while True:
+        size = httpmessage.chunk_size(exchange.address, exchange.line())
+        if not size:
+            break
+        if got + size > limit:
+            raise _too_large(exchange.address, limit)
+        if exchange.body(write, size) < size:
+            raise FetchError(f"{exchange.address}: the body ended within a chunk, after {got} bytes")
+        if exchange.line():
+            raise FetchError(f"{exchange.address}: broken chunks: data after the end of one")
+        got += size
+    for _ in range(_TRAILERS):
+        if not exchange.line():
+            return got
+    raise FetchError(f"{exchange.address}: more than {_TRAILERS} trailers")
+
+
+def _too_large(address: Address, limit: int, size: Optional[int] = None) -> Refused:
+    has = "" if size is None else f"{text.size_text(size)}, "
+    return Refused(f"{address}: {has}more than the limit of {text.size_text(limit)}")
+
+
+# ---- what went wrong
+
+
+def _failure(address: Address, error: BaseException) -> FetchError:
+    """``error`` of any of the libraries as one of ours."""
+    from requests.exceptions import SSLError
+    from urllib3.exceptions import TimeoutError as TookTooLong
+
+    root = _innermost(error)
+    if isinstance(root, TookTooLong):  # holds no error of the socket
+        root = socket.timeout()
+    elif isinstance(error, SSLError) and not isinstance(root, OSError):  # urllib3 1.26 compares names itself
+        root = ssl.SSLCertVerificationError(1, str(root))
+        root.verify_message = str(root.args[1])
+    hint = None
+    if isinstance(root, ssl.SSLCertVerificationError):
+        hint = "if the certificate is right, name the authority that signed it as the CA file"
+    elif isinstance(root, ssl.SSLError):
+        hint = "the server must speak TLS 1.2 or newer"
+    return FetchError(f"{address}: {_reason(root)}", hint=hint)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The error that the wrappers of requests and urllib3 hold."""
+    for _ in range(8):
+        held = getattr(error, "reason", None)
+        inside = [part for part in (held, *error.args) if isinstance(part, BaseException)]
+        if not inside:
+            break
+        error = inside[0]
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, socket.timeout):
+        return "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS: {text.printable(error.verify_message)}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {text.printable((error.reason or str(error)).lower().replace('_', ' '))}"
+    if isinstance(error, http.client.LineTooLong):
+        return "a line of the answer is too long"
+    if isinstance(error, (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)):
+        return "the server closed the connection"
+    if isinstance(error, OSError) and error.strerror:
+        return text.printable(error.strerror)
+    return f"no proper HTTP answer: {text.printable(str(error) or type(error).__name__)}"

@@ -1,0 +1,149 @@
+"""Names of hosts, asked of the name servers of the guest's network, never of the host's own files."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+
+from pypxeboot import text
+
+if TYPE_CHECKING:
+    from dns.message import Message, QueryMessage
+
+_TRIES = 2  # rounds over all servers, as resolv.conf(5) has it
+_WAIT = 2.0  # seconds for one answer; a name server of the same site needs milliseconds
+_SERVERS = 3  # the first of them, as resolv.conf(5)
+_SEARCH = 6  # domains that are tried, as resolv.conf(5) had it
+_LIFETIME = 15.0  # seconds for one name, whatever there is to ask
+
+_Infos = list[tuple[Any, ...]]
+
+
+class Resolver:
+    """Asks ``servers`` (addresses); names without a dot are tried in the ``search`` domains first."""
+
+    def __init__(
+        self,
+        servers: Sequence[str],
+        search: Sequence[str] = (),
+        *,
+        wait: float = _WAIT,
+        lifetime: float = _LIFETIME,
+        port: int = 53,
+    ) -> None:
+        self._servers = list(servers)[:_SERVERS]
+        self._search = [domain.strip(".") for domain in search if text.is_dname(domain)][:_SEARCH]
+        self._wait = wait
+        self._lifetime = lifetime
+        self._port = port
+        self._known: dict[str, list[str]] = {}
+
+    def addresses(self, name: str) -> list[str]:
+        """The IPv4 addresses of ``name``, or its IPv6 ones if there are none; socket.gaierror if neither.
+
+        What was found is kept for the life of the resolver, which is one boot.
+        """
+        if name not in self._known:
+            self._known[name] = self._look_up(name)
+        return self._known[name]
+
+    def _look_up(self, name: str) -> list[str]:
+        if not text.is_dname(name):
+            raise socket.gaierror(socket.EAI_NONAME, "no host can have that name")
+        if not self._servers:
+            raise socket.gaierror(socket.EAI_FAIL, "DHCP gave no DNS server")
+        deadline = time.monotonic() + self._lifetime
+        for candidate in self._candidates(name):
+            for kind in ("A", "AAAA"):
+                found = self._ask(candidate, kind, deadline)
+                if found:
+                    return found
+        raise socket.gaierror(socket.EAI_NONAME, "the DNS does not know that name")
+
+    def _candidates(self, name: str) -> list[str]:
+        if "." in name:
+            return [name]
+        return [f"{name}.{domain}" for domain in self._search] + [name]
+
+    def _ask(self, name: str, kind: str, deadline: float) -> list[str]:
+        """The addresses of exactly ``name``; none if a server says so, gaierror if no server answers."""
+        import dns.exception
+        import dns.message
+        import dns.rdatatype
+
+        try:
+            query = dns.message.make_query(name, kind)
+        except (dns.exception.DNSException, ValueError):
+            return []  # too long with this domain
+        failure = "no DNS server answers"
+        for server in self._servers * _TRIES:
+            try:
+                reply = self._exchange(query, server, deadline)
+                if reply is None:
+                    failure = f"the DNS server {server} failed"
+                    continue
+                answer = reply.resolve_chaining().answer
+            except (dns.exception.DNSException, OSError, EOFError, ValueError):
+                continue
+            wanted = dns.rdatatype.from_text(kind)
+            return [str(item) for item in answer if item.rdtype == wanted][:8] if answer else []
+        raise socket.gaierror(socket.EAI_AGAIN, failure)
+
+    def _exchange(self, query: Message, server: str, deadline: float) -> Optional[QueryMessage]:
+        """The answer of ``server`` by UDP, by TCP if that is cut short; None if it says that it failed."""
+        import dns.message
+        import dns.query
+        import dns.rcode
+
+        wait = min(self._wait, deadline - time.monotonic())
+        if wait <= 0:
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer in time")
+        # Only a datagram from the address and port that were asked counts; others are skipped over.
+        reply, _ = dns.query.udp_with_fallback(query, server, wait, self._port, ignore_unexpected=True)
+        known = reply.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
+        return reply if known and isinstance(reply, dns.message.QueryMessage) else None
+
+
+def install(resolver: Resolver) -> Callable[[], None]:
+    """Let ``socket.getaddrinfo`` of this process ask ``resolver``. The function returned takes that back."""
+    original = socket.getaddrinfo
+
+    def getaddrinfo(
+        host: Union[bytes, str, None],
+        port: Union[bytes, str, int, None],
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> _Infos:
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
+        if name is None or _is_numeric(name):
+            return list(original(name, port, family, type, proto, flags | socket.AI_NUMERICHOST))
+        found: _Infos = []
+        for address in resolver.addresses(name):
+            if family in (0, _family(address)):
+                found += original(address, port, family, type, proto, socket.AI_NUMERICHOST)
+        if not found:
+            raise socket.gaierror(socket.EAI_NONAME, "no address of the wanted family")
+        return found
+
+    def restore() -> None:
+        socket.getaddrinfo = original
+
+    socket.getaddrinfo = getaddrinfo
+    return restore
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _family(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-from ground import Site, kernels, net, tools
+
+pytest.register_assert_rewrite("ground")
+
+from ground import Site, kernels, net, tools  # noqa: E402 - after the line above
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -25,9 +25,9 @@ EDGES = set(
 )
 VALUE_MODULES = set(
     """
-    __future__ abc base64 binascii bisect collections contextlib copy dataclasses enum fnmatch functools hashlib
-    http.HTTPStatus ipaddress itertools json math operator re shlex string struct textwrap types typing unicodedata
-    urllib.parse uuid zlib
+    __future__ abc base64 binascii bisect collections contextlib copy dataclasses enum fnmatch functools
+    hashlib http.HTTPStatus ipaddress itertools json math operator re shlex string struct
+    textwrap types typing unicodedata urllib.parse uuid zlib
     """.split()
 )
 CALLS_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}

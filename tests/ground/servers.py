@@ -46,7 +46,11 @@ class Offer:
     broadcast: bool = False
 
 
-def start(site: Site, kind: str, root: Path, offer: Offer = Offer()) -> Server:
+STANDARD = Offer()
+"""What is said where a test asks for nothing else."""
+
+
+def start(site: Site, kind: str, root: Path, offer: Offer = STANDARD) -> Server:
     """Start the DHCP and TFTP servers of ``kind`` over the tree ``root``; the DHCP server is given back."""
     if kind == "dnsmasq":
         return dnsmasq(site, root, offer)
@@ -61,7 +65,7 @@ def start(site: Site, kind: str, root: Path, offer: Offer = Offer()) -> Server:
 def dnsmasq(
     site: Site,
     root: Optional[Path],
-    offer: Optional[Offer] = Offer(),
+    offer: Optional[Offer] = STANDARD,
     *,
     ping: bool = False,
     pool: str = "10.77.0.100,10.77.0.200",
@@ -89,7 +93,7 @@ def dnsmasq(
     return server.wait_for("TFTP root is" if root is not None else "IP range" if offer else "started")
 
 
-def dhcpd(site: Site, offer: Offer = Offer()) -> Server:
+def dhcpd(site: Site, offer: Offer = STANDARD) -> Server:
     """ISC dhcpd. PXE options are forced as its users do it: joined to the client's request list."""
     names = {209: "conf-file", 210: "path-prefix"}
     codes = ",".join(f"{code:x}" for code in offer.options)
@@ -119,7 +123,7 @@ def dhcpd(site: Site, offer: Offer = Offer()) -> Server:
     return server.wait_for("Sending on   Socket/fallback")
 
 
-def kea(site: Site, offer: Offer = Offer()) -> Server:
+def kea(site: Site, offer: Offer = STANDARD) -> Server:
     """Kea's DHCPv4 server, leases in memory."""
     data = [{"name": "routers", "data": SERVER}]
     subnet = {

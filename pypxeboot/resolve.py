@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Union
 
 from pypxeboot import text
 
@@ -17,6 +17,7 @@ _TRIES = 2  # rounds over all servers, as resolv.conf(5) has it
 _WAIT = 2.0  # seconds for one answer; a name server of the same site needs milliseconds
 _SERVERS = 3  # the first of them, as resolv.conf(5)
 _SEARCH = 6  # domains that are tried, as resolv.conf(5) had it
+_ADDRESSES = 8  # of one name that are tried
 _LIFETIME = 15.0  # seconds for one name, whatever there is to ask
 
 _Infos = list[tuple[Any, ...]]
@@ -56,11 +57,14 @@ class Resolver:
         if not self._servers:
             raise socket.gaierror(socket.EAI_FAIL, "DHCP gave no DNS server")
         deadline = time.monotonic() + self._lifetime
+        failures: list[str] = []
         for candidate in self._candidates(name):
             for kind in ("A", "AAAA"):
-                found = self._ask(candidate, kind, deadline)
+                found = self._ask(candidate, kind, deadline, failures)
                 if found:
                     return found
+        if failures:
+            raise socket.gaierror(socket.EAI_AGAIN, failures[-1])
         raise socket.gaierror(socket.EAI_NONAME, "the DNS does not know that name")
 
     def _candidates(self, name: str) -> list[str]:
@@ -68,43 +72,50 @@ class Resolver:
             return [name]
         return [f"{name}.{domain}" for domain in self._search] + [name]
 
-    def _ask(self, name: str, kind: str, deadline: float) -> list[str]:
-        """The addresses of exactly ``name``; none if a server says so, gaierror if no server answers."""
+    def _ask(self, name: str, kind: str, deadline: float, failures: list[str]) -> list[str]:
+        """The addresses of exactly ``name``; none, with a line in ``failures``, if the servers only fail.
+
+        gaierror if no server answers at all: then there is no use in asking for another name.
+        """
         import dns.exception
         import dns.message
+        import dns.rcode
         import dns.rdatatype
 
         try:
             query = dns.message.make_query(name, kind)
         except (dns.exception.DNSException, ValueError):
             return []  # too long with this domain
-        failure = "no DNS server answers"
+        said = ""
         for server in self._servers * _TRIES:
             try:
                 reply = self._exchange(query, server, deadline)
-                if reply is None:
-                    failure = f"the DNS server {server} failed"
-                    continue
-                answer = reply.resolve_chaining().answer
+                if reply.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+                    answer = reply.resolve_chaining().answer or ()
+                    wanted = dns.rdatatype.from_text(kind)
+                    return [str(item) for item in answer if item.rdtype == wanted][:_ADDRESSES]
+                said = f"the DNS server {server} says {dns.rcode.to_text(reply.rcode())}"
             except (dns.exception.DNSException, OSError, EOFError, ValueError):
                 continue
-            wanted = dns.rdatatype.from_text(kind)
-            return [str(item) for item in answer if item.rdtype == wanted][:8] if answer else []
-        raise socket.gaierror(socket.EAI_AGAIN, failure)
+        if not said:
+            raise socket.gaierror(socket.EAI_AGAIN, "no DNS server answers")
+        failures.append(said)
+        return []
 
-    def _exchange(self, query: Message, server: str, deadline: float) -> Optional[QueryMessage]:
-        """The answer of ``server`` by UDP, by TCP if that is cut short; None if it says that it failed."""
+    def _exchange(self, query: Message, server: str, deadline: float) -> QueryMessage:
+        """The answer of ``server`` by UDP, by TCP if that is cut short."""
+        import dns.exception
         import dns.message
         import dns.query
-        import dns.rcode
 
         wait = min(self._wait, deadline - time.monotonic())
         if wait <= 0:
-            raise socket.gaierror(socket.EAI_AGAIN, "no answer in time")
+            raise dns.exception.Timeout
         # Only a datagram from the address and port that were asked counts; others are skipped over.
         reply, _ = dns.query.udp_with_fallback(query, server, wait, self._port, ignore_unexpected=True)
-        known = reply.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
-        return reply if known and isinstance(reply, dns.message.QueryMessage) else None
+        if not isinstance(reply, dns.message.QueryMessage):
+            raise dns.exception.FormError
+        return reply
 
 
 def install(resolver: Resolver) -> Callable[[], None]:

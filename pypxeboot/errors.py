@@ -7,6 +7,7 @@
       ConfigError           5   a boot configuration is broken, or names what is not there
       FetchError            6   a file could not be fetched
         NotFound            6   the server answered: there is no such file
+        ServerError         6   the server answered with an error of its own
       Refused               7   policy or a limit: the thing is there, and will not be used
       Aborted               8   the user or the toolstack ended it
       HandoverError         9   the result cannot be expressed or handed over
@@ -64,6 +65,10 @@ class NotFound(FetchError):
     """The server answered that there is no such file (or that we may not have it)."""
 
 
+class ServerError(FetchError):
+    """The server answered, but not with the file: an error of its own. To PXELINUX, the file is not there."""
+
+
 class Refused(PxeBootError):
     """The thing is there, but policy or a limit forbids its use; never retried."""
 
@@ -86,7 +91,7 @@ KINDS: dict[str, type[PxeBootError]] = {
     kind.__name__: kind
     for kind in (
         PxeBootError, UsageError, NoLease, NoBootSource, ConfigError, FetchError, NotFound,
-        Refused, Aborted, HandoverError,
+        ServerError, Refused, Aborted, HandoverError,
     )
 }  # fmt: skip
 """Exception class by name: the closed set that may cross the process boundary."""

@@ -37,3 +37,17 @@ class Lease:
     def netmask(self) -> IPv4Address:
         """The mask in dotted form."""
         return IPv4Network((0, self.prefix_length)).netmask
+
+
+def without_dhcp(
+    address: IPv4Address, prefix_length: int, gateway: Optional[IPv4Address], dns: tuple[IPv4Address, ...]
+) -> Lease:
+    """The lease of a site without DHCP, of what the administrator said."""
+    return Lease(
+        address=address,
+        prefix_length=prefix_length,
+        routers=(gateway,) if gateway else (),
+        routes=((IPv4Network("0.0.0.0/0"), gateway),) if gateway else (),
+        dns=dns,
+        options={3: gateway.packed} if gateway else {},
+    )

@@ -1,0 +1,253 @@
+"""The pipeline, top to bottom, as it runs in the client process.
+
+    Guest -> lease() -> Lease -> source() -> BootSource -> choose() -> Choice -> Artifacts
+
+The host side (``host.py``) gives the place on the network, addresses and output files, and takes the Artifacts.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Optional, Protocol
+
+from pypxeboot import ldlinux, pxe
+from pypxeboot.artifacts import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
+from pypxeboot.config import NOTICE, Limits
+from pypxeboot.download import Downloads
+from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Loader, Log
+from pypxeboot.errors import NoBootSource, NotFound, Refused, ServerError
+from pypxeboot.guest import Guest
+from pypxeboot.lease import Lease
+from pypxeboot.menu import Action, Choice, Entry, Reason
+from pypxeboot.pxe import BootSource, Kind
+from pypxeboot.text import printable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the administrator asked for; None or empty leaves it to DHCP and to the configuration."""
+
+    guest: Guest
+    static: Optional[Lease] = None
+    server: Optional[str] = None
+    bootfile: Optional[str] = None
+    config: Optional[str] = None
+    path_prefix: Optional[str] = None
+    config_directory: Optional[str] = None
+    profile: str = "pxelinux"
+    vendor_class: Optional[str] = None
+    user_class: Optional[str] = None
+    arch_given: bool = False
+    label: Optional[str] = None
+    append: str = ""
+    interactive: bool = False
+    download: bool = True
+    list_entries: bool = False
+    ca_file: Optional[str] = None
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def says_what_to_boot(self) -> bool:
+        """Whether DHCP is asked for an address only."""
+        return self.bootfile is not None or self.config is not None
+
+
+class Host(Protocol):
+    """What the host side does for the pipeline."""
+
+    def configure(self, lease: Lease) -> None:
+        """Give the guest's interface its address, routes and MTU, and this process its name servers."""
+
+
+@dataclass
+class Pipeline:
+    """One boot; ``acquire`` does DHCP."""
+
+    plan: Plan
+    host: Host
+    downloads: Downloads
+    acquire: Callable[[], Lease]
+    warnings: list[str] = field(default_factory=list)
+
+    def run(self) -> Artifacts:
+        """The whole pipeline. Raises PxeBootError."""
+        started = time.monotonic()
+        lease = self.lease()
+        leased = time.monotonic()
+        source = self.source(lease)
+        choice = self.choose(source, lease)
+        took = time.monotonic() - leased - self.downloads.seconds
+        seconds = Seconds(
+            dhcp=round(leased - started, 3), config=round(took, 3), download=round(self.downloads.seconds, 3)
+        )
+        return self.artifacts(lease, source, choice, seconds)
+
+    def warn(self, text: str) -> None:
+        """A line for the log that also stands in the result."""
+        log.warning("%s", text)
+        self.warnings.append(text)
+
+    def lease(self) -> Lease:
+        """The address: given by hand, or by DHCP."""
+        if self.plan.static is not None:
+            lease = self.plan.static
+            log.info("no DHCP: address %s/%d was given", lease.address, lease.prefix_length)
+        else:
+            lease = self.acquire()
+        self.host.configure(lease)
+        return lease
+
+    def source(self, lease: Lease) -> BootSource:
+        """What the lease, or the administrator, says about booting."""
+        plan = self.plan
+        source = pxe.boot_source(
+            lease,
+            server=plan.server,
+            bootfile=plan.bootfile,
+            config=plan.config,
+            path_prefix=plan.path_prefix,
+        )
+        if source.kind is Kind.UNKNOWN and source.bootfile is not None:
+            reply = self._fetch(Fetch(source.bootfile, pxe.JUDGE_BYTES, head=True))
+            # No such file: PXELINUX's configuration may be there all the same.
+            kind = pxe.judge(reply.data) if reply.data else Kind.PXELINUX
+            log.info(
+                "boot file %s: taken for %s by what is in it", printable(str(source.bootfile)), kind.value
+            )
+            source = replace(source, kind=kind)
+        return source
+
+    def choose(self, source: BootSource, lease: Lease) -> Choice:
+        """The entry that boots, loaded."""
+        if source.kind is Kind.LOCAL:
+            return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, None)
+        if source.kind is Kind.KERNEL:
+            assert source.bootfile is not None
+            entry = Entry(None, Action.BOOT, kernel=source.bootfile, cmdline=self.plan.append)
+            return self._boot_file(entry)
+        if source.kind in (Kind.IPXE, Kind.IPXE_BINARY):
+            what = "an iPXE script" if source.kind is Kind.IPXE else "an iPXE program"
+            raise NoBootSource(
+                f"the boot file {printable(str(source.bootfile))} is {what}, which this version cannot follow",
+                hint="have DHCP name pxelinux.0 for this guest, or give --config",
+            )
+        address = lease.address
+        server = source.server or "nowhere"
+        log.log(
+            NOTICE, "getting cfg for IP %s (%08X) from server %s", address, int(address), printable(server)
+        )
+        return self._perform(
+            ldlinux.boot(
+                source,
+                self.plan.guest,
+                lease,
+                label=self.plan.label,
+                arch=self.plan.guest.arch if self.plan.arch_given else None,
+                interactive=self.plan.interactive,
+                user_append=self.plan.append,
+            )
+        )
+
+    def _boot_file(self, entry: Entry) -> Choice:
+        """A boot file that is a kernel itself."""
+        loaded = self._load(Load(entry))
+        if not loaded.ok:
+            raise loaded.kind(loaded.error)
+        return Choice(entry, Reason.DEFAULT, None)
+
+    def _perform(self, loader: Loader) -> Choice:
+        """Do what the loader asks for until it has chosen."""
+        handlers = {Fetch: self._fetch, Load: self._load, Log: self._log}
+        reply: object = None
+        while True:
+            try:
+                effect: Effect = loader.send(reply)
+            except StopIteration as end:
+                choice: Choice = end.value
+                return choice
+            reply = handlers[type(effect)](effect)  # type: ignore[operator]
+
+    def _fetch(self, effect: Fetch) -> Fetched:
+        try:
+            return Fetched(self.downloads.fetcher.small(effect.location, effect.limit, head=effect.head))
+        except NotFound:
+            return Fetched(None, "not-found")
+        except ServerError as why:
+            return Fetched(None, why.message)
+
+    def _load(self, effect: Load) -> Loaded:
+        if self.plan.list_entries or not self.plan.download:
+            return Loaded(True)
+        try:
+            self.downloads.load(effect.entry)
+        except (NotFound, ServerError, Refused) as why:
+            return Loaded(False, why.message, type(why))
+        return Loaded(True)
+
+    def _log(self, effect: Log) -> None:
+        if effect.warning:
+            self.warn(effect.text)
+        else:
+            log.info("%s", effect.text)
+
+    def artifacts(self, lease: Lease, source: BootSource, choice: Choice, seconds: Seconds) -> Artifacts:
+        """What came of it, as the host side and the JSON result have it."""
+        entry, files = choice.entry, self.downloads.files
+        boots = entry.action is Action.BOOT
+        planned = tuple(InitrdFile(str(location)) for location in entry.initrds)
+        return Artifacts(
+            action=entry.action,
+            lease=None if self.plan.static is not None else _lease_report(lease),
+            loader="kernel" if source.kind is Kind.KERNEL else "pxelinux",
+            config=None if choice.config is None else str(choice.config),
+            label=entry.label,
+            reason=choice.reason,
+            kernel=(files.kernel or self.downloads.planned_kernel(entry)) if boots else None,
+            initrds=(files.initrds or planned) if boots else (),
+            ramdisk=(files.ramdisk or (Ramdisk() if planned else None)) if boots else None,
+            modules=(files.modules or self.downloads.planned_modules(entry)) if boots else (),
+            cmdline=entry.cmdline if boots else "",
+            requests=tuple(self.downloads.fetcher.requests),
+            seconds=seconds,
+            warnings=tuple(self.warnings),
+            entries=_listed(choice) if self.plan.list_entries else (),
+        )
+
+
+def _lease_report(lease: Lease) -> LeaseReport:
+    default = next((gateway for network, gateway in lease.routes if network.prefixlen == 0), None)
+    gateway = default or (lease.routers[0] if lease.routers else None)
+    return LeaseReport(
+        address=str(lease.address),
+        netmask=str(lease.netmask),
+        gateway=str(gateway or ""),
+        dns=tuple(str(server) for server in lease.dns),
+        domain=lease.domain,
+        server_id=str(lease.server_id or ""),
+        next_server=lease.next_server or "",
+        bootfile=lease.bootfile,
+        seconds=lease.seconds,
+    )
+
+
+def _listed(choice: Choice) -> tuple[ListedEntry, ...]:
+    menu = choice.menu
+    if menu is None:
+        return ()
+    return tuple(
+        ListedEntry(
+            label=entry.label or "",
+            title=entry.title,
+            action=entry.action,
+            kernel=None if entry.kernel is None else str(entry.kernel),
+            initrds=tuple(str(location) for location in entry.initrds),
+            cmdline=entry.cmdline,
+            default=entry.label is not None and entry.label == menu.default,
+        )
+        for entry in menu.entries
+    )

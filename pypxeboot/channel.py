@@ -1,0 +1,122 @@
+"""Messages between the host side and the client process: JSON over a pair of sequenced-packet sockets.
+
+The client asks (configure my interface, open an output file), the host side checks and answers, and the client's last
+word is :class:`~pypxeboot.artifacts.Artifacts` or :class:`~pypxeboot.artifacts.Failure`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from pypxeboot.schema import SchemaError, pack
+
+MAX_MESSAGE = 4 << 20  # a menu of 10,000 entries takes 2 MiB
+_PIECE = 65536  # a packet must fit the socket's buffer, whatever the host's limits are
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Host to client: your interface is there."""
+
+    name: str
+    mode: str
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route; ``gateway`` is None for one on the link."""
+
+    network: str
+    gateway: Optional[str]
+
+
+@dataclass(frozen=True)
+class Configure:
+    """Client to host: give my interface this address."""
+
+    address: str
+    prefix_length: int
+    routes: tuple[Route, ...]
+    mtu: Optional[int]
+
+
+@dataclass(frozen=True)
+class OpenOutput:
+    """Client to host: give me a file to write. ``kind`` is kernel, ramdisk or module."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """Host to client: it is done; a descriptor comes along where one was asked for."""
+
+
+class Closed(Exception):
+    """The other side is gone."""
+
+
+class Channel:
+    """One end of the pair."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+
+    def fileno(self) -> int:
+        """For select."""
+        return self._socket.fileno()
+
+    def settimeout(self, seconds: Optional[float]) -> None:
+        """Bound every later receive; TimeoutError (socket.timeout) is raised then."""
+        self._socket.settimeout(seconds)
+
+    def send(self, message: Any, descriptor: Optional[int] = None) -> None:
+        """Send one message of the dataclasses above, and perhaps a descriptor with it."""
+        body = {"type": type(message).__name__, "value": pack(message)}
+        data = json.dumps(body, separators=(",", ":")).encode()
+        pieces = [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)]
+        # The first packet says how many follow, and carries the descriptor.
+        head = str(len(pieces)).encode()
+        try:
+            if descriptor is None:
+                self._socket.send(head)
+            else:
+                socket.send_fds(self._socket, [head], [descriptor])
+            for piece in pieces:
+                self._socket.send(piece)
+        except (BrokenPipeError, ConnectionResetError):
+            raise Closed from None
+
+    def receive(self) -> tuple[str, object, Optional[int]]:
+        """Type and value of the next message, and its descriptor. Raises Closed, SchemaError."""
+        try:
+            head, descriptors, _flags, _address = socket.recv_fds(self._socket, 16, 1)
+            descriptor = descriptors[0] if descriptors else None
+            if not head:
+                raise Closed
+            count = int(head)
+            if not 0 < count <= MAX_MESSAGE // _PIECE:
+                raise SchemaError("a message too long")
+            data = b"".join(self._socket.recv(_PIECE) for _ in range(count))
+            body = json.loads(data)
+            return str(body["type"]), body["value"], descriptor
+        except ConnectionResetError:
+            raise Closed from None
+        except (ValueError, KeyError, TypeError, RecursionError) as why:
+            raise SchemaError(f"no message: {why}") from None
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+
+def pair() -> tuple[Channel, Channel]:
+    """Two connected ends; neither survives an exec."""
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in (one, other):
+        os.set_inheritable(end.fileno(), False)
+    return Channel(one), Channel(other)

@@ -1,0 +1,202 @@
+"""The command ``pypxeboot``: arguments in, exit code out. The one module that prints."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import termios
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional, TextIO
+
+from pypxeboot import arguments, host, localboot, sandbox
+from pypxeboot.artifacts import Artifacts, Request
+from pypxeboot.boot import Plan
+from pypxeboot.config import NOTICE, Limits
+from pypxeboot.errors import Aborted, HandoverError, NoBootSource, PxeBootError, UsageError
+from pypxeboot.handover import qemu, report, xen
+from pypxeboot.menu import Action
+from pypxeboot.store import Report, Store
+from pypxeboot.text import printable, size_text
+
+log = logging.getLogger(__name__)
+
+_STORY_LINES = 24  # requests shown with an error, the last ones
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``pypxeboot`` with ``argv``; the exit code says the cause (``errors.py``)."""
+    _log_to(sys.stderr)
+    args: Optional[argparse.Namespace] = None
+    try:
+        args = arguments.parse(argv)
+        _set_level(args)
+        _boot(args)
+        return 0
+    except host.BootFailed as why:
+        return _failed(why.error, why.failure.requests, args)
+    except PxeBootError as why:
+        return _failed(why, (), args)
+    except KeyboardInterrupt:
+        return _failed(Aborted("interrupted"), (), args)
+    except BrokenPipeError:
+        return HandoverError.code
+    except Exception as why:
+        log.debug("where it failed", exc_info=True)
+        what = f"{type(why).__name__}: {printable(str(why))}"
+        return _failed(
+            PxeBootError(f"internal error: {what}", hint="-vv shows where; please report it"), (), args
+        )
+
+
+def _log_to(stream: TextIO) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("pypxeboot: %(message)s"))
+    handler.terminator = _line_end(stream)
+    root = logging.getLogger("pypxeboot")
+    root.handlers[:] = [handler]
+    root.propagate = False
+    root.setLevel(NOTICE)
+
+
+def _line_end(stream: TextIO) -> str:
+    """libxl's pty is raw: nobody there turns a line feed into a new line."""
+    try:
+        output_flags = termios.tcgetattr(stream.fileno())[1]
+    except (termios.error, OSError, ValueError):
+        return "\n"
+    return "\n" if output_flags & termios.OPOST else "\r\n"
+
+
+def _set_level(args: argparse.Namespace) -> None:
+    # Under libxl standard error is the one log that there is of a boot at night: tell all of it.
+    verbosity = args.verbose + (1 if args.from_libxl else 0) + (2 if args.debug else 0)
+    level = NOTICE if verbosity == 0 else logging.INFO if verbosity == 1 else logging.DEBUG
+    logging.getLogger("pypxeboot").setLevel(level)
+
+
+def _failed(error: PxeBootError, requests: Sequence[Request], args: Optional[argparse.Namespace]) -> int:
+    if not log.isEnabledFor(logging.INFO):
+        for request in requests[-_STORY_LINES:]:
+            result = size_text(request.bytes) if request.result == "ok" else request.result
+            log.error("asked for %s: %s", printable(request.url, 400), printable(result, 300))
+    log.error("%s", printable(error.message, 2000))
+    if error.hint:
+        log.error("%s", printable(error.hint, 2000))
+    if args is not None and args.output_format == "json":
+        sys.stdout.buffer.write(report.render_failure(error, requests))
+        sys.stdout.flush()
+    return error.code
+
+
+def _boot(args: argparse.Namespace) -> None:
+    plan = arguments.plan_of(args)
+    output = None if args.output == "-" else Report(Path(args.output))
+    succeeded = False
+    try:
+        with Store(None if args.output_directory is None else Path(args.output_directory)) as store:
+            if args.output_directory is not None and plan.download:
+                store.directory  # noqa: B018 - a wrong one is told before the network is asked
+            artifacts = _artifacts(args, plan, store)
+            _hand_over(args, plan, artifacts, output)
+            store.keep()
+            succeeded = True
+    finally:
+        if output is not None:
+            if not succeeded:
+                output.discard()
+            output.close()
+
+
+def _artifacts(args: argparse.Namespace, plan: Plan, store: Store) -> Artifacts:
+    if os.geteuid() != 0:
+        raise UsageError("only root can join a guest's network", hint="run it by sudo, or from xl or libvirt")
+    try:
+        ids = sandbox.user_ids(args.runas)
+    except (KeyError, ValueError) as why:
+        raise UsageError(f"--runas {args.runas}: {why}") from None
+    wait = Limits.mac_wait if args.mac_wait is None else args.mac_wait
+    return host.boot(plan, mode=args.link, mac_wait=wait, ids=ids, store=store)
+
+
+def _hand_over(args: argparse.Namespace, plan: Plan, artifacts: Artifacts, output: Optional[Report]) -> None:
+    if plan.list_entries:
+        listed = artifacts.entries
+        as_json = args.output_format == "json"
+        _write(output, report.render_entries(artifacts) if as_json else report.table(listed).encode())
+        return
+    result = _render(args, plan, artifacts, output)
+    if result is not None:
+        _write(output, result)
+    _tell(args, artifacts)
+
+
+def _render(
+    args: argparse.Namespace, plan: Plan, artifacts: Artifacts, output: Optional[Report]
+) -> Optional[bytes]:
+    """The bytes of the result, or None where another program has written them."""
+    if args.output_format == "json":
+        return report.render(artifacts, plan.guest)
+    if artifacts.action in (Action.REBOOT, Action.POWEROFF):
+        raise NoBootSource(
+            f"the entry says {artifacts.action.value}: nothing boots", hint="--json tells it to scripts"
+        )
+    if args.output_format == "qemu":
+        if artifacts.action is Action.LOCALBOOT and args.disk is None:
+            raise NoBootSource(
+                "the entry says local disk, and no disk was given", hint="name it as last argument"
+            )
+        return qemu.render(artifacts, plan.guest, args.disk)
+    if artifacts.action is Action.LOCALBOOT:
+        log.log(NOTICE, "dropping to pygrub for local boot")
+        path = None if output is None else Path(args.output)
+        pygrub = localboot.find_pygrub() if args.disk is not None else ""
+        result = localboot.run(pygrub, _pygrub_arguments(args), args.disk, args.output_format, path)
+        return result if output is None else None
+    return xen.render(artifacts, args.output_format, args.guest_type)
+
+
+def _pygrub_arguments(args: argparse.Namespace) -> list[str]:
+    """The options of pygrub among ours, as libxl gave them."""
+    words = [
+        f"--{name}={value}"
+        for name in ("kernel", "ramdisk", "args", "runas", "offset")
+        if (value := getattr(args, name))
+    ]
+    words += [f"--{name}" for name in ("quiet", "isconfig", "debug", "interactive") if getattr(args, name)]
+    words += ["--not-really"] if args.not_really else []
+    words += [f"--output={args.output}", f"--output-format={args.output_format}"]
+    if args.output_directory is not None:
+        words.append(f"--output-directory={args.output_directory}")
+    return words
+
+
+def _write(output: Optional[Report], data: bytes) -> None:
+    if output is not None:
+        output.write(data)
+        return
+    sys.stdout.buffer.write(data)
+    if sys.stdout.isatty() and not data.endswith(b"\n"):
+        sys.stdout.buffer.write(b"\n")
+    sys.stdout.flush()
+
+
+def _tell(args: argparse.Namespace, artifacts: Artifacts) -> None:
+    where = "standard output" if args.output == "-" else args.output
+    kernel, ramdisk = artifacts.kernel, artifacts.ramdisk
+    if artifacts.action is not Action.BOOT or kernel is None:
+        log.info("handed over: %s, as %s to %s", artifacts.action.value, args.output_format, where)
+        return
+    log.info("handed over as %s to %s after %.2f s", args.output_format, where, artifacts.seconds.total)
+    if kernel.path is not None and kernel.size is not None:
+        log.info("kernel %s, %s", kernel.path, size_text(kernel.size))
+    if ramdisk is not None and ramdisk.path is not None and ramdisk.size is not None:
+        log.info("ramdisk %s, %s", ramdisk.path, size_text(ramdisk.size))
+    log.info("command line: %s", printable(artifacts.cmdline, 8192))

@@ -1,0 +1,286 @@
+"""The client process: locked up, in the guest's network, the only one that touches a byte of the network."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import secrets
+import select
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from pypxeboot import dhcp, frames, pxe, resolve, sandbox
+from pypxeboot.artifacts import Failure
+from pypxeboot.boot import Pipeline, Plan
+from pypxeboot.channel import Channel, Closed, Configure, OpenOutput, Placed, Route
+from pypxeboot.dhcpclient import Bound, DhcpClient, Failed, Note, Send, Step
+from pypxeboot.download import Downloads, Worker
+from pypxeboot.errors import Aborted, NoLease, PxeBootError
+from pypxeboot.fetch import Data, Fetcher, Progress, progress_bar_wanted
+from pypxeboot.lease import Lease
+from pypxeboot.schema import SchemaError, unpack
+from pypxeboot.text import encode, printable
+from pypxeboot.url import Location
+
+log = logging.getLogger(__name__)
+
+# Beyond the largest output file; a write past it fails instead of filling the disk.
+_FILE_SIZE_SLACK = 1 << 20
+# RFC 2132 9.10, 57: the largest message that we take: an Ethernet frame less IP and UDP headers, as iPXE says it.
+_MAX_MESSAGE = (1472).to_bytes(2, "big")
+
+
+# What is imported on first use.
+_ON_FIRST_USE = ("pypxeboot.tftp", "tftpy", "pypxeboot.httpget", "requests", "dns.resolver", "encodings.idna")
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """Who the client process becomes, and what it may read."""
+
+    uid: int
+    gid: int
+    new_network: bool
+    parent: int
+
+
+class HostSide:
+    """The host side as the client sees it: the other end of ``channel``."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def _answer(self, kind: str) -> tuple[object, Optional[int]]:
+        try:
+            got, value, descriptor = self._channel.receive()
+        except (Closed, SchemaError):
+            raise Aborted("the host side is gone") from None
+        if got != kind:
+            raise Aborted(f"the host side answered {got}, not {kind}")
+        return value, descriptor
+
+    def placed(self) -> Placed:
+        """Wait for the interface."""
+        value, _descriptor = self._answer("Placed")
+        return unpack(Placed, value)
+
+    def configure(self, lease: Lease) -> None:
+        """Have the host side give the interface its address; names are asked of the lease's servers from now on."""
+        routes = tuple(
+            Route(str(network), None if gateway is None else str(gateway))
+            for network, gateway in lease.routes
+        )
+        self._channel.send(Configure(str(lease.address), lease.prefix_length, routes, lease.mtu))
+        self._answer("Done")
+        search = lease.search or ((lease.domain,) if lease.domain else ())
+        resolve.install(resolve.Resolver([str(server) for server in lease.dns], search))
+
+    def open_output(self, kind: str) -> int:
+        """A descriptor of a new output file."""
+        self._channel.send(OpenOutput(kind))
+        _value, descriptor = self._answer("Done")
+        if descriptor is None:
+            raise Aborted("the host side gave no file")
+        return descriptor
+
+
+def main(plan: Plan, channel: Channel, confinement: Confinement, deadline: float) -> int:
+    """The whole life of the client process, from just after the fork; returns its exit status."""
+    try:
+        if confinement.new_network:
+            sandbox.new_network()
+    except OSError as why:
+        hint = "run it as root on the host itself; --link host works without network namespaces"
+        channel.send(
+            Failure("PxeBootError", f"no network namespace can be made: {why.strerror}", hint, (), ())
+        )
+        return 1
+    discovery = Discovery(plan) if plan.static is None else None
+    channel.send(Placed("", ""))  # the namespace is there: the host side may join it to the network meanwhile
+    if discovery is not None:
+        frames.preload()
+    host = HostSide(channel)
+    place = host.placed()
+    if discovery is not None:
+        discovery.begin(
+            place
+        )  # the server may think while this process is locked up: nothing is read before that
+    _lock_up(plan, confinement)
+    worker = Worker()
+    sandbox.no_more_processes()
+    progress = Progress(sys.stderr, bar=progress_bar_wanted(sys.stderr))
+    fetcher = Fetcher(_getters(plan), deadline=deadline, progress=progress)
+    downloads = Downloads(fetcher, worker, plan.limits, host.open_output)
+
+    def acquire() -> Lease:
+        assert discovery is not None
+        return discovery.finish(deadline)
+
+    pipeline = Pipeline(plan, host, downloads, acquire)
+    try:
+        channel.send(pipeline.run())
+        return 0
+    except PxeBootError as why:
+        requests, warnings = tuple(fetcher.requests), tuple(pipeline.warnings)
+        channel.send(Failure(type(why).__name__, why.message, why.hint, requests, warnings))
+        return why.code
+
+
+def _lock_up(plan: Plan, confinement: Confinement) -> None:
+    readable = [*sandbox.python_folders(), *sandbox.certificate_files()]
+    if plan.ca_file is not None:
+        readable.append(plan.ca_file)
+    if not (sandbox.has_landlock() and sandbox.may_read(confinement.uid, confinement.gid, readable)):
+        # Python in a home of root's, or a chroot in place of Landlock: imports on first use would fail.
+        for name in _ON_FIRST_USE:
+            importlib.import_module(name)
+    size = max(plan.limits.kernel, plan.limits.ramdisk) + _FILE_SIZE_SLACK
+    missing = sandbox.lock_up(confinement.uid, confinement.gid, file_size=size, readable=readable)
+    sandbox.die_with_parent()
+    if os.getppid() != confinement.parent:  # it ended before that
+        raise Closed
+    for layer in missing:
+        log.warning("the sandbox lacks %s", layer)
+
+
+class Discovery:
+    """DHCP on the guest's behalf, in two halves: one before this process is locked up, one after."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._socket = frames.FrameSocket()
+
+    def begin(self, place: Placed) -> None:
+        """Send the first DISCOVER."""
+        # With a namespace the interface has the guest's MAC. On the host's own, replies go to a foreign MAC:
+        # ask for broadcasts, and listen to everything.
+        foreign = place.mode == "host"
+        self._where = (
+            place.name if foreign else self._plan.guest.bridge or self._plan.guest.interface or "xenbr0"
+        )
+        self._socket.bind(place.name, promiscuous=foreign)
+        code = pxe.arch_code(self._plan.profile, self._plan.guest.arch)
+        identity = {57: _MAX_MESSAGE, **pxe.identity(self._plan.guest, code)}
+        if self._plan.vendor_class is not None:
+            identity[60] = encode(self._plan.vendor_class)
+        if self._plan.user_class is not None:
+            identity[77] = encode(self._plan.user_class)
+        self._machine = DhcpClient(
+            mac=self._plan.guest.mac_bytes,
+            xid=secrets.randbits(32),
+            identity=identity,
+            request_list=bytes(pxe.PARAMETER_REQUEST),
+            broadcast=foreign,
+            needs_boot_information=not self._plan.says_what_to_boot,
+        )
+        self._perform(self._machine.start(time.monotonic()))
+
+    def finish(self, deadline: float) -> Lease:
+        """Go on until there is a lease. Raises NoLease."""
+        while True:
+            now = time.monotonic()
+            if now >= deadline:
+                raise self._no_lease("no DHCP lease before the deadline")
+            wait = max(min(self._machine.deadline, deadline) - now, 0)
+            steps = self._received() if select.select([self._socket], [], [], wait)[0] else []
+            lease = self._perform(steps or self._machine.tick(time.monotonic()))
+            if lease is not None:
+                self._socket.close()
+                return lease
+
+    def _received(self) -> list[Step]:
+        frame, checksum_ready = self._socket.receive()
+        payload = frames.reply_payload(frame, self._machine.xid, checksum_ready=checksum_ready)
+        if payload is None:
+            return []
+        try:
+            message = dhcp.decode(payload)
+        except dhcp.BadMessage as why:
+            log.debug("DHCP message ignored: %s", why)
+            return []
+        return self._machine.receive(message, time.monotonic())
+
+    def _perform(self, steps: list[Step]) -> Optional[Lease]:
+        for step in steps:
+            if isinstance(step, Send):
+                self._socket.send(frames.build(self._plan.guest.mac_bytes, step))
+            elif isinstance(step, Note):
+                log.log(logging.WARNING if step.warning else logging.INFO, "%s", step.text)
+            elif isinstance(step, Failed):
+                raise self._no_lease(step.reason)
+            elif isinstance(step, Bound):
+                _tell_lease(step.lease)
+                return step.lease
+        return None
+
+    def _no_lease(self, reason: str) -> NoLease:
+        return NoLease(
+            f"{reason} on {self._where}",
+            hint="is it the right bridge, does its DHCP server know this MAC, and does no firewall (br_netfilter) "
+            "drop UDP 67 and 68? --pcap FILE shows what was on the wire",
+        )
+
+
+def _tell_lease(lease: Lease) -> None:
+    time_text = "for ever" if lease.seconds is None else f"for {lease.seconds} s"
+    log.info("DHCP lease: %s/%d %s from %s", lease.address, lease.prefix_length, time_text, lease.server_id)
+    for network, gateway in lease.routes:
+        log.info("route: %s via %s", network, gateway or "the link")
+    if lease.dns:
+        names = ", ".join(str(server) for server in lease.dns)
+        log.info("name servers: %s%s", names, f", domain {printable(lease.domain)}" if lease.domain else "")
+
+
+def _getters(plan: Plan) -> dict[str, Any]:
+    return {"tftp": _tftp, "http": _http(plan), "https": _http(plan)}
+
+
+def _tftp(
+    location: Location,
+    write: Callable[[Data], object],
+    *,
+    limit: int,
+    deadline: float,
+    expect: Callable[[int], None],
+) -> None:
+    from pypxeboot import tftp
+
+    tftp.get(
+        location.host,
+        encode(location.path),
+        write,
+        port=location.port or 69,
+        limit=limit,
+        deadline=deadline,
+        expect=expect,
+    )
+
+
+def _http(plan: Plan) -> Callable[..., None]:
+    def get(
+        location: Location,
+        write: Callable[[Data], object],
+        *,
+        limit: int,
+        deadline: float,
+        expect: Callable[[int], None],
+    ) -> None:
+        from pypxeboot import httpget
+
+        httpget.get(
+            str(location),
+            write,
+            limit=limit,
+            deadline=deadline,
+            expect=expect,
+            ca_file=plan.ca_file,
+            user=location.user,
+            password=location.password,
+            log=lambda text: log.info("%s", text),
+        )
+
+    return get

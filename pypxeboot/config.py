@@ -1,0 +1,22 @@
+"""Limits, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Between INFO and WARNING: the few lines that everybody sees, with or without -v.
+NOTICE = 25
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one boot: bytes, seconds."""
+
+    # What pygrub lets a kernel be (RLIMIT_FSIZE of its child).
+    kernel: int = 128 << 20
+    # What Xen takes of a module at most (XC_DOM_DECOMPRESS_MAX in xenguest.h).
+    ramdisk: int = 1 << 30
+    # What libxl waits for a restricted bootloader before it kills it (libxl_internal.h).
+    timeout: float = 120.0
+    # Teardown of a guest that reboots: backends have 10 s to close under libxl, and the bridge flushes at once.
+    mac_wait: float = 20.0

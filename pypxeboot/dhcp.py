@@ -1,0 +1,307 @@
+"""DHCPv4 messages: a strict decoder (RFC 2131, 2132, 3396, 3442) and what an ACK means as a :class:`Lease`.
+
+A message is read whole or not at all: an option that runs past its field, or a vital option of the wrong length,
+makes the message void, as in systemd and dhcpleased. An optional one of the wrong length is dropped alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import IPv4Address, IPv4Network
+from typing import Optional
+
+from pypxeboot.lease import Lease
+from pypxeboot.text import decode as to_text
+from pypxeboot.text import is_dname, printable
+from pypxeboot.wire import Reader, Truncated
+
+MAGIC = bytes((99, 130, 83, 99))
+BOOTREQUEST, BOOTREPLY = 1, 2
+CLIENT_PORT, SERVER_PORT = 68, 67
+INFINITE = 0xFFFFFFFF
+
+# RFC 2131 2: op to file, 236 octets, then the cookie.
+_FIXED = 236
+_VITAL_LENGTHS = {53: 1, 54: 4, 51: 4}
+
+
+class Type(IntEnum):
+    """Message types of option 53."""
+
+    DISCOVER = 1
+    OFFER = 2
+    REQUEST = 3
+    DECLINE = 4
+    ACK = 5
+    NAK = 6
+    RELEASE = 7
+    INFORM = 8
+
+
+class BadMessage(ValueError):
+    """Not a DHCP message that can be used; the text says why."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A decoded message. ``sname`` and ``file`` are empty where option 52 gave them away to options."""
+
+    op: int
+    htype: int
+    xid: int
+    flags: int
+    ciaddr: IPv4Address
+    yiaddr: IPv4Address
+    siaddr: IPv4Address
+    giaddr: IPv4Address
+    chaddr: bytes
+    sname: bytes
+    file: bytes
+    options: Mapping[int, bytes]
+
+    @property
+    def type(self) -> Optional[int]:
+        """Option 53, or None for BOOTP."""
+        value = self.options.get(53)
+        return value[0] if value else None
+
+    @property
+    def server_id(self) -> Optional[IPv4Address]:
+        """Option 54."""
+        value = self.options.get(54)
+        return IPv4Address(value) if value else None
+
+
+def decode(payload: bytes) -> Message:
+    """The message in a UDP payload. Raises BadMessage."""
+    if len(payload) < _FIXED + len(MAGIC):
+        raise BadMessage(f"{len(payload)} bytes are too few")
+    if payload[_FIXED : _FIXED + 4] != MAGIC:
+        raise BadMessage("no DHCP magic cookie")
+    reader = Reader(payload)
+    op, htype, hlen, _hops = reader.take(4)
+    xid = reader.number(4)
+    reader.take(2)
+    flags = reader.number(2)
+    ciaddr, yiaddr, siaddr, giaddr = (IPv4Address(reader.take(4)) for _ in range(4))
+    chaddr, sname, file = reader.take(16), reader.take(64), reader.take(128)
+    if hlen > 16:
+        raise BadMessage(f"hardware address of {hlen} bytes")
+    reader.take(len(MAGIC))
+    fields: dict[int, list[bytes]] = {}
+    _collect(reader.rest(), fields)
+    overload = fields.pop(52, [b""])[0]
+    # RFC 2132 9.3: 1 = file, 2 = sname, 3 = both. RFC 3396 5: joined in the order options, file, sname.
+    holds_options = overload[0] if len(overload) == 1 and overload[0] in (1, 2, 3) else 0
+    if holds_options & 1:
+        _collect(file, fields)
+        file = b""
+    if holds_options & 2:
+        _collect(sname, fields)
+        sname = b""
+    fields.pop(52, None)  # one inside file or sname counts for nothing: no recursion
+    options = {code: b"".join(parts) for code, parts in fields.items()}
+    for code, length in _VITAL_LENGTHS.items():
+        if code in options and len(options[code]) != length:
+            raise BadMessage(f"option {code} of {len(options[code])} bytes")
+    return Message(op, htype, xid, flags, ciaddr, yiaddr, siaddr, giaddr, chaddr[:hlen], sname, file, options)
+
+
+def _collect(field: bytes, into: dict[int, list[bytes]]) -> None:
+    """Add the options of one field to ``into``; an end without option 255 is an end too."""
+    reader = Reader(field)
+    try:
+        while reader.remaining:
+            code = reader.number(1)
+            if code == 255:
+                return
+            if code:
+                into.setdefault(code, []).append(reader.take(reader.number(1)))
+    except Truncated:
+        raise BadMessage("an option runs past its field") from None
+
+
+def suboptions(value: bytes) -> dict[int, bytes]:
+    """The sub-options of an encapsulated space (43, 175), repeated ones joined; empty if malformed."""
+    parts: dict[int, list[bytes]] = {}
+    try:
+        _collect(value, parts)
+    except BadMessage:
+        return {}
+    return {code: b"".join(pieces) for code, pieces in parts.items()}
+
+
+def is_host(address: IPv4Address) -> bool:
+    """Whether ``address`` can be a host's: not 0/8, 127/8, multicast, reserved or broadcast."""
+    return 0 < int(address) >> 24 < 224 and not address.is_loopback
+
+
+def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
+    """The lease that an OFFER or ACK describes, and remarks about what was odd. Raises BadMessage."""
+    remarks: list[str] = []
+    address = message.yiaddr
+    if not is_host(address):
+        raise BadMessage(f"the address {address} cannot be a host's")
+    prefix = _prefix_length(message, address)
+    network = IPv4Network((address, prefix), strict=False)
+    if prefix < 31 and address in (network.network_address, network.broadcast_address):
+        raise BadMessage(f"the address {address} is not a host's in {network}")
+    if message.server_id == address or (message.server_id is None and message.siaddr == address):
+        raise BadMessage(f"the address {address} is the server's own")
+    seconds = _number(message.options.get(51), 4)
+    if seconds == 0:
+        raise BadMessage("the lease time is 0")
+    routers = _addresses(message.options.get(3))
+    lease = Lease(
+        address=address,
+        prefix_length=prefix,
+        routers=routers,
+        routes=_routes(message.options, routers),
+        dns=_addresses(message.options.get(6)),
+        domain=_domain(message.options.get(15), remarks),
+        search=_search(message.options.get(119)),
+        server_id=message.server_id,
+        next_server=_next_server(message, remarks),
+        bootfile=_bootfile(message, remarks),
+        mtu=_number(message.options.get(26), 2),
+        seconds=None if seconds == INFINITE else seconds,
+        options=dict(message.options),
+        htype=message.htype,
+    )
+    return lease, tuple(remarks)
+
+
+def _number(value: Optional[bytes], width: int) -> Optional[int]:
+    return int.from_bytes(value, "big") if value is not None and len(value) == width else None
+
+
+def _addresses(value: Optional[bytes]) -> tuple[IPv4Address, ...]:
+    if not value or len(value) % 4:
+        return ()
+    found = (IPv4Address(value[at : at + 4]) for at in range(0, len(value), 4))
+    return tuple(address for address in found if is_host(address))
+
+
+def _prefix_length(message: Message, address: IPv4Address) -> int:
+    value = message.options.get(1)
+    if value is None or len(value) != 4:
+        # The class of the address, as iPXE and PXELINUX take it.
+        first = int(address) >> 24
+        return 8 if first < 128 else 16 if first < 192 else 24
+    mask = int.from_bytes(value, "big")
+    inverse = mask ^ 0xFFFFFFFF
+    if mask == 0 or inverse & (inverse + 1):
+        raise BadMessage(f"{IPv4Address(value)} is no netmask")
+    return 32 - inverse.bit_length()
+
+
+def _routes(
+    options: Mapping[int, bytes], routers: tuple[IPv4Address, ...]
+) -> tuple[tuple[IPv4Network, Optional[IPv4Address]], ...]:
+    # RFC 3442: "if the DHCP server returns both a Classless Static Routes option and a Router option,
+    # the DHCP client MUST ignore the Router option".
+    classless = _classless(options[121]) if 121 in options else None
+    if classless is not None:
+        return classless
+    return ((IPv4Network("0.0.0.0/0"), routers[0]),) if routers else ()
+
+
+def _classless(value: bytes) -> Optional[tuple[tuple[IPv4Network, Optional[IPv4Address]], ...]]:
+    """RFC 3442: width of the mask, its significant octets, the router (0.0.0.0 = on the link)."""
+    reader, routes = Reader(value), []
+    try:
+        while reader.remaining:
+            width = reader.number(1)
+            if width > 32:
+                return None
+            octets = reader.take((width + 7) // 8).ljust(4, b"\0")
+            gateway = IPv4Address(reader.take(4))
+            network = IPv4Network((octets, width), strict=False)
+            if int(gateway) and not is_host(gateway):
+                return None
+            routes.append((network, gateway if int(gateway) else None))
+    except Truncated:
+        return None
+    return tuple(routes)
+
+
+def _string(value: bytes) -> bytes:
+    """RFC 2132 2: trailing NULs do not count; a stray 0xff behind them is what overreading servers add."""
+    return value.partition(b"\0")[0].rstrip(b"\xff")
+
+
+def _name(value: bytes, what: str, remarks: list[str]) -> str:
+    """A file name of the network, or '' (and a remark) where it holds what no name holds."""
+    name = to_text(_string(value))
+    if name.isprintable():
+        return name
+    remarks.append(f"{what} is not printable and is not used: {printable(name)}")
+    return ""
+
+
+def _bootfile(message: Message, remarks: list[str]) -> str:
+    option = _name(message.options.get(67, b""), "boot file name (option 67)", remarks)
+    field = _name(message.file, "boot file name (header)", remarks)
+    if option and field and option != field:
+        remarks.append(
+            f"two boot file names: option 67 {printable(option)} is used, header {printable(field)} is not"
+        )
+    return option or field
+
+
+def _next_server(message: Message, remarks: list[str]) -> Optional[str]:
+    if is_host(message.siaddr):
+        return str(message.siaddr)
+    for value, what in ((message.options.get(66, b""), "option 66"), (message.sname, "sname")):
+        name = to_text(_string(value)).strip()
+        if name and is_dname(name):
+            return name
+        if name:
+            remarks.append(f"{what} is no host name and is not used: {printable(name)}")
+        if what == "option 66":
+            servers = _addresses(message.options.get(150))
+            if servers:
+                return str(servers[0])
+    return str(message.server_id) if message.server_id is not None else None
+
+
+def _domain(value: Optional[bytes], remarks: list[str]) -> str:
+    name = to_text(_string(value or b"")).strip()
+    if name and not is_dname(name):
+        remarks.append(f"domain name (option 15) is none and is not used: {printable(name)}")
+        return ""
+    return name.rstrip(".")
+
+
+def _search(value: Optional[bytes]) -> tuple[str, ...]:
+    """RFC 3397: names in DNS form with compression pointers; all or nothing."""
+    names: list[str] = []
+    at = 0
+    data = value or b""
+    while at < len(data) and len(names) < 16:
+        labels: list[str] = []
+        cursor, jumped = at, False
+        for _hop in range(128):  # 127 labels are the most that a name of 255 octets holds
+            if cursor >= len(data):
+                return ()
+            length = data[cursor]
+            if length >= 0xC0:
+                if cursor + 1 >= len(data):
+                    return ()
+                at = at if jumped else cursor + 2
+                jumped, cursor = True, (length & 0x3F) << 8 | data[cursor + 1]
+            elif length == 0:
+                at = at if jumped else cursor + 1
+                break
+            else:
+                labels.append(to_text(data[cursor + 1 : cursor + 1 + length]))
+                cursor += 1 + length
+        else:
+            return ()
+        name = ".".join(labels)
+        if not is_dname(name):
+            return ()
+        names.append(name)
+    return tuple(names)

@@ -1,0 +1,235 @@
+"""The DHCP client as a PXE ROM has it: INIT, SELECTING, REQUESTING, BOUND (RFC 2131, figure 5; PXE 2.1).
+
+No socket and no clock: :meth:`DhcpClient.start`, :meth:`~DhcpClient.receive` and :meth:`~DhcpClient.tick` take the
+time as a number and return what to do. :attr:`DhcpClient.deadline` says when to call ``tick`` at the latest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv4Address
+from typing import Optional, Union
+
+from pypxeboot import dhcp
+from pypxeboot.dhcp import Message, Type
+from pypxeboot.lease import Lease
+from pypxeboot.text import printable
+
+# PXE 2.1: four tries, 4, 8, 16 and 32 seconds. A fresh address costs 3 s with dnsmasq and 1 s with ISC dhcpd
+# (they ping it first), so the first wait must not be shorter.
+DISCOVER_WAITS = (4.0, 8.0, 16.0, 32.0)
+REQUEST_WAITS = (1.0, 2.0, 4.0, 8.0)
+# How long an offer without boot information waits for one with it; iPXE waits as long for a proxy's.
+BETTER_OFFER_WAIT = 2.0
+MAX_OFFERS = 16  # kept from one discovery: more servers than any site has
+MAX_RESTARTS = 4  # after NAKs or refused leases
+
+
+class State(Enum):
+    """States of RFC 2131, figure 5, that a boot loader passes through."""
+
+    INIT = "INIT"
+    SELECTING = "SELECTING"
+    REQUESTING = "REQUESTING"
+    BOUND = "BOUND"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class Send:
+    """Broadcast this message; ``options`` in the order in which they go out."""
+
+    xid: int
+    secs: int
+    broadcast: bool
+    options: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Done: here is the lease."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Done: no lease; why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """One line for the log."""
+
+    text: str
+    warning: bool = False
+
+
+Step = Union[Send, Bound, Failed, Note]
+
+
+@dataclass
+class _Offer:
+    lease: Lease
+    server_id: IPv4Address
+
+
+@dataclass
+class DhcpClient:
+    """One client for one MAC. ``identity`` holds the options that every message carries (57, 60, 93, 94, 97, 77)."""
+
+    mac: bytes
+    xid: int
+    identity: Mapping[int, bytes]
+    request_list: bytes
+    broadcast: bool = False
+    needs_boot_information: bool = True
+    state: State = State.INIT
+    deadline: float = 0.0
+    _started: float = 0.0
+    _tries: int = 0
+    _restarts: int = 0
+    _offers: list[_Offer] = field(default_factory=list)
+    _chosen: Optional[_Offer] = None
+    _seen_reasons: set[str] = field(default_factory=set)
+
+    def start(self, now: float) -> list[Step]:
+        """Begin discovery."""
+        if self.state is State.INIT:
+            self._started = now
+        self.state, self._tries, self._chosen = State.SELECTING, 0, None
+        self._offers.clear()
+        return self._discover(now)
+
+    def tick(self, now: float) -> list[Step]:
+        """What is due at ``now``."""
+        if now < self.deadline or self.state not in (State.SELECTING, State.REQUESTING):
+            return []
+        if self.state is State.SELECTING:
+            if self._offers:
+                return self._select(now)
+            if self._tries == len(DISCOVER_WAITS):
+                waited = now - self._started
+                return self._fail(f"no DHCP offer in {waited:.0f} s ({self._tries} DISCOVERs)")
+            return self._discover(now)
+        if self._tries == len(REQUEST_WAITS):
+            assert self._chosen is not None
+            note = Note(f"DHCP server {self._chosen.server_id} does not answer the REQUEST", warning=True)
+            return [note, *self._next_offer(now)]
+        return self._request(now)
+
+    def receive(self, message: Message, now: float) -> list[Step]:
+        """Take one decoded message that came from port 67; what is not for us changes nothing."""
+        if message.op != dhcp.BOOTREPLY or message.xid != self.xid or message.chaddr != self.mac:
+            return []
+        if 61 in message.options:  # we sent none, so an echo of one is somebody else's (RFC 6842)
+            return []
+        if self.state is State.SELECTING and message.type in (Type.OFFER, None):
+            return self._offered(message, now)
+        if self.state is State.REQUESTING and message.type in (Type.ACK, Type.NAK):
+            assert self._chosen is not None
+            if message.server_id not in (self._chosen.server_id, None):
+                return []
+            return self._nak(message, now) if message.type == Type.NAK else self._acked(message, now)
+        return []
+
+    def _offered(self, message: Message, now: float) -> list[Step]:
+        server = message.server_id or message.siaddr
+        if not int(message.yiaddr):
+            return []  # a proxy's: an address is what is wanted here
+        try:
+            lease, remarks = dhcp.lease_of(message)
+        except dhcp.BadMessage as why:
+            return self._once(f"offer of {server} refused: {why}")
+        if len(self._offers) >= MAX_OFFERS or any(known.server_id == server for known in self._offers):
+            return []
+        self._offers.append(_Offer(lease, server))
+        steps: list[Step] = [Note(f"DHCP offer from {server}: {describe(lease)}")]
+        steps += [Note(remark, warning=True) for remark in remarks]
+        if message.type is None:  # BOOTP: the reply is the whole exchange (RFC 1534)
+            return [*steps, *self._bind(lease)]
+        if self._bootable(lease) or not self.needs_boot_information:
+            return [*steps, *self._select(now)]
+        self.deadline = min(self.deadline, now + BETTER_OFFER_WAIT)
+        return steps
+
+    @staticmethod
+    def _bootable(lease: Lease) -> bool:
+        return bool(lease.bootfile) or bool({209, 210} & set(lease.options))
+
+    def _select(self, now: float) -> list[Step]:
+        # The first of the best: with boot information before without.
+        self._offers.sort(key=lambda offer: not self._bootable(offer.lease))
+        self._chosen = self._offers.pop(0)
+        self.state, self._tries = State.REQUESTING, 0
+        return self._request(now)
+
+    def _acked(self, message: Message, now: float) -> list[Step]:
+        try:
+            lease, _remarks = dhcp.lease_of(message)
+        except dhcp.BadMessage as why:
+            return [Note(f"lease refused: {why}", warning=True), *self._next_offer(now)]
+        return self._bind(lease)
+
+    def _bind(self, lease: Lease) -> list[Step]:
+        self.state = State.BOUND
+        return [Bound(lease)]
+
+    def _nak(self, message: Message, now: float) -> list[Step]:
+        text = printable(message.options.get(56, b""))
+        note = Note(f"DHCP server {message.server_id} says NAK{': ' + text if text else ''}", warning=True)
+        return [note, *self._next_offer(now)]
+
+    def _next_offer(self, now: float) -> list[Step]:
+        if self._offers:
+            return self._select(now)
+        self._restarts += 1
+        if self._restarts > MAX_RESTARTS:
+            return self._fail("no DHCP server gave a lease that can be used")
+        return self.start(now)
+
+    def _fail(self, reason: str) -> list[Step]:
+        self.state = State.FAILED
+        return [Failed(reason)]
+
+    def _once(self, text: str) -> list[Step]:
+        """A warning, the first time and at most a handful of different ones: floods must not fill the log."""
+        if text in self._seen_reasons or len(self._seen_reasons) >= 8:
+            return []
+        self._seen_reasons.add(text)
+        return [Note(text, warning=True)]
+
+    def _discover(self, now: float) -> list[Step]:
+        self.deadline = now + DISCOVER_WAITS[self._tries]
+        self._tries += 1
+        return [Note(f"DHCPDISCOVER, try {self._tries}"), self._message(Type.DISCOVER, (), now)]
+
+    def _request(self, now: float) -> list[Step]:
+        assert self._chosen is not None
+        self.deadline = now + REQUEST_WAITS[self._tries]
+        self._tries += 1
+        # RFC 2131 4.3.2, SELECTING: server identifier and requested address, ciaddr zero.
+        own = ((50, self._chosen.lease.address.packed), (54, self._chosen.server_id.packed))
+        note = Note(f"DHCPREQUEST for {self._chosen.lease.address} to {self._chosen.server_id}")
+        return [note, self._message(Type.REQUEST, own, now)]
+
+    def _message(self, kind: Type, own: tuple[tuple[int, bytes], ...], now: float) -> Send:
+        options = ((53, bytes((kind,))), *own, *self.identity.items(), (55, self.request_list))
+        return Send(self.xid, min(int(now - self._started), 0xFFFF), self.broadcast, options)
+
+
+def describe(lease: Lease) -> str:
+    """A lease in one line of a log."""
+    parts = [f"address {lease.address}/{lease.prefix_length}"]
+    if lease.bootfile:
+        parts.append(f"boot file {printable(lease.bootfile)}")
+    for code, what in ((209, "config file"), (210, "path prefix")):
+        if code in lease.options:
+            parts.append(f"{what} {printable(lease.options[code])}")
+    if lease.next_server:
+        parts.append(f"next server {lease.next_server}")
+    return ", ".join(parts)

@@ -1,0 +1,162 @@
+"""The files of an entry, downloaded side by side into output files, counted, hashed and looked at."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Optional
+
+from pypxeboot import kernel
+from pypxeboot.artifacts import InitrdFile, KernelFile, ModuleFile, Ramdisk
+from pypxeboot.config import Limits
+from pypxeboot.errors import NotFound
+from pypxeboot.fetch import Fetcher, FileSink
+from pypxeboot.menu import Entry
+from pypxeboot.text import printable, size_text
+from pypxeboot.url import Location
+
+log = logging.getLogger(__name__)
+
+_HEAD = 65536  # as much of a kernel as its headers need
+_INITRD_ALIGN = 4  # PXELINUX pads every initrd but the last to this (initramfs_archive.c)
+
+
+class Worker:
+    """One thread, for what is downloaded beside the kernel. Started once, before threads are forbidden."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            self._jobs.get()()
+
+    def start(self, job: Callable[[], None]) -> Callable[[], Optional[BaseException]]:
+        """Run ``job``; the result waits for its end and returns what it raised, or None."""
+        done = threading.Event()
+        failure: list[BaseException] = []
+
+        def guarded() -> None:
+            try:
+                job()
+            except BaseException as why:
+                failure.append(why)
+            finally:
+                done.set()
+
+        def wait() -> Optional[BaseException]:
+            done.wait()
+            return failure[0] if failure else None
+
+        self._jobs.put(guarded)
+        return wait
+
+
+@dataclass(frozen=True)
+class Files:
+    """What has been downloaded for an entry."""
+
+    kernel: Optional[KernelFile] = None
+    initrds: tuple[InitrdFile, ...] = ()
+    ramdisk: Optional[Ramdisk] = None
+    modules: tuple[ModuleFile, ...] = ()
+
+
+@dataclass
+class Downloads:
+    """Loads entries; ``open_output`` gives a descriptor for a kind (kernel, ramdisk, module) of output file."""
+
+    fetcher: Fetcher
+    worker: Worker
+    limits: Limits
+    open_output: Callable[[str], int]
+    files: Files = field(default_factory=Files)
+    seconds: float = 0.0
+
+    def load(self, entry: Entry) -> None:
+        """Download kernel, initrds and modules of ``entry`` into :attr:`files`.
+
+        Raises NotFound, ServerError or Refused when the entry cannot boot, FetchError when the network fails.
+        """
+        assert entry.kernel is not None
+        self.files = Files()
+        started = time.monotonic()
+        try:
+            self.files = self._side_by_side(entry, entry.kernel)
+        finally:
+            self.seconds += time.monotonic() - started
+
+    def _side_by_side(self, entry: Entry, location: Location) -> Files:
+        kernel_sink = FileSink(self.open_output("kernel"))
+        given_up = threading.Event()
+        ramdisk_sink = FileSink(self.open_output("ramdisk"), given_up) if entry.initrds else None
+        initrds: list[InitrdFile] = []
+
+        def fetch_initrds() -> None:
+            assert ramdisk_sink is not None
+            initrds.extend(self._joined(entry.initrds, ramdisk_sink))
+
+        wait = self.worker.start(fetch_initrds) if ramdisk_sink is not None else lambda: None
+        try:
+            loaded = self._kernel(location, kernel_sink)
+            modules = self._modules(entry)
+        except BaseException:
+            given_up.set()
+            wait()
+            raise
+        failure = wait()
+        if failure is not None:
+            raise failure
+        ramdisk = None
+        if ramdisk_sink is not None:
+            ramdisk = Ramdisk(None, ramdisk_sink.size, ramdisk_sink.whole.hexdigest())
+        return Files(loaded, tuple(initrds), ramdisk, modules)
+
+    def _kernel(self, location: Location, sink: FileSink) -> KernelFile:
+        size, digest = self.fetcher.into(location, sink, self.limits.kernel)
+        _not_empty(location, size)
+        info = kernel.identify(os.pread(sink.descriptor, _HEAD, 0), size)
+        log.info("kernel %s: %s, sha256 %s", printable(str(location)), info.format, digest)
+        return KernelFile(str(location), None, size, digest, info.format, info.boots)
+
+    def _joined(self, locations: tuple[Location, ...], sink: FileSink) -> list[InitrdFile]:
+        files: list[InitrdFile] = []
+        for location in locations:
+            sink.pad(_INITRD_ALIGN)
+            size, digest = self.fetcher.into(location, sink, self.limits.ramdisk - sink.size)
+            _not_empty(location, size)
+            log.info("initrd %s: sha256 %s", printable(str(location)), digest)
+            files.append(InitrdFile(str(location), size, digest))
+        if len(files) > 1:
+            log.info("ramdisk: %d initrds joined, %s", len(files), size_text(sink.size))
+        return files
+
+    def _modules(self, entry: Entry) -> tuple[ModuleFile, ...]:
+        modules: list[ModuleFile] = []
+        for module in entry.modules:
+            sink = FileSink(self.open_output("module"))
+            size, _digest = self.fetcher.into(module.location, sink, self.limits.ramdisk)
+            modules.append(ModuleFile(str(module.location), None, size, module.cmdline))
+        return tuple(modules)
+
+    @staticmethod
+    def planned_kernel(entry: Entry) -> Optional[KernelFile]:
+        """The kernel of an entry that is not downloaded."""
+        return None if entry.kernel is None else KernelFile(str(entry.kernel))
+
+    @staticmethod
+    def planned_modules(entry: Entry) -> tuple[ModuleFile, ...]:
+        """The modules of an entry that is not downloaded."""
+        return tuple(ModuleFile(str(item.location), None, None, item.cmdline) for item in entry.modules)
+
+
+def _not_empty(location: Location, size: int) -> None:
+    # PXELINUX takes a file of no bytes for one that is not there (core/fs/pxe/pxe.c).
+    if not size:
+        raise NotFound(f"{printable(str(location))} is empty")

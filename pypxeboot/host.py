@@ -1,0 +1,248 @@
+"""The host side: privileged, and never parsing what a server sent.
+
+It forks the client, joins it to the guest's network, answers its few requests after checking them, checks its result
+against the closed schema, and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import time
+from contextlib import suppress
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from types import FrameType
+from typing import NoReturn, Optional
+
+from pypxeboot import channel as messages
+from pypxeboot import client, link
+from pypxeboot.artifacts import Artifacts, Failure
+from pypxeboot.boot import Plan
+from pypxeboot.channel import Channel, Closed, Configure, Done, OpenOutput, Placed
+from pypxeboot.client import Confinement
+from pypxeboot.config import NOTICE
+from pypxeboot.dhcp import is_host
+from pypxeboot.errors import KINDS, Aborted, FetchError, PxeBootError
+from pypxeboot.menu import Action
+from pypxeboot.schema import SchemaError, unpack
+from pypxeboot.store import OutputFile, Store
+from pypxeboot.text import printable
+
+log = logging.getLogger(__name__)
+
+_GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_KINDS = ("kernel", "ramdisk", "module")
+
+
+class BootFailed(Exception):
+    """The client's failure, with the story of its requests; ``error`` says what and why."""
+
+    def __init__(self, error: PxeBootError, failure: Failure) -> None:
+        super().__init__(error.message)
+        self.error, self.failure = error, failure
+
+
+def boot(plan: Plan, *, mode: str, mac_wait: float, ids: tuple[int, int], store: Store) -> Artifacts:
+    """Boot as ``plan`` says; the files are in ``store``, unpublished names filled in.
+
+    ``mode`` is how to join the network (auto, veth, macvlan, host), ``ids`` uid and gid of the client.
+    Raises PxeBootError, and BootFailed for what the client reports.
+    """
+    started = time.monotonic()
+    if plan.static is None:
+        log.log(NOTICE, "requesting info for MAC address %s", plan.guest.mac)
+    deadline = started + plan.limits.timeout
+    ours, theirs = messages.pair()
+    confinement = Confinement(*ids, new_network=mode != "host", parent=os.getpid())
+    with _signals_raise():
+        pid = _fork(plan, ours, theirs, confinement, deadline)
+        try:
+            session = _Session(plan, ours, pid, store, deadline)
+            return session.run(mode, mac_wait, started)
+        finally:
+            _end(pid, ours)
+
+
+def _fork(plan: Plan, ours: Channel, theirs: Channel, confinement: Confinement, deadline: float) -> int:
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return pid
+    status = 1
+    try:
+        ours.close()
+        _keep_only(theirs.fileno())
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        # Ctrl-C on a terminal reaches both; the host side is the one to act on it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        status = client.main(plan, theirs, confinement, deadline)
+    except Closed:
+        pass
+    except BaseException as why:
+        log.error("the client process failed: %s: %s", type(why).__name__, printable(str(why)))
+        log.debug("where it failed", exc_info=True)
+    finally:
+        with suppress(Exception):
+            logging.shutdown()
+        os._exit(status)
+
+
+def _keep_only(channel: int) -> None:
+    """Nothing of the host side's open files is the client's business; what it prints is for the log."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        if int(name) > 2 and int(name) != channel:
+            with suppress(OSError):  # the descriptor of the listing itself
+                os.close(int(name))
+    os.dup2(2, 1)
+
+
+def _end(pid: int, ours: Channel) -> None:
+    """The client, its namespace and both ends of its link are gone when this returns."""
+    ours.close()
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    while True:
+        try:
+            os.waitpid(pid, 0)
+            return
+        except InterruptedError:
+            continue
+        except ChildProcessError:
+            return
+
+
+class _signals_raise:
+    """Within this block SIGTERM, SIGHUP and SIGINT raise Aborted, so that everything is unwound."""
+
+    def __enter__(self) -> None:
+        self._before = {number: signal.signal(number, self._raise) for number in _SIGNALS}
+
+    def _raise(self, number: int, _frame: Optional[FrameType]) -> None:
+        for other in _SIGNALS:  # once: the unwinding must not be interrupted
+            signal.signal(other, signal.SIG_IGN)
+        raise Aborted(f"ended by {signal.Signals(number).name}")
+
+    def __exit__(self, *_exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class _Session:
+    """One boot as the host side goes through it."""
+
+    def __init__(self, plan: Plan, ours: Channel, pid: int, store: Store, deadline: float) -> None:
+        self._plan, self._channel, self._pid = plan, ours, pid
+        self._store, self._deadline = store, deadline
+        self._files: dict[str, list[OutputFile]] = {kind: [] for kind in _KINDS}
+        self._place: Optional[link.Place] = None
+
+    def run(self, mode: str, mac_wait: float, started: float) -> Artifacts:
+        joiner = link.Joiner(self._plan.guest, mode, mac_wait, lambda line: log.log(NOTICE, "%s", line))
+        kind, value = self._receive()  # its namespace is there
+        if kind == "Failure":
+            self._failed(value)
+        self._place = joiner.join(self._pid, self._deadline)
+        linked = time.monotonic() - started
+        log.info(
+            "MAC %s on %s (%s), MTU %d",
+            self._plan.guest.mac, self._place.where, self._place.mode, self._place.mtu,
+        )  # fmt: skip
+        self._channel.send(Placed(self._place.name, self._place.mode))
+        artifacts = self._serve()
+        seconds = replace(
+            artifacts.seconds, link=round(linked, 3), total=round(time.monotonic() - started, 3)
+        )
+        return self._published(replace(artifacts, seconds=seconds))
+
+    def _receive(self) -> tuple[str, object]:
+        try:
+            self._channel.settimeout(max(self._deadline + _GRACE - time.monotonic(), 0.001))
+            kind, value, _descriptor = self._channel.receive()
+            return kind, value
+        except socket.timeout:
+            raise FetchError(
+                f"not done after {self._plan.limits.timeout:.0f} s", hint="--timeout SECONDS gives it longer"
+            ) from None
+        except Closed:
+            raise PxeBootError(
+                "the client process ended without a result",
+                hint="-vv says where; memory limits may be too tight",
+            ) from None
+
+    def _serve(self) -> Artifacts:
+        """Answer the client until it has a result."""
+        try:
+            while True:
+                kind, value = self._receive()
+                if kind == "Configure":
+                    self._configure(unpack(Configure, value))
+                elif kind == "OpenOutput":
+                    self._open(unpack(OpenOutput, value))
+                elif kind == "Artifacts":
+                    return unpack(Artifacts, value)
+                elif kind == "Failure":
+                    self._failed(value)
+                else:
+                    raise SchemaError(f"the request {printable(kind, 40)}")
+        except (SchemaError, ValueError) as why:
+            raise PxeBootError(f"the client process broke its contract: {printable(str(why))}") from None
+
+    @staticmethod
+    def _failed(value: object) -> NoReturn:
+        failure = unpack(Failure, value)
+        error = KINDS.get(failure.kind, PxeBootError)
+        hint = None if failure.hint is None else printable(failure.hint, 2000)
+        raise BootFailed(error(printable(failure.message, 2000), hint=hint), failure)
+
+    def _configure(self, request: Configure) -> None:
+        address = IPv4Address(request.address)
+        if not is_host(address) or not 0 < request.prefix_length <= 32:
+            raise ValueError(f"address {address}/{request.prefix_length}")
+        routes = [
+            (IPv4Network(route.network), None if route.gateway is None else IPv4Address(route.gateway))
+            for route in request.routes
+        ]
+        assert self._place is not None
+        mtu = request.mtu
+        if mtu is not None and not link.MIN_MTU <= mtu < self._place.mtu:
+            mtu = None
+        if self._place.mode != "host":
+            link.configure(self._pid, address, request.prefix_length, routes, mtu)
+        self._channel.send(Done())
+
+    def _open(self, request: OpenOutput) -> None:
+        if request.kind not in _KINDS:
+            raise ValueError(f"an output file {printable(request.kind, 40)}")
+        if request.kind == "kernel":  # another entry is tried: what the last one left is of no use
+            for files in self._files.values():
+                for file in files:
+                    self._store.drop(file)
+                files.clear()
+        file = self._store.open(request.kind)
+        self._files[request.kind].append(file)
+        self._channel.send(Done(), file.descriptor)
+
+    def _published(self, artifacts: Artifacts) -> Artifacts:
+        """Give the files of the result their names, after a look at whether they are what the client says."""
+        kernel, ramdisk, modules = artifacts.kernel, artifacts.ramdisk, artifacts.modules
+        if artifacts.action is not Action.BOOT or kernel is None or kernel.size is None:
+            return artifacts
+        kernel = replace(kernel, path=self._publish("kernel", 0, kernel.size))
+        if ramdisk is not None and ramdisk.size is not None:
+            ramdisk = replace(ramdisk, path=self._publish("ramdisk", 0, ramdisk.size))
+        modules = tuple(
+            replace(module, path=self._publish("module", index, module.size or 0))
+            for index, module in enumerate(modules)
+        )
+        return replace(artifacts, kernel=kernel, ramdisk=ramdisk, modules=modules)
+
+    def _publish(self, kind: str, index: int, size: int) -> str:
+        files = self._files[kind]
+        if index >= len(files) or os.fstat(files[index].descriptor).st_size != size:
+            raise PxeBootError(f"the client process broke its contract: the {kind} is not of {size} bytes")
+        return str(files[index].publish())

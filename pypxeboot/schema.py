@@ -1,0 +1,86 @@
+"""Dataclasses as a closed schema: what may cross from the client process to the host side.
+
+:func:`pack` makes plain JSON values of a dataclass, :func:`unpack` the dataclass of JSON values. The types of its
+fields are the schema: an unknown key, a missing one, another type, or more than the limits below is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from enum import Enum
+from typing import Any, TypeVar, Union
+
+from pypxeboot.text import encode
+
+T = TypeVar("T")
+
+MAX_TEXT = 65536  # bytes; the longest are command lines, which libxl cuts at 8191
+MAX_ITEMS = 65536  # entries of a menu, requests of a boot
+MAX_NUMBER = 1 << 53  # what JSON numbers carry without loss
+
+
+class SchemaError(ValueError):
+    """A value that is not of the schema; the text names the place."""
+
+
+def pack(value: Any) -> Any:
+    """``value`` (dataclasses, enums, tuples, numbers, text) as JSON values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: pack(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (tuple, list)):
+        return [pack(item) for item in value]
+    return value
+
+
+def unpack(kind: type[T], value: object) -> T:
+    """The ``kind`` (a dataclass) that ``value`` describes. Raises SchemaError."""
+    return typing.cast(T, _unpack(kind, value, kind.__name__))
+
+
+def _unpack(kind: Any, value: object, where: str) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Union:
+        if value is None and type(None) in arguments:
+            return None
+        return _unpack(next(item for item in arguments if item is not type(None)), value, where)
+    if origin is tuple:
+        if not isinstance(value, list) or len(value) > MAX_ITEMS:
+            raise SchemaError(f"{where}: no list, or too long")
+        return tuple(_unpack(arguments[0], item, f"{where}[]") for item in value)
+    if dataclasses.is_dataclass(kind):
+        return _unpack_dataclass(kind, value, where)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        try:
+            return kind(value)
+        except ValueError:
+            raise SchemaError(f"{where}: none of {kind.__name__}") from None
+    return _plain(kind, value, where)
+
+
+def _unpack_dataclass(kind: Any, value: object, where: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    if not isinstance(value, dict) or set(value) != set(hints):
+        raise SchemaError(f"{where}: not exactly the keys {', '.join(hints)}")
+    return kind(**{name: _unpack(hint, value[name], f"{where}.{name}") for name, hint in hints.items()})
+
+
+def _plain(kind: Any, value: object, where: str) -> Any:
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if math.isfinite(value) and 0 <= value < MAX_NUMBER:
+            return float(value)
+    elif kind is int and type(value) is int:
+        if 0 <= value < MAX_NUMBER:
+            return value
+    elif kind is str and isinstance(value, str):
+        try:
+            if len(encode(value)) <= MAX_TEXT:
+                return value
+        except UnicodeEncodeError:  # a lone surrogate that stands for no byte
+            pass
+    elif kind is bool and isinstance(value, bool):
+        return value
+    raise SchemaError(f"{where}: no {kind.__name__} within the limits")

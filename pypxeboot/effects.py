@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any, Optional, TypeVar, Union
 
+from pypxeboot.errors import FetchError, PxeBootError
 from pypxeboot.menu import Choice, Entry
 from pypxeboot.url import Location
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """Get a small file into memory. Reply: :class:`Fetched`."""
+    """Get a small file into memory. Reply: :class:`Fetched`.
+
+    With ``head`` the first ``limit`` bytes are enough, and a longer file is no error.
+    """
 
     location: Location
     limit: int
+    head: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,15 @@ class Load:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Whether all files of the entry are there and the kernel is one; ``error`` says what is not."""
+    """Whether all files of the entry are there and the kernel is one; ``error`` says what is not.
+
+    ``kind`` is the exception to raise where nothing else boots instead of the entry. A file of no bytes is
+    not there, as for PXELINUX.
+    """
 
     ok: bool
     error: str = ""
+    kind: type[PxeBootError] = FetchError
 
 
 @dataclass(frozen=True)
@@ -56,3 +66,7 @@ class Log:
 
 Effect = Union[Fetch, Load, Log]
 Loader = Generator[Effect, Any, Choice]
+
+T = TypeVar("T")
+Steps = Generator[Effect, Any, T]
+"""A part of a loader: asks by the same effects, and ends with a value."""

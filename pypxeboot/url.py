@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Optional
+from urllib.parse import quote, unquote_to_bytes
+
+from pypxeboot.errors import ConfigError
+from pypxeboot.text import decode, encode, is_dname, printable
+
+# FILENAME_MAX of PXELINUX is 256 with the NUL (core/include/fs.h); a prefix and a name joined fit in 511.
+NAME_MAX = 255
+JOINED_MAX = 511
+
+# Servers are asked with these; fetch refuses every other scheme.
+SCHEMES = ("tftp", "http", "https")
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_NAME_END = re.compile(r"[\x00-\x20\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# "any other character" than these ends the directory part of a boot file's name (core/fs/pxe/pxe.c).
+_LAST_NAME = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.-"
+_TFTP_SAFE = "/:@!$&'()*+,=~"
 
 
 @dataclass(frozen=True)
@@ -21,3 +41,139 @@ class Location:
     port: Optional[int] = None
     user: Optional[str] = None
     password: Optional[str] = None
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, without a query."""
+        path = self.path if self.scheme == "tftp" else self.path.partition("?")[0]
+        return path.rpartition("/")[2]
+
+    def __str__(self) -> str:
+        """A URL that can be pasted; never with the password."""
+        user = f"{quote(self.user, safe='')}@" if self.user else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port is None else f":{self.port}"
+        path = quote(encode(self.path), safe=_TFTP_SAFE) if self.scheme == "tftp" else self.path
+        return f"{self.scheme}://{user}{host}{port}/{path}"
+
+
+def resolve(name: str, prefix: str, default_server: Optional[str]) -> Location:
+    """The file that PXELINUX means by ``name`` where ``prefix`` is its current directory.
+
+    "File names end at the first whitespace": what follows is cut, and so is what does not fit in 255 bytes.
+    A URL or ``server::path`` stands for itself; everything else, a leading slash included, goes right behind
+    the prefix. ConfigError if nothing can be asked by that name.
+    """
+    name = decode(encode(_NAME_END.split(name, maxsplit=1)[0])[:NAME_MAX])
+    if not name:
+        raise ConfigError("a file without a name", hint="is there a comma or blank too many?")
+    full = name if is_absolute(name) else prefix + name
+    if len(encode(full)) > JOINED_MAX:
+        raise ConfigError(f"the file name {printable(full)!r} is longer than {JOINED_MAX} bytes")
+    return parse(full, default_server)
+
+
+def is_absolute(name: str) -> bool:
+    """Whether the first colon makes ``name`` a URL (``://``) or a ``server::path``."""
+    after = name.partition(":")[2]
+    return after.startswith(("//", ":"))
+
+
+def parse(text: str, default_server: Optional[str] = None) -> Location:
+    """``text`` as a URL or ``server::path``, else as a TFTP file name of ``default_server``.
+
+    ConfigError where it cannot be used: a host that is none, a control character, no server at all.
+    """
+    head, _, after = text.partition(":")
+    if after.startswith("//"):
+        return _parse_url(head, after[2:], default_server, text)
+    host, path = (head, after[1:]) if after.startswith(":") else ("", text)
+    return _checked(Location("tftp", _host(host, default_server, text), path), text)
+
+
+def _parse_url(scheme: str, rest: str, default_server: Optional[str], text: str) -> Location:
+    if not _SCHEME.fullmatch(scheme):
+        raise ConfigError(f"{_shown(text)} is not a URL")
+    scheme = scheme.lower()
+    authority, _, path = rest.partition("/")  # "the slash after the host is not part of the path"
+    path = path.partition("#")[0]
+    login, at, host_port = authority.rpartition("@")
+    user, colon, password = login.partition(":")
+    host, port = _split_port(host_port, text)
+    if scheme in SCHEMES:
+        host = _host(host, default_server, text)
+    if scheme == "tftp":  # ";mode=..." is cut, then %xx decoded (core/fs/pxe/tftp.c)
+        path = decode(unquote_to_bytes(encode(path.partition(";")[0])))
+    else:
+        path = _escaped(path)
+    location = Location(
+        scheme, host, path, port, _decoded(user) if at else None, _decoded(password) if colon else None
+    )
+    return _checked(location, text)
+
+
+def _split_port(host_port: str, text: str) -> tuple[str, Optional[int]]:
+    if host_port.startswith("["):
+        host, bracket, rest = host_port[1:].partition("]")
+        colon, port = rest[:1], rest[1:]
+        if not bracket or colon not in ("", ":"):
+            raise ConfigError(f"{_shown(text)} has no valid host")
+    else:
+        host, colon, port = host_port.partition(":")
+    if not port:
+        return host, None
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+        raise ConfigError(f"{_shown(text)} has no valid port")
+    return host, int(port)
+
+
+def _host(host: str, default_server: Optional[str], text: str) -> str:
+    """``host``, or the boot server where there is none ("``::path`` = default server")."""
+    if not host:
+        if not default_server:
+            raise ConfigError(
+                f"{_shown(text)} names no server, and DHCP gave none",
+                hint="set next-server in DHCP, or give --server",
+            )
+        host = default_server
+    if ":" in host:
+        try:
+            return str(IPv6Address(host))
+        except ValueError:
+            pass
+    elif is_dname(host):
+        return host
+    raise ConfigError(f"{printable(host)!r} cannot be the name of a server")
+
+
+def _checked(location: Location, text: str) -> Location:
+    if _CONTROL.search(location.path):
+        raise ConfigError(f"{_shown(text)} has a control character in its name")
+    return location
+
+
+def _escaped(path: str) -> str:
+    """Bytes up to the blank and above ``~`` are %-escaped, nothing else (core/fs/pxe/urlparse.c)."""
+    return "".join(chr(byte) if 0x20 < byte < 0x7F else f"%{byte:02X}" for byte in encode(path))
+
+
+def _decoded(text: str) -> str:
+    return decode(unquote_to_bytes(encode(text)))
+
+
+def _shown(text: str) -> str:
+    """``text`` for a message: printable, and without a password."""
+    return repr(printable(re.sub(r"(://[^/@]*?):[^/]*@", r"\1@", text)))
+
+
+def prefix_of(bootfile: str) -> str:
+    """PXELINUX's current directory: ``bootfile`` up to the last character that is none of ``[0-9A-Za-z.-]``.
+
+    So ``sub/my_pxelinux.0`` gives ``sub/my_``. (core/fs/pxe/pxe.c, get_prefix)
+    """
+    return bootfile.rstrip(_LAST_NAME)
+
+
+def as_prefix(text: str) -> str:
+    """``text`` with ``::`` ("on the default server") in front, unless it says which server."""
+    return text if is_absolute(text) else "::" + text

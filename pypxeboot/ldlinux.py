@@ -1,0 +1,392 @@
+"""What PXELINUX does with its configuration when nobody, or one given label, chooses.
+
+The rules are those of PXELINUX 6.04 (com32/elflink/ldlinux: ldlinux.c, execute.c, kernel.c). Where firmware
+would wait for ever, what Enter would boot is booted at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Optional
+
+from pypxeboot import com32, listing, menuc32, sysappend
+from pypxeboot.effects import Load, Loaded, Loader, Log, Steps
+from pypxeboot.errors import ConfigError, PxeBootError, Refused
+from pypxeboot.guest import Guest
+from pypxeboot.lease import Lease
+from pypxeboot.menu import Action, Choice, Entry, Module, Reason
+from pypxeboot.pxe import BootSource, Kind, chained, kind_of_name
+from pypxeboot.pxelinux import Files, parse, walk
+from pypxeboot.syslinux import SPACE, Config, Do, Label, split
+from pypxeboot.text import encode, printable
+from pypxeboot.url import Location, is_absolute
+
+# "cmdline too long" (execute.c): 2048 with the NUL.
+CMDLINE_LIMIT = 2047
+# Commands that lead to other commands or configurations. Real chains have two or three links.
+STEP_LIMIT = 32
+
+# "6.x asks for name.c32, ... and only then name"
+_EXTENSIONS = (".c32", ".img", ".bss", ".bin", ".bs", ".0")
+# By extension "compared case-sensitively"; .img, .com and everything else is loaded as a Linux kernel.
+_KINDS = {".c32": "com32", ".0": "pxe", ".bin": "boot", ".bs": "boot", ".bss": "bss"}
+_TYPES = frozenset("localboot kernel linux boot bss pxe fdimage com32 config".split())
+_FIRMWARE = ("memdisk", "wimboot", "ipxe.", "gpxe.", "sanboot.")
+
+
+def boot(
+    source: BootSource,
+    guest: Guest,
+    lease: Lease,
+    *,
+    label: Optional[str] = None,
+    arch: Optional[str] = None,
+    interactive: bool = False,
+    user_append: str = "",
+) -> Loader:
+    """Find the configuration of ``source``, and what it boots; with ``label``, that entry.
+
+    ``arch`` (only what the user named) adds ``default.<arch>`` to the search; ``user_append`` goes to the end
+    of the command line. NoBootSource if there is no configuration, ConfigError if nothing in it boots, and
+    what the driver says of an entry that cannot be loaded.
+    """
+    loader = _Loader(source, guest, lease, arch, user_append)
+    if interactive and label is None:
+        yield Log("no menu can be shown: booting what boots when nobody chooses", warning=True)
+    yield from loader.begin()
+    choice = yield from (loader.unattended() if label is None else loader.chosen(label))
+    return choice
+
+
+class _Loader:
+    def __init__(
+        self, source: BootSource, guest: Guest, lease: Lease, arch: Optional[str], user_append: str
+    ) -> None:
+        self._source = source
+        self._guest = guest
+        self._lease = lease
+        self._arch = arch
+        self._user_append = user_append
+        self._files = Files(source)
+        self._steps = 0
+        self._error: Optional[PxeBootError] = None
+        self._main: Location
+        self._config: Config
+        self._shown: Config  # the configuration that a list of entries shows: the menu's, where there is one
+
+    def begin(self) -> Steps[None]:
+        """Find and read the main configuration."""
+        archs = (self._arch,) if self._arch else ()
+        self._main, data = yield from walk(self._files, self._source, self._guest, self._lease, archs)
+        yield Log(f"configuration {self._main}")
+        self._config = self._shown = yield from parse(self._files, data)
+
+    def unattended(self) -> Steps[Choice]:
+        """What boots when nobody types (ldlinux.c, main)."""
+        config, choice = self._config, None
+        prompt_first = config.prompt and config.ui is None and not config.noescape
+        if config.command is not None and not prompt_first:
+            choice = yield from self._load(config.command, Reason.DEFAULT)
+        if choice is None:
+            choice = yield from self._prompt()
+        return choice
+
+    def _prompt(self) -> Steps[Choice]:
+        """The ``boot:`` prompt: a timeout runs ONTIMEOUT, else DEFAULT; without one, what Enter would run.
+
+        What has failed once is not tried again: the real one would, for ever.
+        """
+        config, failed = self._config, self._error
+        timed = bool(config.timeout or config.totaltimeout) and not config.noescape
+        command, reason = config.command, Reason.TIMEOUT if timed else Reason.WAITS_FOREVER
+        if timed and config.ontimeout:
+            command, reason = config.ontimeout, Reason.ONTIMEOUT
+        if failed is not None and reason is not Reason.ONTIMEOUT:
+            raise failed
+        if command is None:
+            raise ConfigError(
+                f"{self._main} has neither DEFAULT nor UI: a person has to choose",
+                hint=f"choose with --label: {listing.names(self._shown)}",
+            )
+        if failed is not None:
+            yield Log(f"{failed.message}; trying ONTIMEOUT", warning=True)
+        choice = yield from self._load(command, reason)
+        if choice is None:
+            raise self._error or ConfigError(f"{printable(command)!r} boots nothing")
+        return choice
+
+    def chosen(self, wanted: str) -> Steps[Choice]:
+        """The entry that ``wanted`` names, as when it is chosen in the loader or its menu."""
+        choice = None
+        if wanted in self._config.by_name:
+            choice = yield from self._load(wanted, Reason.LABEL)
+        else:
+            names = self._menu_files()
+            if names is not None:
+                self._shown = yield from menuc32.read(self._files, self._main, names)
+            label = listing.find(self._shown, wanted) or listing.find(self._config, wanted)
+            if label is None:
+                raise ConfigError(
+                    f"{self._main} has no entry {printable(wanted)!r}",
+                    hint=f"it has {listing.names(self._shown)}",
+                )
+            choice = yield from self._execute(self._command(label), Reason.LABEL, label)
+        if choice is None:
+            raise self._error or ConfigError(f"{printable(wanted)!r} boots nothing")
+        return choice
+
+    def _menu_files(self) -> Optional[tuple[str, ...]]:
+        """The files of the menu that UI or DEFAULT shows, None if they show none. Asks no server."""
+        word, words = split(self._config.command or "")
+        label = self._config.by_name.get(word)
+        if label is not None:
+            kind, word, words = _typed(_joined(label.command, words))
+        module = word.rpartition("/")[2]
+        module = module[:-4] if module.endswith(".c32") else module
+        if module not in menuc32.PROGRAMS:
+            return None
+        plan = com32.interpret(module, words, self._guest.arch)
+        return plan.names if isinstance(plan, com32.Menu) else None
+
+    def _load(self, text: str, reason: Reason) -> Steps[Optional[Choice]]:
+        """Run ``text`` as if typed: a label, else a file; if that fails, ONERROR."""
+        if self._steps == STEP_LIMIT:
+            raise ConfigError(
+                f"{self._main}: commands lead to each other for ever", hint="mend DEFAULT or CONFIG"
+            )
+        self._steps += 1
+        word, words = split(text)
+        label = self._config.by_name.get(word)
+        if label is not None:
+            command = _joined(self._command(label), words)
+            choice = yield from self._execute(command, reason, label)
+        elif not self._config.implicit:
+            command = word
+            choice = self._fail(ConfigError(f"{printable(word)!r} is no label, and IMPLICIT 0 forbids files"))
+        else:
+            command = yield from self._implicit(word, words if self._config.allowoptions else "")
+            choice = yield from self._execute(command, reason, None)
+        if choice is None and self._config.onerror and _typed(command)[0] != "com32":
+            choice = yield from self._onerror()
+        return choice
+
+    def _implicit(self, word: str, words: str) -> Steps[str]:
+        """A file named without a label: "the global APPEND is not used", but for a kernel SYSAPPEND is."""
+        if word and _kind_of(word) == "linux":
+            for extension in _EXTENSIONS:
+                if (yield from self._files.exists(word + extension)):
+                    word += extension
+                    break
+        strings = self._strings(self._config.sysappend) if _kind_of(word) == "linux" else []
+        return " ".join([word, *([words] if words else []), *strings])
+
+    def _onerror(self) -> Steps[Optional[Choice]]:
+        """6.x runs ``<label's command line> <whole DEFAULT line>``; ONERROR's own arguments are lost."""
+        if self._error is not None:
+            yield Log(f"{self._error.message}; trying ONERROR", warning=True)
+        text, default = self._config.onerror, self._config.command or ""
+        label = self._config.by_name.get(split(text)[0])
+        command = _joined(self._command(label) if label else text, default)
+        return (yield from self._execute(command, Reason.ONERROR, label))
+
+    def _command(self, label: Label) -> str:
+        """The label's command line with the SYSAPPEND strings, empty if it is no command."""
+        if label.do is not Do.COMMAND:
+            return ""
+        return " ".join([label.command, *self._strings(label.sysappend)])
+
+    def _strings(self, mask: int) -> list[str]:
+        available = sysappend.strings(self._guest, self._lease, self._source.server)
+        return sysappend.selected(mask, available)
+
+    def _execute(self, command: str, reason: Reason, label: Optional[Label]) -> Steps[Optional[Choice]]:
+        """Run a command line by its type (execute.c); None if it fails, the cause in ``_error``."""
+        if len(encode(command)) > CMDLINE_LIMIT:
+            return self._fail(
+                ConfigError(
+                    f"the command line of {_shown(label, command)} is longer than {CMDLINE_LIMIT} bytes: "
+                    "PXELINUX does not boot it"
+                )
+            )
+        kind, word, words = _typed(command)
+        if kind == "localboot":
+            return self._choice(Entry(_name(label), Action.LOCALBOOT, title=_title(label)), reason)
+        if not word:
+            return self._fail(ConfigError(f"{_shown(label, command)} names no file to boot"))
+        if kind == "com32":
+            return (yield from self._module(word, words, reason, label))
+        if kind == "config":
+            return (yield from self._configure(word, words, reason))
+        name = word.rpartition("/")[2]
+        if kind_of_name(word) is Kind.PXELINUX and kind == "pxe" and "pxelinux" in name:
+            return self._fail(
+                ConfigError(f"{_shown(label, command)} starts PXELINUX again, with the same configuration")
+            )
+        if name.startswith(_FIRMWARE) or command.startswith((".boot", ".bss", ".pxe")):
+            return self._fail(_needs_firmware(_shown(label, command), word))
+        # What is left is a kernel, even if its name ends like a bootstrap program's (vmlinuz-5.10.0): its
+        # content decides.
+        return (yield from self._linux(word, words, reason, label))
+
+    def _linux(
+        self, word: str, words: str, reason: Reason, label: Optional[Label]
+    ) -> Steps[Optional[Choice]]:
+        """ "The FIRST initrd= found anywhere by substring search in the whole line" (kernel.c)."""
+        cmdline = self._with_user_words(f"BOOT_IMAGE={word} {words}")
+        found = cmdline.partition("initrd=")
+        initrds = found[2].split(" ", 1)[0].split(",") if found[1] else []
+        return (yield from self._try(label, word, initrds, cmdline, reason))
+
+    def _with_user_words(self, cmdline: str) -> str:
+        return _joined(cmdline.rstrip(" "), self._user_append) if self._user_append else cmdline
+
+    def _try(
+        self,
+        label: Optional[Label],
+        kernel: str,
+        initrds: list[str],
+        cmdline: str,
+        reason: Reason,
+        modules: tuple[str, ...] = (),
+    ) -> Steps[Optional[Choice]]:
+        """Have the files of an entry loaded."""
+        try:
+            entry = Entry(
+                label=_name(label),
+                action=Action.BOOT,
+                kernel=self._files.locate(kernel),
+                initrds=tuple(self._files.locate(name) for name in initrds),
+                cmdline=cmdline,
+                modules=tuple(Module(self._files.locate(text), text) for text in modules),
+                title=_title(label),
+            )
+        except ConfigError as error:
+            where = _shown(label, kernel)
+            return self._fail(ConfigError(f"{where}: {error.message}", hint=error.hint))
+        reply: Loaded = yield Load(entry)
+        if not reply.ok:
+            why = printable(reply.error) or f"{entry.kernel} cannot be loaded"
+            hint = f"the configuration is {self._main}"
+            if _kind_of(kernel) in ("pxe", "boot", "bss"):
+                hint = (
+                    "a network bootstrap program or boot sector needs real firmware; only kernels boot here"
+                )
+            return self._fail(reply.kind(f"{_shown(label, kernel)}: {why}", hint=hint))
+        return self._choice(entry, reason)
+
+    def _module(
+        self, word: str, words: str, reason: Reason, label: Optional[Label]
+    ) -> Steps[Optional[Choice]]:
+        """A COM32 module, by what it means."""
+        name = word.rpartition("/")[2]
+        plan = com32.interpret(name[:-4] if name.endswith(".c32") else name, words, self._guest.arch)
+        if isinstance(plan, com32.Menu):
+            return (yield from self._menu(plan.names))
+        if isinstance(plan, com32.Run):
+            return (yield from self._load(plan.command or self._config.command or "", reason))
+        if isinstance(plan, com32.Configure):
+            return (yield from self._configure(plan.name, plan.directory, reason))
+        if isinstance(plan, com32.Linux):
+            cmdline = self._with_user_words(plan.cmdline)
+            return (yield from self._try(label, plan.kernel, list(plan.initrds), cmdline, reason))
+        if isinstance(plan, com32.Multiboot):
+            first, rest = plan.images[0], plan.images[1:]
+            return (yield from self._try(label, first, [], self._with_user_words(first), reason, rest))
+        if isinstance(plan, com32.Chain):
+            return (yield from self._chain(plan, reason, label))
+        if isinstance(plan, com32.End):
+            return self._choice(Entry(_name(label), Action(plan.action), title=_title(label)), reason)
+        return self._fail(Refused(f"{_shown(label, word)}: {name} {plan.why}"))
+
+    def _menu(self, names: tuple[str, ...]) -> Steps[Optional[Choice]]:
+        """menu.c32: its default; if that fails MENU ONERROR, without anything appended."""
+        menu = self._shown = yield from menuc32.read(self._files, self._main, names)
+        picked, screen = menuc32.unattended(menu)
+        choice = yield from self._picked(picked)
+        if choice is None and screen.onerror:
+            choice = yield from self._picked(menuc32.command(menu, screen.onerror, Reason.ONERROR))
+        return choice
+
+    def _picked(self, picked: menuc32.Command) -> Steps[Optional[Choice]]:
+        text = picked.words if picked.label is None else _joined(self._command(picked.label), picked.words)
+        return (yield from self._execute(text, picked.reason, picked.label))
+
+    def _configure(self, name: str, directory: str, reason: Reason) -> Steps[Optional[Choice]]:
+        """CONFIG: "name resolved against the old cwd, then chdir(dir)", a text put behind the prefix."""
+        self._steps += 1
+        if self._steps > STEP_LIMIT:
+            raise ConfigError(f"{self._main}: configurations lead to each other for ever")
+        data = yield from self._files.read(name)
+        if data is None:
+            return self._fail(ConfigError(f"the configuration {printable(name)!r} is not there"))
+        self._main = self._files.locate(name)
+        directory = directory.rstrip(SPACE)
+        if directory:
+            files = self._files
+            files.prefix = directory if is_absolute(directory) else files.prefix + directory
+        self._config = self._shown = yield from parse(self._files, data)
+        self._error = None
+        yield Log(f"configuration {self._main}")
+        return (yield from self.unattended())
+
+    def _chain(self, plan: com32.Chain, reason: Reason, label: Optional[Label]) -> Steps[Optional[Choice]]:
+        """pxechn.c32: another PXELINUX starts over with options 209 and 210; nothing else can run."""
+        if kind_of_name(plan.name) is not Kind.PXELINUX or "pxelinux" not in plan.name:
+            return self._fail(_needs_firmware(_shown(label, plan.name), plan.name))
+        self._steps += 1
+        if self._steps > STEP_LIMIT:
+            raise ConfigError(f"{self._main}: PXELINUX starts itself for ever")
+        source = replace(self._source, prefix=self._files.prefix)
+        self._source = chained(source, plan.name, plan.config_file, plan.prefix)
+        self._files.server, self._files.prefix = self._source.server, self._source.prefix
+        yield from self.begin()
+        self._error = None
+        return (yield from self.unattended())
+
+    def _fail(self, error: PxeBootError) -> Optional[Choice]:
+        self._error = error
+        return None
+
+    def _choice(self, entry: Entry, reason: Reason) -> Choice:
+        return Choice(entry, reason, self._main, listing.menu(self._shown, self._files))
+
+
+def _typed(command: str) -> tuple[str, str, str]:
+    """A command line as its type, the file, and what follows the blanks after it."""
+    word, words = split(command)
+    if word[:1] == "." and word[1:] in _TYPES:
+        kind = word[1:]
+        word, words = split(words)
+        if kind == "com32" and word and not word.endswith(".c32"):
+            word += ".c32"
+        return ("linux" if kind in ("kernel", "fdimage") else kind), word, words
+    return _kind_of(word), word, words
+
+
+def _kind_of(word: str) -> str:
+    return next((kind for end, kind in _KINDS.items() if word.endswith(end)), "linux")
+
+
+def _joined(text: str, words: str) -> str:
+    return f"{text} {words}" if words else text
+
+
+def _name(label: Optional[Label]) -> Optional[str]:
+    return None if label is None else label.name
+
+
+def _title(label: Optional[Label]) -> str:
+    return "" if label is None else label.plain_title
+
+
+def _shown(label: Optional[Label], command: str) -> str:
+    if label is None or label.name is None:
+        return repr(printable(split(command)[0]))
+    return f"label {printable(label.name)!r}"
+
+
+def _needs_firmware(where: str, word: str) -> PxeBootError:
+    return Refused(
+        f"{where}: {printable(word)!r} needs real firmware, and a guest without firmware has none",
+        hint="let the entry name a kernel",
+    )

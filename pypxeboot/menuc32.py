@@ -1,0 +1,111 @@
+"""What menu.c32 and vesamenu.c32 make of their files: which entry boots when nobody touches a key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from pypxeboot.effects import Log, Steps
+from pypxeboot.errors import ConfigError
+from pypxeboot.menu import Reason
+from pypxeboot.pxelinux import Files
+from pypxeboot.syslinux import Config, Do, Label, Parser, Screen, split
+from pypxeboot.text import printable
+from pypxeboot.url import Location
+
+PROGRAMS = frozenset({"menu", "vesamenu", "gfxboot"})
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run: a label with extra words behind its command line, or, without a label, a file."""
+
+    label: Optional[Label]
+    words: str
+    reason: Reason
+
+
+def read(files: Files, main: Location, names: Sequence[str]) -> Steps[Config]:
+    """The files as menu.c32 reads them: "several files are read as one", ``~`` is the main configuration."""
+    parser = Parser(files.read, menu=True)
+    for name in names or ("~",):
+        data = yield from files.load(main) if name == "~" else files.read(name)
+        if data is None:
+            yield Log(f"menu file {printable(name)}: not there, skipped", warning=True)
+        else:
+            yield from parser.file(data)
+    return parser.config()
+
+
+def unattended(config: Config) -> tuple[Command, Screen]:
+    """What the menu boots when nobody touches a key, and the menu that it does so from.
+
+    Where the real one waits for ever (no timeout; a first entry that cannot be chosen cancels it; a submenu
+    or QUIT under the cursor boots nothing) this is what Enter would boot, submenus entered.
+    """
+    index, position = _start(config)
+    screen = config.screens[index]
+    waits = not (screen.timeout or config.totaltimeout or config.shiftkey)
+    entry = _selectable(screen, position)
+    waits = waits or entry.position != position
+    if screen.ontimeout and not waits and not config.shiftkey:
+        return command(config, screen.ontimeout, Reason.ONTIMEOUT), screen
+    for _ in config.screens:
+        if entry.do is Do.COMMAND:
+            reason = Reason.DEFAULT if config.shiftkey else Reason.TIMEOUT
+            return Command(entry, "", Reason.WAITS_FOREVER if waits else reason), screen
+        target = _target(config, entry)
+        if target is None:
+            break
+        screen, waits = config.screens[target], True
+        entry = _selectable(screen, screen.default)
+    raise ConfigError(
+        f"the menu entry {printable(entry.plain_title)!r} under the cursor boots nothing",
+        hint="choose another one with --label; -l lists them",
+    )
+
+
+def command(config: Config, text: str, reason: Reason) -> Command:
+    """``text`` of ONTIMEOUT or ONERROR: a label, if some whole LABEL line is its first word, else a file."""
+    word, words = split(text)
+    label = _by_line(config, word)
+    return Command(label, words if label else text, reason)
+
+
+def _by_line(config: Config, line: str) -> Optional[Label]:
+    return next((label for label in config.labels if label.line == line), None)
+
+
+def _start(config: Config) -> tuple[int, int]:
+    """The first menu, and the position of its default.
+
+    "DEFAULT counts only if UI is found"; then it overrides MENU DEFAULT and MENU START, unless it is hidden.
+    """
+    if config.ui is not None and config.default is not None:
+        label = _by_line(config, split(config.default)[0])
+        if label is not None and not label.hidden:
+            return label.screen, label.position
+    return config.start, config.screens[config.start].default
+
+
+def _selectable(screen: Screen, position: int) -> Label:
+    """The entry at ``position``, or where the cursor goes from there: down, else up."""
+    below, above = screen.entries[position:], screen.entries[:position]
+    for entry in (*below, *reversed(above)):
+        if entry.do is not Do.DISABLED:
+            return entry
+    raise ConfigError(
+        f"the menu {printable(screen.title or screen.tag)!r} has no entry that could be chosen",
+        hint="the configuration needs a LABEL",
+    )
+
+
+def _target(config: Config, entry: Label) -> Optional[int]:
+    """The menu that opens when ``entry`` is chosen."""
+    if entry.do is Do.SUBMENU:
+        return entry.submenu
+    if entry.do is not Do.GOTO:
+        return None
+    tags = [n for n, screen in enumerate(config.screens) if screen.tag == entry.target]
+    return tags[-1] if tags else None

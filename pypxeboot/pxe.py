@@ -1,0 +1,260 @@
+"""What a PXE client says of itself, what a boot file means, and where its configuration is looked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Optional
+from uuid import UUID
+
+from pypxeboot.errors import ConfigError, NoBootSource, Refused
+from pypxeboot.guest import Guest
+from pypxeboot.lease import Lease
+from pypxeboot.text import decode, printable
+from pypxeboot.url import NAME_MAX, Location, as_prefix, is_absolute, parse, prefix_of, resolve
+
+
+class Kind(str, Enum):
+    """What the boot file is."""
+
+    PXELINUX = "pxelinux"
+    IPXE = "ipxe"
+    IPXE_BINARY = "ipxe-binary"
+    KERNEL = "kernel"
+    LOCAL = "local"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class BootSource:
+    """Where a boot begins.
+
+    ``server`` is what names without a server mean (an address or a name), ``prefix`` PXELINUX's current
+    directory, ``config_file`` the value of option 209.
+    """
+
+    kind: Kind
+    server: Optional[str]
+    prefix: str
+    config_file: Optional[str] = None
+    bootfile: Optional[Location] = None
+
+
+# RFC 5071 options, and 67; they may also stand inside option 43 (sub-options from 208 on).
+BOOTFILE, CONFIG_FILE, PATH_PREFIX = 67, 209, 210
+_VENDOR_OPTIONS = 43
+_BOOT_ITEM = 71
+
+# As much of a boot file as `judge` looks at: the magic of a bzImage ends at 0x206.
+JUDGE_BYTES = 1024
+
+# Names tell most boot files: the ones of each loader's own builds, and of the packages that ship them.
+_IPXE_SCRIPT = re.compile(r".*\.(ipxe|gpxe)")
+_PXELINUX = re.compile(r".*pxelinux.*|syslinux.*\.(efi|e32|e64)")
+_IPXE_BINARY = re.compile(
+    r"(undionly|ipxe|gpxe|snponly|snp|netboot\.xyz).*\.(efi|0|bin)|.*\.(k*pxe|lkrn|krn|dsk)"
+)
+_KERNEL = re.compile(r"(vmlinu[xz]|bzimage).*")
+_NBP = re.compile(r".*\.(0|n12|com)")
+
+_SCRIPT = re.compile(rb"#![ig]pxe[\t\n\v\f\r ]")
+_KERNEL_MAGIC = ((0x202, b"HdrS"), (0, b"\x7fELF"), (0x38, b"ARM\x64"), (0x38, b"RSC\x05"))
+
+
+def boot_source(
+    lease: Lease,
+    *,
+    server: Optional[str] = None,
+    bootfile: Optional[str] = None,
+    config: Optional[str] = None,
+    path_prefix: Optional[str] = None,
+) -> BootSource:
+    """What ``lease`` says about booting; the other arguments override next-server and options 67, 209, 210.
+
+    NoBootSource if there is nothing, Refused or ConfigError if what is there cannot be used.
+    """
+    vendor = dict(_suboptions(lease.options.get(_VENDOR_OPTIONS, b"")))
+    # "The PXE client boots from the local disk": boot item of type 0 (PXE 2.1, table 2-1)
+    if vendor.get(_BOOT_ITEM, b"")[:2] == b"\0\0" and not (bootfile or config):
+        return BootSource(Kind.LOCAL, None, "")
+    server = server or _server(lease)
+    name = _usable(bootfile if bootfile is not None else lease.bootfile, "boot file name")
+    config = _value(config, CONFIG_FILE, lease, vendor)
+    given_prefix = _value(path_prefix, PATH_PREFIX, lease, vendor)
+    if not name and config is None and given_prefix is None:
+        raise NoBootSource(
+            "the DHCP server names no boot file",
+            hint="set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config",
+        )
+    kind = Kind.PXELINUX if config is not None or not name else kind_of_name(name)
+    return BootSource(
+        kind=kind,
+        server=server,
+        prefix=as_prefix(prefix_of(name) if given_prefix is None else given_prefix)[:NAME_MAX],
+        config_file=config,
+        bootfile=parse(name, server) if name else None,
+    )
+
+
+def chained(source: BootSource, name: str, config: Optional[str], prefix: Optional[str]) -> BootSource:
+    """Where the PXELINUX named ``name`` begins when another one starts it with options 209 and 210."""
+    location = resolve(name, source.prefix, source.server)
+    path = name.partition("::")[2] if is_absolute(name) and "://" not in name else name
+    server = location.host if location.scheme == "tftp" else source.server
+    return replace(
+        source,
+        server=server,
+        prefix=as_prefix(prefix_of(path) if prefix is None else prefix)[:NAME_MAX],
+        config_file=config,
+        bootfile=location,
+    )
+
+
+def _server(lease: Lease) -> Optional[str]:
+    """siaddr if it is there, else the DHCP server itself (core/fs/pxe/dhcp_option.c)."""
+    return lease.next_server or (str(lease.server_id) if lease.server_id else None)
+
+
+def _value(given: Optional[str], code: int, lease: Lease, vendor: dict[int, bytes]) -> Optional[str]:
+    raw: Optional[bytes] = lease.options.get(code, vendor.get(code))
+    if given is None and raw is not None:
+        # Servers count a trailing NUL in, and some an end mark.
+        given = decode(raw.partition(b"\0")[0].rstrip(b"\xff"))
+    return None if given is None else _usable(given, f"option {code}")[:NAME_MAX]
+
+
+def _usable(text: str, what: str) -> str:
+    if not text.isprintable():
+        raise Refused(
+            f"the {what} {printable(text)!r} holds characters that no name has",
+            hint="mend the DHCP server's configuration",
+        )
+    return text
+
+
+def _suboptions(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The sub-options of option 43 up to the first that is broken; each step goes forward."""
+    at = 0
+    while at < len(data) and data[at] != 0xFF:
+        if data[at] == 0:
+            at += 1
+            continue
+        end = at + 2 + (data[at + 1] if at + 1 < len(data) else len(data))
+        if end > len(data):
+            return
+        yield data[at], data[at + 2 : end]
+        at = end
+
+
+def kind_of_name(name: str) -> Kind:
+    """What a boot file's name tells about it; UNKNOWN where only its content can."""
+    base = name.partition("?")[0].replace("\\", "/").rpartition("/")[2].lower()
+    for kind, pattern in (
+        (Kind.IPXE, _IPXE_SCRIPT),
+        (Kind.PXELINUX, _PXELINUX),
+        (Kind.IPXE_BINARY, _IPXE_BINARY),
+        (Kind.KERNEL, _KERNEL),
+        (Kind.PXELINUX, _NBP),
+    ):
+        if pattern.fullmatch(base):
+            return kind
+    return Kind.UNKNOWN
+
+
+def judge(data: bytes) -> Kind:
+    """What a boot file is, by its first JUDGE_BYTES: a script, a kernel, else a network bootstrap program.
+
+    "#!ipxe or #!gpxe followed by whitespace; nothing else decides." (iPXE, image/script.c) A bootstrap
+    program cannot run here; where one is offered, the configuration it would read is what counts.
+    """
+    if _SCRIPT.match(data):
+        return Kind.IPXE
+    if any(data[at : at + len(magic)] == magic for at, magic in _KERNEL_MAGIC):
+        return Kind.KERNEL
+    return Kind.PXELINUX
+
+
+def config_names(guest: Guest, lease: Lease, arch_names: Sequence[str] = ()) -> tuple[str, ...]:
+    """The names below the prefix under which PXELINUX looks for a configuration, in order.
+
+    ``arch_names`` (only what the user asked for: a PXELINUX never does) put ``default.<arch>`` and
+    ``default-<arch>``, which MAAS and U-Boot know, before ``default``.
+    """
+    mac = f"{lease.htype:02x}-" + guest.mac.lower().replace(":", "-")
+    address = f"{int(lease.address):08X}"
+    names = [*_uuid_names(guest), mac]
+    names += [address[:digits] for digits in range(8, 0, -1)]
+    names += [f"default{mark}{arch}" for arch in arch_names for mark in ".-"]
+    return tuple(f"pxelinux.cfg/{name}" for name in [*names, "default"])
+
+
+def _uuid_names(guest: Guest) -> list[str]:
+    """The UUID as firmware sends it, then as people write it.
+
+    Firmware of KVM guests (SMBIOS 2.6) and iPXE on both hypervisors send the first three groups swapped. Xen
+    PV and PVH guests have no firmware that could differ, so the same order serves them.
+    """
+    if guest.uuid is None or not UUID(guest.uuid).int:
+        return []
+    swapped = wire_uuid(guest.uuid)
+    return [swapped] if swapped == guest.uuid else [swapped, guest.uuid]
+
+
+def wire_uuid(uuid: str) -> str:
+    """``uuid`` as PXELINUX prints it: bytes in wire order, the first three groups little-endian."""
+    return str(UUID(bytes=UUID(uuid).bytes_le))
+
+
+# IANA "Processor Architecture Types". 0 leads to pxelinux.0 and its configuration, the EFI numbers to EFI
+# programs that nothing here could run; so x86 calls itself a BIOS. The others have no BIOS: U-Boot's numbers
+# for what reads pxelinux.cfg, EFI's for iPXE.
+_ARCH_CODES = {
+    "pxelinux": {"x86_64": 0, "i386": 0, "arm": 21, "arm64": 22, "ppc64": 12, "s390x": 31, "riscv64": 27},
+    "ipxe": {"x86_64": 0, "i386": 0, "arm": 10, "arm64": 11, "riscv64": 27},
+    "http": {"x86_64": 16, "i386": 15, "arm": 18, "arm64": 19, "riscv64": 28},
+}
+_ARCH_ALIASES = {"amd64": "x86_64", "i686": "i386", "x86": "i386", "aarch64": "arm64", "ppc64le": "ppc64"}
+_HTTP_CODES = frozenset({15, 16, 17, 18, 19, 20, 23, 24, 26, 28, 30})
+
+# Option 55. 208-211 and 150 because most servers send only what was asked for; 128-135 as RFC 4578 2.4 says.
+PARAMETER_REQUEST = (
+    *(1, 3, 6, 12, 15, 17, 26, 28, 42, 43, 54, 60, 66, 67, 97, 119, 121),
+    *range(128, 136),
+    *(150, 175, 203, 208, 209, 210, 211),
+)
+
+
+def arch_code(profile: str, arch: str) -> int:
+    """Option 93 of a client of ``profile`` (pxelinux, ipxe, http); ConfigError if ``arch`` has none."""
+    code = _ARCH_CODES[profile].get(_ARCH_ALIASES.get(arch, arch))
+    if code is None:
+        raise ConfigError(f"{arch!r} has no PXE architecture number for profile {profile}")
+    return code
+
+
+def undi_version(code: int) -> tuple[int, int]:
+    """UNDI major and minor: 2.1 is a BIOS, 3.10 EFI as iPXE has it, 3.1 UEFI HTTP boot."""
+    if code == 0:
+        return 2, 1
+    return (3, 1) if code in _HTTP_CODES else (3, 10)
+
+
+def vendor_class(code: int) -> str:
+    """Option 60, for example ``PXEClient:Arch:00000:UNDI:002001`` (RFC 4578, PXE 2.1)."""
+    major, minor = undi_version(code)
+    client = "HTTPClient" if code in _HTTP_CODES else "PXEClient"
+    return f"{client}:Arch:{code:05d}:UNDI:{major:03d}{minor:03d}"
+
+
+def identity(guest: Guest, code: int) -> dict[int, bytes]:
+    """Options 60, 93, 94 and 97: "MUST be present in all DHCP and PXE packets" (RFC 4578)."""
+    options = {
+        60: vendor_class(code).encode("ascii"),
+        93: code.to_bytes(2, "big"),
+        94: bytes((1, *undi_version(code))),
+    }
+    if guest.uuid is not None:  # iPXE leaves it out, too, where SMBIOS has none
+        options[97] = b"\0" + UUID(guest.uuid).bytes_le
+    return options

@@ -1,0 +1,99 @@
+"""How PXELINUX gets at its files: names under a prefix, and the search for a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from pypxeboot.effects import Fetch, Fetched, Log, Steps
+from pypxeboot.errors import ConfigError, NoBootSource
+from pypxeboot.guest import Guest
+from pypxeboot.lease import Lease
+from pypxeboot.pxe import BootSource, config_names
+from pypxeboot.syslinux import Config, Parser
+from pypxeboot.text import printable
+from pypxeboot.url import Location, resolve
+
+# A generous menu has some 10 KiB; what is larger is no configuration.
+CONFIG_LIMIT = 256 * 1024
+# Files a boot may ask for while it reads its configuration: the search (some 17 names) and the includes, of
+# which Debian's netboot tree has 15. U-Boot and petitboot only bound the depth.
+FETCH_LIMIT = 64
+
+
+class Files:
+    """The loader's view of the servers: its current directory, what it has read, and how much it may."""
+
+    def __init__(self, source: BootSource) -> None:
+        self.server = source.server
+        self.prefix = source.prefix
+        self._asked = 0
+        self._read: dict[Location, Optional[bytes]] = {}
+
+    def locate(self, name: str) -> Location:
+        """The file called ``name`` here; ConfigError if it cannot be one."""
+        return resolve(name, self.prefix, self.server)
+
+    def read(self, name: str) -> Steps[Optional[bytes]]:
+        """The content of a configuration file, None if it is not there."""
+        try:
+            location = self.locate(name)
+        except ConfigError as error:
+            yield Log(f"skipped: {error.message}", warning=True)
+            return None
+        return (yield from self.load(location))
+
+    def load(self, location: Location) -> Steps[Optional[bytes]]:
+        """The content of the configuration file there, None if it is not. Asked for once in a boot."""
+        if location not in self._read:
+            reply = yield from self._fetch(Fetch(location, CONFIG_LIMIT))
+            if reply.data is not None and len(reply.data) > CONFIG_LIMIT:
+                raise ConfigError(f"{location} is larger than {CONFIG_LIMIT} bytes: no boot configuration is")
+            if reply.error and reply.error != "not-found":
+                yield Log(f"{location}: {printable(reply.error)}", warning=True)
+            # "A zero-length file counts as not found" (core/fs/pxe/pxe.c)
+            self._read[location] = reply.data or None
+        return self._read[location]
+
+    def exists(self, name: str) -> Steps[bool]:
+        """Whether there is a file called ``name``."""
+        reply = yield from self._fetch(Fetch(self.locate(name), 1, head=True))
+        return bool(reply.data)
+
+    def _fetch(self, fetch: Fetch) -> Steps[Fetched]:
+        self._asked += 1
+        if self._asked > FETCH_LIMIT:
+            raise ConfigError(
+                f"the boot configuration asks for more than {FETCH_LIMIT} files",
+                hint="does a file include itself?",
+            )
+        reply: Fetched = yield fetch
+        return reply
+
+
+def walk(
+    files: Files, source: BootSource, guest: Guest, lease: Lease, arch_names: Sequence[str] = ()
+) -> Steps[tuple[Location, bytes]]:
+    """The first configuration file that is there, as place and content; NoBootSource if none is.
+
+    Option 209 first, "relative to the prefix like any other name"; if it is not there the search goes on.
+    """
+    names = config_names(guest, lease, arch_names)
+    if source.config_file:
+        names = (source.config_file, *names)
+    for name in names:
+        data = yield from files.read(name)
+        if data is not None:
+            return files.locate(name), data
+    where = printable(files.prefix.replace("::", f"{files.server}::", 1))
+    raise NoBootSource(
+        f"no boot configuration on the server: none of {len(names)} names below {where!r} is there",
+        hint="tried " + " ".join(printable(name) for name in names),
+    )
+
+
+def parse(files: Files, data: bytes) -> Steps[Config]:
+    """The configuration in ``data`` and in what it includes, as the loader itself reads it."""
+    parser = Parser(files.read)
+    yield from parser.file(data)
+    return parser.config()

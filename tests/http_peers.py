@@ -1,4 +1,4 @@
-"""Web servers on loopback that do what their script says, right or wrong."""
+"""Web servers on loopback that do what their script says, and what the client makes of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Optional, Union
+from typing import Any, Callable, Optional, Union
+
+import pytest
+
+from pypxeboot import httpget
+from pypxeboot.errors import PxeBootError
+
+LIMIT = 1 << 20
 
 Script = Callable[[socket.socket, bytes], None]
 
@@ -169,3 +176,21 @@ def nginx(folder: Path, root: Path, extra: str = "") -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+def fetch(url: str, **options: Any) -> bytes:
+    data = bytearray()
+    seconds = options.pop("seconds", 10.0)
+    options.setdefault("limit", LIMIT)
+    httpget.get(url, data.extend, deadline=time.monotonic() + seconds, **options)
+    return bytes(data)
+
+
+def failure(url: str, kind: type[PxeBootError], **options: Any) -> str:
+    """The message of the error that ``url`` gives: one line, nothing in it that steers a terminal."""
+    with pytest.raises(kind) as caught:
+        fetch(url, **options)
+    assert type(caught.value) is kind
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 700
+    return caught.value.message

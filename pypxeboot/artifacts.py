@@ -35,7 +35,10 @@ class LeaseReport:
 
 @dataclass(frozen=True)
 class KernelFile:
-    """The kernel. ``path`` is known to the host side only; all but ``url`` is None when nothing was downloaded."""
+    """The kernel.
+
+    ``path`` is known to the host side only; all but ``url`` is None when nothing was downloaded.
+    """
 
     url: str
     path: Optional[str] = None
@@ -99,7 +102,10 @@ class ListedEntry:
 
 @dataclass(frozen=True)
 class Artifacts:
-    """The result of a boot; ``kernel`` is set when ``action`` is BOOT (and entries were not merely listed)."""
+    """The result of a boot.
+
+    ``kernel`` is set when ``action`` is BOOT (and entries were not merely listed).
+    """
 
     action: Action
     lease: Optional[LeaseReport]

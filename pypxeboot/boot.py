@@ -2,7 +2,8 @@
 
     Guest -> lease() -> Lease -> source() -> BootSource -> choose() -> Choice -> Artifacts
 
-The host side (``host.py``) gives the place on the network, addresses and output files, and takes the Artifacts.
+The host side (``host.py``) gives the place on the network, addresses and output files, and takes the
+Artifacts.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ class Pipeline:
         if source.kind in (Kind.IPXE, Kind.IPXE_BINARY):
             what = "an iPXE script" if source.kind is Kind.IPXE else "an iPXE program"
             raise NoBootSource(
-                f"the boot file {printable(str(source.bootfile))} is {what}, which this version cannot follow",
+                f"boot file {printable(str(source.bootfile))} is {what}, which this version cannot follow",
                 hint="have DHCP name pxelinux.0 for this guest, or give --config",
             )
         address = lease.address

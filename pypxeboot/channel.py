@@ -1,7 +1,7 @@
 """Messages between the host side and the client process: JSON over a pair of sequenced-packet sockets.
 
-The client asks (configure my interface, open an output file), the host side checks and answers, and the client's last
-word is :class:`~pypxeboot.artifacts.Artifacts` or :class:`~pypxeboot.artifacts.Failure`.
+The client asks (configure my interface, open an output file), the host side checks and answers, and the
+client's last word is :class:`~pypxeboot.artifacts.Artifacts` or :class:`~pypxeboot.artifacts.Failure`.
 """
 
 from __future__ import annotations

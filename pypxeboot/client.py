@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 # Beyond the largest output file; a write past it fails instead of filling the disk.
 _FILE_SIZE_SLACK = 1 << 20
-# RFC 2132 9.10, 57: the largest message that we take: an Ethernet frame less IP and UDP headers, as iPXE says it.
+# RFC 2132 9.10, 57: the largest message that we take: an Ethernet frame less IP and UDP headers, as iPXE
+# says it.
 _MAX_MESSAGE = (1472).to_bytes(2, "big")
 
 
@@ -69,7 +70,10 @@ class HostSide:
         return unpack(Placed, value)
 
     def configure(self, lease: Lease) -> None:
-        """Have the host side give the interface its address; names are asked of the lease's servers from now on."""
+        """Have the host side give the interface its address.
+
+        Names are asked of the lease's servers from now on.
+        """
         routes = tuple(
             Route(str(network), None if gateway is None else str(gateway))
             for network, gateway in lease.routes
@@ -220,7 +224,7 @@ class Discovery:
     def _no_lease(self, reason: str) -> NoLease:
         return NoLease(
             f"{reason} on {self._where}",
-            hint="is it the right bridge, does its DHCP server know this MAC, and does no firewall (br_netfilter) "
+            hint="is it the right bridge, does its DHCP server know this MAC, does a firewall (br_netfilter) "
             "drop UDP 67 and 68? --pcap FILE shows what was on the wire",
         )
 

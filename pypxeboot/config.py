@@ -18,5 +18,6 @@ class Limits:
     ramdisk: int = 1 << 30
     # What libxl waits for a restricted bootloader before it kills it (libxl_internal.h).
     timeout: float = 120.0
-    # Teardown of a guest that reboots: backends have 10 s to close under libxl, and the bridge flushes at once.
+    # Teardown of a guest that reboots: backends have 10 s to close under libxl, and the bridge flushes at
+    # once.
     mac_wait: float = 20.0

@@ -1,7 +1,8 @@
 """DHCPv4 messages: a strict decoder (RFC 2131, 2132, 3396, 3442) and what an ACK means as a :class:`Lease`.
 
-A message is read whole or not at all: an option that runs past its field, or a vital option of the wrong length,
-makes the message void, as in systemd and dhcpleased. An optional one of the wrong length is dropped alone.
+A message is read whole or not at all: an option that runs past its field, or a vital option of the wrong
+length, makes the message void, as in systemd and dhcpleased. An optional one of the wrong length is dropped
+alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The DHCP client as a PXE ROM has it: INIT, SELECTING, REQUESTING, BOUND (RFC 2131, figure 5; PXE 2.1).
 
-No socket and no clock: :meth:`DhcpClient.start`, :meth:`~DhcpClient.receive` and :meth:`~DhcpClient.tick` take the
-time as a number and return what to do. :attr:`DhcpClient.deadline` says when to call ``tick`` at the latest.
+No socket and no clock: :meth:`DhcpClient.start`, :meth:`~DhcpClient.receive` and :meth:`~DhcpClient.tick`
+take the time as a number and return what to do. :attr:`DhcpClient.deadline` says when to call ``tick`` at
+the latest.
 """
 
 from __future__ import annotations
@@ -80,7 +81,10 @@ class _Offer:
 
 @dataclass
 class DhcpClient:
-    """One client for one MAC. ``identity`` holds the options that every message carries (57, 60, 93, 94, 97, 77)."""
+    """One client for one MAC.
+
+    ``identity`` holds the options that every message carries (57, 60, 93, 94, 97, 77).
+    """
 
     mac: bytes
     xid: int

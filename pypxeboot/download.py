@@ -70,7 +70,10 @@ class Files:
 
 @dataclass
 class Downloads:
-    """Loads entries; ``open_output`` gives a descriptor for a kind (kernel, ramdisk, module) of output file."""
+    """Loads entries.
+
+    ``open_output`` gives a descriptor for a kind (kernel, ramdisk, module) of output file.
+    """
 
     fetcher: Fetcher
     worker: Worker

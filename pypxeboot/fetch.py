@@ -1,4 +1,7 @@
-"""Fetching by URL: a table from scheme to client, with limits, one deadline, hashes, progress, and a record of it all."""
+"""Fetching by URL.
+
+A table from scheme to client, with limits, one deadline, hashes, progress, and a record of it all.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from pypxeboot.errors import Aborted, FetchError, NotFound, PxeBootError, Refuse
 from pypxeboot.text import printable, size_text
 from pypxeboot.url import Location
 
-# A boot asks for at most this many files: 14 names of the walk, 64 of menus and includes, and those of the entry.
+# A boot asks for at most this many files: 14 names of the walk, 64 of menus and includes, and those of the
+# entry.
 MAX_REQUESTS = 256
 LOG_LINE_SECONDS = 5.0  # between lines about one download, in a log
 

@@ -1,7 +1,7 @@
 """Raw Ethernet frames of DHCP, and capture files. The one module that knows scapy.
 
-scapy builds and takes apart Ethernet, IP and UDP; the DHCP message inside goes to :mod:`pypxeboot.dhcp`, since scapy
-drops what follows a malformed option, and joins neither split options nor overloaded fields.
+scapy builds and takes apart Ethernet, IP and UDP; the DHCP message inside goes to :mod:`pypxeboot.dhcp`,
+since scapy drops what follows a malformed option, and joins neither split options nor overloaded fields.
 """
 
 from __future__ import annotations

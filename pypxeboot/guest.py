@@ -12,7 +12,8 @@ from pypxeboot.errors import UsageError
 
 # What separates the six octets in the notations that people paste: 00:16:3e:.., 00-16-.., 0016.3e01.0203.
 _MAC_NOISE = re.compile(r"[:.\-]")
-_INTERFACE = re.compile(r"[^\s/:,]{1,15}")  # IFNAMSIZ less its NUL; no ':' (aliases) nor '/' (the kernel refuses it)
+# IFNAMSIZ less its NUL; ':' would be an alias, and '/' the kernel refuses.
+_INTERFACE = re.compile(r"[^\s/:,]{1,15}")
 
 
 @dataclass(frozen=True)

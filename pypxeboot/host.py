@@ -1,7 +1,7 @@
 """The host side: privileged, and never parsing what a server sent.
 
-It forks the client, joins it to the guest's network, answers its few requests after checking them, checks its result
-against the closed schema, and leaves nothing behind.
+It forks the client, joins it to the guest's network, answers its few requests after checking them, checks
+its result against the closed schema, and leaves nothing behind.
 """
 
 from __future__ import annotations

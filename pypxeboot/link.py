@@ -1,8 +1,9 @@
 """The guest's place on the network, made and unmade by the host side.
 
-The client process sits in an anonymous network namespace. A veth pair (or a macvlan on a plain NIC) joins it to where
-the guest will be connected; the inner end has the guest's MAC. Nobody else holds the namespace, so the kernel removes
-both ends when the client ends, however it ends. The work is done by ``ip`` and ``bridge`` of iproute2.
+The client process sits in an anonymous network namespace. A veth pair (or a macvlan on a plain NIC) joins
+it to where the guest will be connected; the inner end has the guest's MAC. Nobody else holds the namespace,
+so the kernel removes both ends when the client ends, however it ends. The work is done by ``ip`` and
+``bridge`` of iproute2.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from pypxeboot.guest import Guest
 
 INNER = "eth0"  # the guest's end, inside the namespace
 
-# Xen's hotplug scripts give their ports this address too: a bridge takes the lowest MAC of its ports for its own,
-# and this one is never the lowest.
+# Xen's hotplug scripts give their ports this address too: a bridge takes the lowest MAC of its ports for
+# its own, and this one is never the lowest.
 HOST_END_MAC = "fe:ff:ff:ff:ff:ff"
 
-# A MAC learned on a port that leads out of this host stays in the table for up to 300 s after its guest is gone;
-# heard within these seconds means alive. On a port of a local guest the entry goes with the port: there, presence
-# alone means alive.
+# A MAC learned on a port that leads out of this host stays in the table for up to 300 s after its guest is
+# gone; heard within these seconds means alive. On a port of a local guest the entry goes with the port:
+# there, presence alone means alive.
 HEARD_SECONDS = 10
 MIN_MTU = 576  # RFC 791: what every host must take
 
@@ -172,9 +173,7 @@ class Joiner:
                     hint="shut the guest down that has it (--mac-wait SECONDS waits longer for it)",
                 )
             if not told:
-                self._log(
-                    f"MAC {self._guest.mac} is still alive on port {port} of {self.where}: waiting for it to go"
-                )
+                self._log(f"MAC {self._guest.mac} is still alive on port {port} of {self.where}: waiting")
                 told = True
             time.sleep(0.25)
 
@@ -196,7 +195,10 @@ class Joiner:
         return kind in _GUEST_PORT_KINDS or port.startswith("vif")
 
     def _await_forwarding(self, outer: str, deadline: float) -> None:
-        """With STP a new port listens and learns before it forwards: twice the forward delay, 30 s by default."""
+        """With STP a new port listens and learns before it forwards.
+
+        Twice the forward delay, 30 s by default.
+        """
         self._log(f"bridge {self.where} runs STP: its new port forwards in up to 30 s")
         while time.monotonic() < deadline:
             slave = self._show(outer).get("linkinfo", {}).get("info_slave_data", {})

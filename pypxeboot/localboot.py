@@ -40,9 +40,10 @@ def run(
 ) -> bytes:
     """What pygrub says of ``disk`` in ``form``.
 
-    ``arguments`` are pygrub's own, as libxl gave them, ``output`` the file that they name for the result, or None
-    for standard output. Raises NoBootSource without a disk, HandoverError when pygrub finds nothing to boot: it can
-    do that with exit status 0 (its parent passes the raw wait status of its child on, and 256 becomes 0).
+    ``arguments`` are pygrub's own, as libxl gave them, ``output`` the file that they name for the result,
+    or None for standard output. Raises NoBootSource without a disk, HandoverError when pygrub finds nothing
+    to boot: it can do that with exit status 0 (its parent passes the raw wait status of its child on, and
+    256 becomes 0).
     """
     if disk is None:
         raise NoBootSource(

@@ -1,7 +1,8 @@
 """Lock the client process up before it sees a byte of the network.
 
-Layers, each of its own: another uid, no_new_privs, resource limits, Landlock. Standard library and ctypes only, since
-this runs at every start. What a kernel lacks is named by :func:`lock_up`, and the next best takes its place.
+Layers, each of its own: another uid, no_new_privs, resource limits, Landlock. Standard library and ctypes
+only, since this runs at every start. What a kernel lacks is named by :func:`lock_up`, and the next best
+takes its place.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 # Rights that each ABI knows, from execute (bit 0) on: 13 in ABI 1, refer in 2, truncate in 3, ioctl_dev in 5.
 _FS_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 
-# pygrub allows its child 256 MiB; OpenSSL and a second thread's arenas want address space that is never touched.
+# pygrub allows its child 256 MiB; OpenSSL and a second thread's arenas want address space that is never
+# touched.
 ADDRESS_SPACE = 768 << 20
 OPEN_FILES = 128
 
@@ -110,7 +112,8 @@ def _absent(path: str) -> bool:
 def lock_up(uid: int, gid: int, *, file_size: int, readable: Iterable[str]) -> list[str]:
     """Become ``uid``, with no way back, seeing only ``readable`` of the file system.
 
-    Returns one line for each layer that this kernel does not have. Raises OSError when the uid cannot be changed.
+    Returns one line for each layer that this kernel does not have. Raises OSError when the uid cannot be
+    changed.
     """
     missing: list[str] = []
     landlock = has_landlock()
@@ -152,7 +155,10 @@ def no_more_processes() -> None:
 
 
 def _restrict_files(readable: Iterable[str]) -> None:
-    """Forbid this thread, and those it starts, every file but what lies below ``readable``. Raises OSError."""
+    """Forbid this thread, and those it starts, every file but what lies below ``readable``.
+
+    Raises OSError.
+    """
     abi = _LIBC.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
     handled = struct.pack("Q", _FS_RIGHTS[min(abi, max(_FS_RIGHTS))])
     ruleset = _LIBC.syscall(_LANDLOCK_CREATE_RULESET, handled, len(handled), 0)

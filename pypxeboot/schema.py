@@ -1,7 +1,8 @@
 """Dataclasses as a closed schema: what may cross from the client process to the host side.
 
-:func:`pack` makes plain JSON values of a dataclass, :func:`unpack` the dataclass of JSON values. The types of its
-fields are the schema: an unknown key, a missing one, another type, or more than the limits below is refused.
+:func:`pack` makes plain JSON values of a dataclass, :func:`unpack` the dataclass of JSON values. The types
+of its fields are the schema: an unknown key, a missing one, another type, or more than the limits below is
+refused.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Output files that exist under a name only once the boot has succeeded.
 
-Files are made without a name (O_TMPFILE) and linked into the directory at the end: whatever ends the process before
-that, SIGKILL included, leaves nothing. Where the file system cannot do that, they are made with a fresh name,
-O_EXCL and O_NOFOLLOW, and removed on failure.
+Files are made without a name (O_TMPFILE) and linked into the directory at the end: whatever ends the
+process before that, SIGKILL included, leaves nothing. Where the file system cannot do that, they are made
+with a fresh name, O_EXCL and O_NOFOLLOW, and removed on failure.
 """
 
 from __future__ import annotations
@@ -81,7 +81,10 @@ class OutputFile:
 
 
 class Store:
-    """The output directory of one boot. A context manager: what was not :meth:`keep`-ed is gone at its end."""
+    """The output directory of one boot.
+
+    A context manager: what was not :meth:`keep`-ed is gone at its end.
+    """
 
     MAX_FILES = (
         64  # kernel, ramdisk and multiboot modules of one entry, with room for entries tried before it

@@ -1,6 +1,7 @@
 """An argv that boots the result in QEMU, as one line of shell words.
 
-Source: qemu(1), "Linux/Multiboot boot specific"; ``-kernel``, ``-initrd`` and ``-append`` take their values as they are.
+Source: qemu(1), "Linux/Multiboot boot specific"; ``-kernel``, ``-initrd`` and ``-append`` take their values
+as they are.
 """
 
 from __future__ import annotations

@@ -127,12 +127,14 @@ class Server:
 class Site:
     """Context manager: built on entry; on exit its processes are ended and its namespaces removed.
 
-    ``directory`` takes logs, server state and (below ``out``) what pypxeboot writes.
+    ``directory`` takes logs, server state and (below ``out``) what pypxeboot writes; ``addresses`` are the
+    server's.
     """
 
     directory: Path
     server_on_host: bool = False
     host_address: bool = False
+    addresses: tuple[str, ...] = (SERVER, SECOND_SERVER)
     hyp: str = ""
     srv: str = ""
     servers: list[Server] = field(default_factory=list)
@@ -157,7 +159,7 @@ class Site:
         lines = ["link set lo up", f"link add {BRIDGE} type bridge stp_state 0 forward_delay 0"]
         if self.server_on_host:
             self.srv = self.hyp
-            lines += [f"addr add {a}/24 dev {BRIDGE}" for a in (SERVER, SECOND_SERVER)]
+            lines += [f"addr add {a}/24 dev {BRIDGE}" for a in self.addresses]
         else:
             self.srv = self.namespace(f"{number}s")
             lines += [
@@ -170,7 +172,7 @@ class Site:
         lines.append(f"link set {BRIDGE} up")
         self.ip(*lines)
         if not self.server_on_host:
-            addresses = [f"addr add {a}/24 dev srv0" for a in (SERVER, SECOND_SERVER)]
+            addresses = [f"addr add {a}/24 dev srv0" for a in self.addresses]
             self.ip(*addresses, "link set srv0 up", namespace=self.srv)
             wait_until(lambda: '"UP"' in self.show("link", "show", "vsw"), 5, "port of the server up")
         self._links = set(self.links())

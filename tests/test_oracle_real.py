@@ -1,0 +1,241 @@
+"""The recorded boots of the real loaders, replayed through the command line against real servers.
+
+What a case was recorded from is served by dnsmasq (and nginx), pypxeboot boots it on the bridge, and what it
+hands over has to be what the real loader booted: kernel, ramdisk, command line. Two sites a set of addresses
+work at the same time; the tests look at what came of it.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import oracle
+import pytest
+from ground import Run, Site, servers
+from oracle import Case
+
+pytestmark = pytest.mark.netns
+
+WORKERS = 2
+TIMEOUT = 20
+"""Seconds a boot may take; cases in which nothing answers take all of it."""
+
+NETWORKS = {
+    "10.77.0.1": ("10.77.0.1", "10.77.0.3"),
+    "10.0.2.2": ("10.0.2.2", "10.0.2.9"),
+}
+"""The addresses of the servers, by the first one: the boot server."""
+
+# SeaBIOS speaks for itself in every recorded boot.
+BIOS = "type=0,vendor=SeaBIOS,version=1.16.2-debian-1.16.2-1"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One boot: what the run said, the files that it left, and what it should not have left."""
+
+    run: Run
+    kernel: bytes
+    ramdisk: bytes
+    left: list[str]
+
+
+class Replayer:
+    """One worker's place: a site for each network, made when it is first needed."""
+
+    def __init__(self, directory: Path, stack: ExitStack) -> None:
+        self.directory, self.stack = directory, stack
+        self.sites: dict[str, Site] = {}
+
+    def site(self, server: str) -> Site:
+        """The site whose boot server is ``server``."""
+        if server not in self.sites:
+            directory = self.directory / server
+            directory.mkdir(parents=True)
+            self.sites[server] = self.stack.enter_context(Site(directory, addresses=NETWORKS[server]))
+        return self.sites[server]
+
+    def serve(self, case: Case, site: Site) -> None:
+        """The servers of ``case``."""
+        root = servers.plant(site.directory / "root", case.files)
+        offer = servers.Offer(
+            filename=case.bootfile,
+            next_server=case.next_server,
+            options={code: text.decode() for code, text in case.options.items()},
+            hosts={case.mac: case.address},
+        )
+        network = case.server.rpartition(".")[0]
+        extra = list(case.raw.get("dhcp", {}).get("extra", ()))
+        if case.loader == "ipxe":
+            extra.append("--dhcp-option-force=encap:175,176,1b")
+        elif case.gateway is None and "--dhcp-option=3" not in extra:
+            extra.append("--dhcp-option=3")
+        pool = f"{network}.10,{network}.200"
+        servers.dnsmasq(site, root, offer, names=case.names, extra=extra, pool=pool)
+        if case.web_servers:
+            lines = "".join(f"location = /{a} {{ return 302 /{b}; }} " for a, b in case.redirects.items())
+            lines += case.raw.get("dhcp", {}).get("nginx", "")
+            servers.nginx(site, root, lines, address="*")
+
+    def replay(self, case: Case) -> Outcome:
+        """Serve ``case``, boot it, and clear away what was left."""
+        site = self.site(case.server)
+        try:
+            self.serve(case, site)
+            words = ["--uuid", case.uuid, "--timeout", str(TIMEOUT), "--smbios", BIOS]
+            given = [*case.raw.get("client", {}).get("qemu", ()), case.raw.get("smbios", "")]
+            for spec in given:
+                words += ["--smbios", spec] if spec.startswith("type=") else []
+            run = site.boot(*words, mac=case.mac, timeout=TIMEOUT + 20)
+            return self._outcome(site, run)
+        finally:
+            site.stop_servers()
+            site.servers.clear()
+            for path in sorted(site.out.rglob("*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink()
+
+    @staticmethod
+    def _outcome(site: Site, run: Run) -> Outcome:
+        files = {"kernel": b"", "ramdisk": b""}
+        expected = []
+        if run.rc == 0:
+            for name in files:
+                path = (run.result[name] or {}).get("path")
+                if path:
+                    files[name] = Path(path).read_bytes()
+                    expected += [str(p.relative_to(site.out)) for p in (Path(path), *Path(path).parents)[:2]]
+            expected += [str(Path(m["path"]).relative_to(site.out)) for m in run.result["modules"]]
+        return Outcome(run, files["kernel"], files["ramdisk"], site.leftovers(expected))
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clean_machine: None
+) -> Iterator[dict[str, Future[Outcome]]]:
+    """The outcome of every case that a test of this run asks for, by name; all are under way."""
+    asked = [item for item in request.session.items if item.path == request.path]
+    params = [getattr(item, "callspec", None) for item in asked]
+    wanted = {spec.params["case"].name: spec.params["case"] for spec in params if spec}
+    idle: queue.Queue[Replayer] = queue.Queue()
+
+    def work(case: Case) -> Outcome:
+        replayer = idle.get()
+        try:
+            return replayer.replay(case)
+        finally:
+            idle.put(replayer)
+
+    with ExitStack() as stack:
+        for number in range(WORKERS):
+            idle.put(Replayer(tmp_path_factory.mktemp(f"oracle-{number}"), stack))
+        pool = ThreadPoolExecutor(WORKERS)
+        try:
+            yield {name: pool.submit(work, case) for name, case in wanted.items()}
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def difference(case: Case, outcome: Outcome) -> Optional[str]:
+    """What is not as the real loader had it, None if all is; an error is the same as nothing booted."""
+    expected, run = case.expected, outcome.run
+    if run.rc != 0:
+        return f"error {run.rc}" if expected.booted or expected.local else None
+    result: dict[str, Any] = run.result
+    if result["action"] != "boot":
+        same = expected.local and result["action"] == "localboot"
+        return (
+            None if same or (case.name, result["action"]) == ("type-com32", "poweroff") else result["action"]
+        )
+    if not expected.booted:
+        return "boots something"
+    pairs = {
+        "kernel": (expected.kernel or oracle.tag_of(outcome.kernel), oracle.tag_of(outcome.kernel)),
+        "cmdline": ((expected.cmdline or "").rstrip(" "), result["cmdline"].rstrip(" ")),
+        "ramdisk size": (expected.initrd_size, len(outcome.ramdisk)),
+        "ramdisk": (expected.initrd if expected.initrd is not None else outcome.ramdisk, outcome.ramdisk),
+        "modules": (list(expected.modules), [module["cmdline"] for module in result["modules"]]),
+    }
+    if expected.modules or result["modules"]:  # the ramdisk of a recorded multiboot case is its modules
+        pairs = {name: pair for name, pair in pairs.items() if not name.startswith("ramdisk")}
+    wrong = [
+        f"{name}: {got!r} instead of {wanted!r}" for name, (wanted, got) in pairs.items() if got != wanted
+    ]
+    return "; ".join(wrong) or None
+
+
+def ends_well(outcome: Outcome) -> None:
+    """A result, or an error that says what it is; nothing else on the screen, and nothing left."""
+    run = outcome.run
+    assert 0 <= run.rc <= 9 and run.rc != 1, str(run)
+    if run.rc:
+        error = run.result["error"]
+        assert error["code"] == run.rc and error["message"] and error["kind"], str(run)
+    assert all(line.startswith("pypxeboot: ") and line.isprintable() for line in run.stderr.splitlines()), (
+        str(run)
+    )
+    assert not outcome.left, outcome.left
+
+
+PXELINUX = [case for case in oracle.cases() if case.loader == "pxelinux"]
+EXACT = [case for case in PXELINUX if case.in_scope]
+MENUS = [case for case in PXELINUX if not case.in_scope and not case.keys]
+KEYS = [case for case in PXELINUX if case.keys]
+IPXE = [case for case in oracle.cases() if case.loader == "ipxe"]
+
+counts: Counter[str] = Counter()
+began = time.monotonic()
+
+
+@pytest.mark.parametrize("case", EXACT, ids=lambda case: case.name)
+def test_boots_what_the_real_one_booted(case: Case, outcomes: dict[str, Future[Outcome]]) -> None:
+    outcome = outcomes[case.name].result()
+    ends_well(outcome)
+    found = difference(case, outcome)
+    if case.name in oracle.DIFFERENCES:
+        assert found, f"no longer a difference: {oracle.DIFFERENCES[case.name]}"
+        counts["different on purpose"] += 1
+    else:
+        assert found is None, f"{found}\n{outcome.run}"
+        counts["exact"] += 1
+
+
+@pytest.mark.parametrize("case", MENUS, ids=lambda case: case.name)
+def test_boots_what_the_real_menu_booted(case: Case, outcomes: dict[str, Future[Outcome]]) -> None:
+    """Where the real menu waited for ever, this one may boot what Enter would have."""
+    outcome = outcomes[case.name].result()
+    ends_well(outcome)
+    found = difference(case, outcome)
+    if case.expected.booted or case.expected.local:
+        assert found is None, f"{found}\n{outcome.run}"
+    counts["menus as the real one" if found is None else "menus that would have waited"] += 1
+
+
+@pytest.mark.parametrize("case", KEYS, ids=lambda case: case.name)
+def test_cases_with_keys_end_well(case: Case, outcomes: dict[str, Future[Outcome]]) -> None:
+    ends_well(outcomes[case.name].result())
+    counts["with keys, none pressed here"] += 1
+
+
+@pytest.mark.parametrize("case", IPXE, ids=lambda case: case.name)
+def test_ipxe_scripts_boot_the_same_or_are_refused(case: Case, outcomes: dict[str, Future[Outcome]]) -> None:
+    outcome = outcomes[case.name].result()
+    ends_well(outcome)
+    found = difference(case, outcome)
+    if outcome.run.rc == 0:
+        assert found is None, f"{found}\n{outcome.run}"
+    counts["iPXE scripts as the real one" if found is None else "iPXE scripts refused"] += 1
+
+
+def test_how_many_there_were(capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        told = ", ".join(f"{count} {what}" for what, count in counts.items())
+        print(f"\nrecorded boots through the command line: {told}; {time.monotonic() - began:.0f} s")
+    assert len(EXACT) + len(MENUS) + len(KEYS) + len(IPXE) == len(oracle.cases())

@@ -14,6 +14,7 @@ from typing import Optional, TextIO
 from pypxeboot import arguments, host, localboot, sandbox
 from pypxeboot.artifacts import Artifacts, Request
 from pypxeboot.boot import Plan
+from pypxeboot.capture import Capture
 from pypxeboot.config import NOTICE, Limits
 from pypxeboot.errors import Aborted, HandoverError, NoBootSource, PxeBootError, UsageError
 from pypxeboot.handover import qemu, report, xen
@@ -87,9 +88,9 @@ def _failed(error: PxeBootError, requests: Sequence[Request], args: Optional[arg
         for request in requests[-_STORY_LINES:]:
             result = size_text(request.bytes) if request.result == "ok" else request.result
             log.error("asked for %s: %s", printable(request.url, 400), printable(result, 300))
-    log.error("%s", printable(error.message, 2000))
+    log.error("error: %s", printable(error.message, 2000))
     if error.hint:
-        log.error("%s", printable(error.hint, 2000))
+        log.error("hint: %s", printable(error.hint, 2000))
     if args is not None and args.output_format == "json":
         sys.stdout.buffer.write(report.render_failure(error, requests))
         sys.stdout.flush()
@@ -123,7 +124,8 @@ def _artifacts(args: argparse.Namespace, plan: Plan, store: Store) -> Artifacts:
     except (KeyError, ValueError) as why:
         raise UsageError(f"--runas {args.runas}: {why}") from None
     wait = Limits.mac_wait if args.mac_wait is None else args.mac_wait
-    return host.boot(plan, mode=args.link, mac_wait=wait, ids=ids, store=store)
+    capture = None if args.pcap is None else Capture(Path(args.pcap))
+    return host.boot(plan, mode=args.link, mac_wait=wait, ids=ids, store=store, capture=capture)
 
 
 def _hand_over(args: argparse.Namespace, plan: Plan, artifacts: Artifacts, output: Optional[Report]) -> None:
@@ -155,10 +157,8 @@ def _render(
             )
         return qemu.render(artifacts, plan.guest, args.disk)
     if artifacts.action is Action.LOCALBOOT:
-        log.log(NOTICE, "dropping to pygrub for local boot")
         path = None if output is None else Path(args.output)
-        pygrub = localboot.find_pygrub() if args.disk is not None else ""
-        result = localboot.run(pygrub, _pygrub_arguments(args), args.disk, args.output_format, path)
+        result = localboot.run(_pygrub_arguments(args), args.disk, args.output_format, path)
         return result if output is None else None
     return xen.render(artifacts, args.output_format, args.guest_type)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import secrets
@@ -135,15 +134,13 @@ def main(plan: Plan, channel: Channel, confinement: Confinement, deadline: float
 
 
 def _lock_up(plan: Plan, confinement: Confinement) -> None:
-    readable = [*sandbox.python_folders(), *sandbox.certificate_files()]
-    if plan.ca_file is not None:
-        readable.append(plan.ca_file)
-    if not (sandbox.has_landlock() and sandbox.may_read(confinement.uid, confinement.gid, readable)):
-        # Python in a home of root's, or a chroot in place of Landlock: imports on first use would fail.
-        for name in _ON_FIRST_USE:
-            importlib.import_module(name)
-    size = max(plan.limits.kernel, plan.limits.ramdisk) + _FILE_SIZE_SLACK
-    missing = sandbox.lock_up(confinement.uid, confinement.gid, file_size=size, readable=readable)
+    missing = sandbox.lock_up(
+        confinement.uid,
+        confinement.gid,
+        file_size=max(plan.limits.kernel, plan.limits.ramdisk) + _FILE_SIZE_SLACK,
+        readable=[*sandbox.certificate_files(), *([] if plan.ca_file is None else [plan.ca_file])],
+        on_first_use=_ON_FIRST_USE,
+    )
     sandbox.die_with_parent()
     if os.getppid() != confinement.parent:  # it ended before that
         raise Closed

@@ -212,7 +212,7 @@ class Fetcher:
             result = "not-found"
             raise
         except PxeBootError as why:
-            result = why.message
+            result = why.message.replace(f"{url}: ", "", 1)
             raise
         finally:
             if shown:

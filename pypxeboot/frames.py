@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import struct
+import time
 from typing import Any, Optional
 
 from pypxeboot import dhcp
@@ -20,6 +21,7 @@ ETH_P_ALL = 0x0003
 # linux/if_packet.h
 _SOL_PACKET = 263
 _PACKET_ADD_MEMBERSHIP = 1
+_PACKET_STATISTICS = 6
 _PACKET_AUXDATA = 8
 _PACKET_MR_PROMISC = 1
 _TP_STATUS_CSUMNOTREADY = 0x08
@@ -27,6 +29,11 @@ _TP_STATUS_VLAN_VALID = 0x10
 _AUXDATA = struct.Struct(
     "IIIHHHH"
 )  # struct tpacket_auxdata: status, len, snaplen, mac, net, vlan_tci, vlan_tpid
+
+# asm-generic/socket.h
+_SO_TIMESTAMP = 29
+_SO_RCVBUFFORCE = 33
+_TIMEVAL = struct.Struct("ll")
 
 _MIN_BOOTP = 300  # RFC 1542 2.1: relays may drop what is shorter than a BOOTP message
 
@@ -102,9 +109,12 @@ def reply_payload(frame: bytes, xid: int, *, checksum_ready: bool = True) -> Opt
 class FrameSocket:
     """A packet socket. Made while privileged; bound to an interface once that is there."""
 
-    def __init__(self) -> None:
+    def __init__(self, capture_buffer: int = 0) -> None:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+        if capture_buffer:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, capture_buffer)
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMP, 1)
 
     def bind(self, interface: str, *, promiscuous: bool = False, protocol: int = ETH_P_IP) -> None:
         """Start to receive on ``interface``; ``promiscuous`` for frames to a MAC that is not its own."""
@@ -133,12 +143,26 @@ class FrameSocket:
                 return frame, not status & _TP_STATUS_CSUMNOTREADY
         return frame, True
 
+    def receive_stamped(self) -> tuple[bytes, float]:
+        """One frame and when it came (seconds since the epoch)."""
+        frame, ancillary, _flags, _address = self._socket.recvmsg(65535, socket.CMSG_SPACE(_TIMEVAL.size) * 4)
+        for level, kind, data in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMP):
+                seconds, microseconds = _TIMEVAL.unpack_from(data)
+                return frame, seconds + microseconds / 1e6
+        return frame, time.time()
+
+    def lost(self) -> int:
+        """How many frames did not fit into the buffer since the last call."""
+        statistics = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+        return int(struct.unpack("II", statistics)[1])
+
     def close(self) -> None:
         """Give it back."""
         self._socket.close()
 
 
-class Capture:
+class CaptureFile:
     """A capture file (pcap, Ethernet) on an open descriptor; every frame is on disk once it is written."""
 
     def __init__(self, descriptor: int) -> None:

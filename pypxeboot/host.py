@@ -21,6 +21,7 @@ from pypxeboot import channel as messages
 from pypxeboot import client, link
 from pypxeboot.artifacts import Artifacts, Failure
 from pypxeboot.boot import Plan
+from pypxeboot.capture import Capture
 from pypxeboot.channel import Channel, Closed, Configure, Done, OpenOutput, Placed
 from pypxeboot.client import Confinement
 from pypxeboot.config import NOTICE
@@ -46,8 +47,16 @@ class BootFailed(Exception):
         self.error, self.failure = error, failure
 
 
-def boot(plan: Plan, *, mode: str, mac_wait: float, ids: tuple[int, int], store: Store) -> Artifacts:
-    """Boot as ``plan`` says; the files are in ``store``, unpublished names filled in.
+def boot(
+    plan: Plan,
+    *,
+    mode: str,
+    mac_wait: float,
+    ids: tuple[int, int],
+    store: Store,
+    capture: Optional[Capture] = None,
+) -> Artifacts:
+    """Boot as ``plan`` says; the files are in ``store``, published.
 
     ``mode`` is how to join the network (auto, veth, macvlan, host), ``ids`` uid and gid of the client.
     Raises PxeBootError, and BootFailed for what the client reports.
@@ -62,8 +71,14 @@ def boot(plan: Plan, *, mode: str, mac_wait: float, ids: tuple[int, int], store:
         pid = _fork(plan, ours, theirs, confinement, deadline)
         try:
             session = _Session(plan, ours, pid, store, deadline)
-            return session.run(mode, mac_wait, started)
+            place = session.join(mode, mac_wait)
+            if capture is not None:
+                own = place.mode == "host"  # all the traffic of the host passes there, not just the guest's
+                capture.start(pid, place.name, plan.guest.mac_bytes if own else b"", ids)
+            return session.run(place, started)
         finally:
+            if capture is not None:
+                capture.stop()
             _end(pid, ours)
 
 
@@ -141,18 +156,21 @@ class _Session:
         self._files: dict[str, list[OutputFile]] = {kind: [] for kind in _KINDS}
         self._place: Optional[link.Place] = None
 
-    def run(self, mode: str, mac_wait: float, started: float) -> Artifacts:
+    def join(self, mode: str, mac_wait: float) -> link.Place:
+        """Give the client its place on the network."""
         joiner = link.Joiner(self._plan.guest, mode, mac_wait, lambda line: log.log(NOTICE, "%s", line))
         kind, value = self._receive()  # its namespace is there
         if kind == "Failure":
             self._failed(value)
-        self._place = joiner.join(self._pid, self._deadline)
+        place = joiner.join(self._pid, self._deadline)
+        log.info("MAC %s on %s (%s), MTU %d", self._plan.guest.mac, place.where, place.mode, place.mtu)
+        return place
+
+    def run(self, place: link.Place, started: float) -> Artifacts:
+        """Let the client boot from there."""
+        self._place = place
         linked = time.monotonic() - started
-        log.info(
-            "MAC %s on %s (%s), MTU %d",
-            self._plan.guest.mac, self._place.where, self._place.mode, self._place.mtu,
-        )  # fmt: skip
-        self._channel.send(Placed(self._place.name, self._place.mode))
+        self._channel.send(Placed(place.name, place.mode))
         artifacts = self._serve()
         seconds = replace(
             artifacts.seconds, link=round(linked, 3), total=round(time.monotonic() - started, 3)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot.config import NOTICE
 from pypxeboot.errors import HandoverError, NoBootSource
 
 log = logging.getLogger(__name__)
@@ -19,10 +20,8 @@ _PLACES = ("/usr/lib/xen-*/bin/pygrub", "/usr/lib/xen/bin/pygrub", "/usr/libexec
 _ENDING = {"simple0": (b"kernel ", b"\0"), "simple": (b"kernel ", b"\n"), "sxp": (b"linux (kernel ", b"")}
 
 
-def find_pygrub(named: Optional[str] = None) -> str:
+def find_pygrub() -> str:
     """The pygrub program. Raises HandoverError if there is none."""
-    if named is not None:
-        return named
     for pattern in _PLACES:
         found = sorted(Path("/").glob(pattern[1:]))
         if found:
@@ -35,9 +34,7 @@ def find_pygrub(named: Optional[str] = None) -> str:
     return program
 
 
-def run(
-    pygrub: str, arguments: Sequence[str], disk: Optional[str], form: str, output: Optional[Path]
-) -> bytes:
+def run(arguments: Sequence[str], disk: Optional[str], form: str, output: Optional[Path]) -> bytes:
     """What pygrub says of ``disk`` in ``form``.
 
     ``arguments`` are pygrub's own, as libxl gave them, ``output`` the file that they name for the result,
@@ -50,6 +47,8 @@ def run(
             "the entry says local disk, and no disk was given",
             hint="name the guest's disk as the last argument; libxl does so by itself",
         )
+    pygrub = find_pygrub()
+    log.log(NOTICE, "dropping to pygrub for local boot")
     argv = [pygrub, *arguments, "--", disk]
     log.info("running %s", " ".join(argv))
     try:

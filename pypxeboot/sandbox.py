@@ -8,6 +8,7 @@ takes its place.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import platform
 import resource
@@ -49,6 +50,17 @@ def new_network() -> None:
     switch = Path("/proc/sys/net/ipv6/conf/default/disable_ipv6")
     if switch.exists():
         switch.write_text("1")
+
+
+def enter_network(pid: int) -> None:
+    """Move this process into the network namespace of process ``pid``. Raises OSError."""
+    namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _LIBC.setns(namespace, _CLONE_NEWNET) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(namespace)
 
 
 def die_with_parent() -> None:
@@ -109,14 +121,21 @@ def _absent(path: str) -> bool:
     return False
 
 
-def lock_up(uid: int, gid: int, *, file_size: int, readable: Iterable[str]) -> list[str]:
-    """Become ``uid``, with no way back, seeing only ``readable`` of the file system.
+def lock_up(
+    uid: int, gid: int, *, file_size: int, readable: Iterable[str] = (), on_first_use: Iterable[str] = ()
+) -> list[str]:
+    """Become ``uid``, with no way back, seeing only Python's folders and ``readable`` of the file system.
 
-    Returns one line for each layer that this kernel does not have. Raises OSError when the uid cannot be
-    changed.
+    ``on_first_use`` names modules that are imported now if that would fail later: Python may stand in
+    root's home, or a chroot in place of Landlock. Returns one line for each layer that this kernel does not
+    have. Raises OSError when the uid cannot be changed.
     """
     missing: list[str] = []
     landlock = has_landlock()
+    readable = [*python_folders(), *readable]
+    if not landlock or not may_read(uid, gid, readable):
+        for name in on_first_use:
+            importlib.import_module(name)
     if os.geteuid() == 0:
         if not landlock:
             _chroot_to_nothing()

@@ -20,7 +20,7 @@ BASE = ("--mac", MAC, "--bridge", BRIDGE)
 
 def test_label(site: Site) -> None:
     serve(site)
-    for given in (("--label", "b"), ("--entry", "b"), ("--label=1",)):
+    for given in (("--label", "b"), ("--entry", "b"), ("--label=2",)):
         result = site.boot(*given).ok().result
         assert (result["label"], result["reason"], result["cmdline"].rstrip()) == (
             "b",
@@ -60,10 +60,11 @@ def files_of(site: Site) -> tuple[Path, Path]:
 
 
 def test_simple0_to_the_byte(site: Site) -> None:
+    """Every item ends with NUL, and one more ends the list, as pygrub has it."""
     serve(site)
     run = run_form(site, "simple0").ok()
     kernel, ramdisk = files_of(site)
-    expected = f"kernel {kernel}\0ramdisk {ramdisk}\0args BOOT_IMAGE=vmlinuz x=1 initrd=i1,i2\0"
+    expected = f"kernel {kernel}\0ramdisk {ramdisk}\0args BOOT_IMAGE=vmlinuz x=1 initrd=i1,i2\0\0"
     assert run.stdout == expected.encode()
 
 
@@ -87,7 +88,7 @@ def test_no_ramdisk_no_ramdisk_line(site: Site) -> None:
     serve(site)
     run = run_form(site, "simple0", "--label", "b").ok()
     (kernel,) = (path for path in site.out.rglob("*") if path.is_file())
-    assert run.stdout == f"kernel {kernel}\0args BOOT_IMAGE=other y=2\0".encode()
+    assert run.stdout == f"kernel {kernel}\0args BOOT_IMAGE=other y=2\0\0".encode()
 
 
 def test_as_libxl_calls_it(site: Site) -> None:
@@ -211,7 +212,7 @@ ERRORS: dict[str, tuple[int, Any, Offer, tuple[str, ...]]] = {
     "no-boot-file": (4, tree(), Offer(filename=""), ()),
     "no-configuration": (4, {"pxelinux.0": b"x"}, Offer(), ()),
     "nothing-to-boot": (5, tree("# an empty menu\n"), Offer(), ()),
-    "default-is-nothing": (5, tree("DEFAULT gone\n"), Offer(), ()),
+    "default-is-no-file": (6, tree("DEFAULT gone\n"), Offer(), ()),
     "no-kernel": (6, tree("DEFAULT a\nLABEL a\n KERNEL gone\n"), Offer(), ()),
     "no-initrd": (6, tree("DEFAULT a\nLABEL a\n KERNEL vmlinuz\n INITRD i1,gone\n"), Offer(), ()),
     "no-web-server": (

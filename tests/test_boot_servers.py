@@ -39,7 +39,7 @@ def test_configuration_names_in_order(site: Site, kind: str) -> None:
         assert [f"tftp://{SERVER}/{path}" for path in list(NAMES.values())[:at]] == [
             url for url in missed if url.partition(f"{SERVER}/")[2] in NAMES.values()
         ]
-        assert len(missed) == (10 if name == "default" else 5 if name == "subnet" else at)
+        assert len(missed) == (11 if name == "default" else 5 if name == "subnet" else at)
         (root / path).unlink()
 
 

@@ -72,8 +72,8 @@ Plan = Union[Menu, Run, Configure, Linux, Multiboot, Chain, End, Nothing]
 
 # Modules that show something and return to the prompt.
 _INFORMATION = frozenset(
-    "cat cpuid cpuidtest cptime debug dir disk display dmi_chain dmitest elf ethersel gpxecmd hdt hello".split()
-    + "hexdump host kbdmap kontron_wdt ls meminfo pcitest pmload prdhcp pwd rosh sysdump vesainfo".split()
+    "cat cpuid cpuidtest cptime debug dir disk display dmi_chain dmitest elf ethersel gpxecmd hdt".split()
+    + "hello hexdump host kbdmap kontron_wdt ls meminfo pcitest pmload prdhcp rosh sysdump vesainfo".split()
 )
 _PXECHN_VALUES = "cfoprt"
 

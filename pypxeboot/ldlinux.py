@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import Optional
 
 from pypxeboot import com32, listing, menuc32, sysappend
+from pypxeboot.command import joined, linux_line, type_of, typed
 from pypxeboot.effects import Load, Loaded, Loader, Log, Steps
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
-from pypxeboot.menu import Action, Choice, Entry, Module, Reason
+from pypxeboot.menu import Action, Choice, Entry, Menu, Module, Reason
 from pypxeboot.pxe import BootSource, Kind, chained, kind_of_name
 from pypxeboot.pxelinux import Files, parse, walk
 from pypxeboot.syslinux import SPACE, Config, Do, Label, split
@@ -28,10 +29,15 @@ STEP_LIMIT = 32
 
 # "6.x asks for name.c32, ... and only then name"
 _EXTENSIONS = (".c32", ".img", ".bss", ".bin", ".bs", ".0")
-# By extension "compared case-sensitively"; .img, .com and everything else is loaded as a Linux kernel.
-_KINDS = {".c32": "com32", ".0": "pxe", ".bin": "boot", ".bs": "boot", ".bss": "bss"}
-_TYPES = frozenset("localboot kernel linux boot bss pxe fdimage com32 config".split())
-_FIRMWARE = ("memdisk", "wimboot", "ipxe.", "gpxe.", "sanboot.")
+
+
+def entries(
+    source: BootSource, guest: Guest, lease: Lease, *, arch: Optional[str] = None
+) -> Steps[tuple[Location, Menu]]:
+    """The main configuration of ``source``, and what there is to choose from; nothing is loaded."""
+    loader = _Loader(source, guest, lease, arch, "")
+    yield from loader.begin()
+    return (yield from loader.listed())
 
 
 def boot(
@@ -73,13 +79,19 @@ class _Loader:
         self._main: Location
         self._config: Config
         self._shown: Config  # the configuration that a list of entries shows: the menu's, where there is one
+        self._in_menu = False
+        self._available = sysappend.strings(guest, lease, source.server)
 
     def begin(self) -> Steps[None]:
         """Find and read the main configuration."""
         archs = (self._arch,) if self._arch else ()
         self._main, data = yield from walk(self._files, self._source, self._guest, self._lease, archs)
+        yield from self._read(data)
+
+    def _read(self, data: bytes) -> Steps[None]:
         yield Log(f"configuration {self._main}")
         self._config = self._shown = yield from parse(self._files, data)
+        self._in_menu, self._error = False, None
 
     def unattended(self) -> Steps[Choice]:
         """What boots when nobody types (ldlinux.c, main)."""
@@ -108,8 +120,7 @@ class _Loader:
                 f"{self._main} has neither DEFAULT nor UI: a person has to choose",
                 hint=f"choose with --label: {listing.names(self._shown)}",
             )
-        if failed is not None:
-            yield Log(f"{failed.message}; trying ONTIMEOUT", warning=True)
+        yield from self._say_trying("ONTIMEOUT")
         choice = yield from self._load(command, reason)
         if choice is None:
             raise self._error or ConfigError(f"{printable(command)!r} boots nothing")
@@ -121,9 +132,7 @@ class _Loader:
         if wanted in self._config.by_name:
             choice = yield from self._load(wanted, Reason.LABEL)
         else:
-            names = self._menu_files()
-            if names is not None:
-                self._shown = yield from menuc32.read(self._files, self._main, names)
+            yield from self._read_menu()
             label = listing.find(self._shown, wanted) or listing.find(self._config, wanted)
             if label is None:
                 raise ConfigError(
@@ -135,12 +144,23 @@ class _Loader:
             raise self._error or ConfigError(f"{printable(wanted)!r} boots nothing")
         return choice
 
+    def listed(self) -> Steps[tuple[Location, Menu]]:
+        """What there is to choose from, in the menu if one is shown, else at the prompt."""
+        yield from self._read_menu()
+        return self._main, self._menu_now()
+
+    def _read_menu(self) -> Steps[None]:
+        names = self._menu_files()
+        if names is not None:
+            self._shown = yield from menuc32.read(self._files, self._main, names)
+            self._in_menu = True
+
     def _menu_files(self) -> Optional[tuple[str, ...]]:
         """The files of the menu that UI or DEFAULT shows, None if they show none. Asks no server."""
         word, words = split(self._config.command or "")
         label = self._config.by_name.get(word)
         if label is not None:
-            kind, word, words = _typed(_joined(label.command, words))
+            kind, word, words = typed(joined(label.command, words))
         module = word.rpartition("/")[2]
         module = module[:-4] if module.endswith(".c32") else module
         if module not in menuc32.PROGRAMS:
@@ -158,7 +178,7 @@ class _Loader:
         word, words = split(text)
         label = self._config.by_name.get(word)
         if label is not None:
-            command = _joined(self._command(label), words)
+            command = joined(self._command(label), words)
             choice = yield from self._execute(command, reason, label)
         elif not self._config.implicit:
             command = word
@@ -166,27 +186,26 @@ class _Loader:
         else:
             command = yield from self._implicit(word, words if self._config.allowoptions else "")
             choice = yield from self._execute(command, reason, None)
-        if choice is None and self._config.onerror and _typed(command)[0] != "com32":
+        if choice is None and self._config.onerror and typed(command)[0] != "com32":
             choice = yield from self._onerror()
         return choice
 
     def _implicit(self, word: str, words: str) -> Steps[str]:
         """A file named without a label: "the global APPEND is not used", but for a kernel SYSAPPEND is."""
-        if word and _kind_of(word) == "linux":
+        if word and type_of(word) == "linux":
             for extension in _EXTENSIONS:
                 if (yield from self._files.exists(word + extension)):
                     word += extension
                     break
-        strings = self._strings(self._config.sysappend) if _kind_of(word) == "linux" else []
+        strings = self._strings(self._config.sysappend) if type_of(word) == "linux" else []
         return " ".join([word, *([words] if words else []), *strings])
 
     def _onerror(self) -> Steps[Optional[Choice]]:
         """6.x runs ``<label's command line> <whole DEFAULT line>``; ONERROR's own arguments are lost."""
-        if self._error is not None:
-            yield Log(f"{self._error.message}; trying ONERROR", warning=True)
+        yield from self._say_trying("ONERROR")
         text, default = self._config.onerror, self._config.command or ""
         label = self._config.by_name.get(split(text)[0])
-        command = _joined(self._command(label) if label else text, default)
+        command = joined(self._command(label) if label else text, default)
         return (yield from self._execute(command, Reason.ONERROR, label))
 
     def _command(self, label: Label) -> str:
@@ -196,8 +215,7 @@ class _Loader:
         return " ".join([label.command, *self._strings(label.sysappend)])
 
     def _strings(self, mask: int) -> list[str]:
-        available = sysappend.strings(self._guest, self._lease, self._source.server)
-        return sysappend.selected(mask, available)
+        return sysappend.selected(mask, self._available)
 
     def _execute(self, command: str, reason: Reason, label: Optional[Label]) -> Steps[Optional[Choice]]:
         """Run a command line by its type (execute.c); None if it fails, the cause in ``_error``."""
@@ -208,21 +226,16 @@ class _Loader:
                     "PXELINUX does not boot it"
                 )
             )
-        kind, word, words = _typed(command)
+        kind, word, words = typed(command)
         if kind == "localboot":
-            return self._choice(Entry(_name(label), Action.LOCALBOOT, title=_title(label)), reason)
+            return self._choice(self._end(label, Action.LOCALBOOT), reason)
         if not word:
             return self._fail(ConfigError(f"{_shown(label, command)} names no file to boot"))
         if kind == "com32":
             return (yield from self._module(word, words, reason, label))
         if kind == "config":
             return (yield from self._configure(word, words, reason))
-        name = word.rpartition("/")[2]
-        if kind_of_name(word) is Kind.PXELINUX and kind == "pxe" and "pxelinux" in name:
-            return self._fail(
-                ConfigError(f"{_shown(label, command)} starts PXELINUX again, with the same configuration")
-            )
-        if name.startswith(_FIRMWARE) or command.startswith((".boot", ".bss", ".pxe")):
+        if kind == "firmware":
             return self._fail(_needs_firmware(_shown(label, command), word))
         # What is left is a kernel, even if its name ends like a bootstrap program's (vmlinuz-5.10.0): its
         # content decides.
@@ -231,14 +244,9 @@ class _Loader:
     def _linux(
         self, word: str, words: str, reason: Reason, label: Optional[Label]
     ) -> Steps[Optional[Choice]]:
-        """ "The FIRST initrd= found anywhere by substring search in the whole line" (kernel.c)."""
-        cmdline = self._with_user_words(f"BOOT_IMAGE={word} {words}")
-        found = cmdline.partition("initrd=")
-        initrds = found[2].split(" ", 1)[0].split(",") if found[1] else []
+        """Boot a kernel."""
+        cmdline, initrds = linux_line(word, words, self._user_append)
         return (yield from self._try(label, word, initrds, cmdline, reason))
-
-    def _with_user_words(self, cmdline: str) -> str:
-        return _joined(cmdline.rstrip(" "), self._user_append) if self._user_append else cmdline
 
     def _try(
         self,
@@ -251,15 +259,7 @@ class _Loader:
     ) -> Steps[Optional[Choice]]:
         """Have the files of an entry loaded."""
         try:
-            entry = Entry(
-                label=_name(label),
-                action=Action.BOOT,
-                kernel=self._files.locate(kernel),
-                initrds=tuple(self._files.locate(name) for name in initrds),
-                cmdline=cmdline,
-                modules=tuple(Module(self._files.locate(text), text) for text in modules),
-                title=_title(label),
-            )
+            entry = self._entry(label, kernel, initrds, cmdline, modules)
         except ConfigError as error:
             where = _shown(label, kernel)
             return self._fail(ConfigError(f"{where}: {error.message}", hint=error.hint))
@@ -267,12 +267,31 @@ class _Loader:
         if not reply.ok:
             why = printable(reply.error) or f"{entry.kernel} cannot be loaded"
             hint = f"the configuration is {self._main}"
-            if _kind_of(kernel) in ("pxe", "boot", "bss"):
-                hint = (
-                    "a network bootstrap program or boot sector needs real firmware; only kernels boot here"
-                )
+            if label is None:
+                hint = f"no label has that name either: there is {listing.names(self._config)}"
+            if type_of(kernel) == "program":
+                hint = "only kernels boot here; bootstrap programs and boot sectors need real firmware"
             return self._fail(reply.kind(f"{_shown(label, kernel)}: {why}", hint=hint))
         return self._choice(entry, reason)
+
+    def _entry(
+        self,
+        label: Optional[Label],
+        kernel: str,
+        initrds: list[str],
+        cmdline: str,
+        modules: tuple[str, ...] = (),
+    ) -> Entry:
+        """An entry to be loaded; ConfigError if one of its files cannot be asked for."""
+        return Entry(
+            label=None if label is None else label.name,
+            action=Action.BOOT,
+            kernel=self._files.locate(kernel),
+            initrds=tuple(self._files.locate(name) for name in initrds),
+            cmdline=cmdline,
+            modules=tuple(Module(self._files.locate(text), text) for text in modules),
+            title="" if label is None else label.plain_title,
+        )
 
     def _module(
         self, word: str, words: str, reason: Reason, label: Optional[Label]
@@ -287,28 +306,32 @@ class _Loader:
         if isinstance(plan, com32.Configure):
             return (yield from self._configure(plan.name, plan.directory, reason))
         if isinstance(plan, com32.Linux):
-            cmdline = self._with_user_words(plan.cmdline)
+            cmdline = joined(plan.cmdline, self._user_append)
             return (yield from self._try(label, plan.kernel, list(plan.initrds), cmdline, reason))
         if isinstance(plan, com32.Multiboot):
             first, rest = plan.images[0], plan.images[1:]
-            return (yield from self._try(label, first, [], self._with_user_words(first), reason, rest))
+            return (yield from self._try(label, first, [], joined(first, self._user_append), reason, rest))
         if isinstance(plan, com32.Chain):
             return (yield from self._chain(plan, reason, label))
         if isinstance(plan, com32.End):
-            return self._choice(Entry(_name(label), Action(plan.action), title=_title(label)), reason)
+            return self._choice(self._end(label, Action(plan.action)), reason)
         return self._fail(Refused(f"{_shown(label, word)}: {name} {plan.why}"))
 
     def _menu(self, names: tuple[str, ...]) -> Steps[Optional[Choice]]:
         """menu.c32: its default; if that fails MENU ONERROR, without anything appended."""
         menu = self._shown = yield from menuc32.read(self._files, self._main, names)
+        self._in_menu = True
         picked, screen = menuc32.unattended(menu)
         choice = yield from self._picked(picked)
         if choice is None and screen.onerror:
+            yield from self._say_trying("MENU ONERROR")
             choice = yield from self._picked(menuc32.command(menu, screen.onerror, Reason.ONERROR))
+        if choice is None and self._error is not None:  # the real one shows the menu again, for ever
+            raise self._error
         return choice
 
     def _picked(self, picked: menuc32.Command) -> Steps[Optional[Choice]]:
-        text = picked.words if picked.label is None else _joined(self._command(picked.label), picked.words)
+        text = picked.words if picked.label is None else joined(self._command(picked.label), picked.words)
         return (yield from self._execute(text, picked.reason, picked.label))
 
     def _configure(self, name: str, directory: str, reason: Reason) -> Steps[Optional[Choice]]:
@@ -324,9 +347,7 @@ class _Loader:
         if directory:
             files = self._files
             files.prefix = directory if is_absolute(directory) else files.prefix + directory
-        self._config = self._shown = yield from parse(self._files, data)
-        self._error = None
-        yield Log(f"configuration {self._main}")
+        yield from self._read(data)
         return (yield from self.unattended())
 
     def _chain(self, plan: com32.Chain, reason: Reason, label: Optional[Label]) -> Steps[Optional[Choice]]:
@@ -339,44 +360,47 @@ class _Loader:
         source = replace(self._source, prefix=self._files.prefix)
         self._source = chained(source, plan.name, plan.config_file, plan.prefix)
         self._files.server, self._files.prefix = self._source.server, self._source.prefix
+        self._available = sysappend.strings(self._guest, self._lease, self._source.server)
         yield from self.begin()
-        self._error = None
         return (yield from self.unattended())
+
+    def _say_trying(self, what: str) -> Steps[None]:
+        if self._error is not None:
+            yield Log(f"{self._error.message}; trying {what}", warning=True)
+
+    def _end(self, label: Optional[Label], action: Action) -> Entry:
+        return Entry(label.name if label else None, action, title=label.plain_title if label else "")
 
     def _fail(self, error: PxeBootError) -> Optional[Choice]:
         self._error = error
         return None
 
     def _choice(self, entry: Entry, reason: Reason) -> Choice:
-        return Choice(entry, reason, self._main, listing.menu(self._shown, self._files))
+        return Choice(entry, reason, self._main, self._menu_now())
 
+    def _menu_now(self) -> Menu:
+        return Menu(
+            tuple(self._listed(label) for label in listing.entries(self._shown)),
+            default=self._default(),
+            title=self._shown.screens[0].title,
+        )
 
-def _typed(command: str) -> tuple[str, str, str]:
-    """A command line as its type, the file, and what follows the blanks after it."""
-    word, words = split(command)
-    if word[:1] == "." and word[1:] in _TYPES:
-        kind = word[1:]
-        word, words = split(words)
-        if kind == "com32" and word and not word.endswith(".c32"):
-            word += ".c32"
-        return ("linux" if kind in ("kernel", "fdimage") else kind), word, words
-    return _kind_of(word), word, words
+    def _default(self) -> Optional[str]:
+        """The LABEL line of what boots when nobody chooses."""
+        if self._in_menu:
+            return menuc32.default(self._shown)
+        label = self._config.by_name.get(split(self._config.command or "")[0])
+        return None if label is None else label.line
 
-
-def _kind_of(word: str) -> str:
-    return next((kind for end, kind in _KINDS.items() if word.endswith(end)), "linux")
-
-
-def _joined(text: str, words: str) -> str:
-    return f"{text} {words}" if words else text
-
-
-def _name(label: Optional[Label]) -> Optional[str]:
-    return None if label is None else label.name
-
-
-def _title(label: Optional[Label]) -> str:
-    return "" if label is None else label.plain_title
+    def _listed(self, label: Label) -> Entry:
+        kind, word, words = typed(self._command(label))
+        if kind == "localboot":
+            return Entry(label.line, Action.LOCALBOOT, title=label.plain_title)
+        cmdline, initrds = linux_line(word, words) if kind == "linux" else (words, [])
+        try:
+            return replace(self._entry(label, word, initrds, cmdline), label=label.line)
+        except ConfigError:  # listed all the same: it was not chosen
+            return Entry(label.line, Action.BOOT, cmdline=cmdline, title=label.plain_title)
 
 
 def _shown(label: Optional[Label], command: str) -> str:

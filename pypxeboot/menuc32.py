@@ -66,6 +66,15 @@ def unattended(config: Config) -> tuple[Command, Screen]:
     )
 
 
+def default(config: Config) -> Optional[str]:
+    """The LABEL line of what boots when nobody touches a key, if a label does."""
+    try:
+        label = unattended(config)[0].label
+    except ConfigError:
+        return None
+    return None if label is None else label.line
+
+
 def command(config: Config, text: str, reason: Reason) -> Command:
     """``text`` of ONTIMEOUT or ONERROR: a label, if some whole LABEL line is its first word, else a file."""
     word, words = split(text)

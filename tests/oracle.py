@@ -1,7 +1,7 @@
 """The recorded boots of the real loaders, in one form, with what they served and what came of it.
 
-Two files of PXELINUX boots (``pxelinux-cases.json`` and ``pxelinux-scenarios.json`` in ``oracle/``) and one of
-iPXE boots. Importing this module and making cases touches nothing but those files.
+Two files of PXELINUX boots (``pxelinux-cases.json`` and ``pxelinux-scenarios.json`` in ``oracle/``) and one
+of iPXE boots. Importing this module and making cases touches nothing but those files.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DIFFERENCES = {
     "a7d_bin": "a file is judged by its content: KERNEL probe.bin is a kernel, whatever its name ends in",
     "opt210-ldlinux-missing": "ldlinux.c32 is not fetched: nothing of it would be run",
     "config-is-directory": "a server's error for one name is no reason to hang: the search goes on",
-    "a29_sysappend_hex": "the loader cut the line at 255 bytes, all that this kernel took; nothing is cut here",
+    "a29_sysappend_hex": "the loader cut the line at 255 bytes, all that this kernel took; not so here",
     "a9d_prompt_notimeout": "a prompt that waits for ever boots what Enter would boot",
     "timeout-garbage": "a prompt that waits for ever boots what Enter would boot",
 }

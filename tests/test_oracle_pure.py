@@ -2,61 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Optional, Union
 
 import oracle
 import pytest
 from oracle import Case
+from replay import Replay
 
 from pypxeboot import ldlinux, pxe
-from pypxeboot.effects import Fetch, Fetched, Load, Loaded, Log
-from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused
+from pypxeboot.errors import FetchError, PxeBootError
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
-from pypxeboot.menu import Action, Choice, Entry
-from pypxeboot.url import Location
-
-
-@dataclass
-class Replay:
-    """Answers a loader's effects as the servers of a case did."""
-
-    case: Case
-    loaded: dict[Location, bytes] = field(default_factory=dict)
-    log: list[str] = field(default_factory=list)
-
-    def get(self, location: Location) -> Optional[bytes]:
-        return self.case.served(location.scheme, location.host, location.path)
-
-    def answer(self, effect: object) -> Union[Fetched, Loaded, None]:
-        if isinstance(effect, Fetch):
-            data = self.get(effect.location)
-            return Fetched(None, "not-found") if data is None else Fetched(data[: effect.limit])
-        if isinstance(effect, Load):
-            return self.load(effect.entry)
-        assert isinstance(effect, Log)
-        self.log.append(effect.text)
-        return None
-
-    def load(self, entry: Entry) -> Loaded:
-        assert entry.kernel is not None
-        for location in (entry.kernel, *entry.initrds, *(m.location for m in entry.modules)):
-            data = self.get(location)
-            if not data:
-                return Loaded(False, f"{location}: not-found", NotFound)
-            self.loaded[location] = data
-        if oracle.tag_of(self.loaded[entry.kernel]) is None:
-            return Loaded(False, f"{entry.kernel} is not a kernel", Refused)
-        return Loaded(True)
-
-    def initrd(self, entry: Entry) -> bytes:
-        """The initrds joined, "each but the last padded to 4 bytes"."""
-        joined = b""
-        for location in entry.initrds:
-            joined += bytes(-len(joined) % 4) + self.loaded[location]
-        return joined
+from pypxeboot.menu import Action, Choice
 
 
 def lease_of(case: Case) -> Lease:
@@ -80,16 +38,9 @@ def run(case: Case, label: Optional[str] = None) -> tuple[Union[Choice, PxeBootE
     """What pypxeboot makes of a case."""
     guest = Guest(mac=case.mac, uuid=case.uuid, smbios=case.smbios)
     lease = lease_of(case)
-    replay = Replay(case)
+    replay = Replay(lambda location: case.served(location.scheme, location.host, location.path))
     try:
-        source = pxe.boot_source(lease)
-        loader = ldlinux.boot(source, guest, lease, label=label)
-        reply: object = None
-        while True:
-            reply = replay.answer(loader.send(reply))
-    except StopIteration as end:
-        choice: Choice = end.value
-        return choice, replay
+        return replay.drive(ldlinux.boot(pxe.boot_source(lease), guest, lease, label=label)), replay
     except PxeBootError as error:
         return error, replay
 

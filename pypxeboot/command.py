@@ -1,0 +1,72 @@
+"""Command lines as the loader runs them: their type, and what becomes of a kernel's."""
+
+from __future__ import annotations
+
+from pypxeboot.pxe import Kind, kind_of_name
+from pypxeboot.syslinux import split
+
+# Types that a directive gives (execute.c). What BOOT, BSS and PXE name runs in real mode, on a BIOS. COMBOOT
+# is dead since 5.00: its word is taken for a file's name.
+_TYPES = {
+    "localboot": "localboot",
+    "kernel": "linux",
+    "linux": "linux",
+    "fdimage": "linux",
+    "com32": "com32",
+    "config": "config",
+    "boot": "firmware",
+    "bss": "firmware",
+    "pxe": "firmware",
+}
+
+# By extension, "compared case-sensitively"; .img, .com and everything else is loaded as a Linux kernel. A
+# file named like a boot sector or bootstrap program may be a kernel all the same (vmlinuz-5.10.0).
+_ENDINGS = {".c32": "com32", ".0": "program", ".bin": "program", ".bs": "program", ".bss": "program"}
+
+# Their headers look like a kernel's, but they work through the BIOS.
+_FIRMWARE = ("memdisk", "wimboot")
+
+
+def typed(command: str) -> tuple[str, str, str]:
+    """A command line as its type, the file, and what follows the blanks after it.
+
+    The type is ``linux``, ``com32``, ``config``, ``localboot``, ``firmware`` or, by its name, ``program``.
+    """
+    word, words = split(command)
+    kind = _TYPES.get(word[1:]) if word.startswith(".") else None
+    if kind is None:
+        kind = type_of(word)
+    else:
+        word, words = split(words)
+        if kind == "com32" and word and not word.endswith(".c32"):
+            word += ".c32"
+    if kind in ("linux", "program") and _needs_firmware(word):
+        kind = "firmware"
+    return kind, word, words
+
+
+def type_of(word: str) -> str:
+    """The type of a file by how its name ends."""
+    return next((kind for end, kind in _ENDINGS.items() if word.endswith(end)), "linux")
+
+
+def _needs_firmware(word: str) -> bool:
+    name = word.rpartition("/")[2]
+    return name.startswith(_FIRMWARE) or name.endswith("pxelinux.0") or kind_of_name(word) is Kind.IPXE_BINARY
+
+
+def linux_line(word: str, words: str, user_append: str = "") -> tuple[str, list[str]]:
+    """The command line of a kernel, and its initrds.
+
+    "The FIRST initrd= found anywhere by substring search in the whole line; list ends at blank" (kernel.c).
+    """
+    cmdline = f"BOOT_IMAGE={word} {words}"
+    if user_append:
+        cmdline = joined(cmdline.rstrip(" "), user_append)
+    _, found, names = cmdline.partition("initrd=")
+    return cmdline, names.split(" ", 1)[0].split(",") if found else []
+
+
+def joined(text: str, words: str) -> str:
+    """``text`` and ``words`` with one blank between, if there are words."""
+    return f"{text} {words}" if words else text

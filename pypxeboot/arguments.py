@@ -193,6 +193,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
         config=args.config,
         path_prefix=args.path_prefix,
         config_directory=args.config_dir,
+        udhcpc=args.udhcpc,
         profile=args.profile,
         vendor_class=args.vendor_class,
         user_class=args.user_class,

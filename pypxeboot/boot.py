@@ -40,6 +40,7 @@ class Plan:
     config: Optional[str] = None
     path_prefix: Optional[str] = None
     config_directory: Optional[str] = None
+    udhcpc: Optional[str] = None
     profile: str = "pxelinux"
     vendor_class: Optional[str] = None
     user_class: Optional[str] = None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from pypxeboot import dhcp, frames, pxe, resolve, sandbox
+from pypxeboot import dhcp, frames, pxe, resolve, sandbox, udhcpc
 from pypxeboot.artifacts import Failure
 from pypxeboot.boot import Pipeline, Plan
 from pypxeboot.channel import Channel, Closed, Configure, OpenOutput, Placed, Route
@@ -63,10 +63,10 @@ class HostSide:
             raise Aborted(f"the host side answered {got}, not {kind}")
         return value, descriptor
 
-    def placed(self) -> Placed:
-        """Wait for the interface."""
-        value, _descriptor = self._answer("Placed")
-        return unpack(Placed, value)
+    def placed(self) -> tuple[Placed, Optional[int]]:
+        """Wait for the interface; with it comes what a udhcpc writes, if one does DHCP."""
+        value, descriptor = self._answer("Placed")
+        return unpack(Placed, value), descriptor
 
     def configure(self, lease: Lease) -> None:
         """Have the host side give the interface its address.
@@ -102,12 +102,12 @@ def main(plan: Plan, channel: Channel, confinement: Confinement, deadline: float
             Failure("PxeBootError", f"no network namespace can be made: {why.strerror}", hint, (), ())
         )
         return 1
-    discovery = Discovery(plan) if plan.static is None else None
+    discovery = Discovery(plan) if plan.static is None and plan.udhcpc is None else None
     channel.send(Placed("", ""))  # the namespace is there: the host side may join it to the network meanwhile
     if discovery is not None:
         frames.preload()
     host = HostSide(channel)
-    place = host.placed()
+    place, udhcpc_output = host.placed()
     if discovery is not None:
         discovery.begin(
             place
@@ -120,6 +120,8 @@ def main(plan: Plan, channel: Channel, confinement: Confinement, deadline: float
     downloads = Downloads(fetcher, worker, plan.limits, host.open_output)
 
     def acquire() -> Lease:
+        if udhcpc_output is not None:
+            return lease_of_udhcpc(plan, udhcpc_output, deadline)
         assert discovery is not None
         return discovery.finish(deadline)
 
@@ -148,6 +150,40 @@ def _lock_up(plan: Plan, confinement: Confinement) -> None:
         log.warning("the sandbox lacks %s", layer)
 
 
+def identity_of(plan: Plan) -> dict[int, bytes]:
+    """The options by which a server knows the guest for what it is."""
+    identity = pxe.identity(plan.guest, pxe.arch_code(plan.profile, plan.guest.arch))
+    if plan.vendor_class is not None:
+        identity[60] = encode(plan.vendor_class)
+    if plan.user_class is not None:
+        identity[77] = encode(plan.user_class)
+    return identity
+
+
+def lease_of_udhcpc(plan: Plan, descriptor: int, deadline: float) -> Lease:
+    """The lease that a udhcpc wrote to ``descriptor``. Raises NoLease."""
+    output = b""
+    while len(output) <= udhcpc.MAX_OUTPUT:
+        wait = max(deadline - time.monotonic(), 0)
+        if not select.select([descriptor], [], [], wait)[0]:
+            break
+        piece = os.read(descriptor, udhcpc.MAX_OUTPUT)
+        if not piece:
+            break
+        output += piece
+    os.close(descriptor)
+    try:
+        lease, remarks = dhcp.lease_of(udhcpc.message(output, plan.guest.mac_bytes))
+    except dhcp.BadMessage as why:
+        raise NoLease(
+            f"{plan.udhcpc} got no lease: {why}", hint=f"run {plan.udhcpc} by hand to see more"
+        ) from None
+    for remark in remarks:
+        log.warning("%s", remark)
+    _tell_lease(lease)
+    return lease
+
+
 class Discovery:
     """DHCP on the guest's behalf, in two halves: one before this process is locked up, one after."""
 
@@ -164,16 +200,10 @@ class Discovery:
             place.name if foreign else self._plan.guest.bridge or self._plan.guest.interface or "xenbr0"
         )
         self._socket.bind(place.name, promiscuous=foreign)
-        code = pxe.arch_code(self._plan.profile, self._plan.guest.arch)
-        identity = {57: _MAX_MESSAGE, **pxe.identity(self._plan.guest, code)}
-        if self._plan.vendor_class is not None:
-            identity[60] = encode(self._plan.vendor_class)
-        if self._plan.user_class is not None:
-            identity[77] = encode(self._plan.user_class)
         self._machine = DhcpClient(
             mac=self._plan.guest.mac_bytes,
             xid=secrets.randbits(32),
-            identity=identity,
+            identity={57: _MAX_MESSAGE, **identity_of(self._plan)},
             request_list=bytes(pxe.PARAMETER_REQUEST),
             broadcast=foreign,
             needs_boot_information=not self._plan.says_what_to_boot,

@@ -11,14 +11,16 @@ import os
 import signal
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Optional
 
 from pypxeboot import channel as messages
-from pypxeboot import client, link
+from pypxeboot import client, link, udhcpc
 from pypxeboot.artifacts import Artifacts, Failure
 from pypxeboot.boot import Plan
 from pypxeboot.capture import Capture
@@ -170,12 +172,33 @@ class _Session:
         """Let the client boot from there."""
         self._place = place
         linked = time.monotonic() - started
-        self._channel.send(Placed(place.name, place.mode))
-        artifacts = self._serve()
+        with self._udhcpc(place) as output:
+            self._channel.send(Placed(place.name, place.mode), output)
+            artifacts = self._serve()
         seconds = replace(
             artifacts.seconds, link=round(linked, 3), total=round(time.monotonic() - started, 3)
         )
         return self._published(replace(artifacts, seconds=seconds))
+
+    @contextmanager
+    def _udhcpc(self, place: link.Place) -> Iterator[Optional[int]]:
+        """The descriptor from which the client reads what udhcpc says, where one was asked for."""
+        program = self._plan.udhcpc
+        if program is None or self._plan.static is not None:
+            yield None
+            return
+        foreign = self._plan.guest.mac if place.mode == "host" else None
+        script = str(Path(__file__).with_name("udhcpc-script"))
+        argv = udhcpc.argv(program, script, place.name, foreign, client.identity_of(self._plan))
+        log.info("running %s", " ".join(argv))
+        inside = [] if place.mode == "host" else ["nsenter", f"--net=/proc/{self._pid}/ns/net"]
+        process = link.start(["setpriv", "--pdeathsig", "KILL", *inside, *argv])
+        try:
+            assert process.stdout is not None
+            yield process.stdout.fileno()
+        finally:
+            process.kill()
+            process.wait()
 
     def _receive(self) -> tuple[str, object]:
         try:

@@ -49,14 +49,22 @@ class Place:
     where: str
 
 
+def _program(name: str) -> str:
+    program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_PATH}")
+    if program is None:
+        raise PxeBootError(f"the program {name} is missing", hint="install iproute2 and util-linux")
+    return program
+
+
+def start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a command whose standard output somebody else will read. Raises PxeBootError."""
+    return subprocess.Popen([_program(argv[0]), *argv[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+
+
 def run(argv: Sequence[str], *, script: Optional[str] = None) -> str:
     """Standard output of a command of iproute2 or util-linux. Raises PxeBootError with what it said."""
-    path = f"{os.environ.get('PATH', '')}:{_PATH}"
-    program = shutil.which(argv[0], path=path)
-    if program is None:
-        raise PxeBootError(f"the program {argv[0]} is missing", hint="install iproute2 and util-linux")
     done = subprocess.run(
-        [program, *argv[1:]],
+        [_program(argv[0]), *argv[1:]],
         input=script or "",
         capture_output=True,
         text=True,

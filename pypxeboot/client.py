@@ -175,9 +175,8 @@ def lease_of_udhcpc(plan: Plan, descriptor: int, deadline: float) -> Lease:
     try:
         lease, remarks = dhcp.lease_of(udhcpc.message(output, plan.guest.mac_bytes))
     except dhcp.BadMessage as why:
-        raise NoLease(
-            f"{plan.udhcpc} got no lease: {why}", hint=f"run {plan.udhcpc} by hand to see more"
-        ) from None
+        hint = f"what {plan.udhcpc} said stands above; without --udhcpc more is told"
+        raise NoLease(f"{plan.udhcpc} got no lease: {why}", hint=hint) from None
     for remark in remarks:
         log.warning("%s", remark)
     _tell_lease(lease)
@@ -215,7 +214,7 @@ class Discovery:
         while True:
             now = time.monotonic()
             if now >= deadline:
-                raise self._no_lease("no DHCP lease before the deadline")
+                raise self._no_lease(f"{self._machine.standing(now)} before the deadline")
             wait = max(min(self._machine.deadline, deadline) - now, 0)
             steps = self._received() if select.select([self._socket], [], [], wait)[0] else []
             lease = self._perform(steps or self._machine.tick(time.monotonic()))

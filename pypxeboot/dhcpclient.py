@@ -96,6 +96,7 @@ class DhcpClient:
     deadline: float = 0.0
     _started: float = 0.0
     _tries: int = 0
+    _discovers: int = 0
     _restarts: int = 0
     _offers: list[_Offer] = field(default_factory=list)
     _chosen: Optional[_Offer] = None
@@ -117,8 +118,7 @@ class DhcpClient:
             if self._offers:
                 return self._select(now)
             if self._tries == len(DISCOVER_WAITS):
-                waited = now - self._started
-                return self._fail(f"no DHCP offer in {waited:.0f} s ({self._tries} DISCOVERs)")
+                return self._fail(self.standing(now))
             return self._discover(now)
         if self._tries == len(REQUEST_WAITS):
             assert self._chosen is not None
@@ -140,6 +140,17 @@ class DhcpClient:
                 return []
             return self._nak(message, now) if message.type == Type.NAK else self._acked(message, now)
         return []
+
+    def standing(self, now: float) -> str:
+        """How far it has come, for the one who gives up."""
+        waited = f"in {now - self._started:.0f} s ({self._discovers} DISCOVERs)"
+        if self._chosen is None:
+            return (
+                f"no DHCP offer that can be used {waited}"
+                if self._seen_reasons
+                else f"no DHCP offer {waited}"
+            )
+        return f"an offer of {self._chosen.server_id} but no ACK {waited}"
 
     def _offered(self, message: Message, now: float) -> list[Step]:
         server = message.server_id or message.siaddr
@@ -210,6 +221,7 @@ class DhcpClient:
     def _discover(self, now: float) -> list[Step]:
         self.deadline = now + DISCOVER_WAITS[self._tries]
         self._tries += 1
+        self._discovers += 1
         return [Note(f"DHCPDISCOVER, try {self._tries}"), self._message(Type.DISCOVER, (), now)]
 
     def _request(self, now: float) -> list[Step]:

@@ -7,7 +7,7 @@ the host's own it must be one that takes a foreign MAC (``-M``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from pypxeboot.dhcp import BOOTREPLY, BadMessage, Message, Type
@@ -16,20 +16,7 @@ from pypxeboot.text import encode
 
 MAX_OUTPUT = 65536
 # Options that udhcpc asks for by number; -O takes names only for those that it knows.
-_ASKED = (
-    "subnet",
-    "router",
-    "dns",
-    "domain",
-    "serverid",
-    "lease",
-    "tftp",
-    "bootfile",
-    "mtu",
-    "staticroutes",
-    "209",
-    "210",
-)
+_ASKED = "subnet router dns domain serverid lease tftp bootfile mtu staticroutes 209 210".split()
 _ADDRESSES = {"subnet": 1, "router": 3, "dns": 6, "serverid": 54}
 _TEXTS = {"domain": 15, "tftp": 66, "bootfile": 67}
 
@@ -56,6 +43,8 @@ def message(output: bytes, mac: bytes) -> Message:
     for item in output.split(b"\0"):
         name, _sign, value = to_text(item).partition("=")
         values[name] = value
+    if "ip" not in values:
+        raise BadMessage("no server gave an address")
     nowhere = IPv4Address(0)
     try:
         return Message(
@@ -72,8 +61,8 @@ def message(output: bytes, mac: bytes) -> Message:
             file=encode(values.get("boot_file", "")),
             options={53: bytes((Type.ACK,)), **_options(values)},
         )
-    except (KeyError, ValueError) as why:
-        raise BadMessage(f"udhcpc gave no usable lease: {why}") from None
+    except (ValueError, OverflowError) as why:
+        raise BadMessage(f"its lease cannot be used: {why}") from None
 
 
 def _options(values: Mapping[str, str]) -> dict[int, bytes]:

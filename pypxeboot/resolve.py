@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import socket
 import time
@@ -19,6 +20,9 @@ _SERVERS = 3  # the first of them, as resolv.conf(5)
 _SEARCH = 6  # domains that are tried, as resolv.conf(5) had it
 _ADDRESSES = 8  # of one name that are tried
 _LIFETIME = 15.0  # seconds for one name, whatever there is to ask
+
+# What dnspython itself imports only when an answer holds such a record; see prepare().
+_RECORDS = ("IN.A", "IN.AAAA", "ANY.CNAME", "ANY.SOA", "ANY.OPT")
 
 _Infos = list[tuple[Any, ...]]
 
@@ -116,6 +120,14 @@ class Resolver:
         if not isinstance(reply, dns.message.QueryMessage):
             raise dns.exception.FormError
         return reply
+
+
+def prepare() -> None:
+    """Import all that a query will need, for a process that soon cannot open files any more."""
+    import dns.query  # noqa: F401
+
+    for name in _RECORDS:
+        importlib.import_module(f"dns.rdtypes.{name}")
 
 
 def install(resolver: Resolver) -> Callable[[], None]:

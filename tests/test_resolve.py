@@ -266,6 +266,23 @@ def test_dnspython_is_imported_on_first_use() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_after_prepare_nothing_is_imported() -> None:
+    """Where that fails, an address comes out as if it were of a type nobody knows."""
+    records = ("www.example. CNAME boot.example.", "boot.example. A 192.0.2.1", "six.example. AAAA ::1")
+    with server(zone(*records)) as ns:
+        code = (
+            "import sys\n"
+            "from pypxeboot import resolve\n"
+            "resolve.prepare()\n"
+            "before = set(sys.modules)\n"
+            f"resolver = resolve.Resolver(['127.0.0.1'], port={ns.port})\n"
+            "print(resolver.addresses('www.example'), resolver.addresses('six.example'))\n"
+            "assert set(sys.modules) == before, set(sys.modules) - before\n"
+        )
+        run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert run.stdout == "['192.0.2.1'] ['::1']\n"
+
+
 @pytest.mark.skipif(not shutil.which("dnsmasq"), reason="no dnsmasq")
 def test_dnsmasq(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.9", 0)) as probe:

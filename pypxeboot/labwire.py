@@ -1,0 +1,55 @@
+"""What the DNS and TFTP servers of the lab say: bytes in, bytes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+
+from pypxeboot.text import decode
+from pypxeboot.wire import Reader, Truncated
+
+_BLOCK, _WINDOW = 1428, 16  # as large as fits an Ethernet frame; as many as any client of ours asks for
+_NO_ERROR, _NO_SUCH_NAME = 0, 3
+
+
+def dns_answer(query: bytes, names: Mapping[str, IPv4Address]) -> bytes:
+    """The reply to one question (RFC 1035, 4.1) about ``names``; empty if it is none."""
+    reader = Reader(query)
+    try:
+        number, flags = reader.take(2), reader.take(2)
+        if flags[0] & 0x80 or reader.take(8)[:2] != b"\0\1":
+            return b""
+        labels = []
+        while True:
+            label = reader.take(reader.number(1) & 0x3F)
+            if not label:
+                break
+            labels.append(decode(label).lower())
+        kind, family = reader.number(2), reader.number(2)
+    except Truncated:
+        return b""
+    question = query[12 : len(query) - reader.remaining]
+    address = names.get(".".join(labels))
+    code = _NO_SUCH_NAME if address is None else _NO_ERROR
+    answers = b""
+    if address is not None and (kind, family) == (1, 1):
+        answers = b"\xc0\x0c\0\1\0\1" + (60).to_bytes(4, "big") + b"\0\4" + address.packed
+    counts = b"\0\1" + (b"\0\1" if answers else b"\0\0") + bytes(4)
+    # A reply with authority; recursion wanted as the question says, and had.
+    return number + bytes([0x84 | flags[0] & 1, 0x80 | code]) + counts + question + answers
+
+
+def tftp_options(request: bytes, size: int) -> tuple[int, int, bytes]:
+    """Block size, window size, and the OACK (RFC 2347-2349, 7440) of a read request; empty if none is due."""
+    fields = request[2:].split(b"\0")
+    asked = dict(zip((key.lower() for key in fields[2::2]), fields[3::2]))
+    block, window, agreed = 512, 1, []
+    if asked.get(b"blksize", b"").isdigit():
+        block = max(8, min(int(asked[b"blksize"]), _BLOCK))
+        agreed += [b"blksize", b"%d" % block]
+    if asked.get(b"windowsize", b"").isdigit():
+        window = max(1, min(int(asked[b"windowsize"]), _WINDOW))
+        agreed += [b"windowsize", b"%d" % window]
+    if b"tsize" in asked:
+        agreed += [b"tsize", b"%d" % size]
+    return block, window, b"\0\6" + b"".join(word + b"\0" for word in agreed) if agreed else b""

@@ -33,7 +33,7 @@ LEASE = Lease(
 
 @dataclass
 class Replay:
-    """What a loader asked for, and what it was told. ``get`` gives a file's content, None if there is none."""
+    """What a loader asked for and was told. ``get`` gives a file's content, None if there is none."""
 
     get: Callable[[Location], Optional[bytes]]
     asked: list[str] = field(default_factory=list)
@@ -92,7 +92,7 @@ def serving(files: Mapping[str, Union[str, bytes]]) -> Replay:
 
 
 def boot(config: str, *, lease: Lease = LEASE, guest: Guest = GUEST, **more: Any) -> Choice:
-    """What ``config`` boots as the default configuration; ``k`` and ``k2`` are kernels, ``i`` and ``i2`` initrds.
+    """What ``config`` as the default configuration boots; ``k``, ``k2`` are kernels, ``i``, ``i2`` initrds.
 
     ``files`` adds files to the server.
     """

@@ -1,0 +1,262 @@
+"""What the loader does with a configuration, beyond the recorded boots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from textwrap import dedent
+from typing import Optional
+
+import pytest
+from replay import GUEST, LEASE, boot, serving
+
+from pypxeboot import ldlinux, pxe
+from pypxeboot.com32 import Chain, Configure, End, Linux, Menu, Multiboot, Nothing, Plan, Run, interpret
+from pypxeboot.errors import ConfigError, NotFound, PxeBootError, Refused
+from pypxeboot.menu import Action, Reason
+from pypxeboot.sysappend import selected, strings
+
+TWO = "DEFAULT a\nLABEL a\nKERNEL k\nLABEL b\nKERNEL k2\n"
+
+
+@pytest.mark.parametrize(
+    "head, label, reason",
+    [
+        ("", "a", Reason.DEFAULT),
+        ("TIMEOUT 10\n", "a", Reason.DEFAULT),
+        ("PROMPT 1\n", "a", Reason.WAITS_FOREVER),
+        ("PROMPT 1\nONTIMEOUT b\n", "a", Reason.WAITS_FOREVER),
+        ("PROMPT 1\nTIMEOUT 10\n", "a", Reason.TIMEOUT),
+        ("PROMPT 1\nTOTALTIMEOUT 10\nONTIMEOUT b\n", "b", Reason.ONTIMEOUT),
+        ("PROMPT 1\nTIMEOUT 10\nONTIMEOUT b\nNOESCAPE 1\n", "a", Reason.DEFAULT),
+        ("PROMPT 1\nUI b\n", "b", Reason.DEFAULT),
+    ],
+)
+def test_what_boots_when_nobody_types(head: str, label: str, reason: Reason) -> None:
+    choice = boot(head + TWO)
+    assert (choice.entry.label, choice.reason) == (label, reason)
+
+
+@pytest.mark.parametrize(
+    "config, cmdline",
+    [
+        ("DEFAULT a\nLABEL a\nKERNEL k\n", "BOOT_IMAGE=k "),
+        ("DEFAULT a u=1  v\nLABEL a\nKERNEL k x\nAPPEND y\nINITRD i\n", "BOOT_IMAGE=k x y initrd=i u=1  v"),
+        ("ALLOWOPTIONS 0\nDEFAULT a u\nLABEL a\nKERNEL k\n", "BOOT_IMAGE=k u"),
+        ("ALLOWOPTIONS 0\nDEFAULT k u\n", "BOOT_IMAGE=k "),
+        ("APPEND g\nIPAPPEND 2\nDEFAULT k u\n", "BOOT_IMAGE=k u BOOTIF=01-52-54-00-ab-cd-ef"),
+        ("DEFAULT .linux k u\n", "BOOT_IMAGE=k u"),
+    ],
+)
+def test_command_lines(config: str, cmdline: str) -> None:
+    assert boot(config).entry.cmdline == cmdline
+
+
+@pytest.mark.parametrize(
+    "words, cmdline, initrds",
+    [
+        ("s", "BOOT_IMAGE=k s", []),
+        ("initrd=i2", "BOOT_IMAGE=k initrd=i2", ["i2"]),
+    ],
+)
+def test_user_words_stand_at_the_end(words: str, cmdline: str, initrds: list[str]) -> None:
+    entry = boot("DEFAULT a\nLABEL a\nKERNEL k\n", user_append=words).entry
+    assert entry.cmdline == cmdline and [location.path for location in entry.initrds] == initrds
+    assert boot("DEFAULT a\nLABEL a\nCOM32 linux\nAPPEND k x\n", user_append="s").entry.cmdline.endswith(
+        "k x s"
+    )
+
+
+@pytest.mark.parametrize(
+    "config, kind, text",
+    [
+        ("LABEL a\nKERNEL k\n", ConfigError, "neither DEFAULT nor UI"),
+        ("DEFAULT nope\nLABEL a\nKERNEL k\n", NotFound, "'nope'"),
+        ("IMPLICIT 0\nDEFAULT k\n", ConfigError, "IMPLICIT 0"),
+        ("DEFAULT a\nLABEL a\nKERNEL pxelinux.0\n", Refused, "label 'a'"),
+        ("DEFAULT a\nLABEL a\nKERNEL memdisk\nINITRD i\n", Refused, "memdisk"),
+        ("DEFAULT a\nLABEL a\nKERNEL ipxe.lkrn\n", Refused, "ipxe.lkrn"),
+        ("DEFAULT a\nLABEL a\nBOOT k\n", Refused, "'k'"),
+        ("DEFAULT a\nLABEL a\nKERNEL i.0\n", NotFound, "i.0"),
+        ("DEFAULT a\nLABEL a\nKERNEL i\n", Refused, "not a kernel"),
+        ("DEFAULT a\nLABEL a\nKERNEL hdt.c32\n", Refused, "hdt.c32 shows information"),
+        ("DEFAULT a\nLABEL a\nKERNEL lua.c32\n", Refused, "lua.c32"),
+        ("DEFAULT a\nLABEL a\nMENU QUIT\n", ConfigError, "label 'a'"),
+        ("DEFAULT a\nLABEL a\nKERNEL -::k\n", ConfigError, "label 'a'"),
+        ("DEFAULT a\nLABEL a\nCOM32 cmd\nAPPEND a\n", ConfigError, "for ever"),
+        ("DEFAULT a\nLABEL a\nCONFIG pxelinux.cfg/default\n", ConfigError, "for ever"),
+        ("DEFAULT a\nLABEL a\nCOM32 pxechn\nAPPEND pxelinux.0\n", ConfigError, "for ever"),
+        ("DEFAULT a\nLABEL a\nCOM32 pxechn\nAPPEND other.0\n", Refused, "other.0"),
+        ("DEFAULT a\nLABEL a\nCONFIG nope\n", ConfigError, "'nope'"),
+        ("UI menu.c32\n", ConfigError, "no entry"),
+        ("UI menu.c32\nLABEL q\nMENU QUIT\n", ConfigError, "boots nothing"),
+    ],
+)
+def test_what_cannot_boot(config: str, kind: type[PxeBootError], text: str) -> None:
+    with pytest.raises(kind) as caught:
+        boot(config)
+    assert text in caught.value.message and caught.value.message.isprintable()
+
+
+def test_a_missing_default_names_the_labels() -> None:
+    with pytest.raises(NotFound) as caught:
+        boot("DEFAULT nope\nLABEL a\nKERNEL k\nLABEL b\nKERNEL k2\n")
+    assert caught.value.hint is not None and "a, b" in caught.value.hint
+
+
+def test_a_kernel_may_end_in_0() -> None:
+    files = {"vmlinuz-5.10.0": "@kernel"}
+    assert boot("DEFAULT a\nLABEL a\nKERNEL vmlinuz-5.10.0\n", files=files).entry.cmdline.startswith(
+        "BOOT_IMAGE=v"
+    )
+
+
+@pytest.mark.parametrize(
+    "config, label, reason, cmdline",
+    [
+        (
+            "DEFAULT a u\nONERROR b x\nLABEL a\nKERNEL no\nLABEL b\nKERNEL k2\n",
+            "b",
+            Reason.ONERROR,
+            "BOOT_IMAGE=k2 a u",
+        ),
+        ("DEFAULT a\nONERROR k2 x\nLABEL a\nKERNEL no\n", None, Reason.ONERROR, "BOOT_IMAGE=k2 x a"),
+        ("DEFAULT no\nTIMEOUT 1\nONTIMEOUT b\nLABEL b\nKERNEL k2\n", "b", Reason.ONTIMEOUT, "BOOT_IMAGE=k2 "),
+        (
+            "UI menu.c32\nMENU ONERROR b x\nLABEL a\nKERNEL no\nLABEL b\nKERNEL k2\n",
+            "b",
+            Reason.ONERROR,
+            "BOOT_IMAGE=k2 x",
+        ),
+    ],
+)
+def test_after_a_failure(config: str, label: Optional[str], reason: Reason, cmdline: str) -> None:
+    choice = boot(config)
+    assert (choice.entry.label, choice.reason, choice.entry.cmdline) == (label, reason, cmdline)
+
+
+@pytest.mark.parametrize(
+    "how", ["LOCALBOOT 0", "LOCALBOOT -1", "LOCALBOOT 0xffff", "LOCALBOOT", "COM32 chain\nAPPEND hd0"]
+)
+def test_the_disk(how: str) -> None:
+    assert boot(f"DEFAULT a\nLABEL a\n{how}\n").entry.action is Action.LOCALBOOT
+
+
+def test_another_configuration_in_another_directory() -> None:
+    config = "DEFAULT c\nLABEL c\nCONFIG o.cfg sub/\n"
+    choice = boot(config, files={"o.cfg": "DEFAULT k\n", "sub/k": "@kernel"})
+    assert choice.entry.kernel is not None and choice.entry.kernel.path == "sub/k"
+    assert str(choice.config) == "tftp://10.77.0.1/o.cfg"
+
+
+def test_a_chained_pxelinux_starts_over() -> None:
+    config = "DEFAULT c\nLABEL c\nCOM32 pxechn\nAPPEND x/pxelinux.0 -c o.cfg -p sub/\n"
+    choice = boot(config, files={"sub/o.cfg": "DEFAULT a\nLABEL a\nKERNEL k\n", "sub/k": "@kernel"})
+    assert str(choice.config) == "tftp://10.77.0.1/sub/o.cfg"
+
+
+INITRDS = "a initrd=x initrd=y,z initrd+=w"
+
+
+@pytest.mark.parametrize(
+    "module, words, plan",
+    [
+        ("menu", "a ~", Menu(("a", "~"))),
+        ("gfxboot", "bootlogo", Menu(())),
+        ("cmd", "a  b", Run("a b")),
+        ("config", "a b/", Configure("a", "b/")),
+        ("config", "a", Configure("a", "")),
+        ("ifcpu64", "a x -- b -- c", Run("a x")),
+        ("ifcpu64", "", Run("")),
+        ("ifcpu", "64 pae -- a -- b", Run("a")),
+        ("ifcpu", "hvm -- a -- b", Run("b")),
+        ("ifcpu", "smp -- a", Run("a")),
+        ("ifplop", "-x -- b c", Run("b c")),
+        ("ifmemdsk", "a", Run("")),
+        ("whichsys", "-iso- a -pxe- b x -sys- c", Run("b x")),
+        ("linux", f"-dhcpinfo k {INITRDS}", Linux("k", f"BOOT_IMAGE=k {INITRDS}", ("y", "z", "w"))),
+        ("mboot", "-solaris x a --- k b --- i", Multiboot(("x a", "k b", "i"))),
+        ("pxechn", "-c x f -pp/", Chain("f", "x", "p/")),
+        ("chain", "hd0 1", End("localboot")),
+        ("reboot", "-w", End("reboot")),
+        ("poweroff", "", End("poweroff")),
+    ],
+)
+def test_com32_modules(module: str, words: str, plan: Plan) -> None:
+    assert interpret(module, words, "x86_64") == plan
+
+
+@pytest.mark.parametrize(
+    "module, words",
+    [("whichsys", "-iso- a"), ("ifcpu", "64"), ("config", ""), ("linux", "-x k"), ("linux", "-dhcpinfo")]
+    + [("mboot", "a --- --- b"), ("mboot", ""), ("pxechn", "-c x"), ("ls", ""), ("lua", "x")],
+)
+def test_com32_modules_that_boot_nothing(module: str, words: str) -> None:
+    assert isinstance(interpret(module, words, "x86_64"), Nothing)
+
+
+def test_ifcpu64_on_32_bits_takes_the_second_part() -> None:
+    assert interpret("ifcpu64", "a -- b -- c", "i386") == Run("b")
+    assert interpret("ifcpu64", "a -- b", "i386") == Run("b")
+    assert interpret("ifcpu", "64 -- a -- b", "i386") == Run("b")
+
+
+SMBIOS = {"CPU": "6P", "SYSVENDOR": " A  B\t", "SYSSERIAL": "\x01", "SYSSKU": "a\u202eb", "SYSFF": "1"}
+
+
+def test_sysappend_strings() -> None:
+    there = strings(replace(GUEST, smbios=SMBIOS), LEASE, "10.77.0.1")
+    assert len(there) == 19
+    assert selected(0x7FFFF, there) == [
+        "ip=10.77.0.173:10.77.0.1:10.77.0.1:255.255.255.0",
+        "BOOTIF=01-52-54-00-ab-cd-ef",
+        "SYSUUID=2e1f3a8c-6d5b-7f4e-9a0b-1c2d3e4f5a6b",
+        "CPU=6P",
+        "SYSVENDOR=A_B",
+        "SYSFF=1",
+    ]
+    assert selected(0, there) == []
+    assert selected(8, strings(GUEST, LEASE, None)) == ["CPU=6PXLS"]
+
+
+@pytest.mark.parametrize(
+    "uuid, there",
+    [
+        ("8c3a1f2e-5b6d-4e0f-9a0b-1c2d3e4f5a6b", False),
+        ("8c3a1f2e-5b6d-4ef0-9a0b-1c2d3e4f5a6b", False),
+        ("8c3a1f2e-5b6d-4e10-9a0b-1c2d3e4f5a6b", True),
+        (None, False),
+    ],
+)
+def test_one_uuid_in_eight_is_not_said(uuid: Optional[str], there: bool) -> None:
+    assert bool(strings(replace(GUEST, uuid=uuid), LEASE, None)[2]) is there
+
+
+def test_unknown_addresses_are_zeros() -> None:
+    lease = replace(LEASE, options={3: bytes(8)})
+    assert strings(GUEST, lease, "files.lab")[0] == "ip=10.77.0.173:0.0.0.0:0.0.0.0:255.255.255.0"
+    lease = replace(LEASE, options={}, routers=LEASE.routers * 2)
+    assert strings(GUEST, lease, None)[0] == "ip=10.77.0.173:0.0.0.0:0.0.0.0:255.255.255.0"
+
+
+def test_entries_are_listed_without_loading() -> None:
+    replay = serving({"pxelinux.cfg/default": dedent(
+        """
+        MENU TITLE top
+        LABEL a
+          KERNEL nope
+          INITRD i
+        LABEL b c
+          MENU LABEL ^Bee
+          LOCALBOOT 0
+        LABEL broken
+          KERNEL -::x
+        """
+    )})  # fmt: skip
+    config, menu = replay.drive(ldlinux.entries(pxe.boot_source(LEASE), GUEST, LEASE))
+    assert config.name == "default" and (menu.title, menu.default) == ("top", None)
+    assert [(entry.label, entry.title, entry.action) for entry in menu.entries] == [
+        ("a", "a", Action.BOOT),
+        ("b c", "Bee", Action.LOCALBOOT),
+        ("broken", "broken", Action.BOOT),
+    ]
+    assert menu.entries[0].cmdline == "BOOT_IMAGE=nope initrd=i" and not replay.loaded

@@ -1,0 +1,128 @@
+"""Menus without a person, and labels that are asked for by name."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+from replay import boot
+
+from pypxeboot.errors import ConfigError
+from pypxeboot.menu import Reason
+
+MENU = dedent(
+    """
+    UI menu.c32
+    LABEL a
+      KERNEL k
+      APPEND n=a
+    LABEL linux second one
+      MENU LABEL ^Second
+      KERNEL k2
+      APPEND n=b
+    LABEL off
+      MENU DISABLE
+      KERNEL k
+    MENU BEGIN more
+      MENU TITLE More
+      LABEL deep
+        MENU LABEL Deep ^down
+        KERNEL k
+        APPEND n=deep
+    MENU END
+    LABEL ghost
+      MENU HIDE
+      KERNEL k
+      APPEND n=ghost
+    """
+)
+
+
+@pytest.mark.parametrize(
+    "wanted, word",
+    [
+        ("a", "n=a"),
+        ("linux", "n=b"),
+        ("linux second one", "n=b"),
+        ("LINUX Second One", "n=b"),
+        ("Second", "n=b"),
+        ("SECOND", "n=b"),
+        ("Deep down", "n=deep"),
+        ("ghost", "n=ghost"),
+        ("1", "n=a"),
+        ("3", "n=deep"),
+    ],
+)
+def test_labels_by_name_line_title_and_number(wanted: str, word: str) -> None:
+    choice = boot(MENU, label=wanted)
+    assert choice.entry.cmdline.split()[1] == word and choice.reason is Reason.LABEL
+
+
+@pytest.mark.parametrize("wanted", ["nope", "4", "0", "off", "more", "", "second one", "9" * 5000])
+def test_unknown_labels_get_the_list(wanted: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        boot(MENU, label=wanted)
+    assert caught.value.hint == "it has a, linux second one, deep"
+
+
+def test_a_label_in_a_file_that_only_the_menu_reads() -> None:
+    files = {"other.cfg": "LABEL o\nKERNEL k2\nAPPEND x\n"}
+    choice = boot("DEFAULT menu.c32 other.cfg\nLABEL a\nKERNEL k\n", label="o", files=files)
+    assert choice.entry.cmdline == "BOOT_IMAGE=k2 x"
+    choice = boot("DEFAULT menu.c32 other.cfg\nLABEL a b\nKERNEL k\n", label="a b", files=files)
+    assert choice.entry.cmdline == "BOOT_IMAGE=k "
+
+
+def test_a_number_counts_titles_that_are_numbers() -> None:
+    assert boot("LABEL 2\nKERNEL k\nLABEL x\nKERNEL k2\n", label="2").entry.cmdline == "BOOT_IMAGE=k "
+
+
+def test_many_labels_are_not_all_named() -> None:
+    with pytest.raises(ConfigError, match="no entry") as caught:
+        boot("".join(f"LABEL x{n}\n" for n in range(100)), label="y")
+    assert caught.value.hint is not None and caught.value.hint.endswith("x29, and 70 more")
+
+
+def test_the_menu_of_a_choice() -> None:
+    menu = boot("TIMEOUT 1\nDEFAULT linux\n" + MENU).menu
+    assert menu is not None
+    assert [entry.label for entry in menu.entries] == ["a", "linux second one", "deep"]
+    assert menu.default == "a"
+
+
+@pytest.mark.parametrize(
+    "head, word, reason",
+    [
+        ("", "n=a", Reason.WAITS_FOREVER),
+        ("TIMEOUT 1\n", "n=a", Reason.TIMEOUT),
+        ("TOTALTIMEOUT 1\n", "n=a", Reason.TIMEOUT),
+        ("MENU SHIFTKEY\n", "n=a", Reason.DEFAULT),
+        ("TIMEOUT 1\nDEFAULT deep x\n", "n=deep", Reason.TIMEOUT),
+        ("TIMEOUT 1\nDEFAULT ghost\n", "n=a", Reason.TIMEOUT),
+        ("TIMEOUT 1\nONTIMEOUT ghost x\n", "n=ghost", Reason.ONTIMEOUT),
+        ("ONTIMEOUT ghost x\n", "n=a", Reason.WAITS_FOREVER),
+        ("TIMEOUT 1\nMENU SEPARATOR\n", "n=a", Reason.WAITS_FOREVER),
+        ("TIMEOUT 1\nLABEL g\nMENU GOTO more\n", "n=deep", Reason.WAITS_FOREVER),
+    ],
+)
+def test_what_a_menu_boots_untouched(head: str, word: str, reason: Reason) -> None:
+    choice = boot(head + MENU)
+    assert (choice.entry.cmdline.split()[1], choice.reason) == (word, reason)
+
+
+@pytest.mark.parametrize("program", ["menu.c32", "boot/vesamenu.c32", "gfxboot.c32 bootlogo", "m"])
+def test_menu_programs(program: str) -> None:
+    config = f"DEFAULT {program}\nLABEL m\nMENU HIDE\nCOM32 vesamenu\nLABEL x\nMENU DEFAULT\nKERNEL k2\n"
+    assert boot(config).entry.label == "x"
+
+
+def test_default_menu_without_an_extension() -> None:
+    config = "DEFAULT menu\nLABEL x\nKERNEL k2\n"
+    assert boot(config, files={"menu.c32": "x"}).entry.label == "x"
+    assert boot(config, label="X").entry.label == "x"
+
+
+def test_submenus_that_lead_in_circles() -> None:
+    screens = ["MENU BEGIN a", "LABEL x", "MENU GOTO b", "MENU END", "MENU BEGIN b", "LABEL y", "MENU GOTO a"]
+    with pytest.raises(ConfigError, match="boots nothing"):
+        boot("\n".join(["UI menu.c32", *screens, "MENU END"]))

@@ -83,7 +83,7 @@ class Replayer:
         if case.web_servers:
             lines = "".join(f"location = /{a} {{ return 302 /{b}; }} " for a, b in case.redirects.items())
             lines += case.raw.get("dhcp", {}).get("nginx", "")
-            servers.nginx(site, root, lines, address="*")
+            servers.nginx(site, root, lines, addresses=case.web_servers)
 
     def replay(self, case: Case) -> Outcome:
         """Serve ``case``, boot it, and clear away what was left."""
@@ -98,7 +98,6 @@ class Replayer:
             return self._outcome(site, run)
         finally:
             site.stop_servers()
-            site.servers.clear()
             for path in sorted(site.out.rglob("*"), reverse=True):
                 path.rmdir() if path.is_dir() else path.unlink()
 

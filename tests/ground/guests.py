@@ -25,7 +25,7 @@ while True:
 @contextlib.contextmanager
 def running_guest(site: Site, mac: str = MAC, port: str = "vif9") -> Iterator[str]:
     """A guest with ``mac`` that runs on the bridge's port of that name, until the exit."""
-    namespace = site.namespace(f"{len(site.servers)}{port}")
+    namespace = site.namespace(port)
     site.ip(
         f"link add {port} address fe:ff:ff:ff:ff:ff type veth peer name eth0 address {mac} netns {namespace}",
         f"link set {port} master {BRIDGE} up",

@@ -138,6 +138,7 @@ class Site:
     hyp: str = ""
     srv: str = ""
     servers: list[Server] = field(default_factory=list)
+    _serial: Iterator[int] = field(default_factory=itertools.count)
     _names: list[str] = field(default_factory=list)
     _links: set[str] = field(default_factory=set)
 
@@ -210,6 +211,10 @@ class Site:
         """The bridge's own MAC."""
         return str(self.links()[BRIDGE]["address"])
 
+    def fresh(self, name: str) -> Path:
+        """A path in the site's directory that was not given before."""
+        return self.directory / f"{next(self._serial)}-{name}"
+
     def adopt(self, link: str) -> None:
         """``link`` belongs to the site: it is not something left behind."""
         self._links.add(link)
@@ -218,7 +223,7 @@ class Site:
         self, argv: Sequence[str], log: str, *, namespace: str = "", env: Optional[dict[str, str]] = None
     ) -> Server:
         """Start a program in the server's (or another) namespace, ``log`` below the site's directory."""
-        path = self.directory / f"{len(self.servers)}-{log}"
+        path = self.fresh(log)
         with path.open("wb") as out:
             process = subprocess.Popen(
                 ["ip", "netns", "exec", namespace or self.srv, tools.need(argv[0]), *argv[1:]],
@@ -306,6 +311,7 @@ class Site:
         """End all servers (to start others)."""
         for server in reversed(self.servers):
             server.stop()
+        self.servers.clear()
         # in.tftpd's children leave its process group and go on retransmitting.
         for pid in self._pids_of(self.srv) if self.srv != self.hyp else ():
             with contextlib.suppress(ProcessLookupError):

@@ -75,7 +75,7 @@ def dnsmasq(
     link: str = "",
 ) -> Server:
     """DHCP (where there is an ``offer``), TFTP (a ``root``) and DNS (``names``)."""
-    state = site.directory / f"dnsmasq-{len(site.servers)}"
+    state = site.fresh("dnsmasq")
     argv = ["dnsmasq", "--conf-file=/dev/null", "--keep-in-foreground", "--log-facility=-", "--log-dhcp"]
     argv += ["--no-resolv", "--no-hosts", "--user=root", "--pid-file=", f"--dhcp-leasefile={state}.leases"]
     argv += [f"--interface={link or site.server_link}", "--bind-interfaces", f"--port={53 if names else 0}"]
@@ -114,7 +114,7 @@ def dhcpd(site: Site, offer: Offer = STANDARD) -> Server:
             for n, (m, a) in enumerate(offer.hosts.items())
         ),
     ]
-    state = site.directory / f"dhcpd-{len(site.servers)}"
+    state = site.fresh("dhcpd")
     state.mkdir()
     (state / "conf").write_text("\n".join(lines))
     (state / "leases").touch()
@@ -146,7 +146,7 @@ def kea(site: Site, offer: Offer = STANDARD) -> Server:
         "loggers": [log],
         "subnet4": [subnet],
     }
-    state = site.directory / f"kea-{len(site.servers)}"
+    state = site.fresh("kea")
     state.mkdir()
     (state / "kea.json").write_text(json.dumps({"Dhcp4": config}))
     # Kea writes these below /run otherwise, where it may not and another instance may be.
@@ -172,19 +172,20 @@ def atftpd(site: Site, root: Path) -> Server:
     return server
 
 
-def nginx(site: Site, root: Path, extra: str = "", *, address: str = SERVER, port: int = 80) -> Server:
+def nginx(site: Site, root: Path, extra: str = "", *, addresses: Sequence[str] = (SERVER,)) -> Server:
     """A web server over ``root``; ``extra`` lines go into its server block."""
-    state = site.directory / f"nginx-{len(site.servers)}"
+    listens = " ".join(f"listen {address}:80;" for address in addresses)
+    state = site.fresh("nginx")
     state.mkdir()
     temps = " ".join(f"{name}_temp_path {state}/{name};" for name in ("proxy", "fastcgi", "uwsgi", "scgi"))
     (state / "conf").write_text(
         f"daemon off; master_process off; user root; worker_processes 1; pid {state}/pid; error_log stderr;\n"
         "events { worker_connections 128; }\n"
         f"http {{ access_log {state}/access.log; client_body_temp_path {state}/body; {temps}\n"
-        f" server {{ listen {address}:{port}; root {root}; location / {{ autoindex off; }}\n {extra} }} }}\n"
+        f" server {{ {listens} root {root}; location / {{ autoindex off; }}\n {extra} }} }}\n"
     )
     server = site.spawn(["nginx", "-c", str(state / "conf"), "-p", str(state), "-e", "stderr"], "nginx.log")
-    wait_until(lambda: _listens(site, port, "-lnt"), 5, "nginx listens")
+    wait_until(lambda: _listens(site, 80, "-lnt"), 5, "nginx listens")
     return server
 
 

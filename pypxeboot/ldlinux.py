@@ -7,7 +7,7 @@ would wait for ever, what Enter would boot is booted at once.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional
+from typing import NoReturn, Optional
 
 from pypxeboot import com32, listing, menuc32, sysappend
 from pypxeboot.command import joined, linux_line, type_of, typed
@@ -108,13 +108,13 @@ class _Loader:
 
         What has failed once is not tried again: the real one would, for ever.
         """
-        config, failed = self._config, self._error
+        config = self._config
         timed = bool(config.timeout or config.totaltimeout) and not config.noescape
         command, reason = config.command, Reason.TIMEOUT if timed else Reason.WAITS_FOREVER
         if timed and config.ontimeout:
             command, reason = config.ontimeout, Reason.ONTIMEOUT
-        if failed is not None and reason is not Reason.ONTIMEOUT:
-            raise failed
+        if self._error is not None and reason is not Reason.ONTIMEOUT:
+            self._give_up()
         if command is None:
             raise ConfigError(
                 f"{self._main} has neither DEFAULT nor UI: a person has to choose",
@@ -123,7 +123,7 @@ class _Loader:
         yield from self._say_trying("ONTIMEOUT")
         choice = yield from self._load(command, reason)
         if choice is None:
-            raise self._error or ConfigError(f"{printable(command)!r} boots nothing")
+            self._give_up()
         return choice
 
     def chosen(self, wanted: str) -> Steps[Choice]:
@@ -141,7 +141,7 @@ class _Loader:
                 )
             choice = yield from self._execute(self._command(label), Reason.LABEL, label)
         if choice is None:
-            raise self._error or ConfigError(f"{printable(wanted)!r} boots nothing")
+            self._give_up()
         return choice
 
     def listed(self) -> Steps[tuple[Location, Menu]]:
@@ -170,11 +170,7 @@ class _Loader:
 
     def _load(self, text: str, reason: Reason) -> Steps[Optional[Choice]]:
         """Run ``text`` as if typed: a label, else a file; if that fails, ONERROR."""
-        if self._steps == STEP_LIMIT:
-            raise ConfigError(
-                f"{self._main}: commands lead to each other for ever", hint="mend DEFAULT or CONFIG"
-            )
-        self._steps += 1
+        self._step()
         word, words = split(text)
         label = self._config.by_name.get(word)
         if label is not None:
@@ -326,8 +322,8 @@ class _Loader:
         if choice is None and screen.onerror:
             yield from self._say_trying("MENU ONERROR")
             choice = yield from self._picked(menuc32.command(menu, screen.onerror, Reason.ONERROR))
-        if choice is None and self._error is not None:  # the real one shows the menu again, for ever
-            raise self._error
+        if choice is None:
+            self._give_up()  # the real one shows the menu again, for ever
         return choice
 
     def _picked(self, picked: menuc32.Command) -> Steps[Optional[Choice]]:
@@ -336,9 +332,7 @@ class _Loader:
 
     def _configure(self, name: str, directory: str, reason: Reason) -> Steps[Optional[Choice]]:
         """CONFIG: "name resolved against the old cwd, then chdir(dir)", a text put behind the prefix."""
-        self._steps += 1
-        if self._steps > STEP_LIMIT:
-            raise ConfigError(f"{self._main}: configurations lead to each other for ever")
+        self._step()
         data = yield from self._files.read(name)
         if data is None:
             return self._fail(ConfigError(f"the configuration {printable(name)!r} is not there"))
@@ -354,9 +348,7 @@ class _Loader:
         """pxechn.c32: another PXELINUX starts over with options 209 and 210; nothing else can run."""
         if kind_of_name(plan.name) is not Kind.PXELINUX or "pxelinux" not in plan.name:
             return self._fail(_needs_firmware(_shown(label, plan.name), plan.name))
-        self._steps += 1
-        if self._steps > STEP_LIMIT:
-            raise ConfigError(f"{self._main}: PXELINUX starts itself for ever")
+        self._step()
         source = replace(self._source, prefix=self._files.prefix)
         self._source = chained(source, plan.name, plan.config_file, plan.prefix)
         self._files.server, self._files.prefix = self._source.server, self._source.prefix
@@ -370,6 +362,18 @@ class _Loader:
 
     def _end(self, label: Optional[Label], action: Action) -> Entry:
         return Entry(label.name if label else None, action, title=label.plain_title if label else "")
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > STEP_LIMIT:
+            raise ConfigError(
+                f"{self._main}: commands and configurations lead to each other for ever",
+                hint="mend its DEFAULT, CONFIG or COM32 lines",
+            )
+
+    def _give_up(self) -> NoReturn:
+        assert self._error is not None  # whatever boots nothing says why
+        raise self._error
 
     def _fail(self, error: PxeBootError) -> Optional[Choice]:
         self._error = error

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Optional
 from uuid import UUID
 
-from pypxeboot.errors import ConfigError, NoBootSource, Refused
+from pypxeboot.errors import NoBootSource, Refused, UsageError
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
 from pypxeboot.text import decode, printable
@@ -227,10 +227,10 @@ PARAMETER_REQUEST = (
 
 
 def arch_code(profile: str, arch: str) -> int:
-    """Option 93 of a client of ``profile`` (pxelinux, ipxe, http); ConfigError if ``arch`` has none."""
+    """Option 93 of a client of ``profile`` (pxelinux, ipxe, http); UsageError if ``arch`` has none."""
     code = _ARCH_CODES[profile].get(_ARCH_ALIASES.get(arch, arch))
     if code is None:
-        raise ConfigError(f"{arch!r} has no PXE architecture number for profile {profile}")
+        raise UsageError(f"{arch!r} has no PXE architecture number for profile {profile}")
     return code
 
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 import pytest
 from replay import GUEST, LEASE
 
-from pypxeboot.errors import ConfigError, NoBootSource, Refused
+from pypxeboot.errors import NoBootSource, Refused, UsageError
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
 from pypxeboot.pxe import (
@@ -187,7 +187,7 @@ def test_who_the_client_says_it_is(profile: str, arch: str, code: int, text: str
 
 
 def test_an_architecture_without_a_number() -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(UsageError):
         arch_code("http", "s390x")
 
 

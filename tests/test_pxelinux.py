@@ -179,6 +179,8 @@ def test_submenus() -> None:
             MENU LABEL ^Bee
           MENU BEGIN
             MENU TITLE deep
+            MENU LABEL Deeper
+            MENU FROB x
             MENU START
             LABEL c
               MENU GOTO sub
@@ -289,9 +291,9 @@ def test_any_bytes_parse(data: bytes) -> None:
 
 
 WORDS = st.sampled_from(
-    "LABEL KERNEL LINUX APPEND INITRD MENU BEGIN END GOTO EXIT HIDE DISABLE SEPARATOR START DEFAULT UI".split()
-    + "TIMEOUT ONTIMEOUT ONERROR INCLUDE TEXT HELP ENDTEXT CONFIG COM32 LOCALBOOT PROMPT IPAPPEND".split()
-    + ["a", "b", "k", "i", "menu.c32", "cmd.c32", "ifcpu64.c32", "--", "---", "initrd=", "1", "0", "~", "::"]
+    "LABEL KERNEL LINUX APPEND INITRD MENU BEGIN END GOTO EXIT HIDE DISABLE SEPARATOR DEFAULT UI".split()
+    + "START TIMEOUT ONTIMEOUT ONERROR INCLUDE TEXT HELP ENDTEXT CONFIG COM32 LOCALBOOT PROMPT IPAPPEND".split()
+    + ["a", "b", "k", "i", "menu.c32", "cmd.c32", "ifcpu64.c32", "--", "initrd=", "1", "0", "~", "::"]
     + ["\n"] * 9
 )
 

@@ -97,6 +97,12 @@ def test_what_cannot_boot(config: str, kind: type[PxeBootError], text: str) -> N
     assert text in caught.value.message and caught.value.message.isprintable()
 
 
+@pytest.mark.parametrize("more", [{"label": "a"}, {}])
+def test_a_missing_kernel_is_asked_for_once(more: dict[str, str]) -> None:
+    with pytest.raises(NotFound, match="label 'a'"):
+        boot("PROMPT 1\nTIMEOUT 1\nDEFAULT a\nLABEL a\nKERNEL no\n", **more)
+
+
 def test_a_missing_default_names_the_labels() -> None:
     with pytest.raises(NotFound) as caught:
         boot("DEFAULT nope\nLABEL a\nKERNEL k\nLABEL b\nKERNEL k2\n")
@@ -175,7 +181,7 @@ INITRDS = "a initrd=x initrd=y,z initrd+=w"
         ("whichsys", "-iso- a -pxe- b x -sys- c", Run("b x")),
         ("linux", f"-dhcpinfo k {INITRDS}", Linux("k", f"BOOT_IMAGE=k {INITRDS}", ("y", "z", "w"))),
         ("mboot", "-solaris x a --- k b --- i", Multiboot(("x a", "k b", "i"))),
-        ("pxechn", "-c x f -pp/", Chain("f", "x", "p/")),
+        ("pxechn", "-c x -w f -pp/", Chain("f", "x", "p/")),
         ("chain", "hd0 1", End("localboot")),
         ("reboot", "-w", End("reboot")),
         ("poweroff", "", End("poweroff")),
@@ -236,6 +242,12 @@ def test_unknown_addresses_are_zeros() -> None:
     assert strings(GUEST, lease, "files.lab")[0] == "ip=10.77.0.173:0.0.0.0:0.0.0.0:255.255.255.0"
     lease = replace(LEASE, options={}, routers=LEASE.routers * 2)
     assert strings(GUEST, lease, None)[0] == "ip=10.77.0.173:0.0.0.0:0.0.0.0:255.255.255.0"
+
+
+def test_a_person_is_told_that_no_menu_shows() -> None:
+    replay = serving({"pxelinux.cfg/default": "DEFAULT a\nLABEL a\nKERNEL k\n", "k": "@kernel"})
+    replay.drive(ldlinux.boot(pxe.boot_source(LEASE), GUEST, LEASE, interactive=True))
+    assert "no menu can be shown" in replay.log[0]
 
 
 def test_entries_are_listed_without_loading() -> None:

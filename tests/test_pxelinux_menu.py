@@ -5,8 +5,9 @@ from __future__ import annotations
 from textwrap import dedent
 
 import pytest
-from replay import boot
+from replay import GUEST, LEASE, boot, serving
 
+from pypxeboot import ldlinux, pxe
 from pypxeboot.errors import ConfigError
 from pypxeboot.menu import Reason
 
@@ -126,3 +127,20 @@ def test_submenus_that_lead_in_circles() -> None:
     screens = ["MENU BEGIN a", "LABEL x", "MENU GOTO b", "MENU END", "MENU BEGIN b", "LABEL y", "MENU GOTO a"]
     with pytest.raises(ConfigError, match="boots nothing"):
         boot("\n".join(["UI menu.c32", *screens, "MENU END"]))
+
+
+@pytest.mark.parametrize(
+    "config, default",
+    [
+        (MENU, "a"),
+        (MENU.replace("UI", "DEFAULT"), "a"),
+        ("TIMEOUT 1\nONTIMEOUT k\n" + MENU, None),
+        ("DEFAULT nope\n", None),
+        ("DEFAULT m\nLABEL m\nKERNEL menu.c32\nAPPEND gone ~\nLABEL q\nMENU HELP x\nMENU DEFAULT\n", "m"),
+        ("UI menu.c32\nLABEL q\nMENU QUIT\nLABEL h\nMENU HELP h\n", None),
+    ],
+)
+def test_the_default_of_a_list(config: str, default: str) -> None:
+    replay = serving({"pxelinux.cfg/default": config})
+    _, menu = replay.drive(ldlinux.entries(pxe.boot_source(LEASE), GUEST, LEASE))
+    assert menu.default == default

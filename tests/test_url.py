@@ -57,7 +57,15 @@ def test_resolve(name: str, prefix: str, expected: Location) -> None:
 @pytest.mark.parametrize(
     "name",
     ["", " k", "http://h:0/k", "http://h:99999/k", "http://h:x/k", "-::k", "a..b::k"]
-    + ["tftp://h/a%0ab", "tftp://h/%1b", "1http://h/k", "http://[fd00::1/k", "http://[h]x/k", "h$::k"],
+    + [
+        "tftp://h/a%0ab",
+        "tftp://h/%1b",
+        "1http://h/k",
+        "http://[fd00::1/k",
+        "http://[fd00::zz]/k",
+        "http://[h]x/k",
+        "h$::k",
+    ],
 )
 def test_what_cannot_be_asked_for(name: str) -> None:
     with pytest.raises(ConfigError):

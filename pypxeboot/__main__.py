@@ -1,8 +1,22 @@
-"""``python -m pypxeboot``."""
+"""The command ``pypxeboot``, and ``python -m pypxeboot``: nothing slow is imported before the client runs."""
 
 import sys
 
-from pypxeboot.cli import main
+from pypxeboot import clientprocess
+
+
+def run() -> None:
+    """Run the command with the arguments of this process."""
+    argv = sys.argv[1:]
+    process = clientprocess.start_early(argv)
+    try:
+        from pypxeboot import cli
+
+        sys.exit(cli.main(argv, process))
+    finally:
+        if process is not None:
+            process.stop()
+
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run()

@@ -11,11 +11,11 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Interface, NetmaskValu
 from typing import NoReturn, Optional
 
 from pypxeboot import __version__
-from pypxeboot.boot import Plan
 from pypxeboot.config import Limits
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import Guest, check_interface, parse_mac, parse_uuid, parse_vif
 from pypxeboot.lease import Lease, without_dhcp
+from pypxeboot.plan import Plan
 
 FORMATS = ("simple0", "simple", "sxp", "json", "qemu")
 # libxl_bootloader.c, bootloader_gotptys(): the domain's number is in the name of the output file.

@@ -12,51 +12,21 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Optional, Protocol
+from typing import Protocol
 
 from pypxeboot import ldlinux, pxe
 from pypxeboot.artifacts import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
-from pypxeboot.config import NOTICE, Limits
+from pypxeboot.config import NOTICE
 from pypxeboot.download import Downloads
 from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Loader, Log
 from pypxeboot.errors import NoBootSource, NotFound, Refused, ServerError
-from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
 from pypxeboot.menu import Action, Choice, Entry, Reason
+from pypxeboot.plan import Plan
 from pypxeboot.pxe import BootSource, Kind
 from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the administrator asked for; None or empty leaves it to DHCP and to the configuration."""
-
-    guest: Guest
-    static: Optional[Lease] = None
-    server: Optional[str] = None
-    bootfile: Optional[str] = None
-    config: Optional[str] = None
-    path_prefix: Optional[str] = None
-    config_directory: Optional[str] = None
-    udhcpc: Optional[str] = None
-    profile: str = "pxelinux"
-    vendor_class: Optional[str] = None
-    user_class: Optional[str] = None
-    arch_given: bool = False
-    label: Optional[str] = None
-    append: str = ""
-    interactive: bool = False
-    download: bool = True
-    list_entries: bool = False
-    ca_file: Optional[str] = None
-    limits: Limits = field(default_factory=Limits)
-
-    @property
-    def says_what_to_boot(self) -> bool:
-        """Whether DHCP is asked for an address only."""
-        return self.bootfile is not None or self.config is not None
 
 
 class Host(Protocol):
@@ -106,13 +76,12 @@ class Pipeline:
 
     def source(self, lease: Lease) -> BootSource:
         """What the lease, or the administrator, says about booting."""
-        plan = self.plan
+        plan, server, path_prefix = self.plan, self.plan.server, self.plan.path_prefix
+        if plan.static is not None and plan.config is not None and plan.bootfile is None:
+            implied_server, implied_prefix = pxe.beside(plan.config)
+            server, path_prefix = server or implied_server, path_prefix or implied_prefix
         source = pxe.boot_source(
-            lease,
-            server=plan.server,
-            bootfile=plan.bootfile,
-            config=plan.config,
-            path_prefix=plan.path_prefix,
+            lease, server=server, bootfile=plan.bootfile, config=plan.config, path_prefix=path_prefix
         )
         if source.kind is Kind.UNKNOWN and source.bootfile is not None:
             reply = self._fetch(Fetch(source.bootfile, pxe.JUDGE_BYTES, head=True))

@@ -7,15 +7,21 @@ client's last word is :class:`~pypxeboot.artifacts.Artifacts` or :class:`~pypxeb
 from __future__ import annotations
 
 import json
-import os
+import pickle
 import socket
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from pypxeboot.plan import Order
 from pypxeboot.schema import SchemaError, pack
 
 MAX_MESSAGE = 4 << 20  # a menu of 10,000 entries takes 2 MiB
 _PIECE = 65536  # a packet must fit the socket's buffer, whatever the host's limits are
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Client to host: I am in my namespace."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +115,18 @@ class Channel:
         except (ValueError, KeyError, TypeError, RecursionError) as why:
             raise SchemaError(f"no message: {why}") from None
 
-    def close(self) -> None:
-        """Hang up."""
-        self._socket.close()
+    def send_order(self, order: Order) -> None:
+        """Host to client, once, first of all: the one message that is not of the closed schema."""
+        data = pickle.dumps(order)
+        try:
+            self._socket.send(data)
+        except (BrokenPipeError, ConnectionResetError):
+            raise Closed from None
 
-
-def pair() -> tuple[Channel, Channel]:
-    """Two connected ends; neither survives an exec."""
-    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    for end in (one, other):
-        os.set_inheritable(end.fileno(), False)
-    return Channel(one), Channel(other)
+    def receive_order(self) -> Order:
+        """What :meth:`send_order` sent. Raises Closed."""
+        data = self._socket.recv(_PIECE * 16)
+        if not data:
+            raise Closed
+        order: Order = pickle.loads(data)  # from our own privileged side
+        return order

@@ -6,19 +6,17 @@ import argparse
 import logging
 import os
 import sys
-import termios
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, TextIO
+from typing import Optional
 
-from pypxeboot import arguments, host, localboot, sandbox
+from pypxeboot import arguments, host, logs, sandbox
 from pypxeboot.artifacts import Artifacts, Request
-from pypxeboot.boot import Plan
-from pypxeboot.capture import Capture
+from pypxeboot.clientprocess import ClientProcess
 from pypxeboot.config import NOTICE, Limits
 from pypxeboot.errors import Aborted, HandoverError, NoBootSource, PxeBootError, UsageError
-from pypxeboot.handover import qemu, report, xen
 from pypxeboot.menu import Action
+from pypxeboot.plan import Plan
 from pypxeboot.store import Report, Store
 from pypxeboot.text import printable, size_text
 
@@ -27,19 +25,17 @@ log = logging.getLogger(__name__)
 _STORY_LINES = 24  # requests shown with an error, the last ones
 
 
-def run() -> None:
-    """Entry point of the console script."""
-    sys.exit(main(sys.argv[1:]))
+def main(argv: Sequence[str], process: Optional[ClientProcess] = None) -> int:
+    """Run ``pypxeboot`` with ``argv``; the exit code says the cause (``errors.py``).
 
-
-def main(argv: Sequence[str]) -> int:
-    """Run ``pypxeboot`` with ``argv``; the exit code says the cause (``errors.py``)."""
-    _log_to(sys.stderr)
+    ``process`` is a client that runs already; it is the caller's to stop.
+    """
+    logs.configure(NOTICE)
     args: Optional[argparse.Namespace] = None
     try:
         args = arguments.parse(argv)
         _set_level(args)
-        _boot(args)
+        _boot(args, process)
         return 0
     except host.BootFailed as why:
         return _failed(why.error, why.failure.requests, args)
@@ -55,25 +51,6 @@ def main(argv: Sequence[str]) -> int:
         return _failed(
             PxeBootError(f"internal error: {what}", hint="-vv shows where; please report it"), (), args
         )
-
-
-def _log_to(stream: TextIO) -> None:
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter("pypxeboot: %(message)s"))
-    handler.terminator = _line_end(stream)
-    root = logging.getLogger("pypxeboot")
-    root.handlers[:] = [handler]
-    root.propagate = False
-    root.setLevel(NOTICE)
-
-
-def _line_end(stream: TextIO) -> str:
-    """libxl's pty is raw: nobody there turns a line feed into a new line."""
-    try:
-        output_flags = termios.tcgetattr(stream.fileno())[1]
-    except (termios.error, OSError, ValueError):
-        return "\n"
-    return "\n" if output_flags & termios.OPOST else "\r\n"
 
 
 def _set_level(args: argparse.Namespace) -> None:
@@ -92,12 +69,14 @@ def _failed(error: PxeBootError, requests: Sequence[Request], args: Optional[arg
     if error.hint:
         log.error("hint: %s", printable(error.hint, 2000))
     if args is not None and args.output_format == "json":
+        from pypxeboot.handover import report
+
         sys.stdout.buffer.write(report.render_failure(error, requests))
         sys.stdout.flush()
     return error.code
 
 
-def _boot(args: argparse.Namespace) -> None:
+def _boot(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
     plan = arguments.plan_of(args)
     output = None if args.output == "-" else Report(Path(args.output))
     succeeded = False
@@ -105,7 +84,7 @@ def _boot(args: argparse.Namespace) -> None:
         with Store(None if args.output_directory is None else Path(args.output_directory)) as store:
             if args.output_directory is not None and plan.download:
                 store.directory  # noqa: B018 - a wrong one is told before the network is asked
-            artifacts = _artifacts(args, plan, store)
+            artifacts = _artifacts(args, plan, process, store)
             _hand_over(args, plan, artifacts, output)
             store.keep()
             succeeded = True
@@ -116,7 +95,9 @@ def _boot(args: argparse.Namespace) -> None:
             output.close()
 
 
-def _artifacts(args: argparse.Namespace, plan: Plan, store: Store) -> Artifacts:
+def _artifacts(
+    args: argparse.Namespace, plan: Plan, process: Optional[ClientProcess], store: Store
+) -> Artifacts:
     if os.geteuid() != 0:
         raise UsageError("only root can join a guest's network", hint="run it by sudo, or from xl or libvirt")
     try:
@@ -124,11 +105,17 @@ def _artifacts(args: argparse.Namespace, plan: Plan, store: Store) -> Artifacts:
     except (KeyError, ValueError) as why:
         raise UsageError(f"--runas {args.runas}: {why}") from None
     wait = Limits.mac_wait if args.mac_wait is None else args.mac_wait
-    capture = None if args.pcap is None else Capture(Path(args.pcap))
-    return host.boot(plan, mode=args.link, mac_wait=wait, ids=ids, store=store, capture=capture)
+    capture = None
+    if args.pcap is not None:
+        from pypxeboot.capture import Capture
+
+        capture = Capture(Path(args.pcap))
+    return host.boot(plan, process, mode=args.link, mac_wait=wait, ids=ids, store=store, capture=capture)
 
 
 def _hand_over(args: argparse.Namespace, plan: Plan, artifacts: Artifacts, output: Optional[Report]) -> None:
+    from pypxeboot.handover import report
+
     if plan.list_entries:
         listed = artifacts.entries
         as_json = args.output_format == "json"
@@ -144,6 +131,9 @@ def _render(
     args: argparse.Namespace, plan: Plan, artifacts: Artifacts, output: Optional[Report]
 ) -> Optional[bytes]:
     """The bytes of the result, or None where another program has written them."""
+    from pypxeboot import localboot
+    from pypxeboot.handover import qemu, report, xen
+
     if args.output_format == "json":
         return report.render(artifacts, plan.guest)
     if artifacts.action in (Action.REBOOT, Action.POWEROFF):

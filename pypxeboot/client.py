@@ -6,24 +6,20 @@ import logging
 import os
 import secrets
 import select
+import socket
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
-from pypxeboot import dhcp, frames, pxe, resolve, sandbox, udhcpc
+from pypxeboot import dhcp, frames, logs, pxe, sandbox, transports, udhcpc
 from pypxeboot.artifacts import Failure
-from pypxeboot.boot import Pipeline, Plan
-from pypxeboot.channel import Channel, Closed, Configure, OpenOutput, Placed, Route
+from pypxeboot.channel import Channel, Closed, Configure, OpenOutput, Placed, Ready, Route
 from pypxeboot.dhcpclient import Bound, DhcpClient, Failed, Note, Send, Step
-from pypxeboot.download import Downloads, Worker
 from pypxeboot.errors import Aborted, NoLease, PxeBootError
-from pypxeboot.fetch import Data, Fetcher, Progress, progress_bar_wanted
 from pypxeboot.lease import Lease
+from pypxeboot.plan import Order, Plan
 from pypxeboot.schema import SchemaError, unpack
-from pypxeboot.text import encode, printable
-from pypxeboot.url import Location
+from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -36,16 +32,6 @@ _MAX_MESSAGE = (1472).to_bytes(2, "big")
 
 # What is imported on first use.
 _ON_FIRST_USE = ("pypxeboot.tftp", "tftpy", "pypxeboot.httpget", "requests", "dns.resolver", "encodings.idna")
-
-
-@dataclass(frozen=True)
-class Confinement:
-    """Who the client process becomes, and what it may read."""
-
-    uid: int
-    gid: int
-    new_network: bool
-    parent: int
 
 
 class HostSide:
@@ -79,6 +65,8 @@ class HostSide:
         )
         self._channel.send(Configure(str(lease.address), lease.prefix_length, routes, lease.mtu))
         self._answer("Done")
+        from pypxeboot import resolve
+
         search = lease.search or ((lease.domain,) if lease.domain else ())
         resolve.install(resolve.Resolver([str(server) for server in lease.dns], search))
 
@@ -91,39 +79,56 @@ class HostSide:
         return descriptor
 
 
-def main(plan: Plan, channel: Channel, confinement: Confinement, deadline: float) -> int:
+def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool) -> int:
     """The whole life of the client process, from just after the fork; returns its exit status."""
+    logs.configure(logging.WARNING)
+    channel = Channel(end)
     try:
-        if confinement.new_network:
-            sandbox.new_network()
-    except OSError as why:
-        hint = "run it as root on the host itself; --link host works without network namespaces"
-        channel.send(
-            Failure("PxeBootError", f"no network namespace can be made: {why.strerror}", hint, (), ())
-        )
+        if new_network:
+            try:
+                sandbox.new_network()
+            except OSError as why:
+                hint = "run it as root on the host itself; --link host works without network namespaces"
+                text = f"no network namespace can be made: {why.strerror}"
+                channel.send(Failure("PxeBootError", text, hint, (), ()))
+                return 1
+        channel.send(Ready())  # the host side may join the namespace to the network meanwhile
+        if raw_frames:
+            frames.preload()
+        order = channel.receive_order()
+        logs.configure(order.log_level)
+        return _boot(order, channel, parent, raw_frames)
+    except Closed:
         return 1
-    discovery = Discovery(plan) if plan.static is None and plan.udhcpc is None else None
-    channel.send(Placed("", ""))  # the namespace is there: the host side may join it to the network meanwhile
-    if discovery is not None:
-        frames.preload()
-    host = HostSide(channel)
+    except Exception as why:
+        log.error("the client process failed: %s: %s", type(why).__name__, printable(str(why)))
+        log.debug("where it failed", exc_info=True)
+        return 1
+
+
+def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
+    plan, host = order.plan, HostSide(channel)
+    discovery = Discovery(plan) if raw_frames else None
     place, udhcpc_output = host.placed()
     if discovery is not None:
-        discovery.begin(
-            place
-        )  # the server may think while this process is locked up: nothing is read before that
-    _lock_up(plan, confinement)
+        # The server may think while the rest is imported and this process locked up: nothing is read before.
+        discovery.begin(place)
+    from pypxeboot.boot import Pipeline
+    from pypxeboot.download import Downloads, Worker
+    from pypxeboot.fetch import Fetcher, Progress, progress_bar_wanted
+
+    _lock_up(order, parent)
     worker = Worker()
     sandbox.no_more_processes()
     progress = Progress(sys.stderr, bar=progress_bar_wanted(sys.stderr))
-    fetcher = Fetcher(_getters(plan), deadline=deadline, progress=progress)
+    fetcher = Fetcher(transports.getters(plan.ca_file), deadline=order.deadline, progress=progress)
     downloads = Downloads(fetcher, worker, plan.limits, host.open_output)
 
     def acquire() -> Lease:
         if udhcpc_output is not None:
-            return lease_of_udhcpc(plan, udhcpc_output, deadline)
+            return lease_of_udhcpc(plan, udhcpc_output, order.deadline)
         assert discovery is not None
-        return discovery.finish(deadline)
+        return discovery.finish(order.deadline)
 
     pipeline = Pipeline(plan, host, downloads, acquire)
     try:
@@ -135,29 +140,20 @@ def main(plan: Plan, channel: Channel, confinement: Confinement, deadline: float
         return why.code
 
 
-def _lock_up(plan: Plan, confinement: Confinement) -> None:
+def _lock_up(order: Order, parent: int) -> None:
+    limits, ca_file = order.plan.limits, order.plan.ca_file
     missing = sandbox.lock_up(
-        confinement.uid,
-        confinement.gid,
-        file_size=max(plan.limits.kernel, plan.limits.ramdisk) + _FILE_SIZE_SLACK,
-        readable=[*sandbox.certificate_files(), *([] if plan.ca_file is None else [plan.ca_file])],
+        order.uid,
+        order.gid,
+        file_size=max(limits.kernel, limits.ramdisk) + _FILE_SIZE_SLACK,
+        readable=[*sandbox.certificate_files(), *([] if ca_file is None else [ca_file])],
         on_first_use=_ON_FIRST_USE,
     )
     sandbox.die_with_parent()
-    if os.getppid() != confinement.parent:  # it ended before that
+    if os.getppid() != parent:  # it ended before that
         raise Closed
     for layer in missing:
         log.warning("the sandbox lacks %s", layer)
-
-
-def identity_of(plan: Plan) -> dict[int, bytes]:
-    """The options by which a server knows the guest for what it is."""
-    identity = pxe.identity(plan.guest, pxe.arch_code(plan.profile, plan.guest.arch))
-    if plan.vendor_class is not None:
-        identity[60] = encode(plan.vendor_class)
-    if plan.user_class is not None:
-        identity[77] = encode(plan.user_class)
-    return identity
 
 
 def lease_of_udhcpc(plan: Plan, descriptor: int, deadline: float) -> Lease:
@@ -202,7 +198,7 @@ class Discovery:
         self._machine = DhcpClient(
             mac=self._plan.guest.mac_bytes,
             xid=secrets.randbits(32),
-            identity={57: _MAX_MESSAGE, **identity_of(self._plan)},
+            identity={57: _MAX_MESSAGE, **pxe.identity_of(self._plan)},
             request_list=bytes(pxe.PARAMETER_REQUEST),
             broadcast=foreign,
             needs_boot_information=not self._plan.says_what_to_boot,
@@ -263,54 +259,3 @@ def _tell_lease(lease: Lease) -> None:
     if lease.dns:
         names = ", ".join(str(server) for server in lease.dns)
         log.info("name servers: %s%s", names, f", domain {printable(lease.domain)}" if lease.domain else "")
-
-
-def _getters(plan: Plan) -> dict[str, Any]:
-    return {"tftp": _tftp, "http": _http(plan), "https": _http(plan)}
-
-
-def _tftp(
-    location: Location,
-    write: Callable[[Data], object],
-    *,
-    limit: int,
-    deadline: float,
-    expect: Callable[[int], None],
-) -> None:
-    from pypxeboot import tftp
-
-    tftp.get(
-        location.host,
-        encode(location.path),
-        write,
-        port=location.port or 69,
-        limit=limit,
-        deadline=deadline,
-        expect=expect,
-    )
-
-
-def _http(plan: Plan) -> Callable[..., None]:
-    def get(
-        location: Location,
-        write: Callable[[Data], object],
-        *,
-        limit: int,
-        deadline: float,
-        expect: Callable[[int], None],
-    ) -> None:
-        from pypxeboot import httpget
-
-        httpget.get(
-            str(location),
-            write,
-            limit=limit,
-            deadline=deadline,
-            expect=expect,
-            ca_file=plan.ca_file,
-            user=location.user,
-            password=location.password,
-            log=lambda text: log.info("%s", text),
-        )
-
-    return get

@@ -12,32 +12,32 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, Optional
+from typing import TYPE_CHECKING, NoReturn, Optional
 
-from pypxeboot import channel as messages
-from pypxeboot import client, link, udhcpc
+from pypxeboot import clientprocess, link
 from pypxeboot.artifacts import Artifacts, Failure
-from pypxeboot.boot import Plan
-from pypxeboot.capture import Capture
 from pypxeboot.channel import Channel, Closed, Configure, Done, OpenOutput, Placed
-from pypxeboot.client import Confinement
+from pypxeboot.clientprocess import SIGNALS, ClientProcess
 from pypxeboot.config import NOTICE
 from pypxeboot.dhcp import is_host
 from pypxeboot.errors import KINDS, Aborted, FetchError, PxeBootError
 from pypxeboot.menu import Action
+from pypxeboot.plan import Order, Plan
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.store import OutputFile, Store
 from pypxeboot.text import printable
 
+if TYPE_CHECKING:
+    from pypxeboot.capture import Capture
+
 log = logging.getLogger(__name__)
 
 _GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _KINDS = ("kernel", "ramdisk", "module")
 
 
@@ -51,6 +51,7 @@ class BootFailed(Exception):
 
 def boot(
     plan: Plan,
+    process: Optional[ClientProcess],
     *,
     mode: str,
     mac_wait: float,
@@ -60,87 +61,40 @@ def boot(
 ) -> Artifacts:
     """Boot as ``plan`` says; the files are in ``store``, published.
 
-    ``mode`` is how to join the network (auto, veth, macvlan, host), ``ids`` uid and gid of the client.
-    Raises PxeBootError, and BootFailed for what the client reports.
+    ``process`` is the client if it runs already, ``mode`` how to join the network (auto, veth, macvlan,
+    host), ``ids`` uid and gid of the client. Raises PxeBootError, and BootFailed for what the client
+    reports.
     """
     started = time.monotonic()
     if plan.static is None:
         log.log(NOTICE, "requesting info for MAC address %s", plan.guest.mac)
     deadline = started + plan.limits.timeout
-    ours, theirs = messages.pair()
-    confinement = Confinement(*ids, new_network=mode != "host", parent=os.getpid())
     with _signals_raise():
-        pid = _fork(plan, ours, theirs, confinement, deadline)
+        if process is None:
+            raw_frames = plan.static is None and plan.udhcpc is None
+            process = clientprocess.start(new_network=mode != "host", raw_frames=raw_frames)
         try:
-            session = _Session(plan, ours, pid, store, deadline)
+            session = _Session(plan, process, store, deadline)
+            session.order(ids)
             place = session.join(mode, mac_wait)
             if capture is not None:
                 own = place.mode == "host"  # all the traffic of the host passes there, not just the guest's
-                capture.start(pid, place.name, plan.guest.mac_bytes if own else b"", ids)
+                capture.start(process.pid, place.name, plan.guest.mac_bytes if own else b"", ids)
             return session.run(place, started)
         finally:
             if capture is not None:
                 capture.stop()
-            _end(pid, ours)
-
-
-def _fork(plan: Plan, ours: Channel, theirs: Channel, confinement: Confinement, deadline: float) -> int:
-    pid = os.fork()
-    if pid:
-        theirs.close()
-        return pid
-    status = 1
-    try:
-        ours.close()
-        _keep_only(theirs.fileno())
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        # Ctrl-C on a terminal reaches both; the host side is the one to act on it.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        status = client.main(plan, theirs, confinement, deadline)
-    except Closed:
-        pass
-    except BaseException as why:
-        log.error("the client process failed: %s: %s", type(why).__name__, printable(str(why)))
-        log.debug("where it failed", exc_info=True)
-    finally:
-        with suppress(Exception):
-            logging.shutdown()
-        os._exit(status)
-
-
-def _keep_only(channel: int) -> None:
-    """Nothing of the host side's open files is the client's business; what it prints is for the log."""
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        if int(name) > 2 and int(name) != channel:
-            with suppress(OSError):  # the descriptor of the listing itself
-                os.close(int(name))
-    os.dup2(2, 1)
-
-
-def _end(pid: int, ours: Channel) -> None:
-    """The client, its namespace and both ends of its link are gone when this returns."""
-    ours.close()
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    while True:
-        try:
-            os.waitpid(pid, 0)
-            return
-        except InterruptedError:
-            continue
-        except ChildProcessError:
-            return
+            process.stop()
 
 
 class _signals_raise:
     """Within this block SIGTERM, SIGHUP and SIGINT raise Aborted, so that everything is unwound."""
 
     def __enter__(self) -> None:
-        self._before = {number: signal.signal(number, self._raise) for number in _SIGNALS}
+        self._before = {number: signal.signal(number, self._raise) for number in SIGNALS}
 
     def _raise(self, number: int, _frame: Optional[FrameType]) -> None:
-        for other in _SIGNALS:  # once: the unwinding must not be interrupted
+        for other in SIGNALS:  # once: the unwinding must not be interrupted
             signal.signal(other, signal.SIG_IGN)
         raise Aborted(f"ended by {signal.Signals(number).name}")
 
@@ -152,11 +106,19 @@ class _signals_raise:
 class _Session:
     """One boot as the host side goes through it."""
 
-    def __init__(self, plan: Plan, ours: Channel, pid: int, store: Store, deadline: float) -> None:
-        self._plan, self._channel, self._pid = plan, ours, pid
+    def __init__(self, plan: Plan, process: ClientProcess, store: Store, deadline: float) -> None:
+        self._plan, self._channel, self._pid = plan, Channel(process.end), process.pid
         self._store, self._deadline = store, deadline
         self._files: dict[str, list[OutputFile]] = {kind: [] for kind in _KINDS}
         self._place: Optional[link.Place] = None
+
+    def order(self, ids: tuple[int, int]) -> None:
+        """Tell the client what to do."""
+        level = logging.getLogger("pypxeboot").level
+        try:
+            self._channel.send_order(Order(self._plan, *ids, self._deadline, level))
+        except Closed:
+            raise self._no_result() from None
 
     def join(self, mode: str, mac_wait: float) -> link.Place:
         """Give the client its place on the network."""
@@ -187,9 +149,11 @@ class _Session:
         if program is None or self._plan.static is not None:
             yield None
             return
+        from pypxeboot import pxe, udhcpc
+
         foreign = self._plan.guest.mac if place.mode == "host" else None
         script = str(Path(__file__).with_name("udhcpc-script"))
-        argv = udhcpc.argv(program, script, place.name, foreign, client.identity_of(self._plan))
+        argv = udhcpc.argv(program, script, place.name, foreign, pxe.identity_of(self._plan))
         log.info("running %s", " ".join(argv))
         inside = [] if place.mode == "host" else ["nsenter", f"--net=/proc/{self._pid}/ns/net"]
         process = link.start(["setpriv", "--pdeathsig", "KILL", *inside, *argv])
@@ -210,10 +174,11 @@ class _Session:
                 f"not done after {self._plan.limits.timeout:.0f} s", hint="--timeout SECONDS gives it longer"
             ) from None
         except Closed:
-            raise PxeBootError(
-                "the client process ended without a result",
-                hint="-vv says where; memory limits may be too tight",
-            ) from None
+            raise self._no_result() from None
+
+    @staticmethod
+    def _no_result() -> PxeBootError:
+        return PxeBootError("the client process ended without a result", hint="-vv says where")
 
     def _serve(self) -> Artifacts:
         """Answer the client until it has a result."""

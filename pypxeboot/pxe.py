@@ -12,7 +12,8 @@ from uuid import UUID
 from pypxeboot.errors import NoBootSource, Refused, UsageError
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
-from pypxeboot.text import decode, printable
+from pypxeboot.plan import Plan
+from pypxeboot.text import decode, encode, printable
 from pypxeboot.url import NAME_MAX, Location, as_prefix, is_absolute, parse, prefix_of, resolve
 
 
@@ -257,4 +258,28 @@ def identity(guest: Guest, code: int) -> dict[int, bytes]:
     }
     if guest.uuid is not None:  # iPXE leaves it out, too, where SMBIOS has none
         options[97] = b"\0" + UUID(guest.uuid).bytes_le
+    return options
+
+
+def beside(config: str) -> tuple[Optional[str], Optional[str]]:
+    """Server and path prefix that the URL of a configuration implies, where nothing else names them.
+
+    Files lie beside it, or beside the ``pxelinux.cfg`` that it lies in; both are None for what is no URL.
+    """
+    scheme, separator, rest = config.partition("://")
+    if not separator:
+        return None, None
+    directory, _slash, _name = rest.partition("?")[0].rpartition("/")
+    if directory.endswith("/pxelinux.cfg"):
+        directory = directory[: -len("/pxelinux.cfg")]
+    return parse(config, None).host, f"{scheme}://{directory or rest}/"
+
+
+def identity_of(plan: Plan) -> dict[int, bytes]:
+    """The options by which a server knows the guest, with what the administrator put in their place."""
+    options = identity(plan.guest, arch_code(plan.profile, plan.guest.arch))
+    if plan.vendor_class is not None:
+        options[60] = encode(plan.vendor_class)
+    if plan.user_class is not None:
+        options[77] = encode(plan.user_class)
     return options

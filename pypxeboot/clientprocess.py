@@ -1,0 +1,77 @@
+"""Starting and ending the client process, before anything slow is imported.
+
+A boot is bound by what has to be imported before the first DISCOVER can go out, and most of that is scapy.
+So the client process is forked first of all, and imports it while the host side reads its arguments and
+makes the link.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Optional
+
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+class ClientProcess:
+    """A running client: ``pid``, and ``end``, our end of the socket pair to it."""
+
+    def __init__(self, pid: int, end: socket.socket) -> None:
+        self.pid, self.end = pid, end
+
+    def stop(self) -> None:
+        """The client, its namespace and both ends of its link are gone when this returns."""
+        self.end.close()
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+
+def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:
+    """Fork the client; it waits for its orders (``client.main``).
+
+    ``new_network``: in a namespace of its own; ``raw_frames``: it will do DHCP itself, so scapy is wanted.
+    """
+    parent = os.getpid()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return ClientProcess(pid, ours)
+    status = 1
+    try:
+        _keep_only(theirs.fileno())
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        # Ctrl-C on a terminal reaches both; the host side is the one to act on it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        from pypxeboot import client
+
+        status = client.main(theirs, parent, new_network=new_network, raw_frames=raw_frames)
+    except Exception as why:  # of an import: everything later is the client's own to tell
+        os.write(2, f"pypxeboot: the client process cannot start: {why!r}\n".encode(errors="replace"))
+    finally:
+        os._exit(status)
+
+
+def start_early(argv: Sequence[str]) -> Optional[ClientProcess]:
+    """The client of an ordinary boot, on a mere look at ``argv``; None where that does not tell enough."""
+    text = " ".join(argv)
+    unusual = ("--link", "--ip", "--udhcpc", "--help", "--version")
+    if os.geteuid() != 0 or "mac" not in text or "-h" in argv or any(word in text for word in unusual):
+        return None
+    return start(new_network=True, raw_frames=True)
+
+
+def _keep_only(channel: int) -> None:
+    """Nothing of the host side's open files is the client's business; what it prints is for the log."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        if int(name) > 2 and int(name) != channel:
+            with suppress(OSError):  # the descriptor of the listing itself
+                os.close(int(name))
+    os.dup2(2, 1)

@@ -1,0 +1,63 @@
+"""The table from URL scheme to client; each of them is imported on first use."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Optional, Union
+
+from pypxeboot.text import encode
+from pypxeboot.url import Location
+
+log = logging.getLogger(__name__)
+
+Write = Callable[[Union[bytes, memoryview]], object]
+
+
+def getters(ca_file: Optional[str]) -> dict[str, Any]:
+    """The clients by scheme; ``ca_file`` holds the certificate authorities for https."""
+    http = _Http(ca_file)
+    return {"tftp": _tftp, "http": http, "https": http}
+
+
+def _tftp(
+    location: Location,
+    write: Write,
+    *,
+    limit: int,
+    deadline: float,
+    expect: Callable[[int], None],
+) -> None:
+    from pypxeboot import tftp
+
+    tftp.get(
+        location.host,
+        encode(location.path),
+        write,
+        port=location.port or 69,
+        limit=limit,
+        deadline=deadline,
+        expect=expect,
+    )
+
+
+class _Http:
+    def __init__(self, ca_file: Optional[str]) -> None:
+        self._ca_file = ca_file
+
+    def __call__(
+        self, location: Location, write: Write, *, limit: int, deadline: float, expect: Callable[[int], None]
+    ) -> None:
+        from pypxeboot import httpget
+
+        httpget.get(
+            str(location),
+            write,
+            limit=limit,
+            deadline=deadline,
+            expect=expect,
+            ca_file=self._ca_file,
+            user=location.user,
+            password=location.password,
+            log=lambda text: log.info("%s", text),
+        )

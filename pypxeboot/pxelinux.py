@@ -19,6 +19,9 @@ CONFIG_LIMIT = 256 * 1024
 # Files a boot may ask for while it reads its configuration: the search (some 17 names) and the includes, of
 # which Debian's netboot tree has 15. U-Boot and petitboot only bound the depth.
 FETCH_LIMIT = 64
+# Bytes a boot may read from its configuration files, each as often as it is included: a second or two of
+# work. Files that each include ten others would be without end otherwise.
+READ_LIMIT = 2 * 1024 * 1024
 
 
 class Files:
@@ -28,6 +31,7 @@ class Files:
         self.server = source.server
         self.prefix = source.prefix
         self._asked = 0
+        self._bytes = 0
         self._read: dict[Location, Optional[bytes]] = {}
 
     def locate(self, name: str) -> Location:
@@ -39,6 +43,7 @@ class Files:
         try:
             location = self.locate(name)
         except ConfigError as error:
+            self._count()
             yield Log(f"skipped: {error.message}", warning=True)
             return None
         return (yield from self.load(location))
@@ -53,7 +58,14 @@ class Files:
                 yield Log(f"{location}: {printable(reply.error)}", warning=True)
             # "A zero-length file counts as not found" (core/fs/pxe/pxe.c)
             self._read[location] = reply.data or None
-        return self._read[location]
+        data = self._read[location]
+        self._bytes += len(data or b"")
+        if self._bytes > READ_LIMIT:
+            raise ConfigError(
+                f"the boot configuration and what it includes is larger than {READ_LIMIT} bytes",
+                hint=f"are there files that include each other? the last one is {location}",
+            )
+        return data
 
     def exists(self, name: str) -> Steps[bool]:
         """Whether there is a file called ``name``."""
@@ -61,14 +73,17 @@ class Files:
         return bool(reply.data)
 
     def _fetch(self, fetch: Fetch) -> Steps[Fetched]:
+        self._count()
+        reply: Fetched = yield fetch
+        return reply
+
+    def _count(self) -> None:
         self._asked += 1
         if self._asked > FETCH_LIMIT:
             raise ConfigError(
                 f"the boot configuration asks for more than {FETCH_LIMIT} files",
                 hint="does a file include itself?",
             )
-        reply: Fetched = yield fetch
-        return reply
 
 
 def walk(

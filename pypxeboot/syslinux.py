@@ -155,6 +155,7 @@ class Parser:
         self._open: Optional[_Draft] = None
         self._append = ""
         self._depth = 0
+        self._missing: set[str] = set()
         self._config = Config((), ())
 
     def config(self) -> Config:
@@ -199,7 +200,9 @@ class Parser:
             )
         data = yield from self._read(name)
         if data is None:
-            yield Log(f"INCLUDE {printable(name)}: not there, skipped", warning=True)
+            if name not in self._missing:
+                self._missing.add(name)
+                yield Log(f"INCLUDE {printable(name)}: not there, skipped", warning=True)
             return
         if submenu and tag:
             self._begin(tag)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replay import GUEST, LEASE, Replay, boot, serving
 
-from pypxeboot import pxe
+from pypxeboot import ldlinux, pxe
 from pypxeboot.effects import Fetch, Fetched
 from pypxeboot.errors import ConfigError, NoBootSource, PxeBootError
 from pypxeboot.pxelinux import CONFIG_LIMIT, Files, walk
@@ -148,6 +148,22 @@ def test_files_have_a_number() -> None:
     files = {f"f{n}": "LABEL a\n" for n in range(70)}
     with pytest.raises(ConfigError, match="64 files"):
         parsed("".join(f"INCLUDE {name}\n" for name in files), **files)
+
+
+def test_includes_of_includes_have_an_end() -> None:
+    files = {f"f{n}": f"INCLUDE f{n + 1}\n" * 10 for n in range(1, 17)}
+    began = time.process_time()
+    with pytest.raises(ConfigError, match="larger than"):
+        parsed("INCLUDE f2\n", **files, f17="LABEL a\n")
+    assert time.process_time() - began < 15
+
+
+def test_a_missing_include_is_told_once() -> None:
+    replay = serving({"pxelinux.cfg/default": "INCLUDE no\n" * 9 + "DEFAULT k\n", "k": "@kernel"})
+    replay.drive(ldlinux.boot(SOURCE, GUEST, LEASE))
+    assert [line for line in replay.log if "INCLUDE" in line] == ["INCLUDE no: not there, skipped"]
+    with pytest.raises(ConfigError, match="64 files"):
+        parsed("INCLUDE -::x\n" * 65)
 
 
 def test_a_file_is_asked_for_once() -> None:
@@ -292,7 +308,7 @@ def test_any_bytes_parse(data: bytes) -> None:
 
 WORDS = st.sampled_from(
     "LABEL KERNEL LINUX APPEND INITRD MENU BEGIN END GOTO EXIT HIDE DISABLE SEPARATOR DEFAULT UI".split()
-    + "START TIMEOUT ONTIMEOUT ONERROR INCLUDE TEXT HELP ENDTEXT CONFIG COM32 LOCALBOOT PROMPT IPAPPEND".split()
+    + "START TIMEOUT ONTIMEOUT ONERROR INCLUDE TEXT HELP ENDTEXT CONFIG COM32 LOCALBOOT IPAPPEND".split()
     + ["a", "b", "k", "i", "menu.c32", "cmd.c32", "ifcpu64.c32", "--", "initrd=", "1", "0", "~", "::"]
     + ["\n"] * 9
 )

@@ -8,22 +8,140 @@ from __future__ import annotations
 
 import enum
 import struct
+from collections.abc import Mapping
 from typing import Callable
 
-RRQ, WRQ, DATA, ACK, ERROR, OACK = range(1, 7)
-HEADER = 4  # opcode and block number, or opcode and error code
+from pypxeboot.text import printable
 
-# Bytes gathered before they are written and hashed: past 64 KiB neither gets cheaper.
-_BATCH = 128 * 1024
+HEADER = 4  # bytes: opcode and block number, or opcode and error code
+
+# Bytes gathered before they are written and hashed: more makes neither cheaper, but outgrows the cache.
+_BATCH = 64 * 1024
 _MOST_SLOTS = 512  # with tiny blocks the tables below would outgrow the data
+
+
+class Op(enum.IntEnum):
+    """RFC 1350 5 and RFC 2347: opcodes."""
+
+    RRQ = 1
+    WRQ = 2
+    DATA = 3
+    ACK = 4
+    ERROR = 5
+    OACK = 6
+
+
+class Code(enum.IntEnum):
+    """RFC 1350 5 and RFC 2347: error codes."""
+
+    NOT_DEFINED = 0
+    NO_FILE = 1
+    NO_ACCESS = 2
+    DISK_FULL = 3
+    ILLEGAL = 4
+    UNKNOWN_TID = 5
+    BAD_OPTION = 8
+
+
+# RFC 2348 and RFC 7440: the least that may be granted; without an option it is as RFC 1350 has it.
+_LEAST = {"blksize": 8, "windowsize": 1}
+_WITHOUT = {"blksize": 512, "windowsize": 1, "tsize": 0}
 
 _WORD = struct.Struct("!I")
 _PAIR = struct.Struct("!HH")
-_FIRST_DATA, _LAST_DATA = DATA << 16, DATA << 16 | 0xFFFF
+_FIRST_DATA, _LAST_DATA = Op.DATA << 16, Op.DATA << 16 | 0xFFFF
 
 
-class TooLong(ValueError):
-    """A DATA packet with more bytes than the block size."""
+class Violation(Exception):
+    """The server broke the protocol; it is told so with ``code``."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def agreed(ask: Mapping[str, int], granted: Mapping[str, str]) -> dict[str, int]:
+    """``blksize``, ``windowsize`` and ``tsize`` (0: unknown) after an OACK; Violation if it breaks rules."""
+    values = dict(_WITHOUT)
+    for name, text in granted.items():
+        if name not in ask:  # RFC 2347: only options that were asked for may be granted
+            raise Violation(Code.BAD_OPTION, f"the server insists on option {printable(name)}")
+        number = int(text) if text.isdigit() and len(text) <= 20 else -1
+        if number < 0 or (name in _LEAST and not _LEAST[name] <= number <= ask[name]):
+            raise Violation(Code.BAD_OPTION, f"the server answers {name} with {printable(text)}")
+        values[name] = number
+    return values
+
+
+class Patience:
+    """How long to wait for a sign of life: RFC 1123 4.2.3.2, "an adaptive timeout must be used".
+
+    Times are seconds of one monotonic clock. ``first`` is the timeout before round trips are known, ``least``
+    and ``most`` bound it then, and ``total`` is the silence after which there is no more hope.
+    """
+
+    def __init__(self, first: float, least: float, most: float, total: float, now: float) -> None:
+        self._first, self.least, self._most, self._total = first, least, most, total
+        self._round_trip = 0.0
+        self._timeout = first
+        self.silences = 0  # in a row
+        self.heard(now)
+
+    def heard(self, now: float, least: float = 0.0) -> None:
+        """There was a sign of life; the next is expected in due time, not before ``least``."""
+        self.silences = 0
+        self._since = now
+        self._timeout = self._first
+        if self._round_trip:
+            self._timeout = max(self.least, min(4 * self._round_trip, self._most))
+        self._timeout = max(self._timeout, least)
+        self.due = now + self._timeout
+
+    def silence(self, now: float) -> None:
+        """There was none; RFC 1123: "with an exponential backoff"."""
+        self.silences += 1
+        self._timeout = min(2 * self._timeout, self._most)
+        self.due = min(now + self._timeout, self._since + self._total)
+
+    def over(self, now: float) -> bool:
+        """Whether it is no use to wait any longer."""
+        return now >= self._since + self._total
+
+    def measured(self, round_trip: float) -> None:
+        """Learn from an exchange that was not repeated (Karn's rule)."""
+        old = self._round_trip or round_trip
+        self._round_trip = 0.75 * old + 0.25 * round_trip
+
+
+class Haste:
+    """Whether to stay awake for the next packet or to sleep until it comes, learned by trying both.
+
+    Between virtual machines, or processes of one host, a block comes in less time than it takes to wake up.
+    Where it does not, staying awake gains nothing, and is tried once in a while only.
+    """
+
+    _TRIAL = 64  # one round in so many is for the mode that seems worse
+    _WORTH = 0.9  # a processor kept busy must gain at least that
+
+    def __init__(self, batches: int) -> None:
+        self.awake = False
+        self._batches = batches  # of one round
+        self._seconds = 0.0
+        self._count = self._rounds = 0
+        self._cost = {False: 0.0, True: 0.0}  # 0: not known yet, so to be tried
+
+    def learn(self, seconds: float) -> None:
+        """A batch took so long."""
+        self._seconds += seconds
+        self._count += 1
+        if self._count < self._batches:
+            return
+        old = self._cost[self.awake] or self._seconds
+        self._cost[self.awake] = (old + self._seconds) / 2
+        self._seconds, self._count = 0.0, 0
+        self._rounds += 1
+        better = self._cost[True] < self._WORTH * self._cost[False]
+        self.awake = better if self._rounds % self._TRIAL else not better
 
 
 class Verdict(enum.Enum):
@@ -47,9 +165,9 @@ class Receiver:
         # One byte more than may come, so that a longer packet shows.
         self.packet = memoryview(bytearray(HEADER + blksize + 1))
         self._payload = self.packet[HEADER : HEADER + blksize]
-        slots = max(4, min(_MOST_SLOTS, -(-_BATCH // blksize)))
-        self._batch = memoryview(bytearray(slots * blksize))
-        self._places = [self._batch[at : at + blksize] for at in range(0, slots * blksize, blksize)]
+        self.slots = max(4, min(_MOST_SLOTS, -(-_BATCH // blksize)))  # blocks in a batch
+        self._batch = memoryview(bytearray(self.slots * blksize))
+        self._places = [self._batch[at : at + blksize] for at in range(0, self.slots * blksize, blksize)]
         self._slot = 0
         self._tail = 0  # length of the short block after the full ones
         self._left = windowsize  # blocks until the next acknowledgement is due
@@ -58,12 +176,17 @@ class Receiver:
     @property
     def full(self) -> bool:
         """Whether the batch must be taken away before more fits."""
-        return self._slot == len(self._places)
+        return self._slot == self.slots
 
     @property
     def pending(self) -> int:
         """Bytes in sequence that :meth:`take` would give."""
         return self._slot * self.blksize + self._tail
+
+    @property
+    def batches_a_window(self) -> int:
+        """How many times the batch fills up in one window, at least once."""
+        return 1 + self.windowsize // self.slots
 
     def take(self) -> memoryview:
         """What has come in sequence since the last call; valid until the next packet."""
@@ -74,7 +197,7 @@ class Receiver:
     def acknowledgement(self) -> bytes:
         """An ACK of the last block in sequence; the sender goes on with a new window behind it."""
         self._left = self.windowsize
-        return _PAIR.pack(ACK, self.block)
+        return _PAIR.pack(Op.ACK, self.block)
 
     def pump(
         self,
@@ -90,7 +213,7 @@ class Receiver:
         """
         packet, payload, places = self.packet, self._payload, self._places
         word, pack, full = _WORD.unpack_from, _PAIR.pack, HEADER + self.blksize
-        slot, left = self._slot, self._left
+        slot, left, ack = self._slot, self._left, int(Op.ACK)
         wanted = _FIRST_DATA | (self.block + 1 & 0xFFFF)
         try:
             for place in places[slot:]:
@@ -104,7 +227,7 @@ class Receiver:
                 left -= 1
                 if not left:
                     left = self.windowsize
-                    send(pack(ACK, wanted - 1 & 0xFFFF))
+                    send(pack(ack, wanted - 1 & 0xFFFF))
                 if clock() > until:
                     break
             return 0
@@ -117,7 +240,7 @@ class Receiver:
     def judge(self, count: int) -> Verdict:
         """Look closer at the DATA packet of ``count`` bytes in ``packet``; the batch must not be full."""
         if count > HEADER + self.blksize:
-            raise TooLong(f"more than {self.blksize} bytes in a block")
+            raise Violation(Code.ILLEGAL, f"the server sent more than {self.blksize} bytes in a block")
         number = _PAIR.unpack_from(self.packet)[1]
         ahead = (number - self.block - 1) & 0xFFFF
         # Old servers count 65535, 1. One block at a time, no other block 1 can come here: the sender has

@@ -154,7 +154,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             raise UsageError(f"one disk too many: {word!r}")
     if args.json:
         args.output_format = "json"
-    args.from_libxl = args.output_format == "simple0" and _LIBXL_OUTPUT.search(args.output) is not None
+    domain = _LIBXL_OUTPUT.search(args.output) if args.output_format == "simple0" else None
+    args.domain = None if domain is None else int(domain[1])
     args.output_format = args.output_format or "sxp"
     return args
 
@@ -219,7 +220,7 @@ def _guest(args: argparse.Namespace) -> Guest:
     vlan = args.vlan if args.vlan is not None else _vlan(args.vif.get("vlan"))
     if vlan is not None and not 0 < vlan < 4095:
         raise UsageError(f"{vlan} is no VLAN: 1 to 4094")
-    hypervisor = args.hypervisor or ("xen" if args.from_libxl else "kvm")
+    hypervisor = args.hypervisor or ("kvm" if args.domain is None else "xen")
     return Guest(
         mac=parse_mac(mac),
         uuid=None if args.uuid is None else parse_uuid(args.uuid),

@@ -1,0 +1,40 @@
+"""What xenstore knows of a domain that is being created, by ``xenstore-read``.
+
+Source: libxl_create.c, store_libxl_entry() and libxl__domain_make(): the type, the name and ``/vm/<uuid>`` are there
+when the bootloader runs; devices are not.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import Optional
+
+_SECONDS = 5.0  # xenstored answers at once, or not at all
+
+
+@dataclass(frozen=True)
+class Domain:
+    """``type`` is pv or pvh, ``uuid`` as text; None is not known."""
+
+    type: Optional[str]
+    uuid: Optional[str]
+
+
+def domain(number: int) -> Domain:
+    """The domain of this number; nothing is known of it where there is no xenstore."""
+    program = shutil.which("xenstore-read")
+    if program is None:
+        return Domain(None, None)
+    kind = _read(program, f"/libxl/{number}/type")
+    path = _read(program, f"/local/domain/{number}/vm")
+    return Domain(kind if kind in ("pv", "pvh") else None, path.rpartition("/")[2] if path else None)
+
+
+def _read(program: str, path: str) -> Optional[str]:
+    try:
+        done = subprocess.run([program, path], capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

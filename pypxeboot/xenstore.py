@@ -1,7 +1,7 @@
 """What xenstore knows of a domain that is being created, by ``xenstore-read``.
 
-Source: libxl_create.c, store_libxl_entry() and libxl__domain_make(): the type, the name and ``/vm/<uuid>`` are there
-when the bootloader runs; devices are not.
+Source: libxl_create.c, store_libxl_entry() and libxl__domain_make(): the type, the name and ``/vm/<uuid>``
+are there when the bootloader runs; devices are not.
 """
 
 from __future__ import annotations

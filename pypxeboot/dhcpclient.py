@@ -160,7 +160,9 @@ class DhcpClient:
             lease, remarks = dhcp.lease_of(message)
         except dhcp.BadMessage as why:
             return self._once(f"offer of {server} refused: {why}")
-        if len(self._offers) >= MAX_OFFERS or any(known.server_id == server for known in self._offers):
+        # One that is bootable is taken at once: a flood of others must not keep it out.
+        full = len(self._offers) >= MAX_OFFERS and not self._bootable(lease)
+        if full or any(known.server_id == server for known in self._offers):
             return []
         self._offers.append(_Offer(lease, server))
         steps: list[Step] = [Note(f"DHCP offer from {server}: {describe(lease)}")]

@@ -12,19 +12,21 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pypxeboot import ldlinux, pxe
 from pypxeboot.artifacts import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
 from pypxeboot.config import NOTICE
 from pypxeboot.download import Downloads
-from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Loader, Log
+from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, Steps
 from pypxeboot.errors import NoBootSource, NotFound, Refused, ServerError
 from pypxeboot.lease import Lease
 from pypxeboot.menu import Action, Choice, Entry, Reason
 from pypxeboot.plan import Plan
 from pypxeboot.pxe import BootSource, Kind
 from pypxeboot.text import printable
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,8 @@ class Pipeline:
         source = pxe.boot_source(
             lease, server=server, bootfile=plan.bootfile, config=plan.config, path_prefix=path_prefix
         )
+        if plan.config_directory is not None:
+            source = replace(source, config_directory=plan.config_directory.rstrip("/"))
         if source.kind is Kind.UNKNOWN and source.bootfile is not None:
             reply = self._fetch(Fetch(source.bootfile, pxe.JUDGE_BYTES, head=True))
             # No such file: PXELINUX's configuration may be there all the same.
@@ -112,13 +116,17 @@ class Pipeline:
         log.log(
             NOTICE, "getting cfg for IP %s (%08X) from server %s", address, int(address), printable(server)
         )
+        arch = self.plan.guest.arch if self.plan.arch_given else None
+        if self.plan.list_entries:
+            config, menu = self._perform(ldlinux.entries(source, self.plan.guest, lease, arch=arch))
+            return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
         return self._perform(
             ldlinux.boot(
                 source,
                 self.plan.guest,
                 lease,
                 label=self.plan.label,
-                arch=self.plan.guest.arch if self.plan.arch_given else None,
+                arch=arch,
                 interactive=self.plan.interactive,
                 user_append=self.plan.append,
             )
@@ -131,16 +139,16 @@ class Pipeline:
             raise loaded.kind(loaded.error)
         return Choice(entry, Reason.DEFAULT, None)
 
-    def _perform(self, loader: Loader) -> Choice:
-        """Do what the loader asks for until it has chosen."""
+    def _perform(self, steps: Steps[T]) -> T:
+        """Do what a loader asks for, until it has come to its result."""
         handlers = {Fetch: self._fetch, Load: self._load, Log: self._log}
         reply: object = None
         while True:
             try:
-                effect: Effect = loader.send(reply)
+                effect: Effect = steps.send(reply)
             except StopIteration as end:
-                choice: Choice = end.value
-                return choice
+                result: T = end.value
+                return result
             reply = handlers[type(effect)](effect)  # type: ignore[operator]
 
     def _fetch(self, effect: Fetch) -> Fetched:
@@ -152,7 +160,7 @@ class Pipeline:
             return Fetched(None, why.message)
 
     def _load(self, effect: Load) -> Loaded:
-        if self.plan.list_entries or not self.plan.download:
+        if not self.plan.download:
             return Loaded(True)
         try:
             self.downloads.load(effect.entry)
@@ -169,7 +177,7 @@ class Pipeline:
     def artifacts(self, lease: Lease, source: BootSource, choice: Choice, seconds: Seconds) -> Artifacts:
         """What came of it, as the host side and the JSON result have it."""
         entry, files = choice.entry, self.downloads.files
-        boots = entry.action is Action.BOOT
+        boots = entry.action is Action.BOOT and not self.plan.list_entries
         planned = tuple(InitrdFile(str(location)) for location in entry.initrds)
         return Artifacts(
             action=entry.action,

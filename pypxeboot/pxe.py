@@ -16,6 +16,8 @@ from pypxeboot.plan import Plan
 from pypxeboot.text import decode, encode, printable
 from pypxeboot.url import NAME_MAX, Location, as_prefix, is_absolute, parse, prefix_of, resolve
 
+CONFIG_DIRECTORY = "pxelinux.cfg"
+
 
 class Kind(str, Enum):
     """What the boot file is."""
@@ -33,7 +35,7 @@ class BootSource:
     """Where a boot begins.
 
     ``server`` is what names without a server mean (an address or a name), ``prefix`` PXELINUX's current
-    directory, ``config_file`` the value of option 209.
+    directory, ``config_file`` the value of option 209; ``config_directory`` holds the files for each guest.
     """
 
     kind: Kind
@@ -41,6 +43,7 @@ class BootSource:
     prefix: str
     config_file: Optional[str] = None
     bootfile: Optional[Location] = None
+    config_directory: str = CONFIG_DIRECTORY
 
 
 # RFC 5071 options, and 67; they may also stand inside option 43 (sub-options from 208 on).
@@ -177,7 +180,9 @@ def judge(data: bytes) -> Kind:
     return Kind.PXELINUX
 
 
-def config_names(guest: Guest, lease: Lease, arch_names: Sequence[str] = ()) -> tuple[str, ...]:
+def config_names(
+    guest: Guest, lease: Lease, arch_names: Sequence[str] = (), directory: str = CONFIG_DIRECTORY
+) -> tuple[str, ...]:
     """The names below the prefix under which PXELINUX looks for a configuration, in order.
 
     ``arch_names`` (only what the user asked for: a PXELINUX never does) put ``default.<arch>`` and
@@ -188,7 +193,7 @@ def config_names(guest: Guest, lease: Lease, arch_names: Sequence[str] = ()) -> 
     names = [*_uuid_names(guest), mac]
     names += [address[:digits] for digits in range(8, 0, -1)]
     names += [f"default{mark}{arch}" for arch in arch_names for mark in ".-"]
-    return tuple(f"pxelinux.cfg/{name}" for name in [*names, "default"])
+    return tuple(f"{directory}/{name}" for name in [*names, "default"])
 
 
 def _uuid_names(guest: Guest) -> list[str]:
@@ -270,8 +275,8 @@ def beside(config: str) -> tuple[Optional[str], Optional[str]]:
     if not separator:
         return None, None
     directory, _slash, _name = rest.partition("?")[0].rpartition("/")
-    if directory.endswith("/pxelinux.cfg"):
-        directory = directory[: -len("/pxelinux.cfg")]
+    if directory.endswith(f"/{CONFIG_DIRECTORY}"):
+        directory = directory[: -len(CONFIG_DIRECTORY) - 1]
     return parse(config, None).host, f"{scheme}://{directory or rest}/"
 
 

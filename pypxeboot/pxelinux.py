@@ -93,7 +93,7 @@ def walk(
 
     Option 209 first, "relative to the prefix like any other name"; if it is not there the search goes on.
     """
-    names = config_names(guest, lease, arch_names)
+    names = config_names(guest, lease, arch_names, source.config_directory)
     if source.config_file:
         names = (source.config_file, *names)
     for name in names:

@@ -21,12 +21,12 @@ import logging
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ NETWORK = IPv4Network("10.77.0.0/24")
 SERVER, HYPERVISOR = NETWORK[1], NETWORK[2]
 FIRST, LAST = NETWORK[100], NETWORK[200]
 
-_LOCKS = Path("/run/pypxeboot-lab")
+_RUN = Path("/run/pypxeboot-lab")
 _TFTP_WAIT, _TFTP_TRIES = 1.0, 5
 
 
@@ -136,7 +136,7 @@ def _lab(args: argparse.Namespace) -> int:
         stack.enter_context(_name_of_its_own(args.name))
         root = args.root
         if root is None:
-            root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pypxeboot-lab.")))
+            root = _RUN / f"{args.name}.tree"
             _make_tree(root, args)
         elif not root.is_dir():
             raise UsageError(f"{root}: no directory")
@@ -203,8 +203,8 @@ def _run_command(name: str, command: Sequence[str]) -> int:
 @contextlib.contextmanager
 def _name_of_its_own(name: str) -> Iterator[None]:
     """Keep other labs off ``name``, and clear what a killed one of that name has left."""
-    _LOCKS.mkdir(mode=0o755, exist_ok=True)
-    path = _LOCKS / name
+    _RUN.mkdir(mode=0o755, exist_ok=True)
+    path, tree = _RUN / f"{name}.lock", _RUN / f"{name}.tree"
     ours = path.exists()
     with path.open("a") as lock:
         try:
@@ -218,9 +218,11 @@ def _name_of_its_own(name: str) -> Iterator[None]:
                 f"a network namespace {existing[0]} is there already", hint="choose another --name"
             )
         _remove(existing)
+        shutil.rmtree(tree, ignore_errors=True)
         try:
             yield
         finally:
+            shutil.rmtree(tree, ignore_errors=True)
             path.unlink()
 
 

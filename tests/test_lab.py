@@ -190,7 +190,7 @@ def name() -> Iterator[str]:
     name = f"pxlab{os.getpid()}"
     yield name
     assert name not in subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
-    assert not Path("/run/pypxeboot-lab", name).exists()
+    assert not list(Path("/run/pypxeboot-lab").glob(f"{name}*"))
 
 
 def command(name: str, *words: str) -> list[str]:

@@ -12,14 +12,14 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import Optional, Protocol, TypeVar
 
 from pypxeboot import ldlinux, pxe
 from pypxeboot.artifacts import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
 from pypxeboot.config import NOTICE
 from pypxeboot.download import Downloads
 from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, Steps
-from pypxeboot.errors import NoBootSource, NotFound, Refused, ServerError
+from pypxeboot.errors import FetchError, NoBootSource, NotFound, Refused, ServerError
 from pypxeboot.lease import Lease
 from pypxeboot.menu import Action, Choice, Entry, Reason
 from pypxeboot.plan import Plan
@@ -47,6 +47,7 @@ class Pipeline:
     downloads: Downloads
     acquire: Callable[[], Lease]
     warnings: list[str] = field(default_factory=list)
+    _silent: dict[tuple[str, str, Optional[int]], FetchError] = field(default_factory=dict)
 
     def run(self) -> Artifacts:
         """The whole pipeline. Raises PxeBootError."""
@@ -152,19 +153,26 @@ class Pipeline:
             reply = handlers[type(effect)](effect)  # type: ignore[operator]
 
     def _fetch(self, effect: Fetch) -> Fetched:
+        location = effect.location
+        server = (location.scheme, location.host, location.port)
+        if server in self._silent:
+            raise self._silent[server]
         try:
             return Fetched(self.downloads.fetcher.small(effect.location, effect.limit, head=effect.head))
         except NotFound:
             return Fetched(None, "not-found")
-        except ServerError as why:
-            return Fetched(None, why.message)
+        except FetchError as why:
+            # To PXELINUX a file that does not come is not there; but no server is waited for twice.
+            if not isinstance(why, ServerError):
+                self._silent[server] = why
+            return Fetched(None, why.message.replace(f"{location}: ", "", 1))
 
     def _load(self, effect: Load) -> Loaded:
         if not self.plan.download:
             return Loaded(True)
         try:
             self.downloads.load(effect.entry)
-        except (NotFound, ServerError, Refused) as why:
+        except (FetchError, Refused) as why:
             return Loaded(False, why.message, type(why))
         return Loaded(True)
 

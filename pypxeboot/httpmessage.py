@@ -11,7 +11,7 @@ from typing import Optional
 from urllib.parse import unquote_to_bytes, urljoin
 
 from pypxeboot import __version__, text
-from pypxeboot.errors import FetchError, NotFound, Refused
+from pypxeboot.errors import FetchError, NotFound, Refused, ServerError
 
 REDIRECT_STATUS = (301, 302, 303, 307, 308)
 
@@ -111,7 +111,7 @@ def basic_login(user: str, password: str) -> str:
 
 
 def check_status(address: Address, status: int) -> None:
-    """Only 200 is the file. NotFound for 4xx, FetchError for the rest."""
+    """Only 200 is the file. NotFound for 4xx, ServerError for the rest."""
     if status == 200:
         return
     said = f"{address}: {status_text(status)}"
@@ -119,7 +119,7 @@ def check_status(address: Address, status: int) -> None:
         raise NotFound(said, hint="the server wants a user and a password: http://user:password@host/...")
     if 400 <= status < 500 and status not in _LATER_STATUS:
         raise NotFound(said)
-    raise FetchError(said if status >= 400 else f"{said}, and not the file")
+    raise ServerError(said if status >= 400 else f"{said}, and not the file")
 
 
 def check_encoding(address: Address, codings: list[str]) -> None:

@@ -73,8 +73,8 @@ def boot(
         if process is None:
             raw_frames = plan.static is None and plan.udhcpc is None
             process = clientprocess.start(new_network=mode != "host", raw_frames=raw_frames)
+        session = _Session(plan, process, store, deadline)
         try:
-            session = _Session(plan, process, store, deadline)
             session.order(ids)
             place = session.join(mode, mac_wait)
             if capture is not None:
@@ -84,6 +84,7 @@ def boot(
         finally:
             if capture is not None:
                 capture.stop()
+            session.leave()
             process.stop()
 
 
@@ -110,6 +111,7 @@ class _Session:
         self._plan, self._channel, self._pid = plan, Channel(process.end), process.pid
         self._store, self._deadline = store, deadline
         self._files: dict[str, list[OutputFile]] = {kind: [] for kind in _KINDS}
+        self._joiner: Optional[link.Joiner] = None
         self._place: Optional[link.Place] = None
 
     def order(self, ids: tuple[int, int]) -> None:
@@ -122,13 +124,20 @@ class _Session:
 
     def join(self, mode: str, mac_wait: float) -> link.Place:
         """Give the client its place on the network."""
-        joiner = link.Joiner(self._plan.guest, mode, mac_wait, lambda line: log.log(NOTICE, "%s", line))
+        self._joiner = joiner = link.Joiner(
+            self._plan.guest, mode, mac_wait, lambda line: log.log(NOTICE, "%s", line)
+        )
         kind, value = self._receive()  # its namespace is there
         if kind == "Failure":
             self._failed(value)
         place = joiner.join(self._pid, self._deadline)
         log.info("MAC %s on %s (%s), MTU %d", self._plan.guest.mac, place.where, place.mode, place.mtu)
         return place
+
+    def leave(self) -> None:
+        """Take the place on the network away."""
+        if self._joiner is not None:
+            self._joiner.leave()
 
     def run(self, place: link.Place, started: float) -> Artifacts:
         """Let the client boot from there."""

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -94,6 +95,14 @@ class Joiner:
         if mode == "veth" and not self._is_bridge:
             raise UsageError(f"{self.where} is no Linux bridge", hint="name a bridge, or use --link macvlan")
         self.mode = mode
+        self._undo: Optional[Callable[[], object]] = None
+
+    def leave(self) -> None:
+        """Take the link away now: the kernel removes a dead namespace late, and the guest comes at once."""
+        if self._undo is not None:
+            with suppress(PxeBootError):  # it went with its process
+                self._undo()
+            self._undo = None
 
     def _show(self, name: str) -> dict[str, Any]:
         try:
@@ -132,6 +141,7 @@ class Joiner:
             f"link add name {outer} mtu {mtu} address {HOST_END_MAC} type veth "
             f"peer name {INNER} mtu {mtu} address {self._guest.mac} netns {pid}\n"
         )
+        self._undo = lambda: run(["ip", "link", "del", "dev", outer])
         run(["ip", "-batch", "-"], script=f"{pair}link set dev {outer} master {self.where}\n")
         # No router solicitations from a port of the bridge.
         switch = Path(f"/proc/sys/net/ipv6/conf/{outer}/disable_ipv6")
@@ -158,6 +168,7 @@ class Joiner:
                 script=f"link add link {self.where} name {outer} address {self._guest.mac} netns {pid} "
                 "type macvlan mode bridge\n",
             )
+            self._undo = lambda: in_namespace(pid, f"link del dev {INNER}\n")
             in_namespace(pid, f"link set dev {outer} name {INNER}\nlink set {INNER} up\n")
         except PxeBootError as why:
             if "in use" in why.message:

@@ -216,7 +216,7 @@ def _guest(args: argparse.Namespace) -> Guest:
             "no MAC address was given",
             hint="--mac 00:16:3e:01:02:03, or mac=00:16:3e:01:02:03 as an argument (Xen: in bootloader_args)",
         )
-    bridge = args.bridge or args.vif.get("bridge")
+    bridge = args.bridge or (None if args.interface else args.vif.get("bridge"))
     vlan = args.vlan if args.vlan is not None else _vlan(args.vif.get("vlan"))
     if vlan is not None and not 0 < vlan < 4095:
         raise UsageError(f"{vlan} is no VLAN: 1 to 4094")

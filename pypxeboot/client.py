@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import secrets
@@ -28,10 +29,6 @@ _FILE_SIZE_SLACK = 1 << 20
 # RFC 2132 9.10, 57: the largest message that we take: an Ethernet frame less IP and UDP headers, as iPXE
 # says it.
 _MAX_MESSAGE = (1472).to_bytes(2, "big")
-
-
-# What is imported on first use.
-_ON_FIRST_USE = ("pypxeboot.tftp", "tftpy", "pypxeboot.httpget", "requests", "dns.resolver", "encodings.idna")
 
 
 class HostSide:
@@ -147,13 +144,22 @@ def _lock_up(order: Order, parent: int) -> None:
         order.gid,
         file_size=max(limits.kernel, limits.ramdisk) + _FILE_SIZE_SLACK,
         readable=[*sandbox.certificate_files(), *([] if ca_file is None else [ca_file])],
-        on_first_use=_ON_FIRST_USE,
+        prepare=_prepare,
     )
     sandbox.die_with_parent()
     if os.getppid() != parent:  # it ended before that
         raise Closed
     for layer in missing:
         log.warning("the sandbox lacks %s", layer)
+
+
+def _prepare() -> None:
+    """Import what is otherwise imported on first use."""
+    from pypxeboot import resolve
+
+    for name in ("tftpy", "pypxeboot.tftp", "requests", "pypxeboot.httpget", "encodings.idna"):
+        importlib.import_module(name)
+    resolve.prepare()
 
 
 def lease_of_udhcpc(plan: Plan, descriptor: int, deadline: float) -> Lease:

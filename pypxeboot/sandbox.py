@@ -8,7 +8,6 @@ takes its place.
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 import platform
 import resource
@@ -17,7 +16,7 @@ import site
 import struct
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Optional
 
@@ -122,20 +121,24 @@ def _absent(path: str) -> bool:
 
 
 def lock_up(
-    uid: int, gid: int, *, file_size: int, readable: Iterable[str] = (), on_first_use: Iterable[str] = ()
+    uid: int,
+    gid: int,
+    *,
+    file_size: int,
+    readable: Iterable[str] = (),
+    prepare: Callable[[], object] = lambda: None,
 ) -> list[str]:
     """Become ``uid``, with no way back, seeing only Python's folders and ``readable`` of the file system.
 
-    ``on_first_use`` names modules that are imported now if that would fail later: Python may stand in
-    root's home, or a chroot in place of Landlock. Returns one line for each layer that this kernel does not
-    have. Raises OSError when the uid cannot be changed.
+    ``prepare`` imports what would be imported on first use; it is called if that would fail later: Python
+    may stand in root's home, or a chroot in place of Landlock. Returns one line for each layer that this
+    kernel does not have. Raises OSError when the uid cannot be changed.
     """
     missing: list[str] = []
     landlock = has_landlock()
     readable = [*python_folders(), *readable]
     if not landlock or not may_read(uid, gid, readable):
-        for name in on_first_use:
-            importlib.import_module(name)
+        prepare()
     if os.geteuid() == 0:
         if not landlock:
             _chroot_to_nothing()

@@ -144,8 +144,8 @@ def _lab(args: argparse.Namespace) -> int:
         stack.enter_context(_servers(args.name, {**site, "root": str(root.resolve())}))
         if args.command:
             return _run_command(args.name, args.command)
-        _explain(args.name, args.bridge, root)
         with contextlib.suppress(KeyboardInterrupt):
+            _explain(args.name, args.bridge, root)
             threading.Event().wait()
     return 0
 

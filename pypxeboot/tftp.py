@@ -87,9 +87,8 @@ def get(
         try:
             receiver = session.run()
         except _AskAgain as again:
-            log.debug("%s: asking again, options now %s", job.what, again.ask)
             ask = again.ask
-            retransmits += 1
+            log.debug("%s: asking again, options now %s", job.what, ask)
             continue
         finally:
             session.close()
@@ -194,8 +193,8 @@ class _Session:
     # -- the request
 
     def _first_answer(self) -> bytes:
-        request, patience, deadline = _request(self._job.name, self._ask), self._patience, self._job.deadline
-        started = time.monotonic()
+        request, patience = _request(self._job.name, self._ask), self._patience
+        started, deadline = time.monotonic(), self._job.deadline
         while True:
             try:
                 self._line.ask(request)
@@ -243,13 +242,17 @@ class _Session:
         self._line.connect()
         # The server opens the file before it answers, but the first read may be from a slow disk.
         self._patience.heard(time.monotonic(), self._job.options.timeout)
+        packets = self._line.turn_strangers_away()
         if opcode == Op.OACK:
             self._agree(_granted(data))
             self._acknowledge()
-            return
-        count = min(len(data), len(self.receiver.packet))
-        self.receiver.packet[:count] = data[:count]
-        self._judge(count)
+        else:
+            packets.insert(0, data)
+        for packet in packets:
+            if not self.receiver.complete:
+                count = min(len(packet), len(self.receiver.packet))
+                self.receiver.packet[:count] = packet[:count]
+                self._look(count)
 
     def _agree(self, granted: Mapping[str, str]) -> None:
         values = agreed(self._ask, granted)
@@ -257,10 +260,9 @@ class _Session:
         if self.receiver.windowsize > 1:
             self._patience.least = self._job.options.window_timeout
         self.tsize = values["tsize"] or None  # 0: an empty file, or a server that echoes what we sent
-        if self.tsize is not None:
-            self._check_limit(self.tsize)
-            if self._job.expect:
-                self._job.expect(self.tsize)
+        self._check_limit(values["tsize"])
+        if self.tsize and self._job.expect:
+            self._job.expect(self.tsize)
 
     # -- the blocks
 

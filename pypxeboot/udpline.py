@@ -98,7 +98,7 @@ class Line:
         self._line.connect(self._peer)
         for end in (self._door, self._line):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-        # What came in before it was connected can be from anybody; the peer waits for us now.
+        # What came to it before it was connected can be from anybody; the peer waits for us now.
         with contextlib.suppress(OSError):
             for _ in range(_STRANGERS):
                 self._line.recv(1, socket.MSG_DONTWAIT)
@@ -117,17 +117,24 @@ class Line:
                 continue
         return receive(packet)
 
-    def turn_strangers_away(self) -> None:
-        """Answer what others have sent in the meantime."""
+    def turn_strangers_away(self) -> list[bytes]:
+        """Answer what others have sent in the meantime.
+
+        Returns what the peer sent before it was connected.
+        """
+        early = []
         for _ in range(_STRANGERS):
             try:
                 data, sender = self._door.recvfrom(_LARGEST, socket.MSG_DONTWAIT)
             except BlockingIOError:
-                return
+                break
             except OSError:  # an ICMP error for what one of them was told
                 continue
             if sender != self._peer:
                 self._turn_away(data, sender)
+            elif len(data) < _LARGEST:  # whole
+                early.append(data)
+        return early
 
     def _turn_away(self, data: bytes, sender: Any) -> None:
         reply = self._reject(data)

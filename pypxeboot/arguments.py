@@ -108,9 +108,14 @@ def _choice(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--label", "--entry", metavar="L", help="boot this entry (label, title or number)")
     add("-l", "--list-entries", action="store_true", help="list the entries, boot nothing")
-    add("-i", "--interactive", action="store_true", help="somebody may choose")
+    add(
+        "-i",
+        "--interactive",
+        action="store_true",
+        help="somebody may choose (menus are not drawn yet: this decides like -q)",
+    )
     add("-q", "--quiet", action="store_true", help="nobody chooses")
-    add("--menu-timeout", type=float, metavar="S", help="how long a menu waits for somebody")
+    add("--menu-timeout", type=float, metavar="S", help="for menus; they are not drawn yet")
     add("--append", default="", metavar="WORDS", help="words at the end of the command line")
 
 

@@ -31,6 +31,18 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
+_WHY = {
+    Reason.DEFAULT: "it is the default",
+    Reason.TIMEOUT: "nobody chose within TIMEOUT, and it is the default",
+    Reason.ONTIMEOUT: "ONTIMEOUT says so",
+    Reason.LABEL: "it was asked for",
+    Reason.CHOSEN: "it was chosen",
+    Reason.WAITS_FOREVER: "the configuration waits for ever for somebody, and this is what Enter would boot",
+    Reason.ONERROR: "ONERROR says so",
+    Reason.SCRIPT: "the script says so",
+}
+
+
 class Host(Protocol):
     """What the host side does for the pipeline."""
 
@@ -56,6 +68,9 @@ class Pipeline:
         leased = time.monotonic()
         source = self.source(lease)
         choice = self.choose(source, lease)
+        if not self.plan.list_entries:
+            what = "the boot file" if choice.entry.label is None else f"entry {printable(choice.entry.label)}"
+            log.info("%s: %s, because %s", what, choice.entry.action.value, _WHY[choice.reason])
         took = time.monotonic() - leased - self.downloads.seconds
         seconds = Seconds(
             dhcp=round(leased - started, 3), config=round(took, 3), download=round(self.downloads.seconds, 3)

@@ -22,7 +22,6 @@ from pypxeboot.url import Location
 
 log = logging.getLogger(__name__)
 
-_HEAD = 65536  # as much of a kernel as its headers need
 _INITRD_ALIGN = 4  # PXELINUX pads every initrd but the last to this (initramfs_archive.c)
 
 
@@ -124,7 +123,11 @@ class Downloads:
     def _kernel(self, location: Location, sink: FileSink) -> KernelFile:
         size, digest = self.fetcher.into(location, sink, self.limits.kernel)
         _not_empty(location, size)
-        info = kernel.identify(os.pread(sink.descriptor, _HEAD, 0), size)
+        info = kernel.identify(
+            os.pread(sink.descriptor, kernel.HEAD, 0),
+            size,
+            lambda offset, count: os.pread(sink.descriptor, count, offset),
+        )
         log.info("kernel %s: %s, sha256 %s", printable(str(location)), info.format, digest)
         return KernelFile(str(location), None, size, digest, info.format, info.boots)
 

@@ -371,7 +371,7 @@ def _failure(address: Address, error: BaseException) -> FetchError:
         root.verify_message = str(root.args[1])
     hint = None
     if isinstance(root, ssl.SSLCertVerificationError):
-        hint = "if the certificate is right, name the authority that signed it as the CA file"
+        hint = "if the certificate is right, name the authority that signed it by --tls-ca FILE"
     elif isinstance(root, ssl.SSLError):
         hint = "the server must speak TLS 1.2 or newer"
     return FetchError(f"{address}: {_reason(root)}", hint=hint)

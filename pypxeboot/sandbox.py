@@ -86,7 +86,7 @@ def certificate_files() -> tuple[str, ...]:
     return (
         *paths,
         "/etc/ssl/openssl.cnf",
-        "/etc/pki/tls",
+        "/etc/pki",
         "/etc/crypto-policies",
         "/usr/share/ca-certificates",
     )

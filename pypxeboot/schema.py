@@ -8,7 +8,6 @@ refused.
 from __future__ import annotations
 
 import dataclasses
-import math
 import typing
 from enum import Enum
 from typing import Any, TypeVar, Union
@@ -71,7 +70,7 @@ def _unpack_dataclass(kind: Any, value: object, where: str) -> Any:
 
 def _plain(kind: Any, value: object, where: str) -> Any:
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if math.isfinite(value) and 0 <= value < MAX_NUMBER:
+        if 0 <= value < MAX_NUMBER:  # neither NaN nor infinity is, nor a number too large for a float
             return float(value)
     elif kind is int and type(value) is int:
         if 0 <= value < MAX_NUMBER:

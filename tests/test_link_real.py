@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -52,9 +54,22 @@ def downloading(site: Site) -> bool:
 def test_nothing_is_left_the_moment_it_ends(site: Site) -> None:
     """The guest's own interface comes up with the same MAC right after: not one port may be there still."""
     serve(site)
-    for _ in range(8):
+    monitor = site.spawn(["ip", "-ts", "monitor", "link"], "links", namespace=site.hyp)
+    ends = []
+    for _ in range(5):
         site.boot("-n").ok()
-        site.assert_nothing_left()
+        ends.append(datetime.now())
+        site.assert_nothing_left(within=2)
+    wait_until(lambda: len(deletions(monitor.text())) == len(ends), 5, "ports deleted")
+    late = [(gone - end).total_seconds() for gone, end in zip(deletions(monitor.text()), ends)]
+    assert max(late) <= 0, f"seconds that the ports outlived their runs: {late}"
+
+
+def deletions(text: str) -> list[datetime]:
+    """When ``ip -ts monitor link`` saw a port of the bridge vanish."""
+    found = re.findall(r"^\[(\S+)\] Deleted \d+: (pxe\w+)[@:]", text, re.M)
+    last = {name: datetime.fromisoformat(when) for when, name in found}  # as a port, then as a link
+    return list(last.values())
 
 
 def test_the_bridge_keeps_its_mac_and_learns_the_guest_on_one_port(site: Site) -> None:

@@ -112,6 +112,9 @@ class Replayer:
                     files[name] = Path(path).read_bytes()
                     expected += [str(p.relative_to(site.out)) for p in (Path(path), *Path(path).parents)[:2]]
             expected += [str(Path(m["path"]).relative_to(site.out)) for m in run.result["modules"]]
+        deadline = time.monotonic() + 1  # how soon it has to be gone is tested elsewhere
+        while site.leftovers(expected) and time.monotonic() < deadline:
+            time.sleep(0.05)
         return Outcome(run, files["kernel"], files["ramdisk"], site.leftovers(expected))
 
 

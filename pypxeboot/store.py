@@ -34,6 +34,7 @@ class OutputFile:
     def __init__(self, directory: Path, kind: str) -> None:
         self._directory, self._kind = directory, kind
         self.path: Optional[Path] = None
+        self.published = False
         try:
             self.descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, MODE)
         except OSError as why:
@@ -64,6 +65,7 @@ class OutputFile:
             except OSError as why:
                 raise _no_file(path, why) from None
             self.path = path
+        self.published = True
         return self.path
 
     def discard(self) -> None:
@@ -101,12 +103,15 @@ class Store:
 
     def __exit__(self, *_exception: object) -> None:
         for file in self._files:
-            if self._kept:
+            if self._kept and file.published:
                 file.close()
             else:
                 file.discard()
-        if not self._kept and self._given is None and self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
+        if self._given is None and self._directory is not None:
+            if not self._kept:
+                shutil.rmtree(self._directory, ignore_errors=True)
+            elif not any(file.published for file in self._files):  # the local disk, after an entry that failed
+                self._directory.rmdir()
 
     @property
     def directory(self) -> Path:
@@ -187,6 +192,7 @@ class Report:
         """Replace what is in the file."""
         try:
             os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
             view = memoryview(data)
             while view:
                 view = view[os.write(self._descriptor, view) :]

@@ -11,8 +11,10 @@ ENCODING = "utf-8"
 ENCODING_ERRORS = "surrogateescape"
 
 # RFC 1123 2.1 host names; underscores are out there in real networks, so they pass.
-_DNAME = re.compile(r"(?=.{1,253}\.?$)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*"
-                    r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?")
+_DNAME = re.compile(
+    r"(?=.{1,253}\.?$)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*"
+    r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?"
+)
 
 
 def decode(data: bytes) -> str:

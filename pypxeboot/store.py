@@ -110,8 +110,10 @@ class Store:
         if self._given is None and self._directory is not None:
             if not self._kept:
                 shutil.rmtree(self._directory, ignore_errors=True)
-            elif not any(file.published for file in self._files):  # the local disk, after an entry that failed
-                self._directory.rmdir()
+            elif not any(file.published for file in self._files):
+                # The local disk, after an entry that failed.
+                with suppress(OSError):
+                    self._directory.rmdir()
 
     @property
     def directory(self) -> Path:

@@ -1,4 +1,4 @@
-"""``--pcap``: a process in the guest's network that writes every frame of the conversation to a file.
+"""``--pcap`` and ``-vv``: a process in the guest's network that writes down every frame of the conversation.
 
 The kernel keeps frames from the moment on that :meth:`Capture.start` returns, so the first DISCOVER is
 among them.
@@ -11,35 +11,42 @@ import os
 import select
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Optional
 
 from pypxeboot import frames, sandbox
+from pypxeboot.clientprocess import SIGNALS, keep_only
 from pypxeboot.errors import PxeBootError, UsageError
+from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
 
 _BUFFER = 64 << 20  # bytes that the kernel may hold while the file is written: a fast download outruns Python
 _FILE_SIZE = 1 << 40  # a capture may be as long as the conversation
+_TOLD = 1000  # frames in words: the whole of a boot but for its downloads
 _LAST_FRAMES = 5.0  # seconds to write what is still waiting at the end
 
 
 class Capture:
-    """One capture file; it is complete once :meth:`stop` has returned."""
+    """Frames go to the file ``path``, if there is one, and if ``tell`` the first ones in words to the log.
 
-    def __init__(self, path: Path) -> None:
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._file = os.open(path, flags, 0o600)
-        except OSError as why:
-            raise UsageError(f"cannot write {path}: {why.strerror}") from None
-        self._path, self._pid, self._stop = path, 0, -1
+    All of them are there once :meth:`stop` has returned.
+    """
+
+    def __init__(self, path: Optional[Path], *, tell: bool) -> None:
+        self._file, self._tell = -1, tell
+        self._pid, self._stop = 0, -1
+        if path is not None:
+            try:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+                self._file = os.open(path, flags, 0o600)
+            except OSError as why:
+                raise UsageError(f"cannot write {path}: {why.strerror}") from None
 
     def start(self, pid: int, interface: str, mac: bytes, ids: tuple[int, int]) -> None:
-        """Begin, in the network namespace of process ``pid``.
-
-        Frames without ``mac`` (if any) are left out.
-        """
+        """Begin, in the network namespace of process ``pid``; ``mac``, if not empty, must be in a frame."""
         ready, tell_ready = os.pipe()
         stopped, self._stop = os.pipe()
         parent = os.getpid()
@@ -47,18 +54,18 @@ class Capture:
         if self._pid == 0:
             status = 1
             try:
-                os.close(self._stop)
-                for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                keep_only(self._file, stopped, tell_ready)
+                for number in SIGNALS:
                     signal.signal(number, signal.SIG_IGN)  # what there is belongs into the file
                 sandbox.enter_network(pid)
                 socket = frames.FrameSocket(_BUFFER)
                 socket.bind(interface, promiscuous=True, protocol=frames.ETH_P_ALL)
                 os.write(tell_ready, b"1")
-                frames.preload()
+                frames.preload(every_protocol=self._tell)
                 sandbox.lock_up(*ids, file_size=_FILE_SIZE)
                 sandbox.die_with_parent()
                 if os.getppid() == parent:
-                    _write_frames(socket, self._file, stopped, mac)
+                    self._write_down(socket, stopped, mac)
                     status = 0
             finally:
                 os._exit(status)
@@ -80,24 +87,37 @@ class Capture:
                 os.kill(self._pid, signal.SIGKILL)
                 os.waitpid(self._pid, 0)
             self._pid = 0
-        os.close(self._file)
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _write_down(self, socket: frames.FrameSocket, stopped: int, mac: bytes) -> None:
+        file = frames.CaptureFile(self._file) if self._file >= 0 else None
+        left = _TOLD if self._tell else 0
+        for frame, when in _frames(socket, stopped):
+            if mac not in frame[:100]:
+                continue
+            if file is not None:
+                file.write(frame, when)
+            if left:
+                log.debug("packet: %s", printable(frames.summary(frame), 400))
+                left -= 1
+                if not left:
+                    log.debug("packet: the first %d are shown; --pcap FILE keeps all", _TOLD)
+        lost = socket.lost()
+        if lost and file is not None:
+            log.warning("the capture lacks %d frames: they came faster than they could be written", lost)
 
 
-def _write_frames(socket: frames.FrameSocket, file: int, stopped: int, mac: bytes) -> None:
-    capture = frames.CaptureFile(file)
-    end = None
+def _frames(socket: frames.FrameSocket, stopped: int) -> Iterator[tuple[bytes, float]]:
+    """What ``socket`` hears, until ``stopped`` is hung up and nothing waits any more."""
+    end: Optional[float] = None
     while end is None or time.monotonic() < end:
-        readable = select.select([socket, stopped] if end is None else [socket], [], [], 0 if end else None)[
-            0
-        ]
+        waited_for = [socket, stopped] if end is None else [socket]
+        readable = select.select(waited_for, [], [], None if end is None else 0)[0]
         if stopped in readable:
             end = time.monotonic() + _LAST_FRAMES
         elif not readable:
-            break
+            return
         if socket in readable:
-            frame, when = socket.receive_stamped()
-            if mac in frame[:100]:
-                capture.write(frame, when)
-    lost = socket.lost()
-    if lost:
-        log.warning("the capture lacks %d frames: they came faster than they could be written", lost)
+            yield socket.receive_stamped()

@@ -118,10 +118,11 @@ def _artifacts(
         raise UsageError(f"--runas {args.runas}: {why}") from None
     wait = Limits.mac_wait if args.mac_wait is None else args.mac_wait
     capture = None
-    if args.pcap is not None:
+    tell = log.isEnabledFor(logging.DEBUG)
+    if args.pcap is not None or tell:
         from pypxeboot.capture import Capture
 
-        capture = Capture(Path(args.pcap))
+        capture = Capture(None if args.pcap is None else Path(args.pcap), tell=tell)
     return host.boot(plan, process, mode=args.link, mac_wait=wait, ids=ids, store=store, capture=capture)
 
 

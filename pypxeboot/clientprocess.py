@@ -45,7 +45,8 @@ def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:
         return ClientProcess(pid, ours)
     status = 1
     try:
-        _keep_only(theirs.fileno())
+        keep_only(theirs.fileno())
+        os.dup2(2, 1)  # what it prints is for the log
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         # Ctrl-C on a terminal reaches both; the host side is the one to act on it.
@@ -68,10 +69,9 @@ def start_early(argv: Sequence[str]) -> Optional[ClientProcess]:
     return start(new_network=True, raw_frames=True)
 
 
-def _keep_only(channel: int) -> None:
-    """Nothing of the host side's open files is the client's business; what it prints is for the log."""
+def keep_only(*descriptors: int) -> None:
+    """Close every other one: the host side's open files are no business of a process that it forks."""
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        if int(name) > 2 and int(name) != channel:
+        if int(name) > 2 and int(name) not in descriptors:
             with suppress(OSError):  # the descriptor of the listing itself
                 os.close(int(name))
-    os.dup2(2, 1)

@@ -38,10 +38,27 @@ _TIMEVAL = struct.Struct("ll")
 _MIN_BOOTP = 300  # RFC 1542 2.1: relays may drop what is shorter than a BOOTP message
 
 
-def preload() -> None:
-    """Import scapy, which takes longer than all else before the first DISCOVER."""
+def preload(*, every_protocol: bool = False) -> None:
+    """Import scapy, which takes longer than all else before the first DISCOVER.
+
+    ``every_protocol`` is for :func:`summary`.
+    """
     logging.getLogger("scapy").setLevel(logging.ERROR)  # it warns about interfaces without an address
-    import scapy.layers.dhcp  # noqa: F401
+    import scapy.layers.dhcp
+
+    if every_protocol:
+        import scapy.layers.dns
+        import scapy.layers.tftp  # noqa: F401
+
+
+def summary(frame: bytes) -> str:
+    """A frame in words."""
+    from scapy.layers.l2 import Ether
+
+    try:
+        return str(Ether(frame).summary())
+    except Exception:  # of whatever layer stumbles over hostile bytes
+        return f"{len(frame)} bytes that cannot be read"
 
 
 def build(mac: bytes, message: Send) -> bytes:

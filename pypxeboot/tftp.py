@@ -26,7 +26,6 @@ _IPV6_EXTRA = 20  # bytes by which an IPv6 header is longer
 _QUIET = 0.1  # s; a block that comes again sooner is an echo, later a sender that lost our acknowledgement
 _NETWORK_ERRORS = 3  # in a row: one ICMP message may be forged, or tell of a server that restarts
 _BLACK_HOLE = 3  # silences after the OACK before smaller blocks are tried
-_FIRST_BLOCK = b"\0\3\0\1"
 _SILENT = -1
 
 
@@ -222,7 +221,7 @@ class _Session:
             if data is None:
                 return None
             opcode = _opcode(data) if len(data) >= HEADER else 0
-            if opcode in (Op.RRQ, Op.WRQ, Op.ACK, Op.ERROR, Op.OACK) or data[:HEADER] == _FIRST_BLOCK:
+            if opcode in (Op.RRQ, Op.WRQ, Op.ACK, Op.ERROR, Op.OACK) or data[:HEADER] == b"\0\3\0\1":
                 return data
 
     def _no_answer(self, seconds: float) -> FetchError:
@@ -240,8 +239,6 @@ class _Session:
         if opcode not in (Op.DATA, Op.OACK):
             raise Violation(Code.ILLEGAL, "the server answered with something else than data")
         self._line.connect()
-        # The server opens the file before it answers, but the first read may be from a slow disk.
-        self._patience.heard(time.monotonic(), self._job.options.timeout)
         packets = self._line.turn_strangers_away()
         if opcode == Op.OACK:
             self._agree(_granted(data))
@@ -253,6 +250,8 @@ class _Session:
                 count = min(len(packet), len(self.receiver.packet))
                 self.receiver.packet[:count] = packet[:count]
                 self._look(count)
+        # The server opens the file before it answers, but the first read may be from a slow disk.
+        self._patience.heard(time.monotonic(), self._job.options.timeout)
 
     def _agree(self, granted: Mapping[str, str]) -> None:
         values = agreed(self._ask, granted)
@@ -388,9 +387,6 @@ class _Session:
                 f"{self._job.what}: {error.strerror}",
                 hint=f"does a TFTP server listen on UDP port {self._job.port} there?",
             ) from None
-
-
-# -- packets
 
 
 def _packets() -> Any:

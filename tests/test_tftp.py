@@ -31,7 +31,7 @@ from tftp_peers import (
 
 from pypxeboot import tftp
 from pypxeboot.errors import FetchError, NotFound
-from pypxeboot.tftpreceiver import Haste, Patience
+from pypxeboot.tftpreceiver import Haste, Patience, Receiver, Verdict
 
 # -- what goes right
 
@@ -240,6 +240,64 @@ def test_transfers_side_by_side() -> None:
         for thread in threads:
             thread.join()
     assert got == [CONTENT] * 8
+
+
+# -- acknowledgements
+
+
+def test_a_gap_is_reported_once_for_every_flight() -> None:
+    receiver = Receiver(8, 8)
+    said = []
+    for number in (1, 3, 4, 5, 3, 4, 2, 4, 1, 9, 200):
+        packet = data(number, b"x" * 8)
+        receiver.packet[: len(packet)] = packet
+        said.append(receiver.judge(len(packet)))
+    taken, gap, ignored, stale = Verdict.TAKEN, Verdict.GAP, Verdict.IGNORED, Verdict.STALE
+    assert said == [taken, gap, ignored, ignored, gap, ignored, taken, gap, stale, ignored, ignored]
+    assert receiver.acknowledgement() == ack(2) and receiver.take() == b"x" * 16
+
+
+def test_progress_ends_a_gap() -> None:
+    receiver = Receiver(8, 8)
+    packets = [data(number, b"x" * 8) for number in (2, 3, 1, 2, 4)]
+
+    def receive(into: memoryview) -> int:
+        packet = packets.pop(0)
+        into[: len(packet)] = packet
+        return len(packet)
+
+    def odd() -> Verdict:
+        count = receiver.pump(receive, len, float, 1.0)
+        return receiver.judge(count)
+
+    assert [odd() for _ in range(3)] == [Verdict.GAP, Verdict.IGNORED, Verdict.GAP]
+    assert receiver.block == 2
+
+
+def test_a_block_that_comes_again_late_is_acknowledged_again() -> None:
+    def script(talk: Talk) -> None:
+        talk.send(data(1, b"x" * 512))
+        assert talk.hear() == ack(1)
+        time.sleep(0.2)
+        talk.send(data(1, b"x" * 512))
+        assert talk.hear(1) == ack(1)
+        talk.send(data(2, b"y"))
+
+    with peer(script) as server:
+        assert len(fetch(server, options=tftp.Options(timeout=5, min_timeout=5))[0]) == 513
+
+
+def test_the_lost_end_of_a_window_is_noticed_early() -> None:
+    def script(talk: Talk) -> None:
+        talk.send(oack("windowsize", "4"))
+        assert talk.hear() == ack(0)
+        talk.send(*(data(number, b"x" * 512) for number in (1, 2, 3)))
+        assert talk.hear(2) == ack(3)
+        talk.send(data(4, b"y"))
+
+    with peer(script) as server:
+        content, done = fetch(server, options=tftp.Options(timeout=0.5, min_timeout=5))
+    assert len(content) == 3 * 512 + 1 and done.seconds < 2
 
 
 # -- its timers

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from pypxeboot.errors import FetchError, NotFound, Refused
+from pypxeboot.errors import FetchError, NotFound, Refused, ServerError
 from pypxeboot.text import printable, size_text
 from pypxeboot.tftpreceiver import HEADER, Code, Haste, Op, Patience, Receiver, Verdict, Violation, agreed
 from pypxeboot.udpline import Line, find
@@ -187,7 +187,7 @@ class _Session:
         # RFC 2347: ERROR 8 refuses the options; servers older than that use whatever code comes to mind.
         if self._ask and self._nothing_yet:
             return _AskAgain({})
-        return FetchError(f"{self._job.what}: the server says: {words} (TFTP error {error.code})")
+        return ServerError(f"{self._job.what}: the server says: {words} (TFTP error {error.code})")
 
     # -- the request
 

@@ -30,7 +30,7 @@ from tftp_peers import (
 )
 
 from pypxeboot import tftp
-from pypxeboot.errors import FetchError, NotFound
+from pypxeboot.errors import FetchError, NotFound, ServerError
 from pypxeboot.tftpreceiver import Haste, Patience, Receiver, Verdict
 
 # -- what goes right

@@ -111,15 +111,16 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
         # The server may think while the rest is imported and this process locked up: nothing is read before.
         discovery.begin(place)
     from pypxeboot.boot import Pipeline
-    from pypxeboot.download import Downloads, Worker
+    from pypxeboot.download import THREADS, Downloads
     from pypxeboot.fetch import Fetcher, Progress, progress_bar_wanted
+    from pypxeboot.workers import Workers
 
     _lock_up(order, parent)
-    worker = Worker()
+    workers = Workers(THREADS)
     sandbox.no_more_processes()
     progress = Progress(sys.stderr, bar=progress_bar_wanted(sys.stderr))
     fetcher = Fetcher(transports.getters(plan.ca_file), deadline=order.deadline, progress=progress)
-    downloads = Downloads(fetcher, worker, plan.limits, host.open_output)
+    downloads = Downloads(fetcher, workers, plan.limits, host.open_output)
 
     def acquire() -> Lease:
         if udhcpc_output is not None:

@@ -7,54 +7,28 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from queue import SimpleQueue
 from typing import Optional
 
 from pypxeboot import kernel
 from pypxeboot.artifacts import InitrdFile, KernelFile, ModuleFile, Ramdisk
 from pypxeboot.config import Limits
 from pypxeboot.errors import NotFound
-from pypxeboot.fetch import Fetcher, FileSink
+from pypxeboot.fetch import Fetcher
 from pypxeboot.menu import Entry
+from pypxeboot.sink import FileSink
 from pypxeboot.text import printable, size_text
 from pypxeboot.url import Location
+from pypxeboot.workers import Workers
 
 log = logging.getLogger(__name__)
 
 _INITRD_ALIGN = 4  # PXELINUX pads every initrd but the last to this (initramfs_archive.c)
 
 
-class Worker:
-    """One thread, for what is downloaded beside the kernel. Started once, before threads are forbidden."""
-
-    def __init__(self) -> None:
-        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        while True:
-            self._jobs.get()()
-
-    def start(self, job: Callable[[], None]) -> Callable[[], Optional[BaseException]]:
-        """Run ``job``; the result waits for its end and returns what it raised, or None."""
-        done = threading.Event()
-        failure: list[BaseException] = []
-
-        def guarded() -> None:
-            try:
-                job()
-            except BaseException as why:
-                failure.append(why)
-            finally:
-                done.set()
-
-        def wait() -> Optional[BaseException]:
-            done.wait()
-            return failure[0] if failure else None
-
-        self._jobs.put(guarded)
-        return wait
+# Threads that a download needs: one fetches initrds beside the kernel, and each file has one that hashes it.
+THREADS = 3
 
 
 @dataclass(frozen=True)
@@ -75,7 +49,7 @@ class Downloads:
     """
 
     fetcher: Fetcher
-    worker: Worker
+    workers: Workers
     limits: Limits
     open_output: Callable[[str], int]
     files: Files = field(default_factory=Files)
@@ -95,30 +69,30 @@ class Downloads:
             self.seconds += time.monotonic() - started
 
     def _side_by_side(self, entry: Entry, location: Location) -> Files:
-        kernel_sink = FileSink(self.open_output("kernel"))
         given_up = threading.Event()
-        ramdisk_sink = FileSink(self.open_output("ramdisk"), given_up) if entry.initrds else None
-        initrds: list[InitrdFile] = []
-
-        def fetch_initrds() -> None:
-            assert ramdisk_sink is not None
-            initrds.extend(self._joined(entry.initrds, ramdisk_sink))
-
-        wait = self.worker.start(fetch_initrds) if ramdisk_sink is not None else lambda: None
-        try:
-            loaded = self._kernel(location, kernel_sink)
-            modules = self._modules(entry)
-        except BaseException:
-            given_up.set()
-            wait()
-            raise
-        failure = wait()
-        if failure is not None:
-            raise failure
-        ramdisk = None
-        if ramdisk_sink is not None:
-            ramdisk = Ramdisk(None, ramdisk_sink.size, ramdisk_sink.whole.hexdigest())
-        return Files(loaded, tuple(initrds), ramdisk, modules)
+        with ExitStack() as sinks:
+            kernel_sink = sinks.enter_context(FileSink(self.open_output("kernel"), self.workers))
+            beside: Optional[Callable[[], Optional[BaseException]]] = None
+            initrds: list[InitrdFile] = []
+            if entry.initrds:
+                descriptor = self.open_output("ramdisk")
+                ramdisk_sink = sinks.enter_context(FileSink(descriptor, self.workers, given_up))
+                beside = self.workers.start(lambda: initrds.extend(self._joined(entry.initrds, ramdisk_sink)))
+            try:
+                loaded = self._kernel(location, kernel_sink)
+                modules = self._modules(entry)
+            except BaseException:
+                given_up.set()
+                if beside is not None:
+                    beside()
+                raise
+            ramdisk = None
+            if beside is not None:
+                failure = beside()
+                if failure is not None:
+                    raise failure
+                ramdisk = Ramdisk(None, ramdisk_sink.size, ramdisk_sink.digest_of_all())
+            return Files(loaded, tuple(initrds), ramdisk, modules)
 
     def _kernel(self, location: Location, sink: FileSink) -> KernelFile:
         size, digest = self.fetcher.into(location, sink, self.limits.kernel)
@@ -146,8 +120,8 @@ class Downloads:
     def _modules(self, entry: Entry) -> tuple[ModuleFile, ...]:
         modules: list[ModuleFile] = []
         for module in entry.modules:
-            sink = FileSink(self.open_output("module"))
-            size, _digest = self.fetcher.into(module.location, sink, self.limits.ramdisk)
+            with FileSink(self.open_output("module"), self.workers) as sink:
+                size, _digest = self.fetcher.into(module.location, sink, self.limits.ramdisk)
             modules.append(ModuleFile(str(module.location), None, size, module.cmdline))
         return tuple(modules)
 

@@ -5,7 +5,6 @@ A table from scheme to client, with limits, one deadline, hashes, progress, and 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import sys
@@ -13,11 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Optional, Protocol, TextIO, Union
+from typing import Optional, Protocol, TextIO
 
 from pypxeboot.artifacts import Request
-from pypxeboot.errors import Aborted, FetchError, NotFound, PxeBootError, Refused
+from pypxeboot.errors import NotFound, PxeBootError, Refused
+from pypxeboot.sink import Data, FileSink
 from pypxeboot.text import printable, size_text
 from pypxeboot.url import Location
 
@@ -27,7 +26,6 @@ MAX_REQUESTS = 256
 LOG_LINE_SECONDS = 5.0  # between lines about one download, in a log
 
 log = logging.getLogger(__name__)
-Data = Union[bytes, memoryview]
 
 
 _HEAD_LIMIT = 1 << 40  # the size of a file does not matter where its head is enough
@@ -111,37 +109,6 @@ class Progress:
         self._width = len(line)
 
 
-@dataclass
-class FileSink:
-    """Writes to a descriptor, counting and hashing; a download into it ends once ``given_up`` is set."""
-
-    descriptor: int
-    given_up: Optional[threading.Event] = None
-    size: int = 0
-    whole: hashlib._Hash = field(default_factory=hashlib.sha256)
-
-    def write(self, data: Data) -> None:
-        """Append ``data``. Raises FetchError when the disk is full."""
-        if self.given_up is not None and self.given_up.is_set():
-            raise Aborted("given up: another file of the entry failed")
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[os.write(self.descriptor, view) :]
-            except OSError as why:
-                raise FetchError(
-                    f"cannot write the download: {why.strerror} (after {size_text(self.size)})",
-                    hint="make room in the output directory, or name another by --output-directory",
-                ) from None
-        self.whole.update(data)
-        self.size += len(data)
-
-    def pad(self, multiple: int) -> None:
-        """Append zeros up to a multiple."""
-        if self.size % multiple:
-            self.write(bytes(multiple - self.size % multiple))
-
-
 class Fetcher:
     """Everything that one boot downloads goes through here."""
 
@@ -165,16 +132,10 @@ class Fetcher:
 
     def into(self, location: Location, sink: FileSink, limit: int) -> tuple[int, str]:
         """Append a file to ``sink``; its own size and sha256."""
-        own = hashlib.sha256() if sink.size else None
+        sink.begin()
         start = sink.size
-
-        def write(data: Data) -> None:
-            sink.write(data)
-            if own is not None:
-                own.update(data)
-
-        self._get(location, write, limit, shown=True)
-        return sink.size - start, (own or sink.whole).hexdigest()
+        self._get(location, sink.write, limit, shown=True)
+        return sink.size - start, sink.digest()
 
     def _get(
         self, location: Location, write: Callable[[Data], object], limit: int, *, shown: bool = False

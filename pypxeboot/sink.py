@@ -1,0 +1,121 @@
+"""Output files as downloads fill them: counted, and hashed by another thread.
+
+The hash is taken of what is in the file (it is still in memory) and not of what passes by: so the network
+is read while another processor hashes, and what is hashed is what was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from typing import Optional, Union
+
+from pypxeboot.errors import Aborted, FetchError
+from pypxeboot.text import size_text
+from pypxeboot.workers import Workers
+
+Data = Union[bytes, memoryview]
+
+_BLOCK = 1 << 18  # hashed in one go
+_TELL = 1 << 20  # written before the other thread is told
+
+
+class FileSink:
+    """Files written one behind the other to a descriptor.
+
+    A context manager, which frees its thread at the end. A download into it ends once ``given_up`` is set.
+    """
+
+    def __init__(self, descriptor: int, workers: Workers, given_up: Optional[threading.Event] = None) -> None:
+        self.descriptor, self.size = descriptor, 0
+        self._given_up = given_up
+        self._whole, self._own = hashlib.sha256(), hashlib.sha256()
+        self._start = self._told = self._hashed = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        self._wait = workers.start(self._hash)
+
+    def __enter__(self) -> FileSink:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def begin(self) -> None:
+        """The next file starts here."""
+        self._catch_up()
+        self._start, self._own = self.size, hashlib.sha256()
+
+    def write(self, data: Data) -> None:
+        """Append ``data``. Raises FetchError when the disk is full."""
+        if self._given_up is not None and self._given_up.is_set():
+            raise Aborted("given up: another file of the entry failed")
+        view = memoryview(data)
+        while view:
+            try:
+                written = os.write(self.descriptor, view)
+            except OSError as why:
+                raise FetchError(
+                    f"cannot write the download: {why.strerror} (after {size_text(self.size)})",
+                    hint="make room in the output directory, or name another by --output-directory",
+                ) from None
+            self.size += written
+            view = view[written:]
+        if self.size - self._told >= _TELL:
+            self._tell()
+
+    def pad(self, multiple: int) -> None:
+        """Append zeros up to a multiple."""
+        if self.size % multiple:
+            self.write(bytes(multiple - self.size % multiple))
+
+    def digest(self) -> str:
+        """SHA-256 of the file that began last."""
+        self._catch_up()
+        return (self._own if self._start else self._whole).hexdigest()
+
+    def digest_of_all(self) -> str:
+        """SHA-256 of everything."""
+        self._catch_up()
+        return self._whole.hexdigest()
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._told = self.size
+            self._changed.notify_all()
+
+    def _catch_up(self) -> None:
+        self._tell()
+        with self._changed:
+            self._changed.wait_for(lambda: self._hashed == self._told or self._closed)
+        if self._hashed != self._told:
+            raise FetchError("cannot read the download again") from self._wait()
+
+    def _hash(self) -> None:
+        """What the other thread does, until the sink is closed."""
+        block = memoryview(bytearray(_BLOCK))
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._hashed < self._told or self._closed)
+                    end = self._told
+                if self._hashed >= end:
+                    return
+                while self._hashed < end:
+                    self._take(block[: min(_BLOCK, end - self._hashed)])
+                with self._changed:
+                    self._changed.notify_all()
+        finally:
+            self.__exit__()
+
+    def _take(self, room: memoryview) -> None:
+        count = os.preadv(self.descriptor, [room], self._hashed)
+        if not count:
+            raise OSError("the file is shorter than what was written")
+        self._whole.update(room[:count])
+        if self._start:
+            self._own.update(room[:count])
+        self._hashed += count

@@ -71,12 +71,12 @@ class Downloads:
     def _side_by_side(self, entry: Entry, location: Location) -> Files:
         given_up = threading.Event()
         with ExitStack() as sinks:
-            kernel_sink = sinks.enter_context(FileSink(self.open_output("kernel"), self.workers))
+            kernel_sink = sinks.enter_context(FileSink(self.open_output("kernel"), self.workers.start))
             beside: Optional[Callable[[], Optional[BaseException]]] = None
             initrds: list[InitrdFile] = []
             if entry.initrds:
                 descriptor = self.open_output("ramdisk")
-                ramdisk_sink = sinks.enter_context(FileSink(descriptor, self.workers, given_up))
+                ramdisk_sink = sinks.enter_context(FileSink(descriptor, self.workers.start, given_up))
                 beside = self.workers.start(lambda: initrds.extend(self._joined(entry.initrds, ramdisk_sink)))
             try:
                 loaded = self._kernel(location, kernel_sink)
@@ -120,7 +120,7 @@ class Downloads:
     def _modules(self, entry: Entry) -> tuple[ModuleFile, ...]:
         modules: list[ModuleFile] = []
         for module in entry.modules:
-            with FileSink(self.open_output("module"), self.workers) as sink:
+            with FileSink(self.open_output("module"), self.workers.start) as sink:
                 size, _digest = self.fetcher.into(module.location, sink, self.limits.ramdisk)
             modules.append(ModuleFile(str(module.location), None, size, module.cmdline))
         return tuple(modules)

@@ -12,11 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Optional, Protocol, TextIO
+from typing import Optional, Protocol, TextIO, Union
 
 from pypxeboot.artifacts import Request
 from pypxeboot.errors import NotFound, PxeBootError, Refused
-from pypxeboot.sink import Data, FileSink
 from pypxeboot.text import printable, size_text
 from pypxeboot.url import Location
 
@@ -27,12 +26,29 @@ LOG_LINE_SECONDS = 5.0  # between lines about one download, in a log
 
 log = logging.getLogger(__name__)
 
+Data = Union[bytes, memoryview]
+
 
 _HEAD_LIMIT = 1 << 40  # the size of a file does not matter where its head is enough
 
 
 class _Enough(Exception):
     """The head of a file is there."""
+
+
+class Sink(Protocol):
+    """Where files go, one behind the other."""
+
+    size: int
+
+    def begin(self) -> None:
+        """The next file starts here."""
+
+    def write(self, data: Data) -> None:
+        """Append ``data``."""
+
+    def digest(self) -> str:
+        """SHA-256 of the file that began last."""
 
 
 class Getter(Protocol):
@@ -130,7 +146,7 @@ class Fetcher:
             self._get(location, keep, _HEAD_LIMIT if head else limit)
         return bytes(pieces[:limit])
 
-    def into(self, location: Location, sink: FileSink, limit: int) -> tuple[int, str]:
+    def into(self, location: Location, sink: Sink, limit: int) -> tuple[int, str]:
         """Append a file to ``sink``; its own size and sha256."""
         sink.begin()
         start = sink.size

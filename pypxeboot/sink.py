@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Callable
 from typing import Optional, Union
 
 from pypxeboot.errors import Aborted, FetchError
 from pypxeboot.text import size_text
-from pypxeboot.workers import Workers
 
 Data = Union[bytes, memoryview]
+Start = Callable[[Callable[[], None]], Callable[[], Optional[BaseException]]]
+"""Starts a job in another thread; the result waits for its end and returns what it raised."""
 
 _BLOCK = 1 << 18  # hashed in one go
 _TELL = 1 << 20  # written before the other thread is told
@@ -24,17 +26,18 @@ _TELL = 1 << 20  # written before the other thread is told
 class FileSink:
     """Files written one behind the other to a descriptor.
 
-    A context manager, which frees its thread at the end. A download into it ends once ``given_up`` is set.
+    A context manager; ``start`` gives it a thread, which is free again at the end. A download into it ends
+    once ``given_up`` is set.
     """
 
-    def __init__(self, descriptor: int, workers: Workers, given_up: Optional[threading.Event] = None) -> None:
+    def __init__(self, descriptor: int, start: Start, given_up: Optional[threading.Event] = None) -> None:
         self.descriptor, self.size = descriptor, 0
         self._given_up = given_up
         self._whole, self._own = hashlib.sha256(), hashlib.sha256()
         self._start = self._told = self._hashed = 0
         self._closed = False
         self._changed = threading.Condition()
-        self._wait = workers.start(self._hash)
+        self._wait = start(self._hash)
 
     def __enter__(self) -> FileSink:
         return self

@@ -274,16 +274,18 @@ def test_ended_while_pygrub_runs(site: Site, pygrub: dict[str, str], number: sig
     process = site.start(*argv, env=pygrub)
 
     def running() -> bool:
-        return any(b"pygrub" in command_line(pid) for pid in site.run_pids() - {process.pid})
+        return any(b"/pygrub\0" in command_line(pid) for pid in site.run_pids() - {process.pid})
 
     try:
         wait_until(running, 15, "pygrub runs")
         time.sleep(0.3)
         process.send_signal(number)
-        process.communicate(timeout=10)
+        assert process.wait(10) == 8
     finally:
         process.kill()
-    assert process.returncode == 8
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        process.stderr.close()
     site.assert_nothing_left(within=2)
     assert not (site.directory / "bootloader.7.out").exists()
 

@@ -69,9 +69,9 @@ def get(
     """Fetch ``name`` from ``host``, handing ``write`` its bytes in order, in large pieces not to be kept.
 
     ``deadline`` is a time of :func:`time.monotonic`; ``expect`` is told the size if the server announces it.
-    Raises NotFound, FetchError (silence, broken protocol, cut short, OSError of ``write``) and Refused (more
-    than ``limit`` bytes, or a name that no request can carry). What else ``write`` and ``expect`` raise ends
-    the transfer and passes through.
+    Raises NotFound and ServerError (what the server answers), FetchError (silence, broken protocol, cut short,
+    OSError of ``write``) and Refused (more than ``limit`` bytes, or a name that no request can carry). What
+    else ``write`` and ``expect`` raise ends the transfer and passes through.
     """
     started = time.monotonic()
     job = _Job(host, name, write, port, limit, deadline, expect, options or Options())
@@ -121,7 +121,7 @@ class _AskAgain(Exception):
         self.ask = ask
 
 
-class _ServerError(Exception):
+class _ErrorPacket(Exception):
     """The server sent an ERROR."""
 
     def __init__(self, code: int, text: bytes) -> None:
@@ -170,7 +170,7 @@ class _Session:
             self._begin(self._first_answer())
             self._receive()
             return self.receiver
-        except _ServerError as error:  # RFC 1350 7: never acknowledged
+        except _ErrorPacket as error:  # RFC 1350 7: never acknowledged
             raise self._refusal(error) from None
         except Violation as broken:
             self._line.tell(_error(broken.code, str(broken)))
@@ -180,7 +180,7 @@ class _Session:
             self._line.tell(_error(Code.DISK_FULL if full else Code.NOT_DEFINED, "Transfer given up"))
             raise
 
-    def _refusal(self, error: _ServerError) -> Exception:
+    def _refusal(self, error: _ErrorPacket) -> Exception:
         words = printable(error.text) or "no reason given"
         if error.code in (Code.NO_FILE, Code.NO_ACCESS):
             return NotFound(f"{self._job.what}: {words}")
@@ -267,7 +267,7 @@ class _Session:
 
     def _receive(self) -> None:
         receiver, patience = self.receiver, self._patience
-        haste = Haste(receiver.batches_a_window)
+        haste = Haste(receiver.batches_a_window, awake=receiver.windowsize > 1)
         while not receiver.complete:
             started, before = time.monotonic(), receiver.pending
             self._line.set_timeout(min(patience.due, self._job.deadline) - started)
@@ -421,11 +421,11 @@ def _rejection(data: bytes) -> bytes:
     return _error(Code.UNKNOWN_TID, "Unknown transfer ID")
 
 
-def _server_error(data: bytes) -> _ServerError:
+def _server_error(data: bytes) -> _ErrorPacket:
     packet = _packets().TftpPacketERR()
     packet.buffer = data if data.endswith(b"\0") else data + b"\0"  # its decoder drops the last byte
     packet.decode()
-    return _ServerError(packet.errorcode, (packet.errmsg or b"").split(b"\0")[0])
+    return _ErrorPacket(packet.errorcode, (packet.errmsg or b"").split(b"\0")[0])
 
 
 def _granted(data: bytes) -> Mapping[str, str]:

@@ -120,28 +120,46 @@ class Haste:
     Where it does not, staying awake gains nothing, and is tried once in a while only.
     """
 
-    _TRIAL = 64  # one round in so many is for the mode that seems worse
     _WORTH = 0.9  # a processor kept busy must gain at least that
+    _SLOWER = 1.3  # than it has been, twice in a row: something has changed
+    _PAUSES = 8, 256  # rounds between trials, doubling while their outcome stays the same
 
-    def __init__(self, batches: int) -> None:
-        self.awake = False
+    def __init__(self, batches: int, awake: bool) -> None:
+        self.awake = awake
         self._batches = batches  # of one round
-        self._seconds = 0.0
-        self._count = self._rounds = 0
-        self._cost = {False: 0.0, True: 0.0}  # 0: not known yet, so to be tried
+        self._seconds: list[float] = []
+        self._cost = {False: 0.0, True: 0.0}
+        self._usual = 0.0  # cost of a round since the last trial
+        self._before = 0.0
+        self._slow = 0  # rounds in a row
+        self._pause, self._left = self._PAUSES[0], 1
+        self._trying = False
 
     def learn(self, seconds: float) -> None:
         """A batch took so long."""
-        self._seconds += seconds
-        self._count += 1
-        if self._count < self._batches:
+        self._seconds.append(seconds)
+        if len(self._seconds) < self._batches:
             return
-        old = self._cost[self.awake] or self._seconds
-        self._cost[self.awake] = (old + self._seconds) / 2
-        self._seconds, self._count = 0.0, 0
-        self._rounds += 1
+        cost = sum(self._seconds)
+        self._seconds.clear()
+        # The machine does other things, too: what counts is the better of two rounds.
+        self._cost[self.awake] = cost if self._trying else min(cost, self._before or cost)
+        if self._trying:
+            self._decide()
+            return
+        self._slow = self._slow + 1 if cost > self._SLOWER * self._usual else 0
+        self._before = cost
+        self._left -= 1
+        if self._left <= 0 or self._slow == 2:
+            self._trying, self.awake = True, not self.awake
+
+    def _decide(self) -> None:
         better = self._cost[True] < self._WORTH * self._cost[False]
-        self.awake = better if self._rounds % self._TRIAL else not better
+        least, most = self._PAUSES
+        self._pause = least if better is self.awake else min(2 * self._pause, most)
+        self._left, self._slow, self._before = self._pause, 0, 0.0
+        self._trying, self.awake = False, better
+        self._usual = self._cost[better]
 
 
 class Verdict(enum.Enum):

@@ -16,8 +16,8 @@ _BUFFER = 1 << 20  # a window waits here while a batch is written; the kernel ma
 _STRANGERS = 16  # answered in one go
 _LARGEST = 2048  # more than any first answer
 
-# Polls before sleeping: some 40 us, about what putting a processor to sleep and waking it takes.
-_POLLS = 40
+# Polls before sleeping: some 20 us, about what putting a processor to sleep and waking it takes.
+_POLLS = 20
 
 # Linux: ICMP errors for a socket that is not connected; Python has no names for these.
 _RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}

@@ -322,14 +322,26 @@ def test_patience_backs_off_and_recovers() -> None:
     assert 31.1 < patience.due < 31.2
 
 
+@pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize("asleep, awake, usual", [(5.0, 2.0, True), (1.0, 3.0, False), (1.0, 0.95, False)])
-def test_haste_finds_what_is_faster(asleep: float, awake: float, usual: bool) -> None:
-    haste = Haste(batches=3)
+def test_haste_finds_what_is_faster(first: bool, asleep: float, awake: float, usual: bool) -> None:
+    haste = Haste(batches=3, awake=first)
     modes = []
     for _ in range(1000):
         modes.append(haste.awake)
         haste.learn(awake if haste.awake else asleep)
     assert modes.count(usual) > 900 and modes.count(not usual) > 3
+
+
+def test_haste_notices_a_change_but_not_a_hiccup() -> None:
+    haste = Haste(batches=1, awake=False)
+    for _ in range(400):
+        haste.learn(3.0 if haste.awake else 1.0)
+    haste.learn(50.0)
+    assert not haste.awake
+    for _ in range(5):
+        haste.learn(3.0 if haste.awake else 6.0)
+    assert haste.awake
 
 
 # -- real servers

@@ -15,7 +15,6 @@ from typing import Any, Optional
 from pypxeboot import dhcp
 from pypxeboot.dhcpclient import Send
 
-ETH_P_IP = 0x0800
 ETH_P_ALL = 0x0003
 
 # linux/if_packet.h
@@ -133,8 +132,10 @@ class FrameSocket:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, capture_buffer)
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMP, 1)
 
-    def bind(self, interface: str, *, promiscuous: bool = False, protocol: int = ETH_P_IP) -> None:
+    def bind(self, interface: str, *, promiscuous: bool = False, protocol: int = ETH_P_ALL) -> None:
         """Start to receive on ``interface``; ``promiscuous`` for frames to a MAC that is not its own."""
+        # Not ETH_P_IP: such a socket gets the frames of other VLANs as well, after the kernel has taken the
+        # tag off and forgotten it (net/core/dev.c, __netif_receive_skb_core).
         self._socket.bind((interface, protocol))
         if promiscuous:
             index = socket.if_nametoindex(interface)

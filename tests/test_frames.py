@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 import pytest
 from dhcp_peers import ADDRESS, SERVER, checksum, frame, message, standard
-from ground import tools
+from ground import BRIDGE, Site, tools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -217,6 +217,39 @@ def test_flood_of_other_traffic_costs_little() -> None:
         assert taken(GOOD["unicast"]) == PAYLOAD and counted
     finally:
         scapy.layers.l2.Ether = before
+
+
+_LISTEN = """
+import select, sys
+from pypxeboot.frames import FrameSocket
+socket = FrameSocket()
+socket.bind("eth0", promiscuous=sys.argv[1] == "promiscuous")
+print("ready", flush=True)
+while select.select([socket], [], [], 1.5)[0]:
+    frame, _ready = socket.receive()
+    if frame[:1] == b"\\xff" and frame[12:14] == b"\\x08\\x00":
+        print(frame[-1:].decode(), flush=True)
+"""
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("mode", ["own", "promiscuous"])
+def test_9_frames_of_another_vlan_on_a_real_link(site: Site, mode: str) -> None:
+    """The kernel takes the tag off before they are received."""
+    namespace = site.namespace("listener")
+    site.ip(f"link add port type veth peer name eth0 netns {namespace}", f"link set port master {BRIDGE} up")
+    site.ip("link set eth0 up", namespace=namespace)
+    env = {"PYTHONPATH": str(tools.ROOT)}
+    listener = site.spawn([sys.executable, "-c", _LISTEN, mode], "listener.log", namespace=namespace, env=env)
+    listener.wait_for("ready")
+    frames_sent = [frame(b"A"), frame(b"B", tag=20), frame(b"C", tag=0), frame(b"D", tag=4094), frame(b"E")]
+    program = (
+        "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('srv0', 0))\n"
+        f"for data in {frames_sent!r}: s.send(data)"
+    )
+    site.spawn([sys.executable, "-c", program], "sender.log").process.wait(10)
+    listener.wait_for("E")
+    assert listener.text().split() == ["ready", "A", "C", "E"]
 
 
 def test_import_is_quiet_and_late() -> None:

@@ -36,7 +36,8 @@ def main(argv: Sequence[str], process: Optional[ClientProcess] = None) -> int:
         args = arguments.parse(argv)
         _set_level(args)
         _ask_xenstore(args)
-        _boot(args, process)
+        with host.signals_raise():
+            _boot(args, process)
         return 0
     except host.BootFailed as why:
         return _failed(why.error, why.failure.requests, args)

@@ -24,12 +24,14 @@ class ClientProcess:
         self.pid, self.end = pid, end
 
     def stop(self) -> None:
-        """The client, its namespace and both ends of its link are gone when this returns."""
-        self.end.close()
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+        """The client is gone when this returns; a second time it does nothing."""
+        if self.pid:
+            self.end.close()
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
+            self.pid = 0  # it may be another's by now
 
 
 def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:

@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -69,38 +69,36 @@ def boot(
     if plan.static is None:
         log.log(NOTICE, "requesting info for MAC address %s", plan.guest.mac)
     deadline = started + plan.limits.timeout
-    with _signals_raise():
-        if process is None:
-            raw_frames = plan.static is None and plan.udhcpc is None
-            process = clientprocess.start(new_network=mode != "host", raw_frames=raw_frames)
+    if process is None:
+        raw_frames = plan.static is None and plan.udhcpc is None
+        process = clientprocess.start(new_network=mode != "host", raw_frames=raw_frames)
+    with ExitStack() as undo:
+        undo.callback(process.stop)
         session = _Session(plan, process, store, deadline)
-        try:
-            session.order(ids)
-            place = session.join(mode, mac_wait)
-            if capture is not None:
-                own = place.mode == "host"  # all the traffic of the host passes there, not just the guest's
-                capture.start(process.pid, place.name, plan.guest.mac_bytes if own else b"", ids)
-            return session.run(place, started)
-        finally:
-            if capture is not None:
-                capture.stop()
-            session.leave()
-            process.stop()
+        undo.callback(session.leave)
+        session.order(ids)
+        place = session.join(mode, mac_wait)
+        if capture is not None:
+            undo.callback(capture.stop)
+            own = place.mode == "host"  # all the traffic of the host passes there, not just the guest's
+            capture.start(process.pid, place.name, plan.guest.mac_bytes if own else b"", ids)
+        return session.run(place, started)
 
 
-class _signals_raise:
+@contextmanager
+def signals_raise() -> Iterator[None]:
     """Within this block SIGTERM, SIGHUP and SIGINT raise Aborted, so that everything is unwound."""
 
-    def __enter__(self) -> None:
-        self._before = {number: signal.signal(number, self._raise) for number in SIGNALS}
-
-    def _raise(self, number: int, _frame: Optional[FrameType]) -> None:
+    def abort(number: int, _frame: Optional[FrameType]) -> None:
         for other in SIGNALS:  # once: the unwinding must not be interrupted
             signal.signal(other, signal.SIG_IGN)
         raise Aborted(f"ended by {signal.Signals(number).name}")
 
-    def __exit__(self, *_exception: object) -> None:
-        for number, handler in self._before.items():
+    before = {number: signal.signal(number, abort) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

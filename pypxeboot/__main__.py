@@ -7,6 +7,7 @@ from pypxeboot import clientprocess
 
 def run() -> None:
     """Run the command with the arguments of this process."""
+    clientprocess.open_standard_streams()
     argv = sys.argv[1:]
     process = clientprocess.start_early(argv)
     try:

@@ -6,31 +6,33 @@ import argparse
 import os
 import re
 import shlex
-from collections.abc import Sequence
-from ipaddress import AddressValueError, IPv4Address, IPv4Interface, NetmaskValueError
+from collections.abc import Container, Sequence
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import NoReturn, Optional
 
 from pypxeboot import __version__
 from pypxeboot.config import Limits
+from pypxeboot.dhcp import is_host
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import Guest, check_interface, parse_mac, parse_uuid, parse_vif
 from pypxeboot.lease import Lease, without_dhcp
 from pypxeboot.plan import Plan
 
+Addresses = tuple[IPv4Address, ...]
 FORMATS = ("simple0", "simple", "sxp", "json", "qemu")
 # libxl_bootloader.c, bootloader_gotptys(): the domain's number is in the name of the output file.
 _LIBXL_OUTPUT = re.compile(r"bootloader\.(\d+)\.out")
 # Values that may hold anything: never a string of further options.
-_FREE_TEXT = (
-    "--args",
-    "--append",
-    "--kernel",
-    "--ramdisk",
-    "--label",
-    "--entry",
-    "--vendor-class",
-    "--user-class",
+_FREE_TEXT = frozenset(
+    "--args --append --kernel --ramdisk --label --entry --vendor-class --user-class".split()
 )
+# What every guest of the hypervisor has in its SMBIOS, whatever its machine: QEMU with SeaBIOS (chassis
+# type 1, "other"), and hvmloader.
+_SMBIOS = {
+    "kvm": {"SYSVENDOR": "QEMU", "BIOSVENDOR": "SeaBIOS", "SYSFF": "1"},
+    "xen": {"SYSVENDOR": "Xen", "SYSPRODUCT": "HVM domU", "BIOSVENDOR": "Xen", "SYSFF": "1"},
+}
+_LONGEST = 86400.0  # s; a boot that takes longer than a day is none
 _SMBIOS_WORDS = {
     ("0", "vendor"): "BIOSVENDOR",
     ("0", "version"): "BIOSVERSION",
@@ -51,6 +53,16 @@ _SMBIOS_WORDS = {
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint="pypxeboot --help lists the options")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= _LONGEST:
+        raise ValueError
+    return seconds
+
+
+_seconds.__name__ = "number of seconds"  # argparse says "invalid ... value"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,7 +95,12 @@ def _identity(group: argparse._ArgumentGroup) -> None:
     add("--interface", metavar="IF", help="the same, or a NIC")
     add("--vlan", type=int, metavar="ID", help="VLAN on a bridge that filters VLANs")
     add("--link", choices=("auto", "veth", "macvlan", "host"), default="auto", help="how to join the network")
-    add("--mac-wait", type=float, metavar="S", help="how long to wait for a MAC that is alive elsewhere (20)")
+    add(
+        "--mac-wait",
+        type=_seconds,
+        metavar="S",
+        help="how long to wait for a MAC that is alive elsewhere (20)",
+    )
     add("--arch", help="processor architecture; also asks for default.ARCH and default-ARCH")
     add("--profile", choices=("pxelinux", "ipxe", "http"), default="pxelinux", help="what DHCP is told")
     add("--vendor-class", metavar="S", help="option 60 instead of the profile's")
@@ -115,7 +132,7 @@ def _choice(group: argparse._ArgumentGroup) -> None:
         help="somebody may choose (menus are not drawn yet: this decides like -q)",
     )
     add("-q", "--quiet", action="store_true", help="nobody chooses")
-    add("--menu-timeout", type=float, metavar="S", help="for menus; they are not drawn yet")
+    add("--menu-timeout", type=_seconds, metavar="S", help="for menus; they are not drawn yet")
     add("--append", default="", metavar="WORDS", help="words at the end of the command line")
 
 
@@ -135,7 +152,13 @@ def _output(group: argparse._ArgumentGroup) -> None:
     add("--debug", action="store_true", help="for pygrub; here as -vv")
     add("--pcap", metavar="FILE", help="write the whole conversation to a capture file")
     add("-v", "--verbose", action="count", default=0, help="say what is done; twice: every packet")
-    add("--timeout", type=float, default=Limits.timeout, metavar="S", help="deadline of the whole boot (120)")
+    add(
+        "--timeout",
+        type=_seconds,
+        default=Limits.timeout,
+        metavar="S",
+        help="deadline of the whole boot (120)",
+    )
     add("--version", action="version", version=f"pypxeboot {__version__}")
 
 
@@ -148,7 +171,9 @@ def _old(group: argparse._ArgumentGroup) -> None:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The namespace of ``argv``, with ``vif`` and ``disk`` found among the positionals. Raises UsageError."""
-    args = parser().parse_intermixed_args(_unfolded(argv))
+    top = parser()
+    known = {name for action in top._actions for name in action.option_strings}
+    args = top.parse_intermixed_args(_unfolded(argv, known))
     args.vif, args.disk = {}, args.pygrub_image
     for word in args.positional:
         if re.match(r"\s*([a-z]+=[^,]*,\s*)*mac=", word, re.IGNORECASE):
@@ -165,35 +190,45 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _unfolded(argv: Sequence[str]) -> list[str]:
+def _unfolded(argv: Sequence[str], known: Container[str]) -> list[str]:
     """libvirt hands ``<bootloader_args>`` over as one argument: split such a one as a shell would."""
     words: list[str] = []
     value_follows = False
     for word in argv:
-        name = word.partition("=")[0]
-        whole_string = re.match(r"\s*(--?[a-z]|mac=)", word) and re.search(r"\s(--?[a-z]|mac=)", word)
-        if whole_string and not value_follows and name not in _FREE_TEXT:
-            try:
-                words += shlex.split(word)
-            except ValueError as why:
-                raise UsageError(f"cannot split {word!r}: {why}") from None
-        else:
-            words.append(word)
+        pieces = [] if value_follows or word.partition("=")[0] in _FREE_TEXT else _options_in(word, known)
+        words += pieces or [word]
         value_follows = word in _FREE_TEXT
     return words
+
+
+def _options_in(word: str, known: Container[str]) -> list[str]:
+    """The words of one argument that is a whole string of options; empty if it is not."""
+    if not re.match(r"\s*(-|mac=)", word) or not re.search(r"\s(-|mac=)", word):
+        return []
+    try:
+        pieces = shlex.split(word)
+    except ValueError as why:
+        raise UsageError(f"cannot split {word!r}: {why}") from None
+    options = [piece.partition("=")[0] for piece in pieces if piece.startswith("-")]
+    return pieces if all(option in known for option in options) else []
 
 
 def plan_of(args: argparse.Namespace) -> Plan:
     """What is to be done. Raises UsageError."""
     guest = _guest(args)
     words = [text for text in (args.args, args.append) if text]
+    if not args.timeout:
+        raise UsageError("--timeout must be more than 0 seconds")
     if args.interactive and args.quiet:
         raise UsageError("--interactive and --quiet contradict each other")
-    if args.timeout <= 0:
-        raise UsageError("--timeout must be more than 0 seconds")
+    gateway = None if args.gateway is None else _address("--gateway", args.gateway)
+    dns = tuple(_address("--dns", server) for server in args.dns)
     return Plan(
         guest=guest,
-        static=_static(args),
+        static=_static(args, gateway, dns),
+        prefix_length=None if args.netmask is None else _prefix_length(args.netmask),
+        gateway=gateway,
+        dns=dns,
         server=args.server,
         bootfile=args.bootfile,
         config=args.config,
@@ -234,14 +269,14 @@ def _guest(args: argparse.Namespace) -> Guest:
         bridge=None if bridge is None else check_interface(bridge),
         interface=None if args.interface is None else check_interface(args.interface),
         vlan=vlan,
-        smbios=_smbios(args.smbios),
+        smbios={**_SMBIOS[hypervisor], **_smbios(args.smbios)},
     )
 
 
 def _vlan(text: Optional[str]) -> Optional[int]:
     if text is None:
         return None
-    if not text.isdigit():
+    if not re.fullmatch("[0-9]{1,4}", text):
         raise UsageError(f"{text!r} is no VLAN")
     return int(text)
 
@@ -263,18 +298,36 @@ def _smbios(specs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _static(args: argparse.Namespace) -> Optional[Lease]:
+def _static(args: argparse.Namespace, gateway: Optional[IPv4Address], dns: Addresses) -> Optional[Lease]:
+    """The lease of ``--ip``, or None where DHCP is to give one."""
     if args.ip is None:
         return None
+    text = args.ip if "/" in args.ip or args.netmask is None else f"{args.ip}/{args.netmask}"
+    if "/" not in text:
+        raise UsageError(
+            f"--ip {args.ip} has no prefix", hint=f"--ip {args.ip}/24, or --netmask 255.255.255.0"
+        )
     try:
-        text = args.ip if "/" in args.ip or args.netmask is None else f"{args.ip}/{args.netmask}"
-        if "/" not in text:
-            raise UsageError(
-                f"--ip {args.ip} has no prefix", hint=f"--ip {args.ip}/24, or --netmask 255.255.255.0"
-            )
         interface = IPv4Interface(text)
-        gateway = None if args.gateway is None else IPv4Address(args.gateway)
-        dns = tuple(IPv4Address(server) for server in args.dns)
-    except (AddressValueError, NetmaskValueError, ValueError) as why:
-        raise UsageError(f"no IPv4 address: {why}") from None
+    except ValueError as why:
+        raise UsageError(f"--ip: {why}") from None
+    if not is_host(interface.ip) or not interface.network.prefixlen:
+        raise UsageError(f"--ip {text} cannot be the address of a guest")
     return without_dhcp(interface.ip, interface.network.prefixlen, gateway, dns)
+
+
+def _address(option: str, text: str) -> IPv4Address:
+    try:
+        address = IPv4Address(text)
+    except ValueError:
+        address = IPv4Address(0)
+    if not is_host(address):
+        raise UsageError(f"{option} {text!r} is no address of a host")
+    return address
+
+
+def _prefix_length(netmask: str) -> int:
+    try:
+        return IPv4Network((0, netmask)).prefixlen
+    except ValueError:
+        raise UsageError(f"--netmask {netmask!r} is no netmask") from None

@@ -88,7 +88,7 @@ class Pipeline:
             lease = self.plan.static
             log.info("no DHCP: address %s/%d was given", lease.address, lease.prefix_length)
         else:
-            lease = self.acquire()
+            lease = self.plan.amended(self.acquire())
         self.host.configure(lease)
         return lease
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Optional
@@ -60,6 +61,18 @@ def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:
         os.write(2, f"pypxeboot: the client process cannot start: {why!r}\n".encode(errors="replace"))
     finally:
         os._exit(status)
+
+
+def open_standard_streams() -> None:
+    """Some toolstacks start programs with 0, 1 or 2 closed; no file of ours may take their place."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if name != "stdin" else "r"))  # noqa: PTH123
 
 
 def start_early(argv: Sequence[str]) -> Optional[ClientProcess]:

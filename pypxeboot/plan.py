@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from pypxeboot.config import Limits
@@ -16,6 +17,9 @@ class Plan:
 
     guest: Guest
     static: Optional[Lease] = None
+    prefix_length: Optional[int] = None
+    gateway: Optional[IPv4Address] = None
+    dns: tuple[IPv4Address, ...] = ()
     server: Optional[str] = None
     bootfile: Optional[str] = None
     config: Optional[str] = None
@@ -33,6 +37,16 @@ class Plan:
     list_entries: bool = False
     ca_file: Optional[str] = None
     limits: Limits = field(default_factory=Limits)
+
+    def amended(self, lease: Lease) -> Lease:
+        """``lease`` with what the administrator knows better."""
+        if self.prefix_length is not None:
+            lease = replace(lease, prefix_length=self.prefix_length)
+        if self.gateway is not None:
+            default = ((IPv4Network("0.0.0.0/0"), self.gateway),)
+            options = {**lease.options, 3: self.gateway.packed}
+            lease = replace(lease, routers=(self.gateway,), routes=default, options=options)
+        return replace(lease, dns=self.dns) if self.dns else lease
 
     @property
     def says_what_to_boot(self) -> bool:

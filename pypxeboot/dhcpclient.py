@@ -100,6 +100,7 @@ class DhcpClient:
     _restarts: int = 0
     _offers: list[_Offer] = field(default_factory=list)
     _chosen: Optional[_Offer] = None
+    _failed: set[IPv4Address] = field(default_factory=set)
     _seen_reasons: set[str] = field(default_factory=set)
 
     def start(self, now: float) -> list[Step]:
@@ -160,8 +161,11 @@ class DhcpClient:
             lease, remarks = dhcp.lease_of(message)
         except dhcp.BadMessage as why:
             return self._once(f"offer of {server} refused: {why}")
-        # One that is bootable is taken at once: a flood of others must not keep it out.
-        full = len(self._offers) >= MAX_OFFERS and not self._bootable(lease)
+        # A good one is taken at once: a flood of others must not keep it out, nor may a server that did not
+        # keep its word before be always the first.
+        good = self._bootable(lease) or not self.needs_boot_information
+        good = good and server not in self._failed
+        full = len(self._offers) >= MAX_OFFERS and not good
         if full or any(known.server_id == server for known in self._offers):
             return []
         self._offers.append(_Offer(lease, server))
@@ -169,7 +173,7 @@ class DhcpClient:
         steps += [Note(remark, warning=True) for remark in remarks]
         if message.type is None:  # BOOTP: the reply is the whole exchange (RFC 1534)
             return [*steps, *self._bind(lease)]
-        if self._bootable(lease) or not self.needs_boot_information:
+        if good:
             return [*steps, *self._select(now)]
         self.deadline = min(self.deadline, now + BETTER_OFFER_WAIT)
         return steps
@@ -179,8 +183,10 @@ class DhcpClient:
         return bool(lease.bootfile) or bool({209, 210} & set(lease.options))
 
     def _select(self, now: float) -> list[Step]:
-        # The first of the best: with boot information before without.
-        self._offers.sort(key=lambda offer: not self._bootable(offer.lease))
+        # The first of the best: with boot information before without, servers that failed before last.
+        self._offers.sort(
+            key=lambda offer: (offer.server_id in self._failed, not self._bootable(offer.lease))
+        )
         self._chosen = self._offers.pop(0)
         self.state, self._tries = State.REQUESTING, 0
         return self._request(now)
@@ -202,11 +208,15 @@ class DhcpClient:
         return [note, *self._next_offer(now)]
 
     def _next_offer(self, now: float) -> list[Step]:
+        assert self._chosen is not None
+        self._failed.add(self._chosen.server_id)
         if self._offers:
             return self._select(now)
         self._restarts += 1
         if self._restarts > MAX_RESTARTS:
             return self._fail("no DHCP server gave a lease that can be used")
+        # INIT again, with an xid of its own: a late NAK to what was asked before does not count any more.
+        self.xid = (self.xid + 1) & 0xFFFFFFFF
         return self.start(now)
 
     def _fail(self, reason: str) -> list[Step]:

@@ -257,6 +257,7 @@ def main(link: str, script: str) -> None:
             if data[23:24] != b"\x11" or data[34:38] != b"\x00\x44\x00\x43":
                 continue
             asked = Asked(data[42:])
+            print(f"message type {asked.kind} comes", flush=True)
             count = 0
             for answer in SCRIPTS[script](asked):
                 with contextlib.suppress(BlockingIOError, InterruptedError):

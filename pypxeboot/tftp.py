@@ -68,10 +68,10 @@ def get(
 ) -> Transfer:
     """Fetch ``name`` from ``host``, handing ``write`` its bytes in order, in large pieces not to be kept.
 
-    ``deadline`` is a time of :func:`time.monotonic`; ``expect`` is told the size if the server announces it.
-    Raises NotFound and ServerError (what the server answers), FetchError (silence, broken protocol, cut short,
-    OSError of ``write``) and Refused (more than ``limit`` bytes, or a name that no request can carry). What
-    else ``write`` and ``expect`` raise ends the transfer and passes through.
+    ``deadline`` is a time of :func:`time.monotonic`; ``expect`` is told the size if the server announces
+    it. Raises NotFound and ServerError (what the server answers), FetchError (silence, broken protocol, cut
+    short, OSError of ``write``) and Refused (more than ``limit`` bytes, or a name that no request can
+    carry). What else ``write`` and ``expect`` raise ends the transfer and passes through.
     """
     started = time.monotonic()
     job = _Job(host, name, write, port, limit, deadline, expect, options or Options())

@@ -7,6 +7,7 @@ is read while another processor hashes, and what is hashed is what was written.
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import threading
 from collections.abc import Callable
@@ -19,7 +20,7 @@ Data = Union[bytes, memoryview]
 Start = Callable[[Callable[[], None]], Callable[[], Optional[BaseException]]]
 """Starts a job in another thread; the result waits for its end and returns what it raised."""
 
-_BLOCK = 1 << 18  # hashed in one go
+_MAPPED = 1 << 22  # hashed in one go
 _TELL = 1 << 20  # written before the other thread is told
 
 
@@ -99,7 +100,6 @@ class FileSink:
 
     def _hash(self) -> None:
         """What the other thread does, until the sink is closed."""
-        block = memoryview(bytearray(_BLOCK))
         try:
             while True:
                 with self._changed:
@@ -108,17 +108,20 @@ class FileSink:
                 if self._hashed >= end:
                     return
                 while self._hashed < end:
-                    self._take(block[: min(_BLOCK, end - self._hashed)])
+                    self._take(min(end, self._hashed + _MAPPED))
                 with self._changed:
                     self._changed.notify_all()
         finally:
             self.__exit__()
 
-    def _take(self, room: memoryview) -> None:
-        count = os.preadv(self.descriptor, [room], self._hashed)
-        if not count:
-            raise OSError("the file is shorter than what was written")
-        self._whole.update(room[:count])
-        if self._start:
-            self._own.update(room[:count])
-        self._hashed += count
+    def _take(self, end: int) -> None:
+        """Hash up to ``end``, through a mapping: a copy would cost a third of the time of the hash itself."""
+        offset = self._hashed - self._hashed % mmap.ALLOCATIONGRANULARITY
+        with mmap.mmap(
+            self.descriptor, end - offset, mmap.MAP_SHARED, mmap.PROT_READ, offset=offset
+        ) as mapped:
+            with memoryview(mapped) as view, view[self._hashed - offset :] as new:
+                self._whole.update(new)
+                if self._start:
+                    self._own.update(new)
+        self._hashed = end

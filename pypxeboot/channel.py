@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 import socket
+import time
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -71,14 +72,15 @@ class Channel:
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
+        self._timeout: Optional[float] = None
 
     def fileno(self) -> int:
         """For select."""
         return self._socket.fileno()
 
     def settimeout(self, seconds: Optional[float]) -> None:
-        """Bound every later receive; TimeoutError (socket.timeout) is raised then."""
-        self._socket.settimeout(seconds)
+        """Bound every later message; TimeoutError (socket.timeout) is raised then."""
+        self._timeout = seconds
 
     def send(self, message: Any, descriptor: Optional[int] = None) -> None:
         """Send one message of the dataclasses above, and perhaps a descriptor with it."""
@@ -99,7 +101,9 @@ class Channel:
 
     def receive(self) -> tuple[str, object, Optional[int]]:
         """Type and value of the next message, and its descriptor. Raises Closed, SchemaError."""
+        end = None if self._timeout is None else time.monotonic() + self._timeout
         try:
+            self._socket.settimeout(self._timeout)
             head, descriptors, _flags, _address = socket.recv_fds(self._socket, 16, 1)
             descriptor = descriptors[0] if descriptors else None
             if not head:
@@ -107,13 +111,18 @@ class Channel:
             count = int(head)
             if not 0 < count <= MAX_MESSAGE // _PIECE:
                 raise SchemaError("a message too long")
-            data = b"".join(self._socket.recv(_PIECE) for _ in range(count))
-            body = json.loads(data)
+            body = json.loads(b"".join(self._piece(end) for _ in range(count)))
             return str(body["type"]), body["value"], descriptor
         except ConnectionResetError:
             raise Closed from None
         except (ValueError, KeyError, TypeError, RecursionError) as why:
             raise SchemaError(f"no message: {why}") from None
+
+    def _piece(self, end: Optional[float]) -> bytes:
+        """One more packet of a message that has to be there at ``end``: its pieces share one timeout."""
+        if end is not None:
+            self._socket.settimeout(max(end - time.monotonic(), 0.001))
+        return self._socket.recv(_PIECE)
 
     def send_order(self, order: Order) -> None:
         """Host to client, once, first of all: the one message that is not of the closed schema."""

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
@@ -45,8 +46,6 @@ def main(argv: Sequence[str], process: Optional[ClientProcess] = None) -> int:
         return _failed(why, (), args)
     except KeyboardInterrupt:
         return _failed(Aborted("interrupted"), (), args)
-    except BrokenPipeError:
-        return HandoverError.code
     except Exception as why:
         log.debug("where it failed", exc_info=True)
         what = f"{type(why).__name__}: {printable(str(why))}"
@@ -84,8 +83,8 @@ def _failed(error: PxeBootError, requests: Sequence[Request], args: Optional[arg
     if args is not None and args.output_format == "json":
         from pypxeboot.handover import report
 
-        sys.stdout.buffer.write(report.render_failure(error, requests))
-        sys.stdout.flush()
+        with suppress(HandoverError):  # the cause is what counts
+            _write(None, report.render_failure(error, requests))
     return error.code
 
 
@@ -162,7 +161,8 @@ def _render(
         return qemu.render(artifacts, plan.guest, args.disk)
     if artifacts.action is Action.LOCALBOOT:
         path = None if output is None else Path(args.output)
-        result = localboot.run(_pygrub_arguments(args), args.disk, args.output_format, path)
+        directory = None if args.output_directory is None else Path(args.output_directory)
+        result = localboot.run(_pygrub_arguments(args), args.disk, args.output_format, path, directory)
         return result if output is None else None
     return xen.render(artifacts, args.output_format, args.guest_type)
 
@@ -174,7 +174,10 @@ def _pygrub_arguments(args: argparse.Namespace) -> list[str]:
         for name in ("kernel", "ramdisk", "args", "runas", "offset")
         if (value := getattr(args, name))
     ]
-    words += [f"--{name}" for name in ("quiet", "isconfig", "debug", "interactive") if getattr(args, name)]
+    # Its menu needs a terminal, and draws on the one where its result would go.
+    quiet = args.quiet or args.output == "-" or not sys.stdin.isatty()
+    words += ["--quiet"] if quiet and not args.label else []
+    words += [f"--{name}" for name in ("isconfig", "debug", "interactive") if getattr(args, name)]
     words += ["--not-really"] if args.not_really else []
     words += [f"--output={args.output}", f"--output-format={args.output_format}"]
     if args.output_directory is not None:
@@ -186,10 +189,15 @@ def _write(output: Optional[Report], data: bytes) -> None:
     if output is not None:
         output.write(data)
         return
-    sys.stdout.buffer.write(data)
-    if sys.stdout.isatty() and not data.endswith(b"\n"):
-        sys.stdout.buffer.write(b"\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.buffer.write(data)
+        if sys.stdout.isatty() and not data.endswith(b"\n"):
+            sys.stdout.buffer.write(b"\n")
+        sys.stdout.flush()
+    except OSError as why:
+        # Or the interpreter stumbles over it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise HandoverError(f"cannot write the result to standard output: {why.strerror}") from None
 
 
 def _tell(args: argparse.Namespace, artifacts: Artifacts) -> None:

@@ -49,11 +49,10 @@ def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:
     status = 1
     try:
         keep_only(theirs.fileno())
+        os.setsid()  # with root's terminal as its own it could type into root's shell (TIOCSTI)
         os.dup2(2, 1)  # what it prints is for the log
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        # Ctrl-C on a terminal reaches both; the host side is the one to act on it.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         from pypxeboot import client
 
         status = client.main(theirs, parent, new_network=new_network, raw_frames=raw_frames)

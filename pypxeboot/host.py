@@ -87,7 +87,10 @@ def boot(
 
 @contextmanager
 def signals_raise() -> Iterator[None]:
-    """Within this block SIGTERM, SIGHUP and SIGINT raise Aborted, so that everything is unwound."""
+    """Within this block SIGTERM, SIGHUP and SIGINT raise Aborted, so that everything is unwound.
+
+    When it has succeeded they are ignored: the result stands, and a late signal must not say otherwise.
+    """
 
     def abort(number: int, _frame: Optional[FrameType]) -> None:
         for other in SIGNALS:  # once: the unwinding must not be interrupted
@@ -97,9 +100,12 @@ def signals_raise() -> Iterator[None]:
     before = {number: signal.signal(number, abort) for number in SIGNALS}
     try:
         yield
-    finally:
+    except BaseException:
         for number, handler in before.items():
             signal.signal(number, handler)
+        raise
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 class _Session:
@@ -174,7 +180,9 @@ class _Session:
     def _receive(self) -> tuple[str, object]:
         try:
             self._channel.settimeout(max(self._deadline + _GRACE - time.monotonic(), 0.001))
-            kind, value, _descriptor = self._channel.receive()
+            kind, value, descriptor = self._channel.receive()
+            if descriptor is not None:  # nobody asked for one
+                os.close(descriptor)
             return kind, value
         except socket.timeout:
             raise FetchError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -12,12 +13,17 @@ from typing import Optional
 
 from pypxeboot.config import NOTICE
 from pypxeboot.errors import HandoverError, NoBootSource
+from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
 
 # Where distributions put it: Debian, upstream, Fedora and XCP-ng. The last resort is $PATH.
 _PLACES = ("/usr/lib/xen-*/bin/pygrub", "/usr/lib/xen/bin/pygrub", "/usr/libexec/xen/bin/pygrub")
-_ENDING = {"simple0": (b"kernel ", b"\0"), "simple": (b"kernel ", b"\n"), "sxp": (b"linux (kernel ", b"")}
+_RESULT = {
+    "simple0": rb"kernel [^\0]+\0.*\0",
+    "simple": rb"kernel [^\n]+\n.*\n",
+    "sxp": rb"linux \(kernel '[^']+'\).*",
+}
 
 
 def find_pygrub() -> str:
@@ -34,31 +40,66 @@ def find_pygrub() -> str:
     return program
 
 
-def run(arguments: Sequence[str], disk: Optional[str], form: str, output: Optional[Path]) -> bytes:
+def run(
+    arguments: Sequence[str],
+    disk: Optional[str],
+    form: str,
+    output: Optional[Path],
+    directory: Optional[Path] = None,
+) -> bytes:
     """What pygrub says of ``disk`` in ``form``.
 
-    ``arguments`` are pygrub's own, as libxl gave them, ``output`` the file that they name for the result,
-    or None for standard output. Raises NoBootSource without a disk, HandoverError when pygrub finds nothing
-    to boot: it can do that with exit status 0 (its parent passes the raw wait status of its child on, and
-    256 becomes 0).
+    ``arguments`` are pygrub's own, as libxl gave them, ``output`` and ``directory`` the file and the
+    directory that they name, or None for standard output and pygrub's own directory. Raises NoBootSource
+    without a disk, HandoverError when pygrub finds nothing to boot, and then leaves none of its files.
     """
     if disk is None:
         raise NoBootSource(
             "the entry says local disk, and no disk was given",
             hint="name the guest's disk as the last argument; libxl does so by itself",
         )
-    pygrub = find_pygrub()
+    argv = [find_pygrub(), *arguments, "--", disk]
     log.log(NOTICE, "dropping to pygrub for local boot")
-    argv = [pygrub, *arguments, "--", disk]
     log.info("running %s", " ".join(argv))
+    before = _files(directory)
     try:
-        done = subprocess.run(argv, stdout=None if output else subprocess.PIPE, check=False)
+        result = _said(argv, output)
+        if not re.fullmatch(_RESULT[form], result, re.DOTALL):
+            # It can fail with exit status 0: its parent passes the raw wait status of its child on, and 256
+            # becomes 0 (tools/pygrub/src/pygrub, depriv()).
+            raise HandoverError(f"pygrub says it succeeded with {disk}, but names no kernel")
+    except BaseException:
+        for path in _files(directory) - before:
+            path.unlink(missing_ok=True)
+        raise
+    return result
+
+
+def _said(argv: Sequence[str], output: Optional[Path]) -> bytes:
+    """Run pygrub.
+
+    Its last words go into the error, and with a menu to draw it has standard error to itself.
+    """
+    quiet = "--quiet" in argv
+    try:
+        done = subprocess.run(
+            argv,
+            stdout=None if output else subprocess.PIPE,
+            stderr=subprocess.PIPE if quiet else None,
+            check=False,
+        )
         result = output.read_bytes() if output else done.stdout
     except OSError as why:
-        raise HandoverError(f"cannot run {pygrub}: {why.strerror}") from None
+        raise HandoverError(f"cannot run {argv[0]}: {why.strerror}") from None
     if done.returncode:
-        raise HandoverError(f"pygrub found nothing to boot on {disk} (exit status {done.returncode})")
-    start, end = _ENDING[form]
-    if not result.startswith(start) or not result.endswith(end):
-        raise HandoverError(f"pygrub says it succeeded with {disk}, but names no kernel")
+        words = (done.stderr or b"").strip().rpartition(b"\n")[2]
+        said = f": {printable(words)}" if words else ""
+        raise HandoverError(
+            f"pygrub found nothing to boot on {argv[-1]} (exit status {done.returncode}){said}"
+        )
     return result
+
+
+def _files(directory: Optional[Path]) -> set[Path]:
+    """What is in ``directory`` of pygrub's."""
+    return set() if directory is None else set(directory.glob("boot_*"))

@@ -38,6 +38,7 @@ _FS_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15)
 # touched.
 ADDRESS_SPACE = 768 << 20
 OPEN_FILES = 128
+_NO_ID = 2**32 - 1  # setresuid(2): -1 leaves an id as it is
 
 
 def new_network() -> None:
@@ -145,6 +146,8 @@ def lock_up(
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
+        if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid):
+            raise PermissionError(f"uid {uid} and gid {gid} were not taken on")
     elif os.geteuid() != uid:
         raise PermissionError(f"not root, so uid {uid} cannot be taken on")
     _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -234,6 +237,6 @@ def user_ids(name_or_uid: Optional[str]) -> tuple[int, int]:
     else:
         entry = pwd.getpwnam(name_or_uid)
         uid, gid = entry.pw_uid, entry.pw_gid
-    if uid == 0:
-        raise ValueError("the client process must not run as root")
+    if not 0 < uid < _NO_ID:
+        raise ValueError("the client process must not run as root" if uid == 0 else "there is no such uid")
     return uid, gid or 65534

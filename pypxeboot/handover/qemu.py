@@ -61,6 +61,7 @@ def _boot(artifacts: Artifacts) -> list[str]:
 
 def render(artifacts: Artifacts, guest: Guest, disk: Optional[str]) -> bytes:
     """The command as a line that a shell runs as it stands."""
-    if "\0" in artifacts.cmdline:
-        raise HandoverError("the command line holds a NUL byte, which no argument can")
-    return encode(shlex.join(argv(artifacts, guest, disk)) + "\n")
+    words = argv(artifacts, guest, disk)
+    if any("\0" in word for word in words):
+        raise HandoverError("a command line holds a NUL byte, which no argument can")
+    return encode(shlex.join(words) + "\n")

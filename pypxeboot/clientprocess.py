@@ -63,15 +63,18 @@ def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:
 
 
 def open_standard_streams() -> None:
-    """Some toolstacks start programs with 0, 1 or 2 closed; no file of ours may take their place."""
-    for number in (0, 1, 2):
+    """Some toolstacks start programs with 0, 1 or 2 closed; no file of ours may take their place.
+
+    To write a result to a standard output that was closed remains an error.
+    """
+    for number, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
-    for name in ("stdin", "stdout", "stderr"):
+            os.open(os.devnull, flags)  # the lowest number that is free
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w" if name != "stdin" else "r"))  # noqa: PTH123
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))
 
 
 def start_early(argv: Sequence[str]) -> Optional[ClientProcess]:

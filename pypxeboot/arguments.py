@@ -217,6 +217,8 @@ def plan_of(args: argparse.Namespace) -> Plan:
     """What is to be done. Raises UsageError."""
     guest = _guest(args)
     words = [text for text in (args.args, args.append) if text]
+    if args.udhcpc is not None and not os.access(args.udhcpc, os.X_OK):
+        raise UsageError(f"--udhcpc {args.udhcpc}: no such program, or not executable")
     if not args.timeout:
         raise UsageError("--timeout must be more than 0 seconds")
     if args.interactive and args.quiet:

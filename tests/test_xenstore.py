@@ -138,7 +138,7 @@ def test_the_uuid_leads_the_walk(site: Site, tmp_path: Path) -> None:
     run, output = boot(site, store(tmp_path / "bin"))
     assert b"args BOOT_IMAGE=vmlinuz x=1" in output.read_bytes(), str(run)
     log = "".join(path.read_text("latin-1") for path in site.directory.glob("*-dnsmasq.log"))
-    assert log.index(f"pxelinux.cfg/{wire_uuid(UUID)}") and "pxelinux.cfg/01-" not in log
+    assert f"pxelinux.cfg/{wire_uuid(UUID)}" in log and "pxelinux.cfg/01-" not in log
 
 
 @pytest.mark.netns

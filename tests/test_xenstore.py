@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ground import BRIDGE, MAC, UUID, Run, Site
+from ground import BRIDGE, MAC, UUID, Run, Site, wait_until
 from ground.simple import SIMPLE, asked, serve, tree
 
 from pypxeboot import xenstore
@@ -167,3 +167,22 @@ def test_nobody_else_asks_xenstore(site: Site, tmp_path: Path) -> None:
     assert run.result["guest"]["uuid"] in (None, "") and not mark.exists()
     assert asked(run)[0][0].endswith("pxelinux.cfg/01-52-54-00-ab-cd-ef")
     assert shutil.which("xenstore-read", path=path) is not None
+
+
+@pytest.mark.netns
+def test_ended_while_xenstore_hangs(site: Site, tmp_path: Path) -> None:
+    """libxl ends a bootloader by SIGTERM, at any moment."""
+    mark = tmp_path / "asked"
+    directory = stand_in(tmp_path / "bin", f"touch {mark}\nexec sleep 30")
+    argv = [f"--output={site.directory}/bootloader.7.out", "--output-format=simple0"]
+    path = f"{directory}:{os.environ['PATH']}"
+    process = site.start(*argv, f"mac={MAC},bridge={BRIDGE},", env={"PATH": path})
+    try:
+        wait_until(mark.exists, 5, "asked")
+        process.terminate()
+        code = process.wait(5)
+    finally:
+        process.kill()
+        process.communicate()
+    site.assert_nothing_left(within=1)
+    assert code == 8

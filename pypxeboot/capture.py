@@ -38,15 +38,20 @@ class Capture:
     def __init__(self, path: Optional[Path], *, tell: bool) -> None:
         self._file, self._tell = -1, tell
         self._pid, self._stop = 0, -1
+        self._unused: Optional[Path] = None
         if path is not None:
+            # Not blocking: a FIFO that nobody reads is an error.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            existed = path.exists()
             try:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
                 self._file = os.open(path, flags, 0o600)
             except OSError as why:
                 raise UsageError(f"cannot write {path}: {why.strerror}") from None
+            self._unused = None if existed else path
 
     def start(self, pid: int, interface: str, mac: bytes, ids: tuple[int, int]) -> None:
         """Begin, in the network namespace of process ``pid``; ``mac``, if not empty, must be in a frame."""
+        self._unused = None
         ready, tell_ready = os.pipe()
         stopped, self._stop = os.pipe()
         parent = os.getpid()
@@ -77,7 +82,10 @@ class Capture:
             raise PxeBootError(f"cannot capture on {interface}")
 
     def stop(self) -> None:
-        """Write what is still waiting, and end."""
+        """Write what is still waiting, and end; a file of a boot that came to nothing before is removed."""
+        if self._unused is not None:
+            self._unused.unlink(missing_ok=True)
+            self._unused = None
         if self._pid:
             os.close(self._stop)
             end = time.monotonic() + _LAST_FRAMES + 1

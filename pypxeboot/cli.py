@@ -36,8 +36,8 @@ def main(argv: Sequence[str], process: Optional[ClientProcess] = None) -> int:
     try:
         args = arguments.parse(argv)
         _set_level(args)
-        _ask_xenstore(args)
         with host.signals_raise():
+            _ask_xenstore(args)
             _boot(args, process)
         return 0
     except host.BootFailed as why:

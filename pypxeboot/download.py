@@ -18,7 +18,7 @@ from pypxeboot.errors import NotFound
 from pypxeboot.fetch import Fetcher
 from pypxeboot.menu import Entry
 from pypxeboot.sink import FileSink
-from pypxeboot.text import printable, size_text
+from pypxeboot.text import encode, printable, size_text
 from pypxeboot.url import Location
 from pypxeboot.workers import Workers
 
@@ -79,7 +79,7 @@ class Downloads:
                 ramdisk_sink = sinks.enter_context(FileSink(descriptor, self.workers.start, given_up))
                 beside = self.workers.start(lambda: initrds.extend(self._joined(entry.initrds, ramdisk_sink)))
             try:
-                loaded = self._kernel(location, kernel_sink)
+                loaded = self._kernel(location, entry.cmdline, kernel_sink)
                 modules = self._modules(entry)
             except BaseException:
                 given_up.set()
@@ -94,7 +94,7 @@ class Downloads:
                 ramdisk = Ramdisk(None, ramdisk_sink.size, ramdisk_sink.digest_of_all())
             return Files(loaded, tuple(initrds), ramdisk, modules)
 
-    def _kernel(self, location: Location, sink: FileSink) -> KernelFile:
+    def _kernel(self, location: Location, cmdline: str, sink: FileSink) -> KernelFile:
         size, digest = self.fetcher.into(location, sink, self.limits.kernel)
         _not_empty(location, size)
         info = kernel.identify(
@@ -102,6 +102,9 @@ class Downloads:
             size,
             lambda offset, count: os.pread(sink.descriptor, count, offset),
         )
+        if info.cmdline_size and len(encode(cmdline)) > info.cmdline_size:
+            taken = f"takes {info.cmdline_size} of the {len(encode(cmdline))} bytes of its command line"
+            log.warning("kernel %s %s", printable(str(location)), taken)
         log.info("kernel %s: %s, sha256 %s", printable(str(location)), info.format, digest)
         return KernelFile(str(location), None, size, digest, info.format, info.boots)
 

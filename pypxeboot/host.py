@@ -73,13 +73,15 @@ def boot(
         raw_frames = plan.static is None and plan.udhcpc is None
         process = clientprocess.start(new_network=mode != "host", raw_frames=raw_frames)
     with ExitStack() as undo:
+        if capture is not None:
+            undo.callback(capture.stop)
         undo.callback(process.stop)
         session = _Session(plan, process, store, deadline)
         undo.callback(session.leave)
         session.order(ids)
         place = session.join(mode, mac_wait)
         if capture is not None:
-            undo.callback(capture.stop)
+            undo.callback(capture.stop)  # before its network goes
             own = place.mode == "host"  # all the traffic of the host passes there, not just the guest's
             capture.start(process.pid, place.name, plan.guest.mac_bytes if own else b"", ids)
         return session.run(place, started)

@@ -59,7 +59,10 @@ def _program(name: str) -> str:
 
 def start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a command whose standard output somebody else will read. Raises PxeBootError."""
-    return subprocess.Popen([_program(argv[0]), *argv[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    environment = {"PATH": f"{os.environ.get('PATH', '')}:{_PATH}"}
+    return subprocess.Popen(
+        [_program(argv[0]), *argv[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment
+    )
 
 
 def run(argv: Sequence[str], *, script: Optional[str] = None) -> str:

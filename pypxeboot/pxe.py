@@ -93,10 +93,13 @@ def boot_source(
             hint="set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config",
         )
     kind = Kind.PXELINUX if config is not None or not name else kind_of_name(name)
+    prefix = as_prefix(prefix_of(name) if given_prefix is None else given_prefix)[:NAME_MAX]
+    if server is None and kind is Kind.PXELINUX:
+        resolve(config or CONFIG_DIRECTORY, prefix, None)  # no name could be asked for: said once
     return BootSource(
         kind=kind,
         server=server,
-        prefix=as_prefix(prefix_of(name) if given_prefix is None else given_prefix)[:NAME_MAX],
+        prefix=prefix,
         config_file=config,
         bootfile=parse(name, server) if name else None,
     )

@@ -12,13 +12,13 @@ from typing import Optional
 
 from pypxeboot.dhcp import BOOTREPLY, BadMessage, Message, Type
 from pypxeboot.text import decode as to_text
-from pypxeboot.text import encode
+from pypxeboot.text import encode, printable
 
 MAX_OUTPUT = 65536
 # Options that udhcpc asks for by number; -O takes names only for those that it knows.
 _ASKED = "subnet router dns domain serverid lease tftp bootfile mtu staticroutes 209 210".split()
 _ADDRESSES = {"subnet": 1, "router": 3, "dns": 6, "serverid": 54}
-_TEXTS = {"domain": 15, "tftp": 66, "bootfile": 67}
+_TEXTS = {"domain": 15, "tftp": 66, "bootfile": 67, "pxeconffile": 209, "pxepathprefix": 210}
 
 
 def argv(
@@ -62,7 +62,7 @@ def message(output: bytes, mac: bytes) -> Message:
             options={53: bytes((Type.ACK,)), **_options(values)},
         )
     except (ValueError, OverflowError) as why:
-        raise BadMessage(f"its lease cannot be used: {why}") from None
+        raise BadMessage(f"its lease cannot be used: {printable(str(why))}") from None
 
 
 def _options(values: Mapping[str, str]) -> dict[int, bytes]:

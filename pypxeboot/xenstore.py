@@ -6,11 +6,14 @@ are there when the bootloader runs; devices are not.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import Optional
 
+_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SECONDS = 5.0  # xenstored answers at once, or not at all
 
 
@@ -27,14 +30,18 @@ def domain(number: int) -> Domain:
     program = shutil.which("xenstore-read")
     if program is None:
         return Domain(None, None)
-    kind = _read(program, f"/libxl/{number}/type")
-    path = _read(program, f"/local/domain/{number}/vm")
-    return Domain(kind if kind in ("pv", "pvh") else None, path.rpartition("/")[2] if path else None)
+    deadline = time.monotonic() + _SECONDS
+    kind = _read(program, f"/libxl/{number}/type", deadline)
+    path = _read(program, f"/local/domain/{number}/vm", deadline) or ""
+    uuid = path.rpartition("/")[2]
+    return Domain(kind if kind in ("pv", "pvh") else None, uuid if _UUID.fullmatch(uuid) else None)
 
 
-def _read(program: str, path: str) -> Optional[str]:
+def _read(program: str, path: str, deadline: float) -> Optional[str]:
     try:
-        done = subprocess.run([program, path], capture_output=True, text=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(
+            [program, path], capture_output=True, timeout=max(deadline - time.monotonic(), 0), check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout.decode("ascii", "replace").strip() if done.returncode == 0 else None

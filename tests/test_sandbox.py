@@ -194,7 +194,7 @@ def test_files_that_are_named_can_be_read_and_not_written(tmp_path: Path) -> Non
     path = tmp_path / "ca.pem"
     path.write_bytes(b"certificate")
     path.chmod(0o666)
-    for parent in tmp_path.parents[:3]:
+    for parent in list(tmp_path.parents)[:3]:
         if not parent.stat().st_mode & stat.S_IXOTH:
             pytest.skip("nobody gets into the directory of this test")
     tmp_path.chmod(0o755)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Optional
 from uuid import UUID
 
+from pypxeboot.dhcp import suboptions
 from pypxeboot.errors import NoBootSource, Refused, UsageError
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
@@ -46,8 +47,8 @@ class BootSource:
     config_directory: str = CONFIG_DIRECTORY
 
 
-# RFC 5071 options, and 67; they may also stand inside option 43 (sub-options from 208 on).
-BOOTFILE, CONFIG_FILE, PATH_PREFIX = 67, 209, 210
+# RFC 5071 options; they may also stand inside option 43 (sub-options from 208 on).
+CONFIG_FILE, PATH_PREFIX = 209, 210
 _VENDOR_OPTIONS = 43
 _BOOT_ITEM = 71
 
@@ -79,7 +80,7 @@ def boot_source(
 
     NoBootSource if there is nothing, Refused or ConfigError if what is there cannot be used.
     """
-    vendor = dict(_suboptions(lease.options.get(_VENDOR_OPTIONS, b"")))
+    vendor = suboptions(lease.options.get(_VENDOR_OPTIONS, b""))
     # "The PXE client boots from the local disk": boot item of type 0 (PXE 2.1, table 2-1)
     if vendor.get(_BOOT_ITEM, b"")[:2] == b"\0\0" and not (bootfile or config):
         return BootSource(Kind.LOCAL, None, "")
@@ -139,20 +140,6 @@ def _usable(text: str, what: str) -> str:
             hint="mend the DHCP server's configuration",
         )
     return text
-
-
-def _suboptions(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The sub-options of option 43 up to the first that is broken; each step goes forward."""
-    at = 0
-    while at < len(data) and data[at] != 0xFF:
-        if data[at] == 0:
-            at += 1
-            continue
-        end = at + 2 + (data[at + 1] if at + 1 < len(data) else len(data))
-        if end > len(data):
-            return
-        yield data[at], data[at + 2 : end]
-        at = end
 
 
 def kind_of_name(name: str) -> Kind:

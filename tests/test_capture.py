@@ -108,8 +108,8 @@ def test_after_sigterm(site: Site, pcap: Path) -> None:
     process = site.start(*base, "--pcap", str(pcap))
 
     def downloading() -> bool:
-        shown = command("ip", "netns", "exec", site.srv, "ss", "-Htn", "state", "established")
-        return f"{ADDRESS}:" in shown
+        shown = command("ip", "netns", "exec", site.srv, "ss", "-Htni", "state", "established")
+        return f"{ADDRESS}:" in shown and "bytes_received:" in shown  # connected, and the request has come
 
     try:
         wait_until(downloading, 10, "download")

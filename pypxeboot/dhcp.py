@@ -104,10 +104,15 @@ def decode(payload: bytes) -> Message:
         sname = b""
     fields.pop(52, None)  # one inside file or sname counts for nothing: no recursion
     options = {code: b"".join(parts) for code, parts in fields.items()}
+    check_vital(options)
+    return Message(op, htype, xid, flags, ciaddr, yiaddr, siaddr, giaddr, chaddr[:hlen], sname, file, options)
+
+
+def check_vital(options: Mapping[int, bytes]) -> None:
+    """BadMessage if an option without which there is no lease is of a wrong length."""
     for code, length in _VITAL_LENGTHS.items():
         if code in options and len(options[code]) != length:
             raise BadMessage(f"option {code} of {len(options[code])} bytes")
-    return Message(op, htype, xid, flags, ciaddr, yiaddr, siaddr, giaddr, chaddr[:hlen], sname, file, options)
 
 
 def _collect(field: bytes, into: dict[int, list[bytes]]) -> None:

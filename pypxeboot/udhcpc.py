@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
-from pypxeboot.dhcp import BOOTREPLY, BadMessage, Message, Type
+from pypxeboot.dhcp import BOOTREPLY, BadMessage, Message, Type, check_vital
 from pypxeboot.text import decode as to_text
 from pypxeboot.text import encode, printable
 
@@ -47,6 +47,8 @@ def message(output: bytes, mac: bytes) -> Message:
         raise BadMessage("no server gave an address")
     nowhere = IPv4Address(0)
     try:
+        options = {53: bytes((Type.ACK,)), **_options(values)}
+        check_vital(options)
         return Message(
             op=BOOTREPLY,
             htype=1,
@@ -59,7 +61,7 @@ def message(output: bytes, mac: bytes) -> Message:
             chaddr=mac,
             sname=encode(values.get("sname", "")),
             file=encode(values.get("boot_file", "")),
-            options={53: bytes((Type.ACK,)), **_options(values)},
+            options=options,
         )
     except (ValueError, OverflowError) as why:
         raise BadMessage(f"its lease cannot be used: {printable(str(why))}") from None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
 
+import hypothesis
 import pytest
 
 pytest.register_assert_rewrite("ground")
@@ -18,6 +19,12 @@ from ground import Site, kernels, net, tools  # noqa: E402 - after the line abov
 # A shell starts what it puts into the background with SIGINT ignored, and that is inherited: programs that
 # the tests start and interrupt would not notice.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# New examples are for those who work on the code; a change of something else must not fail by one.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from ipaddress import IPv4Address
 from typing import Optional, TypeVar
@@ -359,8 +360,10 @@ def test_12_flood_of_offers_keeps_memory_and_log_small() -> None:
     flood(machine, range(256, 2000))
     tracemalloc.start()
     try:
+        gc.collect()
         before = tracemalloc.get_traced_memory()[0]
         steps = flood(machine, range(2000, 12000))
+        gc.collect()
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()

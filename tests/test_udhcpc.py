@@ -14,7 +14,7 @@ import pytest
 from ground import BRIDGE, MAC, SERVER, UUID, Run, Site, servers, tools, wait_until
 from ground.servers import Offer
 from ground.simple import SIMPLE, check_simple, kernel_of, ramdisk_of, serve, tree
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pypxeboot import dhcp, udhcpc
@@ -163,6 +163,7 @@ VALUES = st.dictionaries(st.sampled_from(NAMES), st.lists(WORDS, max_size=4).map
 
 
 @given(VALUES)
+@example({"serverid": "10.77.0.1 10.77.0.1"})
 def test_any_values(values: dict[str, str]) -> None:
     pieces = (f"{name}={value}\0".encode("utf-8", "surrogatepass") for name, value in values.items())
     takes(b"ip=10.77.0.173\0" + b"".join(pieces))

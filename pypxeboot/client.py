@@ -97,6 +97,9 @@ def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool
         return _boot(order, channel, parent, raw_frames)
     except Closed:
         return 1
+    except PxeBootError as why:  # before there was anything to boot from
+        channel.send(Failure(type(why).__name__, why.message, why.hint, (), ()))
+        return why.code
     except Exception as why:
         log.error("the client process failed: %s: %s", type(why).__name__, printable(str(why)))
         log.debug("where it failed", exc_info=True)

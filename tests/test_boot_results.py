@@ -262,6 +262,7 @@ def test_an_error_has_no_result(site: Site, form: str) -> None:
         ("--mac", MAC, "--bridge", "a/b"),
         (*BASE, "--no-such-option"),
         (*BASE, "--output-format", "nosuch"),
+        (*BASE, "--arch", "sparc"),
     ],
     ids=[
         "no-mac",
@@ -271,6 +272,7 @@ def test_an_error_has_no_result(site: Site, form: str) -> None:
         "bad-bridge",
         "unknown-option",
         "unknown-format",
+        "unknown-arch",
     ],
 )
 def test_wrong_usage(site: Site, args: tuple[str, ...]) -> None:

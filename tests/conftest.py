@@ -21,10 +21,11 @@ from ground import Site, kernels, net, tools  # noqa: E402 - after the line abov
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# New examples are for those who work on the code; a change of something else must not fail by one.
-hypothesis.settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    hypothesis.settings.load_profile("ci")
+# New examples are for those who work on the code; a change of something else must not fail by one. And how
+# long an example took says more about the machine than about the code.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

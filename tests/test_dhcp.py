@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import time
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
+import effort
 import pytest
 from dhcp_peers import ADDRESS, BAD_ADDRESSES, ESCAPES, MAGIC, SERVER, ip, message, option, standard
 from hypothesis import example, given, settings
@@ -89,17 +89,12 @@ def test_4_an_optional_one_of_wrong_length_is_dropped_alone(code: int, value: by
 
 
 def test_5_empty_options_cost_nothing() -> None:
-    flood = message(
-        b"".join(bytes((code, 0)) for code in itertools.islice(itertools.cycle(range(1, 51)), 700))
-    )
-    best = min(_seconds(flood) for _ in range(5))
-    assert best < 0.001
+    def work(count: int) -> int:
+        codes = itertools.islice(itertools.cycle(range(1, 51)), count)
+        flood = message(b"".join(bytes((code, 0)) for code in codes))
+        return effort.lines(lambda: decode(flood))
 
-
-def _seconds(data: bytes) -> float:
-    begin = time.perf_counter()
-    decode(data)
-    return time.perf_counter() - begin
+    assert work(700) < 2.2 * work(350) < 2.2 * 25 * 350, "lines of Python, so many for each of them"
 
 
 @pytest.mark.parametrize("value", [b"\0", b"\4", b"\xff", b"", b"\1\1"])
@@ -381,8 +376,7 @@ def test_every_byte_changed() -> None:
 
 
 def check_total(data: bytes) -> None:
-    """A message or BadMessage, a lease or BadMessage; nothing else, and soon."""
-    begin = time.process_time()
+    """A message or BadMessage, a lease or BadMessage; nothing else, whatever comes."""
     try:
         found = decode(data)
         assert isinstance(found, Message)
@@ -393,11 +387,10 @@ def check_total(data: bytes) -> None:
         )
     except BadMessage as why:
         assert str(why).isprintable()
-    assert time.process_time() - begin < 0.25
 
 
 @given(st.binary(max_size=1500))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes(data: bytes) -> None:
     check_total(data)
 
@@ -418,7 +411,7 @@ raw_options = st.lists(
     st.integers(0, 2**32 - 1),
 )
 @example([(119, b"\xc0\x00" * 30)] * 40, b"", b"", b"", 1)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_options(
     pairs: list[tuple[int, bytes]], file: bytes, sname: bytes, tail: bytes, address: int
 ) -> None:

@@ -400,7 +400,7 @@ events = st.tuples(
 
 
 @given(st.lists(events, max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_course_of_events_comes_to_an_end(course: list[tuple[int, str, str, bool, float]]) -> None:
     """Whatever comes: no exception, one result, and an end in bounded time once nothing comes any more."""
     machine, now = client(), 0.0

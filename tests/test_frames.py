@@ -178,7 +178,7 @@ def test_every_truncation() -> None:
 
 
 @given(st.binary(max_size=200), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes(data: bytes, ready: bool) -> None:
     assert taken(data, checksum_ready=ready) is None
 
@@ -187,7 +187,7 @@ def test_any_bytes(data: bytes, ready: bool) -> None:
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 255)), min_size=1, max_size=6),
     st.binary(max_size=700),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_changed_headers_and_any_payload(changes: list[tuple[int, int]], rest: bytes) -> None:
     data = bytearray(frame(PAYLOAD[:20] + rest))
     for at, value in changes:

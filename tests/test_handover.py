@@ -200,7 +200,7 @@ def test_what_xen_cannot_boot(form: str) -> None:
 
 
 @given(st.binary(max_size=60), st.sampled_from(["simple0", "simple", "sxp"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_command_line_is_read_back_or_refused(cmdline: bytes, form: str) -> None:
     try:
         data = xen.render(saying(cmdline), form, None)

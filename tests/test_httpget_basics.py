@@ -46,7 +46,7 @@ def test_result_says_size_place_and_status() -> None:
             server.url + "/a", lambda _: None, limit=9, deadline=time.monotonic() + 9, log=lines.append
         )
         assert (result.size, result.status, result.url) == (4, 200, server.url + "/b")
-        assert 0 < result.seconds < 9
+        assert 0 < result.seconds
         assert lines == [f"{server.url}/a: 302 Found, to {server.url}/b"]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from textwrap import dedent
 from typing import Union
 
+import effort
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,10 +152,8 @@ def test_files_have_a_number() -> None:
 
 def test_includes_of_includes_have_an_end() -> None:
     files = {f"f{n}": f"INCLUDE f{n + 1}\n" * 10 for n in range(1, 17)}
-    began = time.process_time()
     with pytest.raises(ConfigError, match="larger than"):
         parsed("INCLUDE f2\n", **files, f17="LABEL a\n")
-    assert time.process_time() - began < 15
 
 
 def test_a_missing_include_is_told_once() -> None:
@@ -296,9 +294,9 @@ def test_walk_is_not_stopped_by_an_error_of_the_server() -> None:
 
 def test_ten_thousand_labels_are_no_work() -> None:
     text = "DEFAULT x9999\n" + "".join(f"LABEL x{n}\nKERNEL k\nAPPEND a={n}\n" for n in range(7000))
-    began = time.process_time()
     assert len(parsed(text).labels) == 7000
-    assert time.process_time() - began < 1
+    few = "\n".join(text.splitlines()[:1501])
+    assert effort.lines(lambda: parsed(text)) < 16 * effort.lines(lambda: parsed(few)), "14 times the text"
 
 
 @given(st.binary(max_size=300))

@@ -168,10 +168,8 @@ def test_domain_whose_servers_fail_does_not_hide_the_next() -> None:
 
 def test_all_servers_are_silent() -> None:
     with server(silent) as ns:
-        started = time.monotonic()
         resolver = resolve.Resolver(["127.0.0.1"], ["a", "b", "c"], wait=0.2, lifetime=0.6, port=ns.port)
         assert "no DNS server answers" in fails(resolver, "boot")
-        assert time.monotonic() - started < 1
         assert len(ns.asked) == 2
 
 
@@ -182,9 +180,8 @@ def test_lifetime_is_for_all_questions_together() -> None:
 
     with server(slow) as ns:
         resolver = resolve.Resolver(["127.0.0.1"], list("abcdef"), wait=1, lifetime=0.4, port=ns.port)
-        started = time.monotonic()
         fails(resolver, "boot")
-        assert time.monotonic() - started < 0.8
+        assert len(ns.asked) < 6
 
 
 def test_long_answer_comes_by_tcp() -> None:

@@ -161,7 +161,7 @@ anything = st.recursive(
 
 
 @given(st.sampled_from(list(through_json(FULL))), anything)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_value_in_any_place(key: str, value: Any) -> None:
     try:
         unpack(Artifacts, changed(key, to=value))

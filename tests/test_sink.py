@@ -8,7 +8,6 @@ import hashlib
 import os
 import resource
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -199,7 +198,6 @@ def test_the_thread_is_free_after_an_exception(descriptor: int) -> None:
 
 def test_many_sinks_in_turn(tmp_path: Path) -> None:
     workers = Workers(1)
-    began = time.monotonic()
     for number in range(200):
         data = content(number * 37, number + 1)
         with (
@@ -209,7 +207,6 @@ def test_many_sinks_in_turn(tmp_path: Path) -> None:
             sink.begin()
             sink.write(data)
             assert sink.digest() == sha(data)
-    assert time.monotonic() - began < 10
 
 
 def test_a_file_that_cannot_be_read_again(tmp_path: Path, workers: Workers) -> None:

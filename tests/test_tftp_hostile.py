@@ -225,7 +225,7 @@ def test_row22_a_trickle_ends_at_the_deadline(blksize: int) -> None:
 
     started = time.monotonic()
     message, server = fails(script, seconds=0.6, options=tftp.Options())
-    assert "not finished in time" in message and 0.5 < time.monotonic() - started < 1.2
+    assert "not finished in time" in message and 0.5 < time.monotonic() - started < 3
     assert errors(server.talks[0]) == [0]
 
 

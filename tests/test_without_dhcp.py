@@ -151,7 +151,7 @@ def test_a_server_behind_the_gateway(far: Site) -> None:
     given = (*IP, "--server", FAR, "--bootfile", "pxelinux.0")
     check_simple(far, far.boot(*given, "--gateway", SERVER), f"tftp://{FAR}/")
     run = far.boot(*given, "--timeout", "6")
-    assert run.rc != 0 and run.seconds < 9, "there is no way without the gateway"
+    assert run.rc != 0 and run.seconds < 20, "there is no way without the gateway"
 
 
 def test_a_host_route_and_its_gateway(far: Site) -> None:

@@ -82,11 +82,11 @@ def test_not_a_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_one_that_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """All questions together take no longer than one may."""
     assert xenstore._SECONDS <= 5
-    monkeypatch.setattr(xenstore, "_SECONDS", 0.6)
+    monkeypatch.setattr(xenstore, "_SECONDS", 3)
     directory = stand_in(tmp_path / "bin", "exec sleep 30")
     began = time.monotonic()
     assert ask(monkeypatch, directory) == Domain(None, None)
-    assert time.monotonic() - began < 1.1
+    assert time.monotonic() - began < 5.8
 
 
 # Boots as libxl starts them: the number of the domain is in the name of the output file.

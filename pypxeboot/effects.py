@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Optional, TypeVar, Union
 
 from pypxeboot.errors import FetchError, PxeBootError
+from pypxeboot.lease import Lease
 from pypxeboot.menu import Choice, Entry
+from pypxeboot.picture import Picture
 from pypxeboot.url import Location
 
 
@@ -64,7 +66,227 @@ class Log:
     warning: bool = False
 
 
-Effect = Union[Fetch, Load, Log]
+@dataclass(frozen=True)
+class Look:
+    """Is there a terminal, and somebody who may choose? Reply: Terminal of ``picture.py``, or None."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """Paint ``picture`` (None leaves what is there), and wait for a key, ``seconds`` or for ever.
+
+    Reply: :class:`~pypxeboot.picture.Pressed`. Only after a :class:`Look` that found a terminal. The time
+    that passes here does not count against the deadline of the boot.
+    """
+
+    picture: Optional[Picture]
+    seconds: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Print:
+    """Write ``text`` to the terminal, below what is there; without one, to the log. Reply: None.
+
+    Of controls it may hold line feeds and backspaces. A line is over only with its line feed.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """Let ``seconds`` pass, the deadline permitting. Reply: None."""
+
+    seconds: float
+
+
+# What scripts ask for beyond that. A file of any size is *kept*: its bytes stay outside the pure half, which
+# has a number for it until it is dropped.
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is sent with an HTTP request: a method, headers, and the body."""
+
+    method: str = "POST"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Download:
+    """Get a file of any size, in ``seconds`` if given. Reply: :class:`Kept`."""
+
+    location: Location
+    form: Optional[Form] = None
+    seconds: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A kept file, its size and first bytes (1 KiB), and where it came from after redirects.
+
+    ``handle`` is None when it could not be had; then ``error`` says why.
+    """
+
+    handle: Optional[int]
+    size: int = 0
+    head: bytes = b""
+    location: Optional[Location] = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class ReadKept:
+    """Reply: at most ``count`` bytes of a kept file from ``offset``."""
+
+    handle: int
+    offset: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Drop:
+    """The kept file is no longer needed. Reply: None."""
+
+    handle: int
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Reply: the hexadecimal digest of a kept file by ``algorithm`` (of :mod:`hashlib`)."""
+
+    handle: int
+    algorithm: str
+
+
+@dataclass(frozen=True)
+class Unpack:
+    """Decompress a kept gzip or zlib file into another one. Reply: :class:`Kept`."""
+
+    handle: int
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Check the detached CMS signature of a kept file, by ``signer`` if given.
+
+    Reply: text that is empty if it is good, else says what is wrong.
+    """
+
+    handle: int
+    signature: int
+    signer: str = ""
+
+
+@dataclass(frozen=True)
+class Identify:
+    """What a kept file is. Reply: ``format`` of :class:`pypxeboot.kernel.Info`, or None if no kernel."""
+
+    handle: int
+
+
+@dataclass(frozen=True)
+class Assemble:
+    """Make the files of an entry of kept ones: the kernel, and one ramdisk of ``parts`` in order.
+
+    A part is a kept file or bytes in between (padding, cpio headers). Reply: :class:`Loaded`. ``entry``
+    names where they came from.
+    """
+
+    entry: Entry
+    kernel: int
+    parts: tuple[Union[int, bytes], ...]
+    modules: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Configure:
+    """Give the guest's interface another address, by hand. Reply: text, empty or why not."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True)
+class Redhcp:
+    """DHCP once more, with ``options`` in place of those sent before, within ``seconds``.
+
+    The interface is configured then. Reply: :class:`Leased`.
+    """
+
+    options: tuple[tuple[int, bytes], ...] = ()
+    seconds: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Leased:
+    """The lease, or None and why not."""
+
+    lease: Optional[Lease]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Vlan:
+    """Make (or with ``remove`` take away) a VLAN on the guest's interface. Reply: text, empty or why not."""
+
+    tag: int
+    remove: bool = False
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Resolve a host name in the guest's network. Reply: :class:`Found`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """Addresses in text, none with an ``error``."""
+
+    addresses: tuple[str, ...]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Echo requests to ``host``, one a second. Reply: how many of ``count`` were answered."""
+
+    host: str
+    count: int
+    size: int = 56
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Now:
+    """Reply: seconds since 1970."""
+
+
+Effect = Union[
+    Fetch,
+    Load,
+    Log,
+    Look,
+    Show,
+    Print,
+    Sleep,
+    Download,
+    ReadKept,
+    Drop,
+    Digest,
+    Unpack,
+    Verify,
+    Identify,
+    Assemble,
+    Configure,
+    Redhcp,
+    Vlan,
+    Lookup,
+    Ping,
+    Now,
+]
 Loader = Generator[Effect, Any, Choice]
 
 T = TypeVar("T")

@@ -1,0 +1,70 @@
+"""What a menu looks like at one moment, apart from any terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of the menu. ``hotkey`` is the index in ``text`` of the character that is one, None without."""
+
+    text: str
+    hotkey: Optional[int] = None
+    selectable: bool = True
+    mark: str = ""
+    indent: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Numbers of MENU WIDTH, MARGIN, ROWS and so on; negative rows count from the bottom of the screen."""
+
+    width: Optional[int] = None
+    margin: int = 10
+    password_margin: int = 3
+    rows: int = 12
+    tab_row: int = 18
+    command_row: int = 18
+    end_row: int = -1
+    password_row: int = 11
+    timeout_row: int = 20
+    help_row: int = 22
+    help_end_row: int = -1
+    hshift: int = 0
+    vshift: int = 0
+    hidden_row: int = -2
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that is being typed: its text, and where the cursor stands in it."""
+
+    text: str
+    cursor: int
+
+
+@dataclass(frozen=True)
+class View:
+    """One moment of a menu.
+
+    ``selected`` is an index of ``items``. ``hint`` is the line below the box ("Press [Tab] to edit options"),
+    ``countdown`` the one about the timeout, ``help`` the lines about the selected item. ``command`` is the
+    command line while it is edited; ``password`` the number of characters typed while one is asked for, with
+    ``prompt`` as its heading. ``hidden`` shows the countdown alone. ``colours`` maps the elements of MENU
+    COLOR (``title``, ``sel``, ``border`` ...) to SGR parameters that the configuration asks for.
+    """
+
+    title: str
+    items: tuple[Item, ...]
+    selected: int = 0
+    hint: str = ""
+    countdown: str = ""
+    help: tuple[str, ...] = ()
+    command: Optional[Line] = None
+    password: Optional[int] = None
+    prompt: str = ""
+    hidden: bool = False
+    layout: Layout = field(default_factory=Layout)
+    colours: tuple[tuple[str, str], ...] = ()

@@ -67,6 +67,16 @@ class Ramdisk:
 
 
 @dataclass(frozen=True)
+class DeviceTree:
+    """A device tree for the kernel."""
+
+    url: str
+    path: Optional[str] = None
+    size: Optional[int] = None
+    sha256: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class ModuleFile:
     """A multiboot module."""
 
@@ -74,6 +84,7 @@ class ModuleFile:
     path: Optional[str]
     size: Optional[int]
     cmdline: str
+    sha256: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,7 @@ class Artifacts:
     seconds: Seconds
     warnings: tuple[str, ...]
     entries: tuple[ListedEntry, ...] = ()
+    dtb: Optional[DeviceTree] = None
 
 
 @dataclass(frozen=True)

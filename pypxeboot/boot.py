@@ -201,7 +201,8 @@ class Pipeline:
         """What came of it, as the host side and the JSON result have it."""
         entry, files = choice.entry, self.downloads.files
         boots = entry.action is Action.BOOT and not self.plan.list_entries
-        planned = tuple(InitrdFile(str(location)) for location in entry.initrds)
+        parts = (*entry.initrds, *(packed.location for packed in entry.packed))
+        planned = tuple(InitrdFile(str(location)) for location in parts)
         return Artifacts(
             action=entry.action,
             lease=None if self.plan.static is not None else _lease_report(lease),
@@ -218,6 +219,7 @@ class Pipeline:
             seconds=seconds,
             warnings=tuple(self.warnings),
             entries=_listed(choice) if self.plan.list_entries else (),
+            dtb=(files.dtb or self.downloads.planned_dtb(entry)) if boots else None,
         )
 
 

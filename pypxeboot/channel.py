@@ -53,7 +53,7 @@ class Configure:
 
 @dataclass(frozen=True)
 class OpenOutput:
-    """Client to host: give me a file to write. ``kind`` is kernel, ramdisk or module."""
+    """Client to host: give me a file to write. ``kind`` is kernel, ramdisk, module or dtb."""
 
     kind: str
 

@@ -31,11 +31,16 @@ class Configure:
 
 @dataclass(frozen=True)
 class Linux:
-    """linux.c32: a kernel, its command line, and its initrds."""
+    """linux.c32: a kernel, its command line, its initrds, and perhaps a device tree.
+
+    ``packed`` are files to be wrapped into the ramdisk, as pairs: the file, and its path in the guest.
+    """
 
     kernel: str
     cmdline: str
     initrds: tuple[str, ...]
+    packed: tuple[tuple[str, str], ...] = ()
+    dtb: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,12 @@ Plan = Union[Menu, Run, Configure, Linux, Multiboot, Chain, End, Nothing]
 
 # Modules that show something and return to the prompt.
 _INFORMATION = frozenset(
-    "cat cpuid cpuidtest cptime debug dir disk display dmi_chain dmitest elf ethersel gpxecmd hdt".split()
-    + "hello hexdump host kbdmap kontron_wdt ls meminfo pcitest pmload prdhcp rosh sysdump vesainfo".split()
+    "cat cpuid cpuidtest cptime debug dir disk display dmi_chain dmitest elf ethersel hdt".split()
+    + "hello hexdump host kbdmap kontron_wdt ls meminfo pcitest pmload prdhcp pwd rosh sysdump".split()
+    + "vesainfo vpdtest zzjson".split()
 )
-_PXECHN_VALUES = "cfoprt"
+# pxechn.c32's options that take a value; -h, -n, -N, -r, -S, -u, -w and -W take none.
+_PXECHN_VALUES = "cfgopt"
 
 
 def interpret(module: str, arguments: str, arch: str) -> Plan:
@@ -154,17 +161,29 @@ def _configure(words: Sequence[str]) -> Plan:
 
 
 def _linux(words: Sequence[str]) -> Plan:
-    """``[-dhcpinfo] kernel arguments``; the last ``initrd=`` counts, and every ``initrd+=`` after it."""
+    """``[-dhcpinfo] kernel arguments``; the last ``initrd=`` counts, then every ``initrd+=``, then every
+    ``initrdfile=file[@path]``; of device trees the kernel takes the last.
+    """
     at = next((n for n, word in enumerate(words) if not word.startswith("-")), len(words))
     if any(word != "-dhcpinfo" for word in words[:at]):
         return Nothing(f"does not know the option {words[at - 1]}")
     if at == len(words):
         return Nothing("was given no kernel")
     line = [f"BOOT_IMAGE={words[at]}", *words[at + 1 :]]
-    lists = [word[7:] for word in line if word.startswith("initrd=")][-1:]
-    lists += [word[8:] for word in line if word.startswith("initrd+=")]
+    lists = [*_values(line, "initrd=")[-1:], *_values(line, "initrd+=")]
     initrds = tuple(name for names in lists for name in names.split(","))
-    return Linux(words[at], " ".join(line), initrds)
+    packed = tuple(_packed(name) for names in _values(line, "initrdfile=") for name in names.split(","))
+    return Linux(words[at], " ".join(line), initrds, packed, next(iter(_values(line, "dtb=")[::-1]), None))
+
+
+def _values(line: Sequence[str], key: str) -> list[str]:
+    return [word[len(key) :] for word in line if word.startswith(key)]
+
+
+def _packed(name: str) -> tuple[str, str]:
+    """``file@path``; without a path "forget the source path" (com32/modules/linux.c)."""
+    file, _mark, path = name.partition("@")
+    return file, path or file.rpartition("/")[2]
 
 
 def _mboot(words: Sequence[str]) -> Plan:
@@ -178,16 +197,25 @@ def _mboot(words: Sequence[str]) -> Plan:
 
 
 def _pxechn(words: Sequence[str]) -> Plan:
-    """``file -c config -p prefix ...``: options may stand anywhere (doc/pxechn.txt)."""
+    """``file -c config -p prefix -o 210.s=prefix ...``: options may stand anywhere (doc/pxechn.txt)."""
     values: dict[str, str] = {}
     names = []
     rest = iter(words)
     for word in rest:
         if len(word) > 1 and word[0] == "-" and word[1] in _PXECHN_VALUES:
-            values[word[1]] = word[2:] or next(rest, "")
+            letter, value = word[1], word[2:] or next(rest, "")
+            number, mark, text = value.partition(".s=")
+            if letter == "o" and mark:
+                letter = {"209": "c", "210": "p"}.get(number, letter)
+                value = text
+            values[letter] = value
         elif not word.startswith("-"):
             names.append(word)
     return Chain(names[0], values.get("c"), values.get("p")) if names else Nothing("was given no file")
+
+
+def _needs_firmware(words: Sequence[str]) -> Plan:
+    return Nothing("works through a BIOS, and a guest without firmware has none")
 
 
 _HANDLERS: dict[str, Callable[[Sequence[str]], Plan]] = {
@@ -206,4 +234,7 @@ _HANDLERS: dict[str, Callable[[Sequence[str]], Plan]] = {
     "chain": lambda words: End("localboot"),
     "reboot": lambda words: End("reboot"),
     "poweroff": lambda words: End("poweroff"),
+    "sanboot": _needs_firmware,
+    "sdi": _needs_firmware,
+    "gpxecmd": _needs_firmware,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import threading
@@ -11,10 +12,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Optional
 
-from pypxeboot import kernel
-from pypxeboot.artifacts import InitrdFile, KernelFile, ModuleFile, Ramdisk
+from pypxeboot import cpio, kernel
+from pypxeboot.artifacts import DeviceTree, InitrdFile, KernelFile, ModuleFile, Ramdisk
 from pypxeboot.config import Limits
-from pypxeboot.errors import NotFound
+from pypxeboot.errors import NotFound, Refused
 from pypxeboot.fetch import Fetcher
 from pypxeboot.menu import Entry
 from pypxeboot.sink import FileSink
@@ -24,11 +25,17 @@ from pypxeboot.workers import Workers
 
 log = logging.getLogger(__name__)
 
-_INITRD_ALIGN = 4  # PXELINUX pads every initrd but the last to this (initramfs_archive.c)
+_INITRD_ALIGN = cpio.ALIGN  # PXELINUX pads every initrd but the last to this (initramfs_archive.c)
 
+# A file that is wrapped into the ramdisk is held in memory, since its size stands in front of it. They are
+# configurations and keys.
+_PACKED_LIMIT = 64 << 20
+_DTB_LIMIT = 2 << 20  # U-Boot leaves about as much room; real ones have less than 200 KiB
+_DTB_MAGIC = b"\xd0\x0d\xfe\xed"
 
-# Threads that a download needs: one fetches initrds beside the kernel, and each file has one that hashes it.
-THREADS = 3
+# Threads that a download needs: one fetches initrds beside the kernel, and each file has one that hashes it:
+# of kernel, ramdisk, and a module or device tree, one at a time.
+THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -39,13 +46,14 @@ class Files:
     initrds: tuple[InitrdFile, ...] = ()
     ramdisk: Optional[Ramdisk] = None
     modules: tuple[ModuleFile, ...] = ()
+    dtb: Optional[DeviceTree] = None
 
 
 @dataclass
 class Downloads:
     """Loads entries.
 
-    ``open_output`` gives a descriptor for a kind (kernel, ramdisk, module) of output file.
+    ``open_output`` gives a descriptor for a kind (kernel, ramdisk, module, dtb) of output file.
     """
 
     fetcher: Fetcher
@@ -74,13 +82,14 @@ class Downloads:
             kernel_sink = sinks.enter_context(FileSink(self.open_output("kernel"), self.workers.start))
             beside: Optional[Callable[[], Optional[BaseException]]] = None
             initrds: list[InitrdFile] = []
-            if entry.initrds:
+            if entry.initrds or entry.packed:
                 descriptor = self.open_output("ramdisk")
                 ramdisk_sink = sinks.enter_context(FileSink(descriptor, self.workers.start, given_up))
-                beside = self.workers.start(lambda: initrds.extend(self._joined(entry.initrds, ramdisk_sink)))
+                beside = self.workers.start(lambda: initrds.extend(self._joined(entry, ramdisk_sink)))
             try:
                 loaded = self._kernel(location, entry.cmdline, kernel_sink)
                 modules = self._modules(entry)
+                dtb = None if entry.dtb is None else self._dtb(entry.dtb)
             except BaseException:
                 given_up.set()
                 if beside is not None:
@@ -92,7 +101,7 @@ class Downloads:
                 if failure is not None:
                     raise failure
                 ramdisk = Ramdisk(None, ramdisk_sink.size, ramdisk_sink.digest_of_all())
-            return Files(loaded, tuple(initrds), ramdisk, modules)
+            return Files(loaded, tuple(initrds), ramdisk, modules, dtb)
 
     def _kernel(self, location: Location, cmdline: str, sink: FileSink) -> KernelFile:
         size, digest = self.fetcher.into(location, sink, self.limits.kernel)
@@ -108,14 +117,20 @@ class Downloads:
         log.info("kernel %s: %s, sha256 %s", printable(str(location)), info.format, digest)
         return KernelFile(str(location), None, size, digest, info.format, info.boots)
 
-    def _joined(self, locations: tuple[Location, ...], sink: FileSink) -> list[InitrdFile]:
+    def _joined(self, entry: Entry, sink: FileSink) -> list[InitrdFile]:
         files: list[InitrdFile] = []
-        for location in locations:
+        for location in entry.initrds:
             sink.pad(_INITRD_ALIGN)
             size, digest = self.fetcher.into(location, sink, self.limits.ramdisk - sink.size)
             _not_empty(location, size)
             log.info("initrd %s: sha256 %s", printable(str(location)), digest)
             files.append(InitrdFile(str(location), size, digest))
+        for packed in entry.packed:
+            sink.pad(_INITRD_ALIGN)
+            data = self.fetcher.small(packed.location, min(_PACKED_LIMIT, self.limits.ramdisk - sink.size))
+            _not_empty(packed.location, len(data))
+            sink.write(cpio.wrapping(encode(packed.path), len(data)) + data)
+            files.append(InitrdFile(str(packed.location), len(data), hashlib.sha256(data).hexdigest()))
         if len(files) > 1:
             log.info("ramdisk: %d initrds joined, %s", len(files), size_text(sink.size))
         return files
@@ -124,9 +139,17 @@ class Downloads:
         modules: list[ModuleFile] = []
         for module in entry.modules:
             with FileSink(self.open_output("module"), self.workers.start) as sink:
-                size, _digest = self.fetcher.into(module.location, sink, self.limits.ramdisk)
-            modules.append(ModuleFile(str(module.location), None, size, module.cmdline))
+                size, digest = self.fetcher.into(module.location, sink, self.limits.ramdisk)
+            _not_empty(module.location, size)
+            modules.append(ModuleFile(str(module.location), None, size, module.cmdline, digest))
         return tuple(modules)
+
+    def _dtb(self, location: Location) -> DeviceTree:
+        with FileSink(self.open_output("dtb"), self.workers.start) as sink:
+            size, digest = self.fetcher.into(location, sink, _DTB_LIMIT)
+            if os.pread(sink.descriptor, len(_DTB_MAGIC), 0) != _DTB_MAGIC:
+                raise Refused(f"{printable(str(location))} is not a device tree")
+        return DeviceTree(str(location), None, size, digest)
 
     @staticmethod
     def planned_kernel(entry: Entry) -> Optional[KernelFile]:
@@ -137,6 +160,11 @@ class Downloads:
     def planned_modules(entry: Entry) -> tuple[ModuleFile, ...]:
         """The modules of an entry that is not downloaded."""
         return tuple(ModuleFile(str(item.location), None, None, item.cmdline) for item in entry.modules)
+
+    @staticmethod
+    def planned_dtb(entry: Entry) -> Optional[DeviceTree]:
+        """The device tree of an entry that is not downloaded."""
+        return None if entry.dtb is None else DeviceTree(str(entry.dtb))
 
 
 def _not_empty(location: Location, size: int) -> None:

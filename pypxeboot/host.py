@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
-_KINDS = ("kernel", "ramdisk", "module")
+_KINDS = ("kernel", "ramdisk", "module", "dtb")
 
 
 class BootFailed(Exception):
@@ -253,6 +253,7 @@ class _Session:
     def _published(self, artifacts: Artifacts) -> Artifacts:
         """Give the files of the result their names, after a look at whether they are what the client says."""
         kernel, ramdisk, modules = artifacts.kernel, artifacts.ramdisk, artifacts.modules
+        dtb = artifacts.dtb
         if artifacts.action is not Action.BOOT or kernel is None or kernel.size is None:
             return artifacts
         kernel = replace(kernel, path=self._publish("kernel", 0, kernel.size))
@@ -262,7 +263,9 @@ class _Session:
             replace(module, path=self._publish("module", index, module.size or 0))
             for index, module in enumerate(modules)
         )
-        return replace(artifacts, kernel=kernel, ramdisk=ramdisk, modules=modules)
+        if dtb is not None and dtb.size is not None:
+            dtb = replace(dtb, path=self._publish("dtb", 0, dtb.size))
+        return replace(artifacts, kernel=kernel, ramdisk=ramdisk, modules=modules, dtb=dtb)
 
     def _publish(self, kind: str, index: int, size: int) -> str:
         files = self._files[kind]

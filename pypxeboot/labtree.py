@@ -6,6 +6,8 @@ import struct
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
+from pypxeboot.cpio import ALIGN, DIRECTORY, EXECUTABLE, PLAIN, header
+
 _MENU = """\
 # Made by pypxeboot-lab.
 UI menu.c32
@@ -92,19 +94,11 @@ def stub_kernel() -> bytes:
 
 
 def cpio(members: list[Member]) -> bytes:
-    """An archive in the format of initrds (newc.
-
-    Documentation/driver-api/early-userspace/buffer-format.rst).
-    """
+    """An archive of ``members``."""
     out = bytearray()
     for number, member in enumerate([*members, Member("TRAILER!!!", b"")], 1):
         data = member.data or b""
-        mode = 0o40755 if member.data is None else 0o100755 if member.executable else 0o100644
-        name = member.name.encode() + b"\0"
-        # ino, mode, uid, gid, nlink, mtime, filesize, devmajor, devminor, rdevmajor, rdevminor, namesize,
-        # check
-        fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
-        out += b"070701" + b"".join(b"%08X" % value for value in fields) + name
-        out += bytes(-len(out) % 4) + data
-        out += bytes(-len(out) % 4)
+        mode = DIRECTORY if member.data is None else EXECUTABLE if member.executable else PLAIN
+        out += header(member.name.encode(), mode, len(data), number) + data
+        out += bytes(-len(out) % ALIGN)
     return bytes(out)

@@ -15,7 +15,7 @@ from pypxeboot.effects import Load, Loaded, Loader, Log, Steps
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
-from pypxeboot.menu import Action, Choice, Entry, Menu, Module, Reason
+from pypxeboot.menu import Action, Choice, Entry, Menu, Module, Packed, Reason
 from pypxeboot.pxe import BootSource, Kind, chained, kind_of_name
 from pypxeboot.pxelinux import Files, parse, walk
 from pypxeboot.syslinux import SPACE, Config, Do, Label, split
@@ -252,10 +252,13 @@ class _Loader:
         cmdline: str,
         reason: Reason,
         modules: tuple[str, ...] = (),
+        extra: Optional[com32.Linux] = None,
     ) -> Steps[Optional[Choice]]:
-        """Have the files of an entry loaded."""
+        """Have the files of an entry loaded; ``extra`` has those that linux.c32 alone knows."""
         try:
             entry = self._entry(label, kernel, initrds, cmdline, modules)
+            if extra is not None:
+                entry = self._with(entry, extra)
         except ConfigError as error:
             where = _shown(label, kernel)
             return self._fail(ConfigError(f"{where}: {error.message}", hint=error.hint))
@@ -289,6 +292,10 @@ class _Loader:
             title="" if label is None else label.plain_title,
         )
 
+    def _with(self, entry: Entry, plan: com32.Linux) -> Entry:
+        packed = tuple(Packed(self._files.locate(name), path) for name, path in plan.packed)
+        return replace(entry, packed=packed, dtb=None if plan.dtb is None else self._files.locate(plan.dtb))
+
     def _module(
         self, word: str, words: str, reason: Reason, label: Optional[Label]
     ) -> Steps[Optional[Choice]]:
@@ -303,7 +310,8 @@ class _Loader:
             return (yield from self._configure(plan.name, plan.directory, reason))
         if isinstance(plan, com32.Linux):
             cmdline = joined(plan.cmdline, self._user_append)
-            return (yield from self._try(label, plan.kernel, list(plan.initrds), cmdline, reason))
+            initrds = list(plan.initrds)
+            return (yield from self._try(label, plan.kernel, initrds, cmdline, reason, extra=plan))
         if isinstance(plan, com32.Multiboot):
             first, rest = plan.images[0], plan.images[1:]
             return (yield from self._try(label, first, [], joined(first, self._user_append), reason, rest))

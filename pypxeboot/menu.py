@@ -40,10 +40,19 @@ class Module:
 
 
 @dataclass(frozen=True)
+class Packed:
+    """A file that goes into the ramdisk behind the initrds, in a cpio archive, as ``path``."""
+
+    location: Location
+    path: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """One thing to boot, all names resolved.
 
-    ``cmdline`` is text of :func:`pypxeboot.text.decode`; ``kernel`` is set when ``action`` is BOOT.
+    ``cmdline`` is text of :func:`pypxeboot.text.decode`; ``kernel`` is set when ``action`` is BOOT. ``dtb``
+    is a device tree for the kernel.
     """
 
     label: Optional[str]
@@ -53,6 +62,8 @@ class Entry:
     cmdline: str = ""
     modules: tuple[Module, ...] = ()
     title: str = ""
+    packed: tuple[Packed, ...] = ()
+    dtb: Optional[Location] = None
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,22 @@ import hashlib
 import io
 import os
 import resource
+import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Optional, Union
 
 import pytest
 
-from pypxeboot import fetch
+from pypxeboot import cpio, fetch
 from pypxeboot.config import Limits
 from pypxeboot.download import Downloads
 from pypxeboot.errors import Aborted, FetchError, NotFound, PxeBootError, Refused
 from pypxeboot.fetch import MAX_REQUESTS, Fetcher, Progress
-from pypxeboot.menu import Action, Entry, Module
+from pypxeboot.menu import Action, Entry, Module, Packed
 from pypxeboot.sink import FileSink
 from pypxeboot.url import Location, parse
 from pypxeboot.workers import Workers
@@ -316,6 +318,39 @@ def test_entry_with_all_its_files(outputs: Outputs) -> None:
     ]
     assert [(module.size, module.cmdline) for module in files.modules] == [(6, "m x=1")]
     assert loading.seconds > 0
+
+
+DTB = b"\xd0\x0d\xfe\xed and the rest"
+
+
+def test_files_are_wrapped_behind_the_initrds(outputs: Outputs, tmp_path: Path) -> None:
+    loading = downloads({**SITE, "c": b"configuration"}, outputs)
+    packed = (Packed(at("c"), "/etc/my//site.cfg"), Packed(at("m"), "m"))
+    loading.load(replace(entry("k", "i1"), packed=packed))
+    ramdisk = outputs.content("ramdisk")
+    assert ramdisk.startswith(b"INITRD-ONE\n\0" + b"070701")
+    (tmp_path / "in").mkdir()
+    done = subprocess.run(
+        ["busybox", "cpio", "-idv"],
+        input=ramdisk[12:] + bytes(-len(ramdisk) % 4) + cpio.header(b"TRAILER!!!", 0, 0, 0),
+        cwd=tmp_path / "in",
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode().split() == ["etc", "etc/my", "etc/my//site.cfg", "m"]
+    assert (tmp_path / "in/etc/my/site.cfg").read_bytes() == b"configuration"
+    assert (tmp_path / "in/m").read_bytes() == b"module"
+    assert [item.url.rpartition("/")[2] for item in loading.files.initrds] == ["i1", "c", "m"]
+    assert loading.files.ramdisk is not None and loading.files.ramdisk.size == len(ramdisk)
+
+
+def test_a_device_tree_is_one(outputs: Outputs) -> None:
+    loading = downloads({**SITE, "t": DTB}, outputs)
+    loading.load(replace(entry("k", "i1", "i2"), dtb=at("t")))
+    assert outputs.content("dtb") == DTB and loading.files.dtb is not None
+    assert loading.files.dtb.sha256 == hashlib.sha256(DTB).hexdigest()
+    with pytest.raises(Refused, match="not a device tree"):
+        loading.load(replace(entry("k"), dtb=at("m")))
 
 
 def test_entry_without_initrd_has_no_ramdisk(outputs: Outputs) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pypxeboot.artifacts import (
     Artifacts,
+    DeviceTree,
     InitrdFile,
     KernelFile,
     LeaseReport,
@@ -263,6 +264,12 @@ def test_qemu_modules() -> None:
         qemu.render(replace(MULTIBOOT, modules=(ModuleFile("u", "/d/m", 3, "m a\0b"),)), GUEST, None)
 
 
+def test_qemu_device_tree() -> None:
+    argv = words(replace(BOOT, dtb=DeviceTree("u", "/d/t", 1, "0")), replace(GUEST, arch="arm64"))
+    assert after(argv, "-dtb") == "/d/t"
+    assert "-dtb" not in words(replace(BOOT, dtb=DeviceTree("u")))
+
+
 def test_qemu_without_a_download_or_a_machine() -> None:
     with pytest.raises(HandoverError):
         qemu.render(PLANNED, GUEST, None)
@@ -274,7 +281,7 @@ def test_qemu_without_a_download_or_a_machine() -> None:
 
 KEYS: dict[str, list[str]] = {
     "": (
-        "schema action guest lease loader config label reason kernel initrds ramdisk modules cmdline "
+        "schema action guest lease loader config label reason kernel initrds ramdisk modules dtb cmdline "
         "requests seconds warnings"
     ).split(),
     "guest": "mac uuid arch".split(),
@@ -282,14 +289,16 @@ KEYS: dict[str, list[str]] = {
     "kernel": "url path size sha256 format boots".split(),
     "initrds": "url size sha256".split(),
     "ramdisk": "path size sha256".split(),
-    "modules": "url path size cmdline".split(),
+    "modules": "url path size cmdline sha256".split(),
+    "dtb": "url path size sha256".split(),
     "requests": "url result bytes seconds".split(),
     "seconds": "total link dhcp config download".split(),
 }
 
 
 def test_json_keys_at_every_level() -> None:
-    whole = json.loads(report.render(replace(BOOT, modules=MULTIBOOT.modules), GUEST))
+    everything = replace(BOOT, modules=MULTIBOOT.modules, dtb=DeviceTree("u", "/d/t", 1, "0"))
+    whole = json.loads(report.render(everything, GUEST))
     assert whole["schema"] == 1
     for name, keys in KEYS.items():
         value: Any = whole[name] if name else whole

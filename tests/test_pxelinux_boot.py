@@ -179,9 +179,22 @@ INITRDS = "a initrd=x initrd=y,z initrd+=w"
         ("ifplop", "-x -- b c", Run("b c")),
         ("ifmemdsk", "a", Run("")),
         ("whichsys", "-iso- a -pxe- b x -sys- c", Run("b x")),
+        (
+            "linux",
+            "k initrdfile=a/b,c@/etc/c dtb=t quiet initrdfile=d@",
+            Linux(
+                "k",
+                "BOOT_IMAGE=k initrdfile=a/b,c@/etc/c dtb=t quiet initrdfile=d@",
+                (),
+                (("a/b", "b"), ("c", "/etc/c"), ("d", "d")),
+                "t",
+            ),
+        ),
         ("linux", f"-dhcpinfo k {INITRDS}", Linux("k", f"BOOT_IMAGE=k {INITRDS}", ("y", "z", "w"))),
         ("mboot", "-solaris x a --- k b --- i", Multiboot(("x a", "k b", "i"))),
         ("pxechn", "-c x -w f -pp/", Chain("f", "x", "p/")),
+        ("pxechn", "f -o 209.s=x -t 5 -o 210.s=p/ -o 15.s=d.example -S -W", Chain("f", "x", "p/")),
+        ("pxechn", "-r 10.77.0.3::f", Chain("10.77.0.3::f", None, None)),
         ("chain", "hd0 1", End("localboot")),
         ("reboot", "-w", End("reboot")),
         ("poweroff", "", End("poweroff")),
@@ -194,7 +207,7 @@ def test_com32_modules(module: str, words: str, plan: Plan) -> None:
 @pytest.mark.parametrize(
     "module, words",
     [("whichsys", "-iso- a"), ("ifcpu", "64"), ("config", ""), ("linux", "-x k"), ("linux", "-dhcpinfo")]
-    + [("mboot", "a --- --- b"), ("mboot", ""), ("pxechn", "-c x"), ("ls", ""), ("lua", "x")],
+    + [("mboot", "a --- --- b"), ("mboot", ""), ("pxechn", "-c x"), ("ls", ""), ("sanboot", "")],
 )
 def test_com32_modules_that_boot_nothing(module: str, words: str) -> None:
     assert isinstance(interpret(module, words, "x86_64"), Nothing)

@@ -54,6 +54,8 @@ def _boot(artifacts: Artifacts) -> list[str]:
         words += ["-initrd", ",".join(module.replace(",", ",,") for module in modules)]
     elif ramdisk is not None and ramdisk.path is not None:
         words += ["-initrd", ramdisk.path]
+    if artifacts.dtb is not None and artifacts.dtb.path is not None:
+        words += ["-dtb", artifacts.dtb.path]
     if artifacts.cmdline:
         words += ["-append", artifacts.cmdline]
     return words

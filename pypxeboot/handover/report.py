@@ -23,13 +23,14 @@ def render(artifacts: Artifacts, guest: Guest) -> bytes:
     """The result of a boot."""
     packed = pack(artifacts)
     identity = {"mac": guest.mac, "uuid": guest.uuid, "arch": guest.arch}
-    keys = "lease loader config label reason kernel initrds ramdisk modules cmdline requests seconds warnings"
+    keys = "lease loader config label reason kernel initrds ramdisk modules dtb cmdline".split()
+    keys += ["requests", "seconds", "warnings"]
     return _dump(
         {
             "schema": SCHEMA,
             "action": packed["action"],
             "guest": identity,
-            **{key: packed[key] for key in keys.split()},
+            **{key: packed[key] for key in keys},
         }
     )
 

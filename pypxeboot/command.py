@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pypxeboot.pxe import Kind, kind_of_name
-from pypxeboot.syslinux import split
+from pypxeboot.words import split
 
 # Types that a directive gives (execute.c). What BOOT, BSS and PXE name runs in real mode, on a BIOS. COMBOOT
 # is dead since 5.00: its word is taken for a file's name.

@@ -14,13 +14,14 @@ from pypxeboot.command import joined, linux_line, type_of, typed
 from pypxeboot.effects import Load, Loaded, Loader, Log, Steps
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.guest import Guest
+from pypxeboot.labels import Config, Do, Label
 from pypxeboot.lease import Lease
 from pypxeboot.menu import Action, Choice, Entry, Menu, Module, Packed, Reason
 from pypxeboot.pxe import BootSource, Kind, chained, kind_of_name
 from pypxeboot.pxelinux import Files, parse, walk
-from pypxeboot.syslinux import SPACE, Config, Do, Label, split
 from pypxeboot.text import encode, printable
 from pypxeboot.url import Location, is_absolute
+from pypxeboot.words import SPACE, split
 
 # "cmdline too long" (execute.c): 2048 with the NUL.
 CMDLINE_LIMIT = 2047

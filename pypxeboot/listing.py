@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from pypxeboot.syslinux import Config, Do, Label
+from pypxeboot.labels import Config, Do, Label
 from pypxeboot.text import printable
 
 # As many labels as a message shows.

@@ -8,11 +8,13 @@ from typing import Optional
 
 from pypxeboot.effects import Log, Steps
 from pypxeboot.errors import ConfigError
+from pypxeboot.labels import Config, Do, Label, Screen
 from pypxeboot.menu import Reason
 from pypxeboot.pxelinux import Files
-from pypxeboot.syslinux import Config, Do, Label, Parser, Screen, split
+from pypxeboot.syslinux import Parser
 from pypxeboot.text import printable
 from pypxeboot.url import Location
+from pypxeboot.words import split
 
 PROGRAMS = frozenset({"menu", "vesamenu", "gfxboot"})
 
@@ -51,14 +53,15 @@ def unattended(config: Config) -> tuple[Command, Screen]:
     waits = waits or entry.position != position
     if screen.ontimeout and not waits and not config.shiftkey:
         return command(config, screen.ontimeout, Reason.ONTIMEOUT), screen
-    for _ in config.screens:
+    seen = {index}
+    while True:
         if entry.do is Do.COMMAND:
             reason = Reason.DEFAULT if config.shiftkey else Reason.TIMEOUT
             return Command(entry, "", Reason.WAITS_FOREVER if waits else reason), screen
-        target = _target(config, entry)
-        if target is None:
+        if entry.submenu is None or entry.submenu in seen or entry.do is Do.EXIT:
             break
-        screen, waits = config.screens[target], True
+        seen.add(entry.submenu)
+        screen, waits = config.screens[entry.submenu], True
         entry = _selectable(screen, screen.default)
     raise ConfigError(
         f"the menu entry {printable(entry.plain_title)!r} under the cursor boots nothing",
@@ -108,13 +111,3 @@ def _selectable(screen: Screen, position: int) -> Label:
         f"the menu {printable(screen.title or screen.tag)!r} has no entry that could be chosen",
         hint="the configuration needs a LABEL",
     )
-
-
-def _target(config: Config, entry: Label) -> Optional[int]:
-    """The menu that opens when ``entry`` is chosen."""
-    if entry.do is Do.SUBMENU:
-        return entry.submenu
-    if entry.do is not Do.GOTO:
-        return None
-    tags = [n for n, screen in enumerate(config.screens) if screen.tag == entry.target]
-    return tags[-1] if tags else None

@@ -8,9 +8,10 @@ from typing import Optional
 from pypxeboot.effects import Fetch, Fetched, Log, Steps
 from pypxeboot.errors import ConfigError, NoBootSource
 from pypxeboot.guest import Guest
+from pypxeboot.labels import Config
 from pypxeboot.lease import Lease
 from pypxeboot.pxe import BootSource, config_names
-from pypxeboot.syslinux import Config, Parser
+from pypxeboot.syslinux import Parser
 from pypxeboot.text import printable
 from pypxeboot.url import Location, resolve
 

@@ -5,110 +5,19 @@ The rules are those of SYSLINUX 6.04 (com32/elflink/ldlinux/readconfig.c, com32/
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
+from pypxeboot import keynames
 from pypxeboot.effects import Log, Steps
 from pypxeboot.errors import ConfigError
-from pypxeboot.text import decode, printable
+from pypxeboot.labels import Config, Do, Label, Said, Screen, folded
+from pypxeboot.text import printable
+from pypxeboot.words import lines, number, split, tenths, unsigned
 
 # "Include nesting 16" (doc/syslinux.txt); 6.x has no limit and runs out of memory.
 INCLUDE_DEPTH = 16
-# fgets() with MAX_LINE 4096: "the rest is read as a new line".
-LINE_LIMIT = 4095
-
-SPACE = "".join(map(chr, range(0x21))) + "\x7f"
-_WORD = re.compile(r"[^\x00-\x20\x7f]*")
-_LINE_END = re.compile(rb"[\0\r\n]")
-_NUMBER = re.compile(r"[\x09-\x0d ]*([+-]?[0-9]{1,18})")
-_UNSIGNED = re.compile(r"[\x09-\x0d ]*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)")
-
-
-class Do(Enum):
-    """What a label does when chosen."""
-
-    COMMAND = "command"
-    SUBMENU = "submenu"
-    GOTO = "goto"
-    EXIT = "exit"
-    QUIT = "quit"
-    HELP = "help"
-    DISABLED = "disabled"
-
-
-@dataclass(frozen=True)
-class Label:
-    """One LABEL, or what a menu has in its place: a submenu (the index of its screen), a separator.
-
-    ``name`` is the first word of the LABEL line, by which the loader finds it; ``line`` all of it, by which
-    menus do; both are None where nothing can name it. ``command`` is what to run: the kernel with its type in
-    front (``.linux vmlinuz``) unless the file's name decides, APPEND, and ``initrd=``.
-    """
-
-    name: Optional[str]
-    line: Optional[str]
-    command: str = ""
-    sysappend: int = 0
-    do: Do = Do.COMMAND
-    target: str = ""
-    submenu: Optional[int] = None
-    title: str = ""
-    help: str = ""
-    hidden: bool = False
-    screen: int = 0
-    position: int = 0
-
-    @property
-    def plain_title(self) -> str:
-        """The title as it is read: without the mark of the hot key."""
-        return self.title.replace("^", "").strip(SPACE)
-
-
-@dataclass(frozen=True)
-class Screen:
-    """A menu or submenu: its entries, and which of them is chosen when nobody chooses.
-
-    ``timeout`` is in tenths of a second, 0 is for ever. ``parent`` is the index of the menu around it.
-    """
-
-    tag: str
-    title: str
-    parent: Optional[int]
-    entries: tuple[Label, ...] = ()
-    default: int = 0
-    timeout: int = 0
-    ontimeout: str = ""
-    onerror: str = ""
-
-
-@dataclass(frozen=True)
-class Config:
-    """A parsed configuration. Times are in tenths of a second; 0 is for ever."""
-
-    labels: tuple[Label, ...]
-    screens: tuple[Screen, ...]
-    start: int = 0
-    default: Optional[str] = None
-    ui: Optional[str] = None
-    ontimeout: str = ""
-    onerror: str = ""
-    prompt: bool = False
-    noescape: bool = False
-    implicit: bool = True
-    allowoptions: bool = True
-    shiftkey: bool = False
-    timeout: int = 0
-    totaltimeout: int = 0
-    sysappend: int = 0
-    by_name: dict[str, Label] = field(default_factory=dict)
-
-    @property
-    def command(self) -> Optional[str]:
-        """What runs when nobody types: UI "takes precedence over" DEFAULT."""
-        return self.default if self.ui is None else self.ui
 
 
 @dataclass
@@ -126,6 +35,10 @@ class _Draft:
     help: str = ""
     do: Do = Do.COMMAND
     target: str = ""
+    submenu: Optional[int] = None
+    password: Optional[str] = None
+    immediate: Optional[bool] = None
+    indent: int = 0
     hidden: bool = False
     disabled: bool = False
     separator: bool = False
@@ -133,8 +46,10 @@ class _Draft:
 
 
 _TYPES = frozenset("localboot kernel linux boot bss pxe fdimage comboot com32 config".split())
-_FLAGS = frozenset("prompt noescape implicit allowoptions".split())
+_FLAGS = frozenset("prompt noescape implicit allowoptions nocomplete".split())
 _HIDDEN = 1
+# A screen's width of blanks: what is indented further cannot be seen.
+_INDENT_LIMIT = 80
 
 
 class Parser:
@@ -150,7 +65,10 @@ class Parser:
         self._labels: list[Label] = []
         self._screens = [Screen(".top", "", None), Screen(".hidden", "", None)]
         self._entries: list[list[Label]] = [[], []]
+        self._hotkeys: list[dict[str, int]] = [{}, {}]
         self._slots = [0, 0]  # where in its parent's entries each submenu stands
+        self._hidden_keys: dict[str, str] = {}
+        self._said: list[Said] = []
         self._here = 0
         self._open: Optional[_Draft] = None
         self._append = ""
@@ -161,19 +79,30 @@ class Parser:
     def config(self) -> Config:
         """What was read so far, as at the end of the last file."""
         self._record()
+        tags = {screen.tag: index for index, screen in enumerate(self._screens)}
+        entries = [tuple(_resolved(entry, tags) for entry in found) for found in self._entries]
         screens = tuple(
-            replace(screen, entries=tuple(entries)) for screen, entries in zip(self._screens, self._entries)
+            replace(screen, entries=entries[index], hotkeys=self._hotkeys[index])
+            for index, screen in enumerate(self._screens)
         )
+        labels = tuple(entries[label.screen][label.position] for label in self._labels)
         by_name: dict[str, Label] = {}
-        for label in self._labels:
+        for label in labels:
             if label.name is not None:
                 by_name.setdefault(label.name, label)  # duplicates: "lookups take the first"
-        return replace(self._config, labels=tuple(self._labels), screens=screens, by_name=by_name)
+        return replace(
+            self._config,
+            labels=labels,
+            screens=screens,
+            by_name=by_name,
+            hidden_keys=self._hidden_keys,
+            said=tuple(self._said),
+        )
 
     def file(self, data: bytes) -> Steps[None]:
         """Read one file and what it includes."""
-        lines = _lines(data)
-        for line in lines:
+        file = lines(data)
+        for line in file:
             word, rest = split(line)
             word = word.lower()
             if word == "menu":
@@ -186,7 +115,7 @@ class Parser:
             elif word == "include":
                 yield from self._include(rest, submenu=self._menu)
             elif word == "text":
-                self._text(lines, help=split(rest)[0].lower() == "help")
+                self._text(file, help=split(rest)[0].lower() == "help")
             else:
                 self._line(word, rest)
 
@@ -212,10 +141,10 @@ class Parser:
         if submenu and tag:
             self._end()
 
-    def _text(self, lines: Iterator[str], help: bool) -> None:
+    def _text(self, file: Iterator[str], help: bool) -> None:
         """TEXT .. ENDTEXT: everything between is text, whatever words it has."""
         text = []
-        for line in lines:
+        for line in file:
             if split(line)[0].lower() == "endtext":
                 break
             text.append(line)
@@ -247,10 +176,10 @@ class Parser:
     def _global_line(self, word: str, rest: str) -> None:
         """What acts globally, inside a LABEL too; an unknown word is ignored in silence."""
         if word == "timeout":
-            self._set(timeout=_tenths(rest))
-            self._config = replace(self._config, timeout=_tenths(rest))
+            self._set(timeout=tenths(rest))
+            self._config = replace(self._config, timeout=tenths(rest))
         elif word == "totaltimeout":
-            self._config = replace(self._config, totaltimeout=_tenths(rest))
+            self._config = replace(self._config, totaltimeout=tenths(rest))
         elif word == "ontimeout":
             self._set(ontimeout=rest)
             self._config = replace(self._config, ontimeout=rest)
@@ -263,6 +192,14 @@ class Parser:
         elif word in _FLAGS:
             flag: dict[str, Any] = {word: number(rest) != 0}
             self._config = replace(self._config, **flag)
+            if word == "allowoptions":
+                self._looks(edit=flag[word])
+        elif word in ("say", "display"):
+            self._said.append(Said(rest, file=word == "display"))
+        else:
+            looks = self._screens[self._here].looks.helped(word, rest)
+            if looks is not None:
+                self._set(looks=looks)
 
     def _label(self, rest: str) -> None:
         self._record()
@@ -271,7 +208,6 @@ class Parser:
         self._open = _Draft(name, rest, kernel, self._config.sysappend)
 
     def _menu_line(self, word: str, rest: str) -> None:
-        draft = self._open
         if word == "begin":
             self._begin(rest)
         elif word == "end":
@@ -285,14 +221,28 @@ class Parser:
         elif word == "onerror":
             self._set(onerror=rest)
             self._config = replace(self._config, onerror=rest)
-        elif word == "shiftkey":
-            self._config = replace(self._config, shiftkey=True)
+        elif word in ("shiftkey", "hidden", "clear"):
+            on: dict[str, Any] = {word: True}
+            self._config = replace(self._config, **on)
+        elif word == "hiddenkey":
+            names, command = split(rest)
+            self._hidden_keys.update(dict.fromkeys(keynames.keys(names), command))
         elif word == "title":
-            self._set(title=rest)
-        elif draft is None:
-            self._submenu_line(word, rest)
+            self._title(rest)
         else:
-            self._label_line(draft, word, rest)
+            self._entry_line(word, rest)
+
+    def _entry_line(self, word: str, rest: str) -> None:
+        """What is about the open label, else about the submenu's own entry, else about the menu."""
+        looks = self._screens[self._here].looks.changed(word, rest)
+        if looks is not None:
+            self._set(looks=looks)
+        elif self._open is not None:
+            self._label_line(self._open, word, rest)
+        elif word in ("immediate", "noimmediate"):
+            self._looks(immediate=word == "immediate")
+        else:
+            self._submenu_line(word, rest)
 
     def _label_line(self, draft: _Draft, word: str, rest: str) -> None:
         if word == "label":
@@ -303,30 +253,55 @@ class Parser:
             draft.hidden = True
         elif word in ("disable", "disabled"):
             draft.disabled = True
+        elif word == "indent":
+            draft.indent = min(abs(number(rest)), _INDENT_LIMIT)
+        elif word == "passwd":
+            draft.password = rest
+        elif word in ("immediate", "noimmediate"):
+            draft.immediate = word == "immediate"
         elif word == "quit":
             draft.do = Do.QUIT
         elif word == "help":
-            draft.do = Do.HELP
+            draft.do, draft.target = Do.HELP, split(rest)[0]
         elif word == "goto":
             draft.do, draft.target = Do.GOTO, rest
         elif word == "exit" and self._screens[self._here].parent is not None:
-            draft.do, draft.target = Do.EXIT, rest
+            draft.do, draft.target, draft.submenu = Do.EXIT, rest, self._screens[self._here].parent
 
     def _submenu_line(self, word: str, rest: str) -> None:
-        """MENU LABEL and MENU DEFAULT where no label is open: they mean the submenu's own entry."""
+        """MENU LABEL, DEFAULT and PASSWD where no label is open: they mean the submenu's own entry."""
         parent = self._screens[self._here].parent
         if parent is None:
             return
         at = self._slots[self._here]
+        entry = self._entries[parent][at]
         if word == "label":
-            self._entries[parent][at] = replace(self._entries[parent][at], title=rest)
+            hotkey = self._claimed(parent, at, rest) or entry.hotkey
+            self._entries[parent][at] = replace(entry, title=rest, hotkey=hotkey)
             if not self._screens[self._here].title:
                 self._set(title=rest.replace("^", ""))
         elif word == "default":
             self._screens[parent] = replace(self._screens[parent], default=at)
+        elif word == "passwd":
+            self._entries[parent][at] = replace(entry, password=rest)
+
+    def _title(self, text: str) -> None:
+        """MENU TITLE: of a submenu, the text of its entry too "if that has none yet"."""
+        screen = self._screens[self._here]
+        self._set(title=text)
+        if screen.parent is not None:
+            entry = self._entries[screen.parent][self._slots[self._here]]
+            if entry.title == screen.tag:
+                self._entries[screen.parent][self._slots[self._here]] = replace(entry, title=text)
+
+    def _claimed(self, screen: int, position: int, title: str) -> str:
+        """The hot key that ``title`` marks, if it is still free there: "first come, first served"."""
+        marked = title.partition("^")[2][:1]
+        key = folded(marked) if marked else ""
+        return key if key and self._hotkeys[screen].setdefault(key, position) == position else ""
 
     def _begin(self, tag: str) -> None:
-        """MENU BEGIN: timeout, ONTIMEOUT and MENU ONERROR "are copied at that moment"."""
+        """MENU BEGIN: looks, timeout, ONTIMEOUT and MENU ONERROR "are copied at that moment"."""
         self._record()
         parent, self._here = self._here, len(self._screens)
         self._slots.append(len(self._entries[parent]))
@@ -334,6 +309,7 @@ class Parser:
         self._entries[parent].append(replace(entry, position=self._slots[-1]))
         self._screens.append(replace(self._screens[parent], tag=tag, title="", parent=parent, default=0))
         self._entries.append([])
+        self._hotkeys.append({})
 
     def _end(self) -> None:
         """MENU END; at top level it does nothing."""
@@ -343,6 +319,9 @@ class Parser:
     def _set(self, **values: Any) -> None:
         self._screens[self._here] = replace(self._screens[self._here], **values)
 
+    def _looks(self, **values: Any) -> None:
+        self._set(looks=replace(self._screens[self._here].looks, **values))
+
     def _record(self) -> None:
         """Close the open label: now, not when it began, the global APPEND counts."""
         draft, self._open = self._open, None
@@ -351,6 +330,8 @@ class Parser:
         screen = _HIDDEN if draft.hidden else self._here
         off = draft.separator or draft.disabled
         title = draft.line if draft.title is None else draft.title
+        position = len(self._entries[screen])
+        immediate = self._screens[self._here].looks.immediate
         label = Label(
             name=None if off else draft.name,
             line=None if off else draft.line,
@@ -358,11 +339,16 @@ class Parser:
             sysappend=draft.sysappend,
             do=Do.DISABLED if off else draft.do,
             target=draft.target,
+            submenu=draft.submenu,
             title="" if draft.separator else title,
             help=draft.help,
             hidden=draft.hidden,
             screen=screen,
-            position=len(self._entries[screen]),
+            position=position,
+            hotkey="" if off or draft.title is None else self._claimed(screen, position, title),
+            indent=draft.indent,
+            password=None if off else draft.password,
+            immediate=immediate if draft.immediate is None else draft.immediate,
         )
         self._entries[screen].append(label)
         self._labels.append(label)
@@ -379,41 +365,9 @@ class Parser:
         return " ".join(parts)
 
 
-def _lines(data: bytes) -> Iterator[str]:
-    """The lines of a file as fgets() and C strings make them: cut at NUL, CR, LF, and at 4095 bytes."""
-    at = 0
-    while at < len(data):
-        end = data.find(b"\n", at, at + LINE_LIMIT)
-        end = min(at + LINE_LIMIT, len(data)) if end < 0 else end + 1
-        yield decode(_LINE_END.split(data[at:end], maxsplit=1)[0])
-        at = end
-
-
-def split(text: str) -> tuple[str, str]:
-    """The first word of ``text``, and what follows the blanks after it, verbatim."""
-    text = text.lstrip(SPACE)
-    word = _WORD.match(text)[0]  # type: ignore[index]
-    return word, text[len(word) :].lstrip(SPACE)
-
-
-def number(text: str) -> int:
-    """``text`` as atoi() reads it: 0 if it is no number."""
-    match = _NUMBER.match(text)
-    return int(match[1]) if match else 0
-
-
-def unsigned(text: str) -> int:
-    """``text`` as strtoul() reads it with base 0: hexadecimal with ``0x``, octal with ``0``; 32 bits."""
-    match = _UNSIGNED.match(text)
-    if match is None:
-        return 0
-    digits = match[1].lower()
-    if digits.startswith("0x"):
-        return int(digits, 16) & 0xFFFFFFFF
-    if digits.startswith("0"):
-        return int(re.match(r"[0-7]+", digits)[0], 8) & 0xFFFFFFFF  # type: ignore[index]
-    return int(digits[:20]) & 0xFFFFFFFF
-
-
-def _tenths(text: str) -> int:
-    return max(0, number(text))
+def _resolved(entry: Label, tags: dict[str, int]) -> Label:
+    """GOTO and EXIT with the menu that they lead to; "an unresolved tag is a disabled entry"."""
+    if entry.do is Do.GOTO or (entry.do is Do.EXIT and entry.target):
+        submenu = tags.get(entry.target)
+        return replace(entry, submenu=submenu, do=Do.DISABLED if submenu is None else entry.do)
+    return entry

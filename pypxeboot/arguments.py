@@ -142,6 +142,7 @@ def _output(group: argparse._ArgumentGroup) -> None:
     add("--output-format", choices=FORMATS, help="default sxp")
     add("--json", action="store_true", help="the same as --output-format json")
     add("--output-directory", metavar="DIR", help="where kernel and ramdisk go")
+    add("--no-kernel-check", action="store_true", help="hand a kernel over that Xen will say it cannot boot")
     add("-n", "--not-really", action="store_true", help="decide, but download neither kernel nor initrd")
     add("--kernel", help="for pygrub: path in the guest's file system")
     add("--ramdisk", help="for pygrub: path in the guest's file system")
@@ -247,8 +248,17 @@ def plan_of(args: argparse.Namespace) -> Plan:
         download=not (args.not_really or args.list_entries),
         list_entries=args.list_entries,
         ca_file=args.tls_ca,
+        look_inside=not args.no_kernel_check and (guest.hypervisor == "xen" or args.output_format == "json"),
+        must_boot=_must_boot(args, guest),
         limits=Limits(timeout=args.timeout),
     )
+
+
+def _must_boot(args: argparse.Namespace, guest: Guest) -> tuple[str, ...]:
+    """As what the kernel has to boot: as what libxl will try, where it is a guest of Xen."""
+    if args.no_kernel_check or guest.hypervisor != "xen":
+        return ()
+    return ("xen-pv", "xen-pvh") if args.guest_type is None else (f"xen-{args.guest_type}",)
 
 
 def _guest(args: argparse.Namespace) -> Guest:

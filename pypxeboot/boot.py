@@ -152,7 +152,7 @@ class Pipeline:
         """A boot file that is a kernel itself."""
         loaded = self._load(Load(entry))
         if not loaded.ok:
-            raise loaded.kind(loaded.error)
+            raise loaded.kind(loaded.error, hint=loaded.hint)
         return Choice(entry, Reason.DEFAULT, None)
 
     def _perform(self, steps: Steps[T]) -> T:
@@ -188,7 +188,7 @@ class Pipeline:
         try:
             self.downloads.load(effect.entry)
         except (FetchError, Refused) as why:
-            return Loaded(False, why.message, type(why))
+            return Loaded(False, why.message, type(why), why.hint)
         return Loaded(True)
 
     def _log(self, effect: Log) -> None:

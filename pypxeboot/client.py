@@ -10,6 +10,7 @@ import select
 import socket
 import sys
 import time
+from contextlib import suppress
 from typing import Optional
 
 from pypxeboot import dhcp, frames, logs, pxe, sandbox, transports, udhcpc
@@ -123,7 +124,7 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     sandbox.no_more_processes()
     progress = Progress(sys.stderr, bar=progress_bar_wanted(sys.stderr))
     fetcher = Fetcher(transports.getters(plan.ca_file), deadline=order.deadline, progress=progress)
-    downloads = Downloads(fetcher, workers, plan.limits, host.open_output)
+    downloads = Downloads(fetcher, workers, plan.limits, host.open_output, plan.look_inside, plan.must_boot)
 
     def acquire() -> Lease:
         if udhcpc_output is not None:
@@ -147,7 +148,11 @@ def _lock_up(order: Order, parent: int) -> None:
         order.uid,
         order.gid,
         file_size=max(limits.kernel, limits.ramdisk) + _FILE_SIZE_SLACK,
-        readable=[*sandbox.certificate_files(), *([] if ca_file is None else [ca_file])],
+        readable=[
+            *sandbox.certificate_files(),
+            *sandbox.codec_libraries(),
+            *([] if ca_file is None else [ca_file]),
+        ],
         prepare=_prepare,
     )
     sandbox.die_with_parent()
@@ -163,6 +168,9 @@ def _prepare() -> None:
 
     for name in ("tftpy", "pypxeboot.tftp", "requests", "pypxeboot.httpget", "encodings.idna"):
         importlib.import_module(name)
+    for name in ("bz2", "lzma", "lz4.block", "zstandard"):
+        with suppress(ImportError):  # then nothing is known of what is compressed that way
+            importlib.import_module(name)
     resolve.prepare()
 
 

@@ -53,13 +53,16 @@ class Files:
 class Downloads:
     """Loads entries.
 
-    ``open_output`` gives a descriptor for a kind (kernel, ramdisk, module, dtb) of output file.
+    ``open_output`` gives a descriptor for a kind (kernel, ramdisk, module, dtb) of output file;
+    ``look_inside`` and ``must_boot`` are the plan's.
     """
 
     fetcher: Fetcher
     workers: Workers
     limits: Limits
     open_output: Callable[[str], int]
+    look_inside: bool = False
+    must_boot: tuple[str, ...] = ()
     files: Files = field(default_factory=Files)
     seconds: float = 0.0
 
@@ -106,15 +109,20 @@ class Downloads:
     def _kernel(self, location: Location, cmdline: str, sink: FileSink) -> KernelFile:
         size, digest = self.fetcher.into(location, sink, self.limits.kernel)
         _not_empty(location, size)
-        info = kernel.identify(
-            os.pread(sink.descriptor, kernel.HEAD, 0),
-            size,
-            lambda offset, count: os.pread(sink.descriptor, count, offset),
-        )
+
+        def read_at(offset: int, count: int) -> bytes:
+            return os.pread(sink.descriptor, count, offset)
+
+        info, name = kernel.identify(read_at(0, kernel.HEAD), size, read_at), printable(str(location))
+        if self.look_inside:
+            info = kernel.inspect(info, read_at)
+            if info.unread:
+                log.info("kernel %s: whether Xen boots it is not known: %s", name, info.unread)
+        kernel.check_xen(info, name, self.must_boot)
         if info.cmdline_size and len(encode(cmdline)) > info.cmdline_size:
             taken = f"takes {info.cmdline_size} of the {len(encode(cmdline))} bytes of its command line"
-            log.warning("kernel %s %s", printable(str(location)), taken)
-        log.info("kernel %s: %s, sha256 %s", printable(str(location)), info.format, digest)
+            log.warning("kernel %s %s", name, taken)
+        log.info("kernel %s: %s, sha256 %s", name, info.format, digest)
         return KernelFile(str(location), None, size, digest, info.format, info.boots)
 
     def _joined(self, entry: Entry, sink: FileSink) -> list[InitrdFile]:

@@ -49,13 +49,14 @@ class Load:
 class Loaded:
     """Whether all files of the entry are there and the kernel is one; ``error`` says what is not.
 
-    ``kind`` is the exception to raise where nothing else boots instead of the entry. A file of no bytes is
-    not there, as for PXELINUX.
+    ``kind`` and ``hint`` are of the exception to raise where nothing else boots instead of the entry. A file
+    of no bytes is not there, as for PXELINUX.
     """
 
     ok: bool
     error: str = ""
     kind: type[PxeBootError] = FetchError
+    hint: Optional[str] = None
 
 
 @dataclass(frozen=True)

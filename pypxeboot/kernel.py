@@ -1,34 +1,34 @@
-"""What is this file, and who can boot it: read from its first bytes, unpacking nothing.
+"""What is this file, and who can boot it.
 
-x86 boot protocol: Documentation/arch/x86/boot.rst; arm64, riscv: their boot-image-header; ELF notes:
-xen/include/public/elfnote.h; EFI zboot: drivers/firmware/efi/libstub/zboot-header.S.
+x86 boot protocol: Documentation/arch/x86/boot.rst; arm64, riscv: their boot-image-header; EFI zboot:
+drivers/firmware/efi/libstub/zboot-header.S; what Xen takes: tools/libs/guest/xg_dom_bzimageloader.c.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import Callable, NamedTuple, Optional
+from dataclasses import dataclass, field, replace
+from typing import Optional
 
-from pypxeboot import text
+from pypxeboot import elf, text
 from pypxeboot.errors import Refused
-from pypxeboot.wire import Reader, Truncated
+from pypxeboot.unpack import Broken, Unknown, Unpacked
+from pypxeboot.wire import FileView, ReadAt
 
 HEAD = 64 * 1024  # bytes from the front that identify() wants; whole files are welcome
 
-_NOTES = 64 * 1024  # of one note segment; that of Linux has some hundred bytes
-_SEGMENTS = 128  # program or section headers; Linux has five or six, vmlinux about 50 sections
 _RELEASE = 128
-
-ReadAt = Callable[[int, int], bytes]
+_NO_END = 1 << 62  # for the size of what is unpacked, which nobody knows before its end
 
 
 @dataclass(frozen=True)
 class KernelInfo:
-    """A kernel. ``boots`` names who can boot it, as far as the header proves: qemu, xen-pv, xen-pvh.
+    """A kernel. ``boots`` names who can boot it, as far as was looked: qemu, xen-pv, xen-pvh.
 
     For a bzImage, ``protocol`` is that of the boot protocol (0x20f for 2.15), ``setup_sects`` as it counts,
-    ``payload`` the compression of the kernel in it, ``release`` what it calls itself.
+    ``payload`` the compression of the kernel in it, ``packed`` where that is (start and size), ``release``
+    what it calls itself. ``unread`` says why it is not known whether Xen can boot it, if it is not;
+    ``broken`` what is wrong with what is inside.
     """
 
     format: str
@@ -39,20 +39,78 @@ class KernelInfo:
     cmdline_size: Optional[int] = None
     payload: Optional[str] = None
     release: str = ""
+    packed: tuple[int, int] = field(default=(0, 0), repr=False)
+    unread: str = ""
+    broken: str = ""
 
 
 def identify(head: bytes, size: int, read_at: Optional[ReadAt] = None) -> KernelInfo:
     """What the file of ``size`` bytes beginning with ``head`` is; Refused if it is no kernel.
 
-    ``read_at(offset, count)`` gives bytes further back, where the notes of a large ELF file are.
+    ``read_at(offset, count)`` gives bytes further back, where the notes of a large ELF file are. Nothing is
+    unpacked: of a compressed kernel it is not known then whether Xen boots it (:func:`inspect`).
     """
     if not size or not head:
         raise Refused("not a kernel: the file is empty")
+    file = FileView(head, size, read_at)
     for look in (_bzimage, _image, _zboot, _elf, _arm_zimage, _multiboot, _gzip):
-        info = look(head, size, read_at)
+        info = look(file)
         if info:
             return info
     raise Refused(f"not a kernel: it looks like {describe(head)}")
+
+
+def inspect(info: KernelInfo, read_at: ReadAt) -> KernelInfo:
+    """``info`` with what is known once the compressed kernel in it has been unpacked, as Xen does.
+
+    That takes 0.4 s for 8 MB of xz, 0.1 s for gzip, lz4 and zstd, and 130 MiB at most.
+    """
+    if not info.unread:
+        return info
+    try:
+        if info.payload is None or info.payload == "none":
+            raise Broken("it is compressed in no way that Xen knows")
+        inside = Unpacked(info.payload, read_at, *info.packed)
+        head = inside.read_at(0, HEAD)
+        if info.format == "gzip":
+            return _gunzipped(info, identify(head, _NO_END, inside.read_at))
+        if head[:4] != b"\x7fELF":
+            raise Broken("what is compressed in it is no ELF file")
+        kernel = elf.read(FileView(head, _NO_END, inside.read_at))
+    except Unknown as why:
+        return replace(info, unread=text.printable(str(why), 200))
+    except (Broken, Refused) as why:
+        return replace(info, unread="", broken=text.printable(str(why), 200))
+    return replace(info, boots=(*_xen(kernel), *info.boots), unread="")
+
+
+def _gunzipped(info: KernelInfo, inner: KernelInfo) -> KernelInfo:
+    """A kernel that is in gzip as a whole: Xen unpacks any, QEMU that of arm64."""
+    boots = tuple(who for who in inner.boots if who != "qemu" or inner.arch == "arm64")
+    return replace(info, boots=boots, arch=inner.arch, unread=inner.unread)
+
+
+def check_xen(info: KernelInfo, name: str, wanted: tuple[str, ...]) -> None:
+    """Refused if kernel ``name`` boots as none of ``wanted`` (xen-pv, xen-pvh; empty: whatever it is).
+
+    What is not known is not refused.
+    """
+    if not wanted or info.unread or any(who in info.boots for who in wanted):
+        return
+    other = next((who for who in ("xen-pv", "xen-pvh") if who in info.boots), None)
+    if info.broken:
+        why, hint = info.broken, "look at the file on the server"
+    elif other is not None:
+        why = f"it boots as {other[4:].upper()} only"
+        hint = f'make the guest {other[4:].upper()} (type="{other[4:]}"), or serve another kernel'
+    else:
+        why = "it says nothing of Xen (no ELF notes)"
+        hint = "serve a kernel that was built with CONFIG_XEN_PV or CONFIG_PVH"
+    kinds = " or ".join(who[4:].upper() for who in wanted)
+    raise Refused(
+        f"kernel {name} cannot boot as {kinds}: {why}",
+        hint=f"{hint}; --no-kernel-check hands it over all the same",
+    )
 
 
 def describe(head: bytes) -> str:
@@ -103,6 +161,7 @@ _MAGICS = (
 
 # ---- x86
 
+_NOT_YET = "it was not unpacked"
 _PAYLOADS = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
@@ -115,39 +174,39 @@ _PAYLOADS = (
 )
 
 
-def _bzimage(head: bytes, size: int, read_at: Optional[ReadAt]) -> Optional[KernelInfo]:
+def _bzimage(file: FileView) -> Optional[KernelInfo]:
+    head = file.head
     if head[0x202:0x206] != b"HdrS":
         return None
-    setup_sects = _number("<B", head, 0x1F1) or 4  # "for backwards compatibility"
-    protocol = _number("<H", head, 0x206)
-    release = _release(head)
+    setup_sects = file.number("<B", 0x1F1) or 4  # "for backwards compatibility"
+    protocol = file.number("<H", 0x206)
+    release = _release(file)
     for word, name in ((b"MEMDISK", "memdisk"), (b"wimboot", "wimboot")):
         if release.startswith(word) or word in head[:0x200]:
             raise Refused(f"not a kernel: it looks like {name}, which needs firmware")
-    start = (setup_sects + 1) * 512
-    payload = None
-    if protocol >= 0x208:
-        at = start + _number("<I", head, 0x248)
-        payload = _payload(_bytes_at(head, read_at, at, 6))
+    payload, packed = None, (0, 0)
+    if protocol >= 0x208:  # Xen takes no older ones
+        packed = (setup_sects + 1) * 512 + file.number("<I", 0x248), file.number("<I", 0x24C)
+        payload = _payload(file.at(packed[0], min(packed[1], 6)))
     return KernelInfo(
         format="bzImage",
         boots=("qemu",),
         # Protocol 2.12: XLF_KERNEL_64 says that there is a 64-bit entry.
-        arch="x86_64" if protocol >= 0x20C and _number("<H", head, 0x236) & 1 else "i386",
+        arch="x86_64" if protocol >= 0x20C and file.number("<H", 0x236) & 1 else "i386",
         protocol=protocol,
         setup_sects=setup_sects,
-        cmdline_size=_number("<I", head, 0x238) or 255 if protocol >= 0x206 else 255,
+        cmdline_size=file.number("<I", 0x238) or 255 if protocol >= 0x206 else 255,
         payload=payload,
         release=text.printable(release, _RELEASE),
+        packed=packed,
+        unread=_NOT_YET,
     )
 
 
-def _release(head: bytes) -> bytes:
+def _release(file: FileView) -> bytes:
     """The string that the setup header points to: ``6.1.0-25-amd64 (...) #1 SMP``."""
-    pointer = _number("<H", head, 0x20E)
-    if not pointer:
-        return b""
-    return head[pointer + 0x200 :][:_RELEASE].partition(b"\0")[0]
+    pointer = file.number("<H", 0x20E)
+    return file.head[pointer + 0x200 :][:_RELEASE].partition(b"\0")[0] if pointer else b""
 
 
 def _payload(start: bytes) -> Optional[str]:
@@ -157,9 +216,9 @@ def _payload(start: bytes) -> Optional[str]:
     return None
 
 
-def _multiboot(head: bytes, size: int, read_at: Optional[ReadAt]) -> Optional[KernelInfo]:
+def _multiboot(file: FileView) -> Optional[KernelInfo]:
     """A multiboot kernel that is no ELF file."""
-    return KernelInfo("multiboot", ("qemu",), "i386") if _has_multiboot(head) else None
+    return KernelInfo("multiboot", ("qemu",), "i386") if _has_multiboot(file.head) else None
 
 
 def _has_multiboot(head: bytes) -> bool:
@@ -173,149 +232,60 @@ def _has_multiboot(head: bytes) -> bool:
 
 # ---- other architectures
 
+# libxl has one type of guest there, which it calls PVH (tools/libs/guest/xg_dom_armzimageloader.c).
+_XEN_ON_ARM = ("xen-pvh", "qemu")
 
-def _image(head: bytes, size: int, read_at: Optional[ReadAt]) -> Optional[KernelInfo]:
+
+def _image(file: FileView) -> Optional[KernelInfo]:
     """The flat Image of arm64 and riscv; with an EFI stub it begins with MZ as well."""
+    head = file.head
     if head[0x38:0x3C] == b"ARM\x64":
-        return KernelInfo("arm64 Image", ("qemu",), "arm64")
+        return KernelInfo("arm64 Image", _XEN_ON_ARM, "arm64")
     if head[0x38:0x3C] == b"RSC\x05" and head[0x30:0x35] == b"RISCV":
         return KernelInfo("riscv Image", ("qemu",), "riscv64")
     return None
 
 
-def _zboot(head: bytes, size: int, read_at: Optional[ReadAt]) -> Optional[KernelInfo]:
+def _zboot(file: FileView) -> Optional[KernelInfo]:
     """A compressed Image in an EFI program. QEMU unpacks that of arm64 (hw/arm/boot.c)."""
+    head = file.head
     if head[:2] != b"MZ" or head[4:8] != b"zimg":
         return None
-    pe = _number("<I", head, 0x3C)
-    arch = {0xAA64: "arm64", 0x5064: "riscv64", 0x6264: "loongarch64"}.get(_number("<H", head, pe + 4))
+    machine = file.number("<H", file.number("<I", 0x3C) + 4)
+    arch = {0xAA64: "arm64", 0x5064: "riscv64", 0x6264: "loongarch64"}.get(machine)
     payload = head[0x18:0x20].partition(b"\0")[0]
     return KernelInfo(
         "EFI zboot", ("qemu",) if arch == "arm64" else (), arch, payload=text.printable(payload, 8)
     )
 
 
-def _arm_zimage(head: bytes, size: int, read_at: Optional[ReadAt]) -> Optional[KernelInfo]:
-    if head[0x24:0x28] in (b"\x18\x28\x6f\x01", b"\x01\x6f\x28\x18"):
-        return KernelInfo("zImage", ("qemu",), "arm")
+def _arm_zimage(file: FileView) -> Optional[KernelInfo]:
+    if file.head[0x24:0x28] in (b"\x18\x28\x6f\x01", b"\x01\x6f\x28\x18"):
+        return KernelInfo("zImage", _XEN_ON_ARM, "arm")
     return None
 
 
-def _gzip(head: bytes, size: int, read_at: Optional[ReadAt]) -> Optional[KernelInfo]:
+def _gzip(file: FileView) -> Optional[KernelInfo]:
     """A whole file in gzip: Xen and QEMU for arm64 unpack it, but what is in it is not known."""
-    return KernelInfo("gzip", ()) if head[:3] == b"\x1f\x8b\x08" else None
+    if file.head[:3] != b"\x1f\x8b\x08":
+        return None
+    return KernelInfo("gzip", (), payload="gzip", packed=(0, file.size), unread=_NOT_YET)
 
 
 # ---- ELF
 
-_MACHINES = {3: "i386", 62: "x86_64", 183: "arm64", 243: "riscv64", 40: "arm", 21: "ppc64", 22: "s390x"}
-_PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_NOTE, _SHT_NOTE = 1, 2, 3, 4, 7
-_XEN_VERSION, _XEN_GUEST_OS, _XEN_LOADER, _XEN_PHYS32_ENTRY = 5, 6, 8, 18
 
-
-class _Segment(NamedTuple):
-    kind: int
-    offset: int
-    size: int
-
-
-def _elf(head: bytes, size: int, read_at: Optional[ReadAt]) -> Optional[KernelInfo]:
-    if head[:4] != b"\x7fELF":
+def _elf(file: FileView) -> Optional[KernelInfo]:
+    if file.head[:4] != b"\x7fELF":
         return None
-    if len(head) < 64 or head[4] not in (1, 2) or head[5] not in (1, 2):
-        raise Refused("not a kernel: it looks like an ELF file, but its header is broken")
-    order = "<" if head[5] == 1 else ">"
-    kind, machine = struct.unpack_from(order + "HH", head, 16)
-    if kind not in (2, 3):
-        raise Refused("not a kernel: it looks like an ELF file that cannot be started (an object file?)")
-    segments, sections = _elf_tables(head, size, read_at, order)
-    arch = _MACHINES.get(machine)
-    if arch in ("i386", "x86_64") and any(part.kind in (_PT_DYNAMIC, _PT_INTERP) for part in segments):
-        raise Refused("not a kernel: it looks like a program, a library or a COM32 module")
-    notes: dict[int, bytes] = {}
-    for part in segments + sections:
-        if part.kind in (_PT_NOTE, _SHT_NOTE) and part.size <= _NOTES:
-            notes = {**_xen_notes(_bytes_at(head, read_at, part.offset, part.size), order), **notes}
-    return KernelInfo("ELF", _elf_boots(head, arch, notes), arch)
+    kernel = elf.read(file)
+    if kernel.arch in ("i386", "x86_64"):
+        multiboot = kernel.arch == "i386" and _has_multiboot(file.head)
+        by_qemu = kernel.pvh or multiboot
+    else:
+        by_qemu = kernel.arch is not None
+    return KernelInfo("ELF", (*_xen(kernel), *(("qemu",) if by_qemu else ())), kernel.arch)
 
 
-def _elf_tables(
-    head: bytes, size: int, read_at: Optional[ReadAt], order: str
-) -> tuple[list[_Segment], list[_Segment]]:
-    """The program headers and section headers. Refused if the file ends before what it must have."""
-    wide = head[4] == 2
-    phoff, shoff = struct.unpack_from(order + ("QQ" if wide else "II"), head, 32 if wide else 28)
-    phentsize, phnum, shentsize, shnum = struct.unpack_from(order + "HHHH", head, 54 if wide else 42)
-    # Fields of a program header: type, offset, file size; of a section header the same, elsewhere.
-    ph = ((0, "I"), (8, "Q"), (32, "Q")) if wide else ((0, "I"), (4, "I"), (16, "I"))
-    sh = ((4, "I"), (24, "Q"), (32, "Q")) if wide else ((4, "I"), (16, "I"), (20, "I"))
-    if not phnum or phnum > _SEGMENTS or phentsize < (56 if wide else 32):
-        raise Refused("not a kernel: it looks like an ELF file with broken program headers")
-    if phoff + phnum * phentsize > size:
-        raise Refused("not a kernel: it looks like an ELF file that is cut short")
-    table = _bytes_at(head, read_at, phoff, phnum * phentsize)
-    segments = _table(table, phentsize, ph, order)
-    if any(part.kind == _PT_LOAD and part.offset + part.size > size for part in segments):
-        raise Refused("not a kernel: it looks like an ELF file that is cut short")
-    sections: list[_Segment] = []
-    if shnum <= _SEGMENTS and shentsize >= (64 if wide else 40):
-        sections = _table(_bytes_at(head, read_at, shoff, shnum * shentsize), shentsize, sh, order)
-    return segments, sections
-
-
-def _table(data: bytes, step: int, fields: tuple[tuple[int, str], ...], order: str) -> list[_Segment]:
-    rows = []
-    for at in range(0, len(data) - step + 1, step):
-        rows.append(_Segment(*(_number(order + code, data, at + where) for where, code in fields)))
-    return rows
-
-
-def _xen_notes(data: bytes, order: str) -> dict[int, bytes]:
-    """Number and value of the notes named Xen; a broken one ends the list."""
-    reader = Reader(data)
-    notes: dict[int, bytes] = {}
-    try:
-        while reader.remaining >= 12:
-            name_size, size, number = struct.unpack(order + "III", reader.take(12))
-            name = reader.take(name_size)
-            reader.take(min(-name_size % 4, reader.remaining))
-            value = reader.take(size)
-            reader.take(min(-size % 4, reader.remaining))
-            if name.rstrip(b"\0") == b"Xen":
-                notes.setdefault(number, value)
-    except Truncated:
-        pass
-    return notes
-
-
-def _elf_boots(head: bytes, arch: Optional[str], notes: dict[int, bytes]) -> tuple[str, ...]:
-    """Who boots it, by libxl's rules (libelf-dominfo.c) and QEMU's (hw/i386/x86-common.c)."""
-    if arch not in ("i386", "x86_64"):
-        return ("qemu",) if arch else ()
-    boots = []
-    linux = notes.get(_XEN_GUEST_OS, b"").startswith(b"linux")
-    generic = notes.get(_XEN_LOADER, b"").startswith(b"generic")
-    if (linux or generic) and notes.get(_XEN_VERSION, b"").startswith(b"xen-3.0"):
-        boots.append("xen-pv")
-    if _XEN_PHYS32_ENTRY in notes:
-        boots += ["xen-pvh", "qemu"]
-    elif arch == "i386" and _has_multiboot(head):
-        boots.append("qemu")
-    return tuple(boots)
-
-
-# ---- bytes
-
-
-def _number(code: str, data: bytes, at: int) -> int:
-    """The number at ``at``, 0 if it is not there."""
-    if at + struct.calcsize(code) > len(data):
-        return 0
-    return int(struct.unpack_from(code, data, at)[0])
-
-
-def _bytes_at(head: bytes, read_at: Optional[ReadAt], offset: int, count: int) -> bytes:
-    """Bytes of the file, as many as there are; none if they are not at hand."""
-    if offset + count <= len(head) or read_at is None:
-        return head[offset : offset + count]
-    return read_at(offset, count)
+def _xen(kernel: elf.ElfKernel) -> tuple[str, ...]:
+    return tuple(who for who, can in (("xen-pv", kernel.pv), ("xen-pvh", kernel.pvh)) if can)

@@ -271,7 +271,7 @@ class _Loader:
                 hint = f"no label has that name either: there is {listing.names(self._config)}"
             if type_of(kernel) == "program":
                 hint = "only kernels boot here; bootstrap programs and boot sectors need real firmware"
-            return self._fail(reply.kind(f"{_shown(label, kernel)}: {why}", hint=hint))
+            return self._fail(reply.kind(f"{_shown(label, kernel)}: {why}", hint=reply.hint or hint))
         return self._choice(entry, reason)
 
     def _entry(

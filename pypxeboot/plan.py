@@ -36,6 +36,8 @@ class Plan:
     download: bool = True
     list_entries: bool = False
     ca_file: Optional[str] = None
+    look_inside: bool = False  # unpack the kernel to see who can boot it
+    must_boot: tuple[str, ...] = ()  # refuse a kernel that surely boots as none of these (xen-pv, xen-pvh)
     limits: Limits = field(default_factory=Limits)
 
     def amended(self, lease: Lease) -> Lease:

@@ -93,6 +93,14 @@ def certificate_files() -> tuple[str, ...]:
     )
 
 
+def codec_libraries() -> tuple[str, ...]:
+    """What Python's decompressors are linked with, and where the dynamic linker looks that up."""
+    triplet = getattr(sys.implementation, "_multiarch", "")  # Debian's folders
+    folders = ("/usr/lib64", "/lib64", f"/usr/lib/{triplet}", f"/lib/{triplet}")
+    names = ("libz.so.1", "libbz2.so.1.0", "libbz2.so.1", "liblzma.so.5", "libzstd.so.1", "liblz4.so.1")
+    return ("/etc/ld.so.cache", *(f"{folder}/{name}" for folder in folders for name in names))
+
+
 def has_landlock() -> bool:
     """Whether this kernel has Landlock."""
     return bool(_LIBC.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION) >= 1)

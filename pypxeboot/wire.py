@@ -1,6 +1,10 @@
-"""A bounds-checked reader of bytes from the network."""
+"""Bounds-checked readers: of bytes from the network, and of files whose insides point anywhere."""
 
 from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Optional
 
 
 class Truncated(ValueError):
@@ -33,3 +37,28 @@ class Reader:
     def rest(self) -> bytes:
         """All that is left."""
         return self.take(self.remaining)
+
+
+ReadAt = Callable[[int, int], bytes]
+"""``read_at(offset, count)``: bytes of a file, fewer where it ends."""
+
+
+class FileView:
+    """A file of which the first bytes (``head``) are in memory, and others come by ``read_at``, if at all.
+
+    ``size`` is that of the whole file.
+    """
+
+    def __init__(self, head: bytes, size: int, read_at: Optional[ReadAt] = None) -> None:
+        self.head, self.size, self.read_at = head, size, read_at
+
+    def at(self, offset: int, count: int) -> bytes:
+        """``count`` bytes at ``offset``, as many as there are; none if they are not at hand."""
+        if offset + count <= len(self.head) or self.read_at is None:
+            return self.head[offset : offset + count]
+        return self.read_at(offset, count)
+
+    def number(self, code: str, offset: int) -> int:
+        """The number at ``offset``, in the words of :mod:`struct`; 0 if it is not there."""
+        data = self.at(offset, struct.calcsize(code))
+        return int(struct.unpack(code, data)[0]) if len(data) == struct.calcsize(code) else 0

@@ -31,7 +31,8 @@ VALUE_MODULES = set(
     """
     __future__ abc base64 binascii bisect collections contextlib copy dataclasses enum fnmatch functools
     hashlib http.HTTPStatus ipaddress itertools json math operator re shlex string struct
-    textwrap types typing unicodedata urllib.parse uuid zlib
+    textwrap types typing unicodedata urllib.parse uuid
+    zlib bz2 lzma lz4.block zstandard
     """.split()
 )
 CALLS_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
@@ -42,6 +43,8 @@ THIRD_PARTY = {
     "requests": "httpget",
     "urllib3": "httpget",
     "dns": "resolve",
+    "lz4": "unpack",
+    "zstandard": "unpack",
     "libvirt": "handover.libvirt",
 }
 """The one module that may import each package."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import struct
 import subprocess
@@ -14,6 +15,7 @@ from ground import tools
 SOURCE = Path(__file__).resolve().parents[1] / "kernel"
 _MARK = b"@@PROBE-TAG@@"
 _TAG_SIZE = 64
+_PAYLOAD = 1536
 _FLAGS = "-m32 -march=i386 -Os -ffreestanding -nostdlib -fno-pic -fno-stack-protector -fno-unwind-tables"
 
 DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0x501,iosize=0x02")
@@ -47,15 +49,40 @@ def tagged(image: bytes, tag: str) -> bytes:
     return image[:at] + tag.encode().ljust(_TAG_SIZE, b"\0") + image[at + _TAG_SIZE :]
 
 
+def xen_note(number: int, value: bytes, name: bytes = b"Xen\0") -> bytes:
+    """An ELF note, as xen/include/public/elfnote.h numbers them."""
+    return struct.pack("<III", len(name), len(value), number) + name + value + bytes(-len(value) % 4)
+
+
+XEN_PV = xen_note(6, b"linux\0") + xen_note(5, b"xen-3.0\0") + xen_note(8, b"generic\0")
+XEN_PVH = xen_note(18, struct.pack("<Q", 0x1000000))
+
+
+def xen_elf(notes: bytes = XEN_PV + XEN_PVH, before: int = 0) -> bytes:
+    """The least ELF kernel that has ``notes``, with ``before`` zeros in front of them."""
+    at = 64 + 2 * 56 + before
+    header = b"\x7fELF\x02\x01\x01" + bytes(9)
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x1000000, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    load = struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, at + len(notes), at + len(notes), 4096)
+    found = struct.pack("<IIQQQQQQ", 4, 4, at, 0, 0, len(notes), len(notes), 4)
+    return header + load + found + bytes(before) + notes
+
+
 def dummy(tag: str) -> bytes:
-    """A file with the header of a bzImage and ``tag`` in it: enough for everything but a real boot."""
+    """A file with the header of a bzImage and ``tag`` in it: enough for everything but a real boot.
+
+    The kernel in it (gzip) carries the notes of one for PV and PVH guests.
+    """
     image = bytearray(2048)
+    payload = gzip.compress(xen_elf(), mtime=0)
+    image[_PAYLOAD : _PAYLOAD + len(payload)] = payload
     image[0x1F1] = 1  # setup_sects
     struct.pack_into("<L", image, 0x1F4, 64)  # syssize, in paragraphs: the last 1024 bytes
     struct.pack_into("<H2s4sH", image, 0x1FE, 0xAA55, b"\xeb\x66", b"HdrS", 0x020B)
     image[0x211] = 1  # loadflags: LOADED_HIGH
     struct.pack_into("<LL", image, 0x22C, 0x7FFFFFFF, 0x100000)  # initrd_addr_max, kernel_alignment
     struct.pack_into("<L", image, 0x238, 2047)  # cmdline_size
+    struct.pack_into("<LL", image, 0x248, _PAYLOAD - 1024, len(payload))
     image[1024 : 1024 + 8 + len(tag.encode())] = b"dummy: " + tag.encode() + b"\0"
     return bytes(image)
 

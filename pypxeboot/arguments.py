@@ -62,6 +62,13 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _board(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,100}", text):
+        raise ValueError
+    return text
+
+
+_board.__name__ = "name of a board"
 _seconds.__name__ = "number of seconds"  # argparse says "invalid ... value"
 
 
@@ -102,6 +109,12 @@ def _identity(group: argparse._ArgumentGroup) -> None:
         help="how long to wait for a MAC that is alive elsewhere (20)",
     )
     add("--arch", help="processor architecture; also asks for default.ARCH and default-ARCH")
+    add(
+        "--board",
+        type=_board,
+        metavar="SOC-BOARD",
+        help="also asks for default-ARCH-SOC-BOARD and default-ARCH-SOC",
+    )
     add("--profile", choices=("pxelinux", "ipxe", "http"), default="pxelinux", help="what DHCP is told")
     add("--vendor-class", metavar="S", help="option 60 instead of the profile's")
     add("--user-class", metavar="S", help="option 77")
@@ -118,6 +131,12 @@ def _without_dhcp(group: argparse._ArgumentGroup) -> None:
     add("--bootfile", metavar="NAME|URL", help="the boot file (option 67)")
     add("--config", metavar="NAME|URL", help="the configuration file (option 209)")
     add("--path-prefix", metavar="P", help="in front of relative names (option 210)")
+    add(
+        "--dialect",
+        choices=("pxelinux", "uboot"),
+        default="pxelinux",
+        help="whose rules the configuration follows",
+    )
     add("--tls-ca", metavar="FILE", help="certificate authorities to trust for https")
 
 
@@ -241,7 +260,8 @@ def plan_of(args: argparse.Namespace) -> Plan:
         profile=args.profile,
         vendor_class=args.vendor_class,
         user_class=args.user_class,
-        arch_given=args.arch is not None,
+        arch_given=args.arch is not None or args.board is not None,
+        dialect=args.dialect,
         label=args.label,
         append=" ".join(words),
         interactive=args.interactive,
@@ -281,6 +301,7 @@ def _guest(args: argparse.Namespace) -> Guest:
         bridge=None if bridge is None else check_interface(bridge),
         interface=None if args.interface is None else check_interface(args.interface),
         vlan=vlan,
+        board=args.board,
         smbios={**_SMBIOS[hypervisor], **_smbios(args.smbios)},
     )
 

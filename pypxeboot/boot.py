@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Optional, Protocol, TypeVar
 
-from pypxeboot import ldlinux, pxe
+from pypxeboot import ldlinux, pxe, uboot
 from pypxeboot.artifacts import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
 from pypxeboot.config import NOTICE
 from pypxeboot.download import Downloads
@@ -103,6 +103,8 @@ class Pipeline:
         )
         if plan.config_directory is not None:
             source = replace(source, config_directory=plan.config_directory.rstrip("/"))
+        if plan.dialect == "uboot" and source.kind is not Kind.LOCAL:
+            return pxe.uboot_source(source, path_prefix)
         if source.kind is Kind.UNKNOWN and source.bootfile is not None:
             reply = self._fetch(Fetch(source.bootfile, pxe.JUDGE_BYTES, head=True))
             # No such file: PXELINUX's configuration may be there all the same.
@@ -133,11 +135,14 @@ class Pipeline:
             NOTICE, "getting cfg for IP %s (%08X) from server %s", address, int(address), printable(server)
         )
         arch = self.plan.guest.arch if self.plan.arch_given else None
+        own = self.plan.dialect == "uboot"
         if self.plan.list_entries:
-            config, menu = self._perform(ldlinux.entries(source, self.plan.guest, lease, arch=arch))
+            entries = uboot.entries if own else ldlinux.entries
+            config, menu = self._perform(entries(source, self.plan.guest, lease, arch=arch))
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
+        boot = uboot.boot if own else ldlinux.boot
         return self._perform(
-            ldlinux.boot(
+            boot(
                 source,
                 self.plan.guest,
                 lease,

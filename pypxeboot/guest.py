@@ -20,7 +20,9 @@ _INTERFACE = re.compile(r"[^\s/:,]{1,15}")
 class Guest:
     """Who boots: ``mac`` as ``52:54:00:ab:cd:ef``, ``uuid`` as text in lower case.
 
-    ``smbios`` maps SYSAPPEND names (``SYSVENDOR``, ``MBSERIAL``...) to what the guest's SMBIOS will say.
+    ``board`` is ``SOC-BOARD`` in U-Boot's words, where one is given. ``smbios``
+    maps
+    SYSAPPEND names (``SYSVENDOR``, ``MBSERIAL``...) to what the guest's SMBIOS will say.
     """
 
     mac: str
@@ -30,6 +32,7 @@ class Guest:
     bridge: Optional[str] = None
     interface: Optional[str] = None
     vlan: Optional[int] = None
+    board: Optional[str] = None
     smbios: Mapping[str, str] = field(default_factory=dict)
 
     @property

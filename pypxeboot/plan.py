@@ -30,6 +30,7 @@ class Plan:
     vendor_class: Optional[str] = None
     user_class: Optional[str] = None
     arch_given: bool = False
+    dialect: str = "pxelinux"
     label: Optional[str] = None
     append: str = ""
     interactive: bool = False

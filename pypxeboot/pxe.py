@@ -176,14 +176,47 @@ def config_names(
     """The names below the prefix under which PXELINUX looks for a configuration, in order.
 
     ``arch_names`` (only what the user asked for: a PXELINUX never does) put ``default.<arch>`` and
-    ``default-<arch>``, which MAAS and U-Boot know, before ``default``.
+    ``default-<arch>``, which MAAS and U-Boot know, before ``default``; if the guest is a board, U-Boot's
+    names for it come before those.
     """
     mac = f"{lease.htype:02x}-" + guest.mac.lower().replace(":", "-")
-    address = f"{int(lease.address):08X}"
-    names = [*_uuid_names(guest), mac]
-    names += [address[:digits] for digits in range(8, 0, -1)]
-    names += [f"default{mark}{arch}" for arch in arch_names for mark in ".-"]
+    names = [*_uuid_names(guest), mac, *_address_names(lease)]
+    for arch in arch_names:
+        names += _board_names(arch, guest.board)
+        names += [f"default{mark}{arch}" for mark in ".-"]
     return tuple(f"{directory}/{name}" for name in [*names, "default"])
+
+
+def uboot_names(
+    guest: Guest, lease: Lease, arch: Optional[str], directory: str = CONFIG_DIRECTORY
+) -> tuple[str, ...]:
+    """The same for U-Boot: the UUID as it is written, and its own names by processor, SoC and board.
+
+    ``arch`` is the processor as the user names it, where that is not U-Boot's word for it.
+    """
+    uuid = [] if guest.uuid is None else [guest.uuid]
+    names = [*uuid, "01-" + guest.mac.replace(":", "-"), *_address_names(lease)]
+    own = _UBOOT_ARCHS.get(_ARCH_ALIASES.get(guest.arch, guest.arch), guest.arch)
+    for word in dict.fromkeys((own, *([] if arch is None else [arch]))):
+        names += [*_board_names(word, guest.board), f"default-{word}"]
+    return tuple(f"{directory}/{name}" for name in [*names, "default"])
+
+
+def soc_and_board(name: Optional[str]) -> tuple[str, str]:
+    """``SOC-BOARD`` in its two parts; what has no dash is a SoC."""
+    soc, _, board = (name or "").partition("-")
+    return soc, board
+
+
+def _board_names(arch: str, board: Optional[str]) -> list[str]:
+    """``default-<arch>-<soc>-<board>``, ``default-<arch>-<soc>`` (cmd/pxe.c)."""
+    soc, _name = soc_and_board(board)
+    return [f"default-{arch}-{part}" for part in dict.fromkeys((board, soc)) if part]
+
+
+def _address_names(lease: Lease) -> list[str]:
+    address = f"{int(lease.address):08X}"
+    return [address[:digits] for digits in range(8, 0, -1)]
 
 
 def _uuid_names(guest: Guest) -> list[str]:
@@ -212,6 +245,8 @@ _ARCH_CODES = {
     "http": {"x86_64": 16, "i386": 15, "arm": 18, "arm64": 19, "riscv64": 28},
 }
 _ARCH_ALIASES = {"amd64": "x86_64", "i686": "i386", "x86": "i386", "aarch64": "arm64", "ppc64le": "ppc64"}
+# CONFIG_SYS_ARCH of U-Boot.
+_UBOOT_ARCHS = {"x86_64": "x86", "i386": "x86", "arm64": "arm", "riscv64": "riscv", "ppc64": "powerpc"}
 _HTTP_CODES = frozenset({15, 16, 17, 18, 19, 20, 23, 24, 26, 28, 30})
 
 # Option 55. 208-211 and 150 because most servers send only what was asked for; 128-135 as RFC 4578 2.4 says.
@@ -268,6 +303,17 @@ def beside(config: str) -> tuple[Optional[str], Optional[str]]:
     if directory.endswith(f"/{CONFIG_DIRECTORY}"):
         directory = directory[: -len(CONFIG_DIRECTORY) - 1]
     return parse(config, None).host, f"{scheme}://{directory or rest}/"
+
+
+def uboot_source(source: BootSource, path_prefix: Optional[str]) -> BootSource:
+    """``source`` as U-Boot sees it: names stand in the boot file's directory; it knows no option 210."""
+    location, prefix = source.bootfile, path_prefix
+    if prefix is None and location is not None:
+        directory = str(location).partition("?")[0].rpartition("/")[0] + "/"
+        if location.scheme == "tftp":
+            directory = f"{location.host}::{''.join(location.path.rpartition('/')[:2])}"
+        prefix = directory
+    return replace(source, kind=Kind.PXELINUX, prefix=as_prefix(prefix or ""))
 
 
 def identity_of(plan: Plan) -> dict[int, bytes]:

@@ -1,0 +1,221 @@
+"""The part of the SYSLINUX language that U-Boot reads, in its own way (boot/pxe_utils.c).
+
+Only a line feed ends a line: a carriage return stays in the value, and one on a line of its own ends a label,
+as does every word that U-Boot does not know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Optional
+
+from pypxeboot.effects import Log, Steps
+from pypxeboot.errors import ConfigError
+from pypxeboot.text import decode, printable
+
+# MAX_NEST_LEVEL.
+INCLUDE_DEPTH = 16
+
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
+_FIELDS = {
+    "kernel": "kernel",
+    "linux": "kernel",
+    "append": "append",
+    "initrd": "initrd",
+    "fdt": "fdt",
+    "devicetree": "fdt",
+    "fdtdir": "fdtdir",
+    "devicetreedir": "fdtdir",
+    "fdtoverlays": "overlays",
+}
+# A second one of these is not read: its value is taken for a word, and ends the label.
+_ONCE = frozenset({"initrd", "fdt", "fdtdir", "overlays"})
+
+
+@dataclass
+class Label:
+    """A LABEL; its name is the whole line."""
+
+    name: str
+    title: str = ""
+    kernel: Optional[str] = None
+    append: str = ""
+    initrd: Optional[str] = None
+    fdt: Optional[str] = None
+    fdtdir: Optional[str] = None
+    overlays: Optional[str] = None
+    localboot: Optional[int] = None
+    ipappend: int = 0
+
+
+@dataclass
+class Config:
+    """A parsed configuration. ``timeout`` is in tenths of a second, 0 is for ever."""
+
+    labels: list[Label] = field(default_factory=list)
+    default: Optional[str] = None
+    title: str = ""
+    timeout: int = 0
+    prompt: bool = False
+
+    def label(self, name: Optional[str]) -> Optional[Label]:
+        """The label of that name: of several, the last."""
+        return next((label for label in reversed(self.labels) if label.name == name), None)
+
+
+class _Scanner:
+    """A file, word by word or up to the end of a line. None stands for the end of the line or file."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self.at = text, 0
+
+    @property
+    def over(self) -> bool:
+        return self.at >= len(self._text)
+
+    def _skip_blanks(self) -> None:
+        while self._text[self.at : self.at + 1] in (" ", "\t"):
+            self.at += 1
+        if self._text[self.at : self.at + 1] == "#":
+            self.skip_line()
+
+    def skip_line(self) -> None:
+        end = self._text.find("\n", self.at)
+        self.at = len(self._text) if end < 0 else end
+
+    def word(self) -> Optional[str]:
+        """The next word in lower case, empty where a stray control stands; None at the end of a line."""
+        self._skip_blanks()
+        if self.over or self._text[self.at] == "\n":
+            self.at += 1
+            return None
+        match = re.compile(r"[^ \t\n\v\f\r]*").match(self._text, self.at)
+        assert match is not None
+        self.at = match.end()
+        return match[0].lower()
+
+    def value(self, word: str) -> str:
+        """The rest of the line. An empty one is an error that makes U-Boot reject the whole file."""
+        self._skip_blanks()
+        start = self.at
+        self.skip_line()
+        if self.at == start:
+            raise ConfigError(
+                f"{printable(word).upper()} has no value, and U-Boot rejects the whole configuration then"
+            )
+        return self._text[start : self.at]
+
+    def number(self, word: str) -> int:
+        """The rest of the line as a decimal number, 0 if it is none."""
+        match = _NUMBER.match(self.value(word))
+        return int(match[0]) if match else 0
+
+
+class Parser:
+    """Reads a file and what it includes; ``read`` gets a file by name."""
+
+    def __init__(self, read: Callable[[str], Steps[Optional[bytes]]]) -> None:
+        self._read = read
+        self._depth = 0
+        self.config = Config()
+
+    def file(self, data: bytes) -> Steps[None]:
+        """Read one file. Raises ConfigError where U-Boot rejects all of it."""
+        scanner, config = _Scanner(decode(data.partition(b"\0")[0])), self.config
+        while not scanner.over:
+            word = scanner.word()
+            if word is None:
+                continue
+            if word == "menu":
+                config.prompt = True
+                yield from self._menu(scanner)
+            elif word == "label":
+                self._label(scanner)
+            elif word == "include":
+                yield from self._include(scanner)
+            elif word == "timeout":
+                config.timeout = max(0, scanner.number(word))
+            elif word in ("default", "ontimeout"):
+                config.default = scanner.value(word)
+            elif word == "prompt":
+                self._prompt(scanner)
+            else:
+                yield Log(f"U-Boot does not know {printable(word, 40)!r} here")
+                scanner.skip_line()
+
+    def _prompt(self, scanner: _Scanner) -> None:
+        try:
+            self.config.prompt = scanner.number("prompt") != 0
+        except ConfigError:  # the one word that may lack its value
+            scanner.skip_line()
+
+    def _menu(self, scanner: _Scanner) -> Steps[None]:
+        word = scanner.word()
+        if word is None:
+            return
+        if word == "title":
+            self.config.title = scanner.value(word)
+        elif word == "include":
+            yield from self._include(scanner)
+        scanner.skip_line()
+
+    def _include(self, scanner: _Scanner) -> Steps[None]:
+        name = scanner.value("include")
+        if self._depth == INCLUDE_DEPTH:
+            raise ConfigError(f"boot configuration files include each other more than {INCLUDE_DEPTH} deep")
+        data = yield from self._read(name)
+        if data is None:
+            raise ConfigError(
+                f"INCLUDE {printable(name)}: not there, and U-Boot rejects the whole configuration then"
+            )
+        self._depth += 1
+        yield from self.file(data)
+        self._depth -= 1
+
+    def _label(self, scanner: _Scanner) -> None:
+        """Read a label until a word that is none of its own, which is left for the level above."""
+        label = Label(scanner.value("label"))
+        self.config.labels.append(label)
+        while not scanner.over:
+            start = scanner.at
+            word = scanner.word()
+            if word is None or word == "kaslrseed":
+                continue
+            if word == "menu":
+                self._label_menu(scanner, label)
+            elif word == "localboot":
+                label.localboot = scanner.number(word)
+            elif word == "ipappend":
+                label.ipappend = scanner.number(word)
+            elif word == "say":
+                scanner.value(word)
+            elif word in _FIELDS:
+                self._set(label, _FIELDS[word], scanner, word)
+            else:
+                scanner.at = start
+                return
+
+    def _set(self, label: Label, name: str, scanner: _Scanner, word: str) -> None:
+        if name in _ONCE and getattr(label, name) is not None:
+            return
+        setattr(label, name, scanner.value(word))
+        if name == "append" and label.initrd is None:
+            # One file: a comma is part of its name. At the end of the line U-Boot 2022 computes its length
+            # from a null pointer; here the name ends there.
+            _, found, rest = label.append.partition("initrd=")
+            label.initrd = rest.partition(" ")[0] if found else None
+
+    def _label_menu(self, scanner: _Scanner, label: Label) -> None:
+        word = scanner.word()
+        if word is None:
+            return
+        if word == "default" and self.config.default is None:
+            self.config.default = label.name
+        elif word == "label":
+            try:
+                label.title = scanner.value(word)
+            except ConfigError:  # not looked at there
+                return
+        scanner.skip_line()

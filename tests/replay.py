@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
@@ -9,12 +11,43 @@ from typing import Any, Callable, Optional, TypeVar, Union
 
 import oracle
 
-from pypxeboot import ldlinux, pxe
-from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log
+from pypxeboot import ipxe, kernel, ldlinux, pxe
+from pypxeboot.effects import (
+    Assemble,
+    Configure,
+    Digest,
+    Download,
+    Drop,
+    Effect,
+    Fetch,
+    Fetched,
+    Form,
+    Found,
+    Identify,
+    Kept,
+    Leased,
+    Load,
+    Loaded,
+    Log,
+    Look,
+    Lookup,
+    Now,
+    Ping,
+    Print,
+    ReadKept,
+    Redhcp,
+    Show,
+    Sleep,
+    Unpack,
+    Verify,
+    Vlan,
+)
 from pypxeboot.errors import NotFound, Refused
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
 from pypxeboot.menu import Choice, Entry
+from pypxeboot.picture import Picture, Pressed, Terminal
+from pypxeboot.pxe import BootSource, Kind
 from pypxeboot.url import Location
 
 T = TypeVar("T")
@@ -33,12 +66,30 @@ LEASE = Lease(
 
 @dataclass
 class Replay:
-    """What a loader asked for and was told. ``get`` gives a file's content, None if there is none."""
+    """What a loader asked for and was told. ``get`` gives a file's content, None if there is none.
+
+    A ``terminal`` makes somebody sit there who presses ``keys`` one after the other, and then nothing more.
+    ``names`` are known to DNS, ``leases`` given one by one, and every question about the network is in
+    ``network``.
+    """
 
     get: Callable[[Location], Optional[bytes]]
     asked: list[str] = field(default_factory=list)
     loaded: dict[Location, bytes] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    terminal: Optional[Terminal] = None
+    keys: list[str] = field(default_factory=list)
+    pictures: list[Optional[Picture]] = field(default_factory=list)
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    leases: list[Lease] = field(default_factory=list)
+    network: list[Effect] = field(default_factory=list)
+    forms: list[Optional[Form]] = field(default_factory=list)
+    printed: str = ""
+    slept: float = 0.0
+    kept: dict[int, bytes] = field(default_factory=dict)
+    kernel: Optional[bytes] = None
+    ramdisk: bytes = b""
+    modules: tuple[bytes, ...] = ()
 
     def drive(self, loader: Generator[Effect, Any, T]) -> T:
         """Answer until the loader ends."""
@@ -50,19 +101,108 @@ class Replay:
                 result: T = end.value
                 return result
 
-    def _answer(self, effect: Effect) -> Union[Fetched, Loaded, None]:
-        if isinstance(effect, Load):
-            return self._load(effect.entry)
-        if isinstance(effect, Log):
-            self.log.append(effect.text)
-            return None
-        assert isinstance(effect, Fetch)
+    def _answer(self, effect: Effect) -> object:
+        handler: Callable[[Any], object] = getattr(self, f"_{type(effect).__name__.lower()}")
+        return handler(effect)
+
+    def _log(self, effect: Log) -> None:
+        self.log.append(effect.text)
+
+    def _fetch(self, effect: Fetch) -> Fetched:
         self.asked.append(str(effect.location))
         data = self.get(effect.location)
         return Fetched(None, "not-found") if data is None else Fetched(data[: effect.limit + 1])
 
-    def _load(self, entry: Entry) -> Loaded:
+    def _look(self, effect: Look) -> Optional[Terminal]:
+        return self.terminal
+
+    def _show(self, effect: Show) -> Pressed:
+        """The next key; when there is none left, the time passes."""
+        assert self.terminal is not None
+        self.pictures.append(effect.picture)
+        if self.keys:
+            return Pressed(self.keys.pop(0), 0.1, self.terminal)
+        assert effect.seconds is not None, "nobody presses a key, and it waits for ever"
+        return Pressed(None, effect.seconds, self.terminal)
+
+    def _print(self, effect: Print) -> None:
+        self.printed += effect.text
+
+    def _sleep(self, effect: Sleep) -> None:
+        self.slept += effect.seconds
+
+    def _now(self, effect: Now) -> int:
+        return 1_800_000_000 + int(self.slept)
+
+    def keep(self, data: bytes, location: Optional[Location] = None) -> Kept:
+        """A kept file of ``data``."""
+        handle = max(self.kept, default=0) + 1
+        self.kept[handle] = data
+        return Kept(handle, len(data), data[:1024], location)
+
+    def _download(self, effect: Download) -> Kept:
+        self.asked.append(str(effect.location))
+        self.forms.append(effect.form)
+        data = self.get(effect.location)
+        return Kept(None, error="not-found") if data is None else self.keep(data, effect.location)
+
+    def _readkept(self, effect: ReadKept) -> bytes:
+        return self.kept[effect.handle][effect.offset : effect.offset + effect.count]
+
+    def _drop(self, effect: Drop) -> None:
+        del self.kept[effect.handle]
+
+    def _digest(self, effect: Digest) -> str:
+        return hashlib.new(effect.algorithm, self.kept[effect.handle]).hexdigest()
+
+    def _unpack(self, effect: Unpack) -> Kept:
+        try:
+            return self.keep(zlib.decompress(self.kept[effect.handle], wbits=47))
+        except zlib.error as why:
+            return Kept(None, error=str(why))
+
+    def _verify(self, effect: Verify) -> str:
+        """A signature is good if it is the content backwards, and a signer if it is called so in it."""
+        good = self.kept[effect.signature] == self.kept[effect.handle][::-1]
+        return "" if good and effect.signer in ("", "good") else "the signature does not fit"
+
+    def _identify(self, effect: Identify) -> Optional[str]:
+        data = self.kept[effect.handle]
+        try:
+            return kernel.identify(data, len(data)).format
+        except Refused:
+            return None
+
+    def _assemble(self, effect: Assemble) -> Loaded:
+        self.kernel = self.kept[effect.kernel]
+        self.ramdisk = b"".join(part if isinstance(part, bytes) else self.kept[part] for part in effect.parts)
+        self.modules = tuple(self.kept[handle] for handle in effect.modules)
+        return Loaded(True)
+
+    def _configure(self, effect: Configure) -> str:
+        self.network.append(effect)
+        return ""
+
+    def _redhcp(self, effect: Redhcp) -> Leased:
+        self.network.append(effect)
+        return Leased(self.leases.pop(0)) if self.leases else Leased(None, "no DHCP server answered")
+
+    def _vlan(self, effect: Vlan) -> str:
+        self.network.append(effect)
+        return ""
+
+    def _lookup(self, effect: Lookup) -> Found:
+        self.network.append(effect)
+        found = self.names.get(effect.name, ())
+        return Found(found, "" if found else "no such name")
+
+    def _ping(self, effect: Ping) -> int:
+        self.network.append(effect)
+        return effect.count if effect.host in self.names else 0
+
+    def _load(self, effect: Load) -> Loaded:
         """A file of no bytes is not there, as for PXELINUX; a kernel has a tag of oracle.kernel() in it."""
+        entry = effect.entry
         assert entry.kernel is not None
         for location in (entry.kernel, *entry.initrds, *(module.location for module in entry.modules)):
             data = self.get(location)
@@ -99,3 +239,23 @@ def boot(config: str, *, lease: Lease = LEASE, guest: Guest = GUEST, **more: Any
     files = {"k": "@kernel", "k2": "@kernel", "i": "initrd", "i2": "initrd2", "pxelinux.cfg/default": config}
     replay = serving({**files, **more.pop("files", {})})
     return replay.drive(ldlinux.boot(pxe.boot_source(lease), guest, lease, **more))
+
+
+def script(
+    text: Union[str, bytes],
+    *,
+    replay: Optional[Replay] = None,
+    lease: Lease = LEASE,
+    guest: Guest = GUEST,
+    **more: Any,
+) -> tuple[Choice, Replay]:
+    """What the iPXE script ``text`` boots; ``k``, ``k2`` are kernels, ``i``, ``i2`` initrds.
+
+    ``files`` adds files to the server; ``replay`` comes with everything else that is to be different.
+    """
+    files = {"k": "@kernel", "k2": "@kernel", "i": "initrd", "i2": "initrd2", **more.pop("files", {})}
+    served = serving({**files, "boot.ipxe": text})
+    replay = replay or served
+    replay.get = served.get
+    source = BootSource(Kind.IPXE, "10.77.0.1", "::", bootfile=Location("tftp", "10.77.0.1", "boot.ipxe"))
+    return replay.drive(ipxe.boot(source, guest, lease, **more)), replay

@@ -1,0 +1,119 @@
+"""iPXE and gPXE scripts, run as a real iPXE 2.0 would, for a guest that has no firmware.
+
+A script is a generator over effects, as PXELINUX is. What it boots ends it; a script that ends without having
+booted anything, or fails, leaves the guest to its own disk, as iPXE leaves a machine to the next boot device.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from pypxeboot import (
+    ipxeblocks,
+    ipxeimagecommands,
+    ipxelanguage,
+    ipxeloaders,
+    ipxequestions,
+    ipxestatus,
+    ipxeuri,
+)
+from pypxeboot.effects import Download, Kept, Loader, Log, Steps
+from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NotFound
+from pypxeboot.guest import Guest
+from pypxeboot.ipxeimages import Image
+from pypxeboot.ipxemachine import Command, Ended, Machine
+from pypxeboot.ipxescript import is_script
+from pypxeboot.lease import Lease
+from pypxeboot.menu import Action, Choice, Entry
+from pypxeboot.pxe import BootSource
+from pypxeboot.settings import Key, Value
+from pypxeboot.text import printable
+from pypxeboot.url import Location
+
+COMMANDS: dict[str, Command] = {
+    **ipxelanguage.COMMANDS,
+    **ipxeimagecommands.COMMANDS,
+    **ipxequestions.COMMANDS,
+}
+
+
+def boot(
+    source: BootSource,
+    guest: Guest,
+    lease: Lease,
+    *,
+    label: Optional[str] = None,
+    patience: Optional[float] = None,
+    user_append: str = "",
+) -> Loader:
+    """Run the script that ``source`` names as the boot file, and end with what it boots.
+
+    ``label`` is the name of a menu item to choose; ``patience`` how many seconds a question waits for
+    somebody at the terminal, None for ever; ``user_append`` goes to the end of the command line. FetchError
+    if the script is not there, NoBootSource if it is none, ConfigError if it leads nowhere.
+    """
+    if source.bootfile is None:
+        raise NoBootSource("no iPXE script is named", hint="have DHCP name one")
+    location = source.bootfile
+    reply: Kept = yield Download(location)
+    if reply.handle is None:
+        kind = NotFound if reply.error == "not-found" else FetchError
+        raise kind(f"{printable(str(location))}: {printable(reply.error)}")
+    if not is_script(reply.head):
+        raise NoBootSource(
+            f"{printable(str(location))} is no iPXE script",
+            hint="its first line has to be #!ipxe",
+        )
+    where = reply.location or location
+    image = Image(where.name, ipxeuri.of(location), where, reply.handle, reply.size, reply.head)
+    return (
+        yield from run_script(image, guest, lease, label=label, patience=patience, user_append=user_append)
+    )
+
+
+def run_script(
+    image: Image,
+    guest: Guest,
+    lease: Lease,
+    *,
+    label: Optional[str] = None,
+    patience: Optional[float] = None,
+    user_append: str = "",
+) -> Steps[Choice]:
+    """Run a script that is downloaded already."""
+    machine = _machine(guest, lease)
+    machine.label, machine.patience, machine.user_append = label, patience, user_append
+    yield Log(f"iPXE script {printable(str(image.location))}")
+    image.autofree = True
+    machine.images.add(image)
+    try:
+        status = yield from machine.execute(image)
+    except Ended as end:
+        return end.choice
+    if machine.label is not None:
+        raise ConfigError(
+            f"no menu of {printable(str(image.location))} has an item {printable(machine.label)!r}",
+            hint="name an item of its menus as the script calls it",
+        )
+    if status:
+        why = printable(machine.failure) or ipxestatus.text(status)
+        yield Log(f"the iPXE script failed ({why}): booting from the local disk", warning=True)
+    else:
+        yield Log("the iPXE script boots nothing from the network: booting from the local disk")
+    return local(machine, image.location)
+
+
+def local(machine: Machine, config: Optional[Location]) -> Choice:
+    """The local disk, which comes after the network."""
+    return Choice(Entry(None, Action.LOCALBOOT), machine.reason, config)
+
+
+def _machine(guest: Guest, lease: Lease) -> Machine:
+    machine: Optional[Machine] = None
+
+    def builtin(key: Key) -> Optional[Value]:
+        return None if machine is None else machine.builtin(key)
+
+    settings = ipxeblocks.settings_of(guest, lease, builtin)
+    machine = Machine(guest, lease, settings, COMMANDS, ipxeloaders.start)
+    return machine

@@ -1,0 +1,166 @@
+"""The settings that an iPXE finds when it starts: of the network card, DHCP, SMBIOS and itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import Optional
+from uuid import UUID
+
+from pypxeboot.dhcp import suboptions
+from pypxeboot.guest import Guest
+from pypxeboot.lease import Lease
+from pypxeboot.settings import Key, Settings, Value, encapsulated
+from pypxeboot.settingtypes import TYPES
+from pypxeboot.text import encode
+
+# What scripts compare with: a release that has everything they ask for.
+VERSION = "2.0.0"
+PLATFORM = "pcbios"
+
+_BUILDS = {"amd64": "x86_64", "aarch64": "arm64", "arm": "arm32", "i686": "i386", "x86": "i386"}
+
+# SMBIOS strings that have names in iPXE (interface/smbios/smbios_settings.c), and where they stand.
+_SMBIOS = {
+    "manufacturer": "SYSVENDOR",
+    "product": "SYSPRODUCT",
+    "serial": "SYSSERIAL",
+    "asset": "SYSASSET",
+    "board-serial": "MBSERIAL",
+}
+_PLACES = {
+    (0, 4): "BIOSVENDOR",
+    (0, 5): "BIOSVERSION",
+    (1, 4): "SYSVENDOR",
+    (1, 5): "SYSPRODUCT",
+    (1, 6): "SYSVERSION",
+    (1, 7): "SYSSERIAL",
+    (1, 25): "SYSSKU",
+    (1, 26): "SYSFAMILY",
+    (2, 4): "MBVENDOR",
+    (2, 5): "MBPRODUCT",
+    (2, 6): "MBVERSION",
+    (2, 7): "MBSERIAL",
+    (2, 8): "MBASSET",
+    (3, 8): "SYSASSET",
+}
+# What guests see where nobody says otherwise; sites branch on the first two.
+_HYPERVISORS = {
+    "xen": {"SYSVENDOR": "Xen", "SYSPRODUCT": "HVM domU"},
+    "kvm": {"SYSVENDOR": "QEMU", "SYSPRODUCT": "Standard PC (i440FX + PIIX, 1996)"},
+}
+# Network cards: virtio-net by its PCI numbers, Xen's by name.
+_CARDS = {"xen": ("netfront", "XEN", b""), "kvm": ("virtio-net", "PCI", bytes((1, 0x1A, 0xF4, 0x10, 0)))}
+
+
+def settings_of(guest: Guest, lease: Lease, builtin: Callable[[Key], Optional[Value]]) -> Settings:
+    """The settings of ``guest`` with ``lease``; ``builtin`` gives those that change all the time."""
+    settings = Settings()
+    card = settings.block("net0", create=True)
+    card.values.update(_card(guest))
+    lease_block = settings.block("net0.dhcp", create=True)
+    lease_block.values.update(leased(lease))
+    lease_block.lookup = _options(lease)
+    smbios = settings.block("smbios", create=True)
+    smbios.values.update(_smbios(guest))
+    own = settings.block("builtin", create=True)
+    own.values.update(_own(guest))
+    own.lookup = builtin
+    smbios.writable = own.writable = False
+    return settings
+
+
+def relet(settings: Settings, lease: Lease) -> None:
+    """Put another lease in the place of the one before."""
+    block = settings.block("net0.dhcp", create=True)
+    block.values.clear()
+    block.values.update(leased(lease))
+    block.lookup = _options(lease)
+
+
+def _text(text: str) -> Value:
+    return Value(encode(text), TYPES["string"])
+
+
+def _card(guest: Guest) -> dict[Key, Value]:
+    chip, bus, bus_id = _CARDS.get(guest.hypervisor, _CARDS["kvm"])
+    values: dict[Key, Value] = {
+        "mac": Value(guest.mac_bytes, TYPES["hex"]),
+        "ifname": _text("net0"),
+        "chip": _text(chip),
+        "bustype": _text(bus),
+        "linktype": _text("Ethernet"),
+    }
+    if bus_id:
+        values["busid"] = Value(bus_id, TYPES["hex"])
+    return values
+
+
+def leased(lease: Lease) -> dict[Key, Value]:
+    """What a lease says beside its options, by tag (net/dhcppkt.c)."""
+    values: dict[Key, Value] = {
+        1: Value(lease.netmask.packed, TYPES["ipv4"]),
+        encapsulated(175, 2): Value(lease.address.packed, TYPES["ipv4"]),
+    }
+    if lease.bootfile:
+        values[67] = _text(lease.bootfile)
+    server = _address(lease.next_server)
+    if server is not None:
+        values[encapsulated(175, 3)] = Value(server, TYPES["ipv4"])
+    addresses = {3: lease.routers, 6: lease.dns, 54: (lease.server_id,) if lease.server_id else ()}
+    for tag, found in addresses.items():
+        if found:
+            values[tag] = Value(b"".join(address.packed for address in found), TYPES["ipv4"])
+    if lease.domain:
+        values[15] = _text(lease.domain)
+    return values
+
+
+def _address(text: Optional[str]) -> Optional[bytes]:
+    try:
+        return IPv4Address(text or "").packed
+    except ValueError:
+        return None
+
+
+def _options(lease: Lease) -> Callable[[Key], Optional[Value]]:
+    """Options by number, and sub-options as ``43.116`` and ``175.1``."""
+
+    def lookup(key: Key) -> Optional[Value]:
+        if not isinstance(key, int):
+            return None
+        outer, inner = key >> 8, key & 0xFF
+        if not 0 <= outer < 0x100:
+            return None
+        option = lease.options.get(outer or inner)
+        raw = suboptions(option).get(inner) if outer and option is not None else option
+        return Value(raw) if raw else None
+
+    return lookup
+
+
+def _smbios(guest: Guest) -> dict[Key, Value]:
+    known = {**_HYPERVISORS.get(guest.hypervisor, {}), **guest.smbios}
+    values: dict[Key, Value] = {}
+    for name, key in _SMBIOS.items():
+        if known.get(key):
+            values[name] = _text(known[key])
+    for (kind, offset), key in _PLACES.items():
+        if known.get(key):
+            values[encapsulated(kind, offset, 0)] = _text(known[key])
+    if guest.uuid is not None:
+        values["uuid"] = Value(UUID(guest.uuid).bytes, TYPES["uuid"])
+    return values
+
+
+def _own(guest: Guest) -> dict[Key, Value]:
+    return {
+        "platform": _text(PLATFORM),
+        "version": _text(VERSION),
+        "buildarch": _text(_BUILDS.get(guest.arch, guest.arch)),
+    }
+
+
+def is_card(name: str) -> bool:
+    """Whether ``name`` is the guest's network card: there is one."""
+    return name in ("net0", "netX")

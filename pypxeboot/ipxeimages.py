@@ -1,0 +1,137 @@
+"""The images that an iPXE script has registered, and the ramdisk they become (core/image.c, initrd.c)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Optional, Union
+
+from pypxeboot import settingtypes
+from pypxeboot.ipxeuri import Uri
+from pypxeboot.text import encode
+from pypxeboot.url import Location
+
+# INITRD_ALIGN: "each start padded with zeros to 4096".
+_ALIGN = 4096
+# newc headers and the names behind them are padded to this.
+_CPIO_ALIGN = 4
+_REGULAR, _DIRECTORY = 0o100000, 0o040755
+# iPXE has no bound but memory; scripts have some twenty.
+COUNT_LIMIT = 256
+
+
+@dataclass
+class Image:
+    """A downloaded file. ``cmdline`` is None where none was given; ``format`` is what it is as a kernel."""
+
+    name: str
+    uri: Uri
+    location: Location
+    handle: int
+    size: int
+    head: bytes
+    cmdline: Optional[str] = None
+    autofree: bool = False
+    trusted: bool = False
+    identified: bool = False
+    format: Optional[str] = None
+    replacement: Optional[Image] = None
+
+    def argument(self, key: str) -> Optional[str]:
+        """The value of ``key=value`` on the command line."""
+        for word in (self.cmdline or "").split(" "):
+            if word.startswith(f"{key}="):
+                return word[len(key) + 1 :]
+        return None
+
+
+@dataclass
+class Images:
+    """The registered images, in order, and the one that ``boot`` would run."""
+
+    registered: list[Image] = field(default_factory=list)
+    selected: Optional[Image] = None
+
+    def __iter__(self) -> Iterator[Image]:
+        return iter(list(self.registered))
+
+    def find(self, name: str) -> Optional[Image]:
+        """The first image called ``name``."""
+        return next((image for image in self.registered if image.name == name), None)
+
+    def add(self, image: Image) -> None:
+        """Register ``image`` behind the others."""
+        self.registered.append(image)
+
+    def remove(self, image: Image) -> bool:
+        """Take ``image`` from the list; whether it was there."""
+        if image not in self.registered:
+            return False
+        self.registered = [other for other in self.registered if other is not image]
+        if self.selected is image:
+            self.selected = None
+        return True
+
+
+# SYSLINUX programs: the network loaders themselves, and the menus that gPXE runs as COMBOOT programs.
+_PXELINUX = re.compile(r"[a-z]?pxelinux(-[0-9.]+)?\.0|syslinux.*\.(efi|e32|e64)")
+_MENU = re.compile(r"(menu|vesamenu)\.c32")
+
+
+def is_pxelinux(image: Image) -> bool:
+    """Whether the image is a PXELINUX, whose walk is followed in its place."""
+    return _PXELINUX.fullmatch(image.name.lower()) is not None or b"PXELINUX" in image.head
+
+
+def is_syslinux_menu(image: Image) -> bool:
+    """Whether the image is a menu program of SYSLINUX."""
+    return _MENU.fullmatch(image.name.lower()) is not None
+
+
+Part = Union[int, bytes]
+
+
+def ramdisk(images: Sequence[Image]) -> tuple[Part, ...]:
+    """The ramdisk of ``images``: their handles, with padding and cpio headers in between."""
+    parts: list[Part] = []
+    length = 0
+    for image in images:
+        before = bytes(-length % _ALIGN) + cpio_headers(image)
+        if before:
+            parts.append(before)
+        parts.append(image.handle)
+        length += len(before) + image.size
+    return tuple(parts)
+
+
+def cpio_headers(image: Image) -> bytes:
+    """The newc headers that make a file of an image with a command line; nothing for one without.
+
+    "File name is the first word, with ``mode=<octal>`` (0644) and ``mkdir=<n>`` (parents; -1 all)".
+    """
+    name = (image.cmdline or "").partition(" ")[0]
+    if not name:
+        return b""
+    text = image.argument("mode") or ""
+    mode = int(text, 8) & 0o7777 if re.fullmatch("[0-7]{1,6}", text) else 0o644
+    out = b""
+    for parent in _parents(name, image.argument("mkdir")):
+        out += _header(parent, _DIRECTORY, 0)
+    return out + _header(name, _REGULAR | mode, image.size)
+
+
+def _parents(name: str, wanted: Optional[str]) -> list[str]:
+    """The directories above ``name`` that are to be made: the ``wanted`` innermost, all for -1."""
+    ends = [match.start() for match in re.finditer("/+", name) if match.start()]
+    if wanted is None or settingtypes.number(wanted) is None:
+        return []
+    count = settingtypes.number(wanted) or 0
+    return [name[:end] for end in ends[-count if count < len(ends) else 0 :]] if count else []
+
+
+def _header(name: str, mode: int, size: int) -> bytes:
+    named = encode(name) + b"\0"
+    fields = (0, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, len(named), 0)
+    header = b"070701" + b"".join(b"%08x" % number for number in fields) + named
+    return header + bytes(-len(header) % _CPIO_ALIGN)

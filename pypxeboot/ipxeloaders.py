@@ -1,0 +1,110 @@
+"""How an image that is no script runs: a kernel boots, a PXELINUX goes its own way, nothing else can."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Optional
+
+from pypxeboot import ipxeimages, ipxestatus, ldlinux, pxe, settings
+from pypxeboot.effects import Assemble, Loaded, Log, Steps
+from pypxeboot.errors import NoBootSource
+from pypxeboot.ipxeimages import Image
+from pypxeboot.ipxemachine import Ended, Machine
+from pypxeboot.lease import Lease
+from pypxeboot.menu import Action, Choice, Entry, Module
+from pypxeboot.pxe import BootSource, Kind
+from pypxeboot.settingtypes import c_string
+from pypxeboot.text import printable
+from pypxeboot.url import Location
+
+
+def start(machine: Machine, image: Image) -> Steps[int]:
+    """Run ``image``. A kernel ends the boot; a status means that it could not be run."""
+    if ipxeimages.is_pxelinux(image):
+        yield Log(f"{printable(image.name)}: going on as PXELINUX")
+        return (yield from _pxelinux(machine, None))
+    if ipxeimages.is_syslinux_menu(image):
+        yield Log(f"{printable(image.name)}: going on as a menu of SYSLINUX")
+        return (yield from _pxelinux(machine, (image.cmdline or "").partition(" ")[0] or None))
+    kind = yield from machine.format(image)
+    if kind is None:
+        yield Log(f"{printable(image.name)} is no kernel: only kernels and scripts can run in this guest")
+        return ipxestatus.NOT_EXECUTABLE
+    if kind == "multiboot":
+        return (yield from _multiboot(machine, image))
+    others = [other for other in machine.images if other is not image]
+    for other in others:
+        if other.format == "script" and not other.cmdline:
+            name = printable(other.name)
+            yield Log(f"the script {name} is in the ramdisk, as iPXE has it: chain it with --autofree")
+    cmdline = _joined(image.cmdline or "", machine.user_append)
+    locations = tuple(other.location for other in others)
+    entry = Entry(None, Action.BOOT, kernel=image.location, initrds=locations, cmdline=cmdline)
+    return (yield from _assembled(machine, image, entry, ipxeimages.ramdisk(others), ()))
+
+
+def _multiboot(machine: Machine, image: Image) -> Steps[int]:
+    """A multiboot kernel: "cmdline is the URI and the arguments", and so is that of every other image."""
+    others = [other for other in machine.images if other is not image]
+    cmdline = _joined(_joined(image.uri.shown, image.cmdline or ""), machine.user_append)
+    modules = tuple(Module(other.location, _joined(other.uri.shown, other.cmdline or "")) for other in others)
+    entry = Entry(None, Action.BOOT, kernel=image.location, cmdline=cmdline, modules=modules)
+    return (yield from _assembled(machine, image, entry, (), tuple(other.handle for other in others)))
+
+
+def _assembled(
+    machine: Machine,
+    image: Image,
+    entry: Entry,
+    parts: tuple[ipxeimages.Part, ...],
+    modules: tuple[int, ...],
+) -> Steps[int]:
+    reply: Loaded = yield Assemble(entry, image.handle, parts, modules)
+    if not reply.ok:
+        machine.failure = printable(reply.error) or f"{image.name} cannot be booted"
+        yield Log(machine.failure, warning=True)
+        return ipxestatus.NOT_EXECUTABLE
+    raise Ended(Choice(entry, machine.reason, script(machine)))
+
+
+def script(machine: Machine) -> Optional[Location]:
+    """Where the script that runs came from."""
+    return machine.frames[-1].image.location if machine.frames else None
+
+
+def _joined(first: str, second: str) -> str:
+    return f"{first} {second}" if first and second else first or second
+
+
+def _pxelinux(machine: Machine, config: Optional[str]) -> Steps[int]:
+    """Go on as a PXELINUX does that finds the settings in place of a DHCP packet (net/fakedhcp.c).
+
+    "The fake ACK holds all settings", so 209 to 211, ``filename`` and ``next-server`` that the script has set
+    count; the prefix comes from the filename, "not the URL pxelinux.0 was chained from".
+    """
+    lease = _lease(machine)
+    try:
+        source = replace(pxe.boot_source(lease, config=config), kind=Kind.PXELINUX)
+    except NoBootSource:
+        source = BootSource(Kind.PXELINUX, lease.next_server, "::")
+    choice = yield from ldlinux.boot(
+        source, machine.guest, lease, label=machine.label, user_append=machine.user_append
+    )
+    raise Ended(choice)
+
+
+def _lease(machine: Machine) -> Lease:
+    """The lease, as the settings tell it now."""
+    lease, options = machine.lease, dict(machine.lease.options)
+    for code in (209, 210, 211):
+        value, _ = machine.settings.find(settings.parse_name(str(code)))
+        if value is not None:
+            options[code] = value.raw
+    filename, _ = machine.settings.find(settings.parse_name("filename"))
+    server = machine.settings.show("next-server")
+    return replace(
+        lease,
+        options=options,
+        bootfile=c_string(filename.raw) if filename else "",
+        next_server=server or lease.next_server,
+    )

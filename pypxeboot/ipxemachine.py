@@ -1,0 +1,372 @@
+"""What runs an iPXE script: its commands one by one, under budgets, with everything they share.
+
+``execute`` is iPXE's image_exec(): scripts run in here, the rest is handed to what ``ipxe.py`` plugged in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Optional
+
+from pypxeboot import ipxeimages, ipxeoptions, ipxescript, ipxestatus, ipxeuri
+from pypxeboot.effects import Download, Drop, Form, Identify, Kept, Log, Now, Print, ReadKept, Steps
+from pypxeboot.errors import ConfigError
+from pypxeboot.guest import Guest
+from pypxeboot.ipxedialogs import Dialog
+from pypxeboot.ipxeimages import Image, Images
+from pypxeboot.ipxeoptions import BadUsage, Call, Syntax
+from pypxeboot.ipxeuri import Uri
+from pypxeboot.lease import Lease
+from pypxeboot.menu import Choice, Reason
+from pypxeboot.settings import Settings, Value
+from pypxeboot.settingtypes import TYPES, uri_escape
+from pypxeboot.text import encode, printable
+from pypxeboot.url import SCHEMES
+
+# Commands and expansions without anybody pressing a key. The largest public menus come to some thousands; a
+# loop that never ends comes here within a second or two.
+STEP_LIMIT = 50_000
+# One expanded word: no kernel takes a command line of a tenth of this.
+EXPANSION_LIMIT = 64 << 10
+# Scripts that have chained each other and wait for their return. Menus of menus have four or five.
+DEPTH_LIMIT = 16
+# The largest public scripts have 100 KiB.
+SCRIPT_LIMIT = 1 << 20
+# All that a script prints; it could fill a log otherwise.
+PRINT_LIMIT = 1 << 20
+
+_READ = 256 << 10
+_ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|.)?")
+
+
+class Ended(Exception):
+    """The guest boots: the way out of however many scripts, none of which runs any more."""
+
+    def __init__(self, choice: Choice) -> None:
+        super().__init__()
+        self.choice = choice
+
+
+@dataclass
+class Frame:
+    """A running script. ``at`` is the line that runs, ``next`` the one after it; a ``goto`` changes that."""
+
+    image: Image
+    lines: list[ipxescript.Line]
+    at: int = 0
+    next: int = 0
+    line_over: bool = False
+    over: bool = False
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of the language: how it is called, and what it does."""
+
+    syntax: Syntax
+    run: Callable[[Machine, Call], Steps[int]]
+
+
+@dataclass
+class Parameters:
+    """What is sent with a request: ``params``, ``param`` and ``param --header``."""
+
+    method: str = "POST"
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Machine:
+    """An iPXE that boots one guest.
+
+    ``start`` runs what is no script: a kernel, or another loader; it ends the boot, or gives a status.
+    ``patience`` is how long a question waits for somebody at the terminal, None for ever; ``label`` the name
+    of a menu item that was asked for, None once it was chosen.
+    """
+
+    guest: Guest
+    lease: Lease
+    settings: Settings
+    commands: Mapping[str, Command]
+    start: Callable[[Machine, Image], Steps[int]]
+    patience: Optional[float] = None
+    user_append: str = ""
+    label: Optional[str] = None
+    reason: Reason = Reason.SCRIPT
+    questions: int = 0
+    images: Images = field(default_factory=Images)
+    dialogs: dict[str, Dialog] = field(default_factory=dict)
+    parameters: dict[str, Parameters] = field(default_factory=dict)
+    cwuri: Optional[Uri] = None
+    errno: int = 0
+    now: int = 0
+    trust_required: bool = False
+    trust_fixed: bool = False
+    frames: list[Frame] = field(default_factory=list)
+    failure: str = ""
+    depth: int = 0
+    _steps: int = 0
+    _printed: int = 0
+
+    # What commands and their errors say.
+
+    def say(self, text: str, end: str = "\n") -> Steps[None]:
+        """Print a line. Escape sequences that change colours go; nothing else gets past, either."""
+        plain = "\n".join(printable(line, EXPANSION_LIMIT) for line in _ESCAPE.sub("", text).split("\n"))
+        self._printed += len(plain) + 1
+        if self._printed > PRINT_LIMIT:
+            raise self.broken("prints more than anybody could read")
+        yield Print(plain + end)
+
+    def fail(self, doing: str, status: int) -> Steps[int]:
+        """Say that a command failed, and why, as iPXE does; its status."""
+        self.failure = f"{doing}: {ipxestatus.text(status)}"
+        yield from self.say(self.failure)
+        return status
+
+    def refuse(self, words: str, status: int) -> Steps[int]:
+        """Say in our own words why something cannot be."""
+        self.failure = words
+        yield from self.say(words)
+        return status
+
+    def broken(self, what: str) -> ConfigError:
+        """An error about the script that runs, naming its line."""
+        if not self.frames:
+            return ConfigError(f"the iPXE script {what}")
+        frame = self.frames[-1]
+        where = f"{frame.image.uri.shown}, line {frame.lines[frame.at].number}"
+        return ConfigError(f"iPXE script {printable(where)}: it {what}", hint="mend the script")
+
+    def step(self) -> None:
+        """Count a step against the budget."""
+        self._steps += 1
+        if self._steps > STEP_LIMIT:
+            raise self.broken(f"has taken {STEP_LIMIT} steps and boots nothing")
+
+    def pressed(self) -> None:
+        """Somebody is there: whoever presses keys is no endless loop."""
+        self._steps = self._printed = 0
+
+    # Lines and commands.
+
+    def expand(self, text: str) -> Steps[str]:
+        """``text`` with every ``${...}`` replaced: "innermost first, repeated until none is left"."""
+        while True:
+            parts = ipxescript.innermost(text)
+            if parts is None:
+                return text
+            self.step()
+            before, name, behind = parts
+            if "unixtime" in name:
+                self.now = yield Now()
+            text = before + (self.settings.show(name) or "") + behind
+            if len(text) > EXPANSION_LIMIT:
+                raise self.broken("has a setting that expands without end")
+
+    def line(self, text: str) -> Steps[int]:
+        """Run one line; its status. ``||`` and ``&&`` bind alike, left to right."""
+        status, skip = ipxestatus.OK, False
+        for command in ipxescript.commands(text):
+            if not skip:
+                words = []
+                for word in command.words:
+                    words.append((yield from self.expand(word)))
+                status = yield from self.command(words)
+                if self.frames and (self.frames[-1].line_over or self.frames[-1].over):
+                    break
+            skip = (command.operator == "||" and not status) or (command.operator == "&&" and bool(status))
+        return status
+
+    def command(self, words: list[str]) -> Steps[int]:
+        """Run one command; "an empty command succeeds"."""
+        self.step()
+        if not words:
+            return ipxestatus.OK
+        status = yield from self._command(words)
+        if status:
+            self.errno = status
+        return status
+
+    def _command(self, words: list[str]) -> Steps[int]:
+        command = self.commands.get(words[0])
+        if command is None:
+            return (yield from self.refuse(f"{words[0]}: command not found", ipxestatus.NOT_A_COMMAND))
+        try:
+            return (yield from command.run(self, ipxeoptions.parse(words, command.syntax)))
+        except BadUsage as why:
+            return (yield from self.refuse(why.message, why.status))
+
+    # Images.
+
+    def download(
+        self, text: str, name: Optional[str] = None, seconds: Optional[float] = None, quiet: bool = False
+    ) -> Steps[tuple[Optional[Image], int]]:
+        """Download and register an image; the image, or the status of the failure."""
+        given = ipxeuri.parse(text)
+        form = self._form(given)
+        uri = ipxeuri.resolve(self.cwuri, given)
+        if not quiet:
+            yield from self.say(f"{given.shown}...", end="")
+        if len(self.images.registered) >= ipxeimages.COUNT_LIMIT:
+            return None, (yield from self._not_downloaded("too many images", ipxestatus.NO_SPACE))
+        if uri.scheme not in SCHEMES:
+            words = ipxestatus.text(ipxestatus.UNSUPPORTED)
+            return None, (yield from self._not_downloaded(words, ipxestatus.UNSUPPORTED))
+        try:
+            location = ipxeuri.locate(uri)
+        except ConfigError as why:
+            return None, (yield from self._not_downloaded(why.message, ipxestatus.INVALID))
+        kept: Kept = yield Download(location, form, seconds)
+        if kept.handle is None:
+            words, status = _why_not(kept.error, location.scheme)
+            self.failure = f"{given.shown}: {words}"
+            return None, (yield from self._not_downloaded(words, status))
+        if not quiet:
+            yield from self.say(" ok")
+        where = kept.location or location
+        image = Image(name or uri.name or "img", uri, where, kept.handle, kept.size, kept.head)
+        self.images.add(image)
+        return image, ipxestatus.OK
+
+    def _not_downloaded(self, words: str, status: int) -> Steps[int]:
+        self.failure = self.failure or words
+        yield from self.say(f" {words}")
+        return status
+
+    def _form(self, uri: Uri) -> Optional[Form]:
+        """The parameters that a request takes with it; they are used up."""
+        found = None if uri.params is None else self.parameters.pop(uri.params, None)
+        if found is None:
+            return None
+        headers = list(found.headers)
+        body = b""
+        if found.fields:
+            pairs = (f"{_form_escape(name)}={_form_escape(value)}" for name, value in found.fields)
+            body = encode("&".join(pairs))
+        if body:
+            headers.append(("Content-Type", "application/x-www-form-urlencoded"))
+        return Form(found.method, tuple(headers), body)
+
+    def acquire(
+        self, text: str, seconds: Optional[float] = None, quiet: bool = False
+    ) -> Steps[tuple[Optional[Image], int]]:
+        """The image "whose name equals the whole argument", else one that is downloaded."""
+        image = self.images.find(text)
+        if image is not None:
+            return image, ipxestatus.OK
+        return (yield from self.download(text, seconds=seconds, quiet=quiet))
+
+    def free(self, image: Image) -> Steps[None]:
+        """Unregister an image, and let its file go."""
+        if self.images.remove(image):
+            yield Drop(image.handle)
+
+    def format(self, image: Image) -> Steps[Optional[str]]:
+        """What the image is: ``script``, the name of a kernel's format, or None."""
+        if not image.identified:
+            image.identified = True
+            script = ipxescript.is_script(image.head)
+            image.format = "script" if script else (yield Identify(image.handle))
+        return image.format
+
+    def executable(self, image: Image) -> Steps[bool]:
+        """Whether the image could be run."""
+        if ipxeimages.is_pxelinux(image) or ipxeimages.is_syslinux_menu(image):
+            return True
+        return (yield from self.format(image)) is not None
+
+    def read(self, image: Image, limit: int) -> Steps[Optional[bytes]]:
+        """The whole content of an image, None if it has more than ``limit`` bytes."""
+        if image.size > limit:
+            return None
+        data = b""
+        while len(data) < image.size:
+            piece: bytes = yield ReadKept(image.handle, len(data), _READ)
+            if not piece:
+                break
+            data += piece
+        return data
+
+    def execute(self, image: Image) -> Steps[int]:
+        """Run an image and those that replace it; its status, if it returns."""
+        self.depth += 1
+        if self.depth > DEPTH_LIMIT:
+            raise self.broken("chains scripts that chain each other for ever")
+        after: Optional[Image] = image
+        status = ipxestatus.OK
+        while after is not None:
+            image, after = after, None
+            status = yield from self._execute(image)
+            after, image.replacement = image.replacement, None
+        self.depth -= 1
+        return status
+
+    def _execute(self, image: Image) -> Steps[int]:
+        if self.trust_required and not image.trusted:
+            yield Log(f"{printable(image.name)} is not trusted: imgverify has not passed it", warning=True)
+            return ipxestatus.DENIED
+        before = self.cwuri
+        self.cwuri = image.uri
+        if (yield from self.format(image)) == "script":
+            status = yield from self._script(image)
+        else:
+            status = yield from self.start(self, image)
+        if image.autofree:
+            yield from self.free(image)
+        self.cwuri = before
+        return status
+
+    def _script(self, image: Image) -> Steps[int]:
+        """Run a script. It is no image while it runs, and the last one afterwards."""
+        data = yield from self.read(image, SCRIPT_LIMIT)
+        if data is None:
+            words = f"{image.name}: a script of more than {SCRIPT_LIMIT >> 20} MiB is none"
+            return (yield from self.refuse(words, ipxestatus.NO_SPACE))
+        registered = self.images.remove(image)
+        self.frames.append(Frame(image, ipxescript.lines(data)))
+        status = yield from self._lines(self.frames[-1])
+        self.frames.pop()
+        if registered:
+            self.images.add(image)
+            if image.replacement is not None:
+                yield from self.free(image)
+        return status
+
+    def _lines(self, frame: Frame) -> Steps[int]:
+        """Run the lines: "a line whose status is non-zero ends the script with that status"."""
+        status = ipxestatus.OK
+        while frame.next < len(frame.lines):
+            frame.at, frame.next = frame.next, frame.next + 1
+            frame.line_over = False
+            status = yield from self.line(frame.lines[frame.at].text)
+            if status or frame.over:
+                break
+        return status
+
+    def builtin(self, key: object) -> Optional[Value]:
+        """The settings that change as the script runs (core/settings.c, "builtin")."""
+        if key == "errno":
+            return Value(self.errno.to_bytes(4, "big"), TYPES["uint32"])
+        if key == "unixtime":
+            return Value((self.now & 0xFFFFFFFF).to_bytes(4, "big"), TYPES["uint32"])
+        if key == "cwuri" and self.cwuri is not None:
+            return Value(encode(str(self.cwuri)))
+        if key == "cwduri" and self.cwuri is not None:
+            return Value(encode(str(ipxeuri.directory(self.cwuri))))
+        return None
+
+
+def _form_escape(text: str) -> str:
+    return uri_escape(encode(text))
+
+
+def _why_not(error: str, scheme: str) -> tuple[str, int]:
+    """What is said of a failed download, and its status."""
+    if error == "not-found":
+        status = ipxestatus.TFTP_NOT_FOUND if scheme == "tftp" else ipxestatus.HTTP_NOT_FOUND
+        return ipxestatus.text(status), status
+    return printable(error) or ipxestatus.text(ipxestatus.IO_ERROR), ipxestatus.IO_ERROR

@@ -1,0 +1,97 @@
+"""The form of an iPXE script: its lines, labels, commands and ``${...}`` (image/script.c, core/exec.c)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+from pypxeboot.text import decode
+
+# What isspace() of C counts; str.split() alone would take blanks of Unicode, too.
+_BLANKS = " \t\n\v\f\r"
+_WORD = re.compile(r"[^ \t\n\v\f\r]+")
+# "#!ipxe or #!gpxe followed by whitespace; nothing else decides."
+_MAGIC = re.compile(rb"#![ig]pxe[ \t\n\v\f\r]")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line with its continuations. ``number`` counts from 1, ``label`` is what follows a first ``:``."""
+
+    number: int
+    label: Optional[str]
+    text: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """The words of one command, not yet expanded, and the ``||``, ``&&`` or ``;`` behind it, if any."""
+
+    words: tuple[str, ...]
+    operator: str = ""
+
+
+def is_script(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is a script."""
+    return _MAGIC.match(head) is not None
+
+
+def lines(data: bytes) -> list[Line]:
+    """The lines of a script.
+
+    "Lines end at LF, one trailing CR dropped; a line ending in a backslash continues": the backslash goes,
+    and nothing comes in its place.
+    """
+    out: list[Line] = []
+    pieces = data.split(b"\n")
+    if pieces[-1] == b"":
+        pieces.pop()
+    pending, start = b"", 1
+    for number, piece in enumerate(pieces, 1):
+        pending += piece
+        if pending.endswith(b"\r"):
+            pending = pending[:-1]
+        if pending.endswith(b"\\"):
+            pending = pending[:-1]
+            continue
+        out.append(_line(start, pending))
+        pending, start = b"", number + 1
+    return out  # a last line that goes on into nothing never runs
+
+
+def _line(number: int, data: bytes) -> Line:
+    text = decode(data.partition(b"\0")[0]).lstrip(_BLANKS)  # a C string ends at the first NUL
+    if not text.startswith(":"):
+        return Line(number, None, text)
+    match = _WORD.match(text, 1)
+    label = match[0] if match else ""
+    return Line(number, label, text[1 + len(label) :])
+
+
+def commands(text: str) -> Iterator[Command]:
+    """The commands of a line. "``||``, ``&&`` and ``;`` must be separate tokens"; no quoting whatever."""
+    words: list[str] = []
+    for word in _WORD.findall(text):
+        if word.startswith("#"):
+            break
+        if word in ("||", "&&", ";"):
+            yield Command(tuple(words), word)
+            words = []
+        else:
+            words.append(word)
+    yield Command(tuple(words))
+
+
+def innermost(text: str) -> Optional[tuple[str, str, str]]:
+    """What stands before, in and behind the ``${...}`` of ``text`` that is to be expanded next.
+
+    "The last ``${`` before the first ``}``"; None if none is left.
+    """
+    first = text.find("${")
+    end = text.find("}", first) if first >= 0 else -1
+    if end < 0:
+        return None
+    start = text.rfind("${", 0, end)
+    return text[:start], text[start + 2 : end], text[end + 1 :]

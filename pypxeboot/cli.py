@@ -37,7 +37,10 @@ def main(argv: Sequence[str], process: Optional[ClientProcess] = None) -> int:
         args = arguments.parse(argv)
         _set_level(args)
         with host.signals_raise():
-            _ask_xenstore(args)
+            if args.domain is not None:
+                from pypxeboot import identity
+
+                identity.complete(args)
             _boot(args, process)
         return 0
     except host.BootFailed as why:
@@ -59,17 +62,6 @@ def _set_level(args: argparse.Namespace) -> None:
     verbosity = args.verbose + (0 if args.domain is None else 1) + (2 if args.debug else 0)
     level = NOTICE if verbosity == 0 else logging.INFO if verbosity == 1 else logging.DEBUG
     logging.getLogger("pypxeboot").setLevel(level)
-
-
-def _ask_xenstore(args: argparse.Namespace) -> None:
-    """What nobody said of a domain that libxl creates."""
-    if args.domain is None or (args.uuid is not None and args.guest_type is not None):
-        return
-    from pypxeboot import xenstore
-
-    known = xenstore.domain(args.domain)
-    args.uuid = args.uuid or known.uuid
-    args.guest_type = args.guest_type or known.type
 
 
 def _failed(error: PxeBootError, requests: Sequence[Request], args: Optional[argparse.Namespace]) -> int:

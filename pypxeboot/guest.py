@@ -83,6 +83,6 @@ def parse_vif(text: str) -> dict[str, str]:
         key, sign, value = piece.strip().partition("=")
         if key and sign:
             values[key.strip().lower()] = value.strip()
-        elif key:
+        elif key and key != "trusted":
             raise UsageError(f"{key!r} in the vif string has no value", hint="write mac=MAC,bridge=BRIDGE")
     return values

@@ -23,6 +23,7 @@ class Domain:
 
     type: Optional[str]
     uuid: Optional[str]
+    name: Optional[str] = None
 
 
 def domain(number: int) -> Domain:
@@ -34,7 +35,10 @@ def domain(number: int) -> Domain:
     kind = _read(program, f"/libxl/{number}/type", deadline)
     path = _read(program, f"/local/domain/{number}/vm", deadline) or ""
     uuid = path.rpartition("/")[2]
-    return Domain(kind if kind in ("pv", "pvh") else None, uuid if _UUID.fullmatch(uuid) else None)
+    name = _read(program, f"/local/domain/{number}/name", deadline)
+    return Domain(
+        kind if kind in ("pv", "pvh") else None, uuid if _UUID.fullmatch(uuid) else None, name or None
+    )
 
 
 def _read(program: str, path: str, deadline: float) -> Optional[str]:
@@ -44,4 +48,4 @@ def _read(program: str, path: str, deadline: float) -> Optional[str]:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.decode("ascii", "replace").strip() if done.returncode == 0 else None
+    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None

@@ -17,11 +17,13 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "pypxeboot"
 
-WIRES = set("__main__ arguments boot capture cli client clientprocess download host lab transports".split())
+WIRES = set(
+    "__main__ arguments boot capture cli client clientprocess download host identity lab transports".split()
+)
 EDGES = set(
     """
     channel console fetch frames httpget link localboot logs resolve sandbox sink store tftp udpline
-    workers xenstore
+    toolstack workers xenstore
     """.split()
 )
 TOGETHER = {("tftp", "udpline")}

@@ -10,11 +10,13 @@ from typing import Optional
 
 from pypxeboot import (
     ipxeblocks,
+    ipxeends,
     ipxeimagecommands,
     ipxelanguage,
     ipxeloaders,
+    ipxenetwork,
     ipxequestions,
-    ipxestatus,
+    ipxetools,
     ipxeuri,
 )
 from pypxeboot.effects import Download, Kept, Loader, Log, Steps
@@ -34,6 +36,9 @@ COMMANDS: dict[str, Command] = {
     **ipxelanguage.COMMANDS,
     **ipxeimagecommands.COMMANDS,
     **ipxequestions.COMMANDS,
+    **ipxetools.COMMANDS,
+    **ipxenetwork.COMMANDS,
+    **ipxeends.COMMANDS,
 }
 
 
@@ -96,8 +101,8 @@ def run_script(
             hint="name an item of its menus as the script calls it",
         )
     if status:
-        why = printable(machine.failure) or ipxestatus.text(status)
-        yield Log(f"the iPXE script failed ({why}): booting from the local disk", warning=True)
+        where, why = printable(machine.blame), printable(machine.failure)
+        yield Log(f"the iPXE script failed ({where}: {why}): booting from the local disk", warning=True)
     else:
         yield Log("the iPXE script boots nothing from the network: booting from the local disk")
     return local(machine, image.location)
@@ -115,5 +120,5 @@ def _machine(guest: Guest, lease: Lease) -> Machine:
         return None if machine is None else machine.builtin(key)
 
     settings = ipxeblocks.settings_of(guest, lease, builtin)
-    machine = Machine(guest, lease, settings, COMMANDS, ipxeloaders.start)
+    machine = Machine(guest, lease, settings, COMMANDS, ipxeloaders.start, ipxenetwork.settle)
     return machine

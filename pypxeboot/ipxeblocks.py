@@ -58,9 +58,7 @@ def settings_of(guest: Guest, lease: Lease, builtin: Callable[[Key], Optional[Va
     settings = Settings()
     card = settings.block("net0", create=True)
     card.values.update(_card(guest))
-    lease_block = settings.block("net0.dhcp", create=True)
-    lease_block.values.update(leased(lease))
-    lease_block.lookup = _options(lease)
+    relet(settings, "net0", lease)
     smbios = settings.block("smbios", create=True)
     smbios.values.update(_smbios(guest))
     own = settings.block("builtin", create=True)
@@ -70,9 +68,9 @@ def settings_of(guest: Guest, lease: Lease, builtin: Callable[[Key], Optional[Va
     return settings
 
 
-def relet(settings: Settings, lease: Lease) -> None:
-    """Put another lease in the place of the one before."""
-    block = settings.block("net0.dhcp", create=True)
+def relet(settings: Settings, card: str, lease: Lease) -> None:
+    """Put another lease of ``card`` in the place of the one before."""
+    block = settings.block(f"{card}.dhcp", create=True)
     block.values.clear()
     block.values.update(leased(lease))
     block.lookup = _options(lease)
@@ -159,8 +157,3 @@ def _own(guest: Guest) -> dict[Key, Value]:
         "version": _text(VERSION),
         "buildarch": _text(_BUILDS.get(guest.arch, guest.arch)),
     }
-
-
-def is_card(name: str) -> bool:
-    """Whether ``name`` is the guest's network card: there is one."""
-    return name in ("net0", "netX")

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
-from pypxeboot import settingtypes
+from pypxeboot import cpio, settingtypes
 from pypxeboot.ipxeuri import Uri
 from pypxeboot.text import encode
 from pypxeboot.url import Location
 
 # INITRD_ALIGN: "each start padded with zeros to 4096".
 _ALIGN = 4096
-# newc headers and the names behind them are padded to this.
-_CPIO_ALIGN = 4
-_REGULAR, _DIRECTORY = 0o100000, 0o040755
+# iPXE writes the numbers of a newc header, which are this long, in small letters.
+_DIGITS = 110
+_REGULAR = 0o100000
 # iPXE has no bound but memory; scripts have some twenty.
 COUNT_LIMIT = 256
 
@@ -117,7 +117,7 @@ def cpio_headers(image: Image) -> bytes:
     mode = int(text, 8) & 0o7777 if re.fullmatch("[0-7]{1,6}", text) else 0o644
     out = b""
     for parent in _parents(name, image.argument("mkdir")):
-        out += _header(parent, _DIRECTORY, 0)
+        out += _header(parent, cpio.DIRECTORY, 0)
     return out + _header(name, _REGULAR | mode, image.size)
 
 
@@ -131,7 +131,5 @@ def _parents(name: str, wanted: Optional[str]) -> list[str]:
 
 
 def _header(name: str, mode: int, size: int) -> bytes:
-    named = encode(name) + b"\0"
-    fields = (0, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, len(named), 0)
-    header = b"070701" + b"".join(b"%08x" % number for number in fields) + named
-    return header + bytes(-len(header) % _CPIO_ALIGN)
+    header = cpio.header(encode(name), mode, size, 0)
+    return header[:_DIGITS].lower() + header[_DIGITS:]

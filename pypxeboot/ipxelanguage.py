@@ -112,7 +112,7 @@ def _goto(machine: Machine, call: Call) -> Steps[int]:
         if line.label == call.args[0]:
             frame.next, frame.line_over = index, True
             return ipxestatus.OK
-    machine.failure = f"no label :{call.args[0]}"
+    machine.failure = f"there is no label :{call.args[0]}"
     return ipxestatus.NOT_FOUND
 
 

@@ -83,6 +83,7 @@ class Machine:
     """An iPXE that boots one guest.
 
     ``start`` runs what is no script: a kernel, or another loader; it ends the boot, or gives a status.
+    ``settle`` sees to it, before the network is used, that the address is the one that the script has set.
     ``patience`` is how long a question waits for somebody at the terminal, None for ever; ``label`` the name
     of a menu item that was asked for, None once it was chosen.
     """
@@ -92,6 +93,7 @@ class Machine:
     settings: Settings
     commands: Mapping[str, Command]
     start: Callable[[Machine, Image], Steps[int]]
+    settle: Callable[[Machine], Steps[None]]
     patience: Optional[float] = None
     user_append: str = ""
     label: Optional[str] = None
@@ -107,6 +109,7 @@ class Machine:
     trust_fixed: bool = False
     frames: list[Frame] = field(default_factory=list)
     failure: str = ""
+    blame: str = ""
     depth: int = 0
     _steps: int = 0
     _printed: int = 0
@@ -123,13 +126,11 @@ class Machine:
 
     def fail(self, doing: str, status: int) -> Steps[int]:
         """Say that a command failed, and why, as iPXE does; its status."""
-        self.failure = f"{doing}: {ipxestatus.text(status)}"
-        yield from self.say(self.failure)
-        return status
+        return (yield from self.refuse(f"{doing}: {ipxestatus.text(status)}", status))
 
     def refuse(self, words: str, status: int) -> Steps[int]:
-        """Say in our own words why something cannot be."""
-        self.failure = words
+        """Say why something cannot be; its status."""
+        self.failure = self.failure or words  # what failed first is the cause of the rest
         yield from self.say(words)
         return status
 
@@ -186,9 +187,11 @@ class Machine:
         self.step()
         if not words:
             return ipxestatus.OK
+        self.failure = self.blame = ""
         status = yield from self._command(words)
         if status:
             self.errno = status
+            self.failure = self.failure or f"{words[0]}: {ipxestatus.text(status)}"
         return status
 
     def _command(self, words: list[str]) -> Steps[int]:
@@ -220,6 +223,7 @@ class Machine:
             location = ipxeuri.locate(uri)
         except ConfigError as why:
             return None, (yield from self._not_downloaded(why.message, ipxestatus.INVALID))
+        yield from self.settle(self)
         kept: Kept = yield Download(location, form, seconds)
         if kept.handle is None:
             words, status = _why_not(kept.error, location.scheme)
@@ -343,6 +347,8 @@ class Machine:
             frame.at, frame.next = frame.next, frame.next + 1
             frame.line_over = False
             status = yield from self.line(frame.lines[frame.at].text)
+            if status:
+                self.blame = self.blame or f"{frame.image.uri.shown}, line {frame.lines[frame.at].number}"
             if status or frame.over:
                 break
         return status

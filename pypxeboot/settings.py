@@ -172,10 +172,11 @@ def _predefined_type(key: Key) -> Optional[Type]:
 
 
 class Settings:
-    """All settings of a boot."""
+    """All settings of a boot. ``card`` is what ``netX`` means: the network card that was opened last."""
 
     def __init__(self) -> None:
         self.root = Block("")
+        self.card = "net0"
         self._size = 0
 
     def block(self, name: Optional[str], create: bool = False) -> Block:
@@ -185,7 +186,7 @@ class Settings:
             if not part:
                 continue
             if part == "netX" and block is self.root:
-                part = "net0"
+                part = self.card
             child = block.children.get(part)
             if child is None:
                 if not create:

@@ -1,0 +1,77 @@
+"""The iPXE commands that end a script for good, and those that have nothing to do in a guest like this."""
+
+from __future__ import annotations
+
+from pypxeboot import ipxestatus
+from pypxeboot.effects import Log, Steps
+from pypxeboot.ipxeloaders import script
+from pypxeboot.ipxemachine import Command, Ended, Machine
+from pypxeboot.ipxeoptions import Call, syntax
+from pypxeboot.menu import Action, Choice, Entry
+
+
+def _end(machine: Machine, action: Action) -> Ended:
+    return Ended(Choice(Entry(None, action), machine.reason, script(machine)))
+
+
+def _reboot(machine: Machine, call: Call) -> Steps[int]:
+    yield Log("the script asks for a reboot")
+    raise _end(machine, Action.REBOOT)
+
+
+def _poweroff(machine: Machine, call: Call) -> Steps[int]:
+    yield Log("the script asks for power off")
+    raise _end(machine, Action.POWEROFF)
+
+
+def _sanboot(machine: Machine, call: Call) -> Steps[int]:
+    """Boot a drive: a local one is the guest's disk; "``sanboot http://iso``: fail cleanly"."""
+    if call.args:
+        return (yield from _sanhook(machine, call))
+    yield from machine.say(f"Booting from SAN device {call.text('drive') or '0x80'}")
+    raise _end(machine, Action.LOCALBOOT)
+
+
+def _sanhook(machine: Machine, call: Call) -> Steps[int]:
+    words = "Could not open SAN device: a guest without firmware has no network disks"
+    return (yield from machine.refuse(words, ipxestatus.UNSUPPORTED))
+
+
+def _nothing(machine: Machine, call: Call) -> Steps[int]:
+    """There is nothing that it could do, and nothing that would be missed."""
+    yield from ()
+    return ipxestatus.OK
+
+
+def _impossible(machine: Machine, call: Call) -> Steps[int]:
+    return (yield from machine.fail(f"Could not {call.name}", ipxestatus.UNSUPPORTED))
+
+
+_CONSOLE = syntax(0, None, "keep/k", "x/x y/y left/l right/r top/t bottom/b depth/d picture/p")
+_SAN = "no-describe/n keep/k"
+_SAN_VALUES = "drive/d filename/f extra/e label/l uuid/u"
+
+COMMANDS = {
+    "reboot": Command(syntax(0, 0, "warm/w setup/s"), _reboot),
+    "poweroff": Command(syntax(0, 0), _poweroff),
+    "sanboot": Command(syntax(0, None, _SAN, _SAN_VALUES), _sanboot),
+    "sanhook": Command(syntax(0, None, "no-describe/n", "drive/d"), _sanhook),
+    "sanunhook": Command(syntax(0, 0, "", "drive/d"), _nothing),
+    "console": Command(_CONSOLE, _nothing),
+    "colour": Command(syntax(1, 1, "", "basic/b rgb/r"), _nothing),
+    "cpair": Command(syntax(1, 1, "", "foreground/f background/b"), _nothing),
+    "shim": Command(syntax(0, 1, "allow-pxe/p allow-sbat/s require-loader/l", "timeout/t"), _nothing),
+    "fdt": Command(syntax(0, 1, "", "timeout/t"), _nothing),
+    "sync": Command(syntax(0, 0, "", "timeout/t"), _nothing),
+    "certstat": Command(syntax(0, None, "", "subject/s"), _nothing),
+    "certstore": Command(syntax(0, None, "keep/k", "subject/s timeout/t"), _impossible),
+    "certfree": Command(syntax(0, None, "", "subject/s"), _nothing),
+    **dict.fromkeys(
+        ("profstat", "lspci", "ipstat", "nstat", "neighbour"), Command(syntax(0, None), _nothing)
+    ),
+    **dict.fromkeys(
+        ("pciscan", "usbscan", "gdbstub", "iwstat", "iwlist", "fcstat", "fcels", "ibstat", "ibmcast"),
+        Command(syntax(0, None), _impossible),
+    ),
+    "config": Command(syntax(0, 1), _impossible),
+}

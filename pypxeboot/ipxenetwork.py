@@ -1,0 +1,278 @@
+"""The iPXE commands about the network, of which a guest has one card (ifmgmt_cmd.c and others)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from typing import Optional
+
+from pypxeboot import ipxeblocks, ipxestatus
+from pypxeboot.effects import Configure, Found, Leased, Log, Lookup, Ping, Redhcp, Steps, Vlan
+from pypxeboot.ipxelanguage import store
+from pypxeboot.ipxemachine import Command, Machine
+from pypxeboot.ipxeoptions import Call, syntax
+from pypxeboot.lease import Lease
+from pypxeboot.settings import Value, parse_name
+from pypxeboot.settingtypes import TYPES
+from pypxeboot.text import printable
+
+# Settings that a server sees in a request, and may answer otherwise for.
+_ASKED_WITH = (12, 60, 61, 77, 93, 94, 97)
+# Without --count the real one goes on until a key is pressed.
+_PINGS = 4
+_MOST_PINGS = 100
+_MOST_SECONDS = 60.0
+_VLAN_TAGS = range(1, 4095)
+_CARD = re.compile(r"net0(-(\d{1,4}))?")
+
+
+def _cards(machine: Machine, names: tuple[str, ...]) -> Steps[Optional[list[str]]]:
+    """The cards that are meant, all for none; None if one of them is not there, which is said."""
+    found = []
+    for name in names or ("net0",):
+        card = machine.settings.card if name == "netX" else name
+        if _CARD.fullmatch(card) is None or card not in machine.settings.root.children:
+            yield from machine.refuse(f'"{name}": no such network device', ipxestatus.NO_DEVICE)
+            return None
+        found.append(card)
+    return found
+
+
+def _tag(card: str) -> int:
+    """The VLAN tag of a card, 0 for the untagged one."""
+    match = _CARD.fullmatch(card)
+    return int(match[2]) if match and match[2] else 0
+
+
+# An address that the script has set.
+
+
+def settle(machine: Machine) -> Steps[None]:
+    """Give the guest the address that the settings say, if it is not the one it has.
+
+    iPXE does so with every setting that changes (net/ipv4.c, ipv4_create_routes()); here it is done before
+    the network is used.
+    """
+    wanted = _wanted(machine)
+    if wanted is None or wanted == machine.lease:
+        return
+    why: str = yield Configure(wanted)
+    machine.lease = wanted
+    if why:
+        yield Log(f"the address that the script sets cannot be used: {printable(why)}", warning=True)
+
+
+def _wanted(machine: Machine) -> Optional[Lease]:
+    """The lease with what the script has changed of it, None if what it has set is no address."""
+    lease, card = machine.lease, machine.settings.card
+    address = _given(machine, f"{card}/ip") or (lease.address,)
+    mask = _given(machine, f"{card}/netmask") or (lease.netmask,)
+    routers = _given(machine, f"{card}/gateway")
+    servers = _given(machine, "dns")
+    try:
+        prefix = IPv4Network(f"0.0.0.0/{mask[0]}").prefixlen
+    except ValueError:
+        return None
+    changed = replace(lease, address=address[0], prefix_length=prefix, dns=servers or lease.dns)
+    if routers and routers != lease.routers:
+        default = ((IPv4Network("0.0.0.0/0"), routers[0]),)
+        changed = replace(changed, routers=routers, routes=default)
+    return changed
+
+
+def _given(machine: Machine, text: str) -> tuple[IPv4Address, ...]:
+    """The addresses of a setting that the script has set: what DHCP gave is in the lease."""
+    value, block = machine.settings.find(parse_name(text))
+    if value is None or block.endswith(".dhcp") or len(value.raw) % 4:
+        return ()
+    return tuple(IPv4Address(value.raw[at : at + 4]) for at in range(0, len(value.raw), 4))
+
+
+# The card.
+
+
+def _dhcp(machine: Machine, call: Call) -> Steps[int]:
+    """``dhcp`` and ``ifconf``: the lease there is will do, unless the request would be another one now."""
+    cards = yield from _cards(machine, call.args)
+    if cards is None:
+        return ipxestatus.NO_DEVICE
+    configurator = call.text("configurator")
+    if configurator not in (None, "dhcp"):
+        words = f'"{configurator}": no such configurator'
+        return (yield from machine.refuse(words, ipxestatus.UNSUPPORTED))
+    card = cards[0]
+    machine.settings.card = card
+    options = _options(machine)
+    yield from machine.say(f"Configuring ({card} {machine.guest.mac})...", end="")
+    if not options and not _tag(card) and _is_leased(machine):
+        yield from machine.say(" ok")
+        return ipxestatus.OK
+    seconds = call.seconds()
+    reply: Leased = yield Redhcp(options, None if seconds is None else min(seconds, _MOST_SECONDS))
+    if reply.lease is None:
+        words = printable(reply.error) or ipxestatus.text(ipxestatus.TIMED_OUT)
+        return (yield from machine.refuse(f" {words}", ipxestatus.TIMED_OUT))
+    machine.lease = reply.lease
+    ipxeblocks.relet(machine.settings, card, reply.lease)
+    yield from machine.say(" ok")
+    return ipxestatus.OK
+
+
+def _is_leased(machine: Machine) -> bool:
+    """Whether the address is still that of DHCP."""
+    return str(machine.lease.address) == machine.settings.show("net0.dhcp/ip")
+
+
+def _options(machine: Machine) -> tuple[tuple[int, bytes], ...]:
+    """What the script has set of the options that a server is asked with."""
+    found = []
+    for code in _ASKED_WITH:
+        value = machine.settings.root.own(code) or machine.settings.block("net0").own(code)
+        if value is not None:
+            found.append((code, value.raw))
+    return tuple(found)
+
+
+def _open(machine: Machine, call: Call) -> Steps[int]:
+    cards = yield from _cards(machine, call.args)
+    if cards is None:
+        return ipxestatus.NO_DEVICE
+    machine.settings.card = cards[-1]
+    yield from settle(machine)
+    return ipxestatus.OK
+
+
+def _close(machine: Machine, call: Call) -> Steps[int]:
+    """Nothing is closed: the card belongs to whoever boots the guest."""
+    return ipxestatus.NO_DEVICE if (yield from _cards(machine, call.args)) is None else ipxestatus.OK
+
+
+def _stat(machine: Machine, call: Call) -> Steps[int]:
+    cards = yield from _cards(machine, call.args)
+    if cards is None:
+        return ipxestatus.NO_DEVICE
+    chip = machine.settings.show("net0/chip")
+    for card in cards:
+        yield from machine.say(f"{card}: {machine.guest.mac} using {chip} (Ethernet) [open]\n  [Link:up]")
+    return ipxestatus.OK
+
+
+def _route(machine: Machine, call: Call) -> Steps[int]:
+    yield from settle(machine)
+    lease = machine.lease
+    gateway = f" gw {lease.routers[0]}" if lease.routers else ""
+    yield from machine.say(f"{machine.settings.card}: {lease.address}/{lease.netmask}{gateway}")
+    return ipxestatus.OK
+
+
+def _vcreate(machine: Machine, call: Call) -> Steps[int]:
+    """A VLAN on the card, which is called ``net0-10`` then."""
+    tag = call.number("tag") or 0
+    if tag not in _VLAN_TAGS:
+        return (yield from machine.refuse(f"{tag} is no VLAN tag", ipxestatus.INVALID))
+    cards = yield from _cards(machine, call.args)
+    if cards is None:
+        return ipxestatus.NO_DEVICE
+    why: str = yield Vlan(tag)
+    if why:
+        words = f"Could not create VLAN device: {printable(why)}"
+        return (yield from machine.refuse(words, ipxestatus.UNSUPPORTED))
+    block = machine.settings.block(f"net0-{tag}", create=True)
+    block.values["mac"] = Value(machine.guest.mac_bytes, TYPES["hex"])
+    block.values["ifname"] = Value(f"net0-{tag}".encode())
+    return ipxestatus.OK
+
+
+def _vdestroy(machine: Machine, call: Call) -> Steps[int]:
+    cards = yield from _cards(machine, call.args)
+    if cards is None:
+        return ipxestatus.NO_DEVICE
+    for card in cards:
+        why: str = (yield Vlan(_tag(card), remove=True)) if _tag(card) else "it is none"
+        if why:
+            words = f"Could not destroy VLAN device: {printable(why)}"
+            return (yield from machine.refuse(words, ipxestatus.NO_DEVICE))
+        del machine.settings.root.children[card]
+        machine.settings.card = "net0"
+    return ipxestatus.OK
+
+
+# Other hosts.
+
+
+def _nslookup(machine: Machine, call: Call) -> Steps[int]:
+    yield from settle(machine)
+    found: Found = yield Lookup(call.args[1])
+    if not found.addresses:
+        words = f'Could not resolve "{call.args[1]}": {printable(found.error)}'
+        return (yield from machine.refuse(words, ipxestatus.NOT_FOUND))
+    name = call.args[0]
+    kind = "" if ":" in name else ":ipv6" if ":" in found.addresses[0] else ":ipv4"
+    return (yield from store(machine, name + kind, found.addresses[0]))
+
+
+def _ping(machine: Machine, call: Call) -> Steps[int]:
+    yield from settle(machine)
+    count = min(call.number("count") or _PINGS, _MOST_PINGS)
+    seconds = min(call.seconds() or 1.0, _MOST_SECONDS)
+    size = min(call.number("size") or 64, 1400)
+    answered: int = yield Ping(call.args[0], count, size, seconds)
+    if not call.has("quiet"):
+        yield from machine.say(f"{call.args[0]}: {answered} of {count} answered")
+    return ipxestatus.OK if answered else ipxestatus.TIMED_OUT
+
+
+def _ntp(machine: Machine, call: Call) -> Steps[int]:
+    """The clock of the host is right already, or nobody else's business."""
+    yield from ()
+    return ipxestatus.OK
+
+
+def _autoboot(machine: Machine, call: Call) -> Steps[int]:
+    """Boot what ``filename`` and ``next-server`` say now (usr/autoboot.c)."""
+    filename = yield from machine.expand(machine.settings.show("filename") or "")
+    if not filename:
+        return (yield from machine.refuse("Nothing to boot", ipxestatus.NOT_FOUND))
+    image, status = yield from machine.download(_boot_uri(machine, filename))
+    if image is None:
+        return status
+    image.autofree = True
+    status = yield from machine.execute(image)
+    return (yield from machine.fail("Could not boot image", status)) if status else status
+
+
+def _boot_uri(machine: Machine, filename: str) -> str:
+    """What a boot file's name means: "an absolute hierarchical URI is used as is; anything else
+    becomes tftp://server/ and name, literally".
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", filename):
+        return filename
+    escaped = filename.replace("%", "%25").replace("#", "%23").replace("?", "%3F")
+    return f"tftp://{machine.settings.show('next-server') or ''}/{escaped}"
+
+
+def _linkwait(machine: Machine, call: Call) -> Steps[int]:
+    """The link is up: a boot does not come so far otherwise."""
+    call.seconds()
+    return ipxestatus.NO_DEVICE if (yield from _cards(machine, call.args)) is None else ipxestatus.OK
+
+
+_MANY = syntax(0, None)
+_CONFIGURE = syntax(0, None, "", "configurator/c timeout/t")
+
+COMMANDS = {
+    "dhcp": Command(_CONFIGURE, _dhcp),
+    "ifconf": Command(_CONFIGURE, _dhcp),
+    "ifopen": Command(_MANY, _open),
+    "ifclose": Command(_MANY, _close),
+    "ifstat": Command(_MANY, _stat),
+    "iflinkwait": Command(syntax(0, None, "", "timeout/t"), _linkwait),
+    "route": Command(syntax(0, 0), _route),
+    "autoboot": Command(_MANY, _autoboot),
+    "vcreate": Command(syntax(1, 1, "", "tag/t priority/p"), _vcreate),
+    "vdestroy": Command(syntax(1, 1), _vdestroy),
+    "nslookup": Command(syntax(2, 2), _nslookup),
+    "ping": Command(syntax(1, 1, "quiet/q", "size/s count/c timeout/t"), _ping),
+    "ntp": Command(syntax(1, 1), _ntp),
+}

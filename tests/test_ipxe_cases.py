@@ -1,0 +1,97 @@
+"""The recorded boots of the real iPXE, replayed against the pure interpreter from a dict of files."""
+
+from __future__ import annotations
+
+from typing import Union
+
+import oracle
+import pytest
+from oracle import Case
+from replay import Replay
+from test_oracle_pure import lease_of
+
+from pypxeboot import ipxe, pxe
+from pypxeboot.errors import NoBootSource, PxeBootError
+from pypxeboot.guest import Guest
+from pypxeboot.menu import Action, Choice, Reason
+
+CASES = [case for case in oracle.cases() if case.loader == "ipxe"]
+DIFFERENCES = {
+    "menu-choose-no-timeout": "a menu that waits for ever takes what Enter would boot",
+    "no-shebang": "a file of text is refused: the real one ran it as a boot program, and hung",
+    "http-params": "that build had no params; the newer one, which this follows, sends them",
+}
+"""Cases that end otherwise on purpose, and why."""
+
+
+def run(case: Case) -> tuple[Union[Choice, PxeBootError], Replay]:
+    """What pypxeboot makes of a case, once it has been recognised as an iPXE."""
+    lease = lease_of(case)
+    bootfile = "boot.ipxe" if case.name == "user-class-dispatch" else None
+    replay = Replay(lambda location: case.served(location.scheme, location.host, location.path))
+    source = pxe.boot_source(lease, bootfile=bootfile)
+    try:
+        return replay.drive(ipxe.boot(source, Guest(mac=case.mac, uuid=case.uuid), lease)), replay
+    except PxeBootError as error:
+        return error, replay
+
+
+def named(name: str) -> Case:
+    return next(case for case in CASES if case.name == name)
+
+
+def ramdisk(case: Case) -> bytes:
+    """The recorded ramdisk; where a kernel is in it, with the file that stands for it here."""
+    if case.name != "two-kernels":
+        return case.expected.initrd or b""
+    recorded, file = case.expected.initrd or b"", case.files["vmlinuz"]
+    return recorded[:54] + b"%08x" % len(file) + recorded[62:116] + file
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_boots_what_the_real_one_booted(case: Case) -> None:
+    if case.name in DIFFERENCES:
+        return
+    got, replay = run(case)
+    assert isinstance(got, Choice)
+    if case.expected.local:
+        assert got.entry.action is Action.LOCALBOOT
+        return
+    kernel = replay.loaded.get(got.entry.kernel) if got.entry.kernel else None
+    assert oracle.tag_of(replay.kernel or kernel or b"") == case.expected.kernel
+    assert got.entry.cmdline == case.expected.cmdline
+    assert replay.ramdisk == ramdisk(case)
+    assert tuple(module.cmdline for module in got.entry.modules) == case.expected.modules
+    assert len(replay.modules) == len(case.expected.modules)
+
+
+def test_how_many_there_are() -> None:
+    assert len(CASES) == 33
+    assert set(DIFFERENCES) <= {case.name for case in CASES}
+
+
+def test_a_menu_that_waits_for_ever_takes_what_enter_would() -> None:
+    got, replay = run(named("menu-choose-no-timeout"))
+    assert isinstance(got, Choice)
+    assert (oracle.tag_of(replay.kernel or b""), got.reason) == ("kb", Reason.WAITS_FOREVER)
+    assert any("waits for ever" in line for line in replay.log)
+
+
+def test_text_is_no_script() -> None:
+    got, _ = run(named("no-shebang"))
+    assert isinstance(got, NoBootSource)
+
+
+def test_parameters_are_sent() -> None:
+    got, replay = run(named("http-params"))
+    assert isinstance(got, Choice)
+    assert got.entry.cmdline == "p=1"
+    form = next(form for form in replay.forms if form is not None)
+    assert (form.method, form.body) == ("POST", b"mac=52%3A54%3A00%3Aab%3Acd%3Aef&x=a%20b%26c")
+
+
+def test_a_failing_script_leaves_the_disk_and_says_why() -> None:
+    got, replay = run(named("failed-line-stops-script"))
+    assert isinstance(got, Choice)
+    assert (got.entry.action, got.reason) == (Action.LOCALBOOT, Reason.SCRIPT)
+    assert any("Result too large" in line for line in replay.log)

@@ -148,10 +148,16 @@ def _choice(group: argparse._ArgumentGroup) -> None:
         "-i",
         "--interactive",
         action="store_true",
-        help="somebody may choose (menus are not drawn yet: this decides like -q)",
+        help="somebody is there to choose: a menu without a timeout waits for ever",
     )
-    add("-q", "--quiet", action="store_true", help="nobody chooses")
-    add("--menu-timeout", type=_seconds, metavar="S", help="for menus; they are not drawn yet")
+    add("-q", "--quiet", action="store_true", help="nobody chooses: no menu is shown")
+    add(
+        "--menu-timeout",
+        type=_seconds,
+        default=Limits.menu_wait,
+        metavar="S",
+        help="how long a menu without a timeout waits for a key (60)",
+    )
     add("--append", default="", metavar="WORDS", help="words at the end of the command line")
 
 
@@ -265,6 +271,8 @@ def plan_of(args: argparse.Namespace) -> Plan:
         label=args.label,
         append=" ".join(words),
         interactive=args.interactive,
+        quiet=args.quiet,
+        patience=None if args.interactive else args.menu_timeout,
         download=not (args.not_really or args.list_entries),
         list_entries=args.list_entries,
         ca_file=args.tls_ca,

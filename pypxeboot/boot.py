@@ -12,11 +12,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Optional, Protocol, TypeVar
+from typing import Any, Optional, Protocol, TypeVar
 
 from pypxeboot import ldlinux, pxe, uboot
 from pypxeboot.artifacts import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
+from pypxeboot.attendance import Attendance, Person
 from pypxeboot.config import NOTICE
+from pypxeboot.deadline import Deadline
 from pypxeboot.download import Downloads
 from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, Steps
 from pypxeboot.errors import FetchError, NoBootSource, NotFound, Refused, ServerError
@@ -43,7 +45,7 @@ _WHY = {
 }
 
 
-class Host(Protocol):
+class Host(Person, Protocol):
     """What the host side does for the pipeline."""
 
     def configure(self, lease: Lease) -> None:
@@ -52,12 +54,13 @@ class Host(Protocol):
 
 @dataclass
 class Pipeline:
-    """One boot; ``acquire`` does DHCP."""
+    """One boot; ``acquire`` does DHCP, and ``deadline`` is when it all has to be done."""
 
     plan: Plan
     host: Host
     downloads: Downloads
     acquire: Callable[[], Lease]
+    deadline: Deadline
     warnings: list[str] = field(default_factory=list)
     _silent: dict[tuple[str, str, Optional[int]], FetchError] = field(default_factory=dict)
 
@@ -162,7 +165,13 @@ class Pipeline:
 
     def _perform(self, steps: Steps[T]) -> T:
         """Do what a loader asks for, until it has come to its result."""
-        handlers = {Fetch: self._fetch, Load: self._load, Log: self._log}
+        person = Attendance(self.plan, self.host, self.deadline, self.warn)
+        handlers: dict[type, Callable[[Any], object]] = {
+            Fetch: self._fetch,
+            Load: self._load,
+            Log: self._log,
+            **person.handlers,
+        }
         reply: object = None
         while True:
             try:
@@ -170,7 +179,8 @@ class Pipeline:
             except StopIteration as end:
                 result: T = end.value
                 return result
-            reply = handlers[type(effect)](effect)  # type: ignore[operator]
+            person.before(effect)
+            reply = handlers[type(effect)](effect)
 
     def _fetch(self, effect: Fetch) -> Fetched:
         location = effect.location

@@ -1,7 +1,8 @@
 """Messages between the host side and the client process: JSON over a pair of sequenced-packet sockets.
 
-The client asks (configure my interface, open an output file), the host side checks and answers, and the
-client's last word is :class:`~pypxeboot.artifacts.Artifacts` or :class:`~pypxeboot.artifacts.Failure`.
+The client asks (configure my interface, open an output file; and ``Look``, ``Show`` and ``Print`` of
+:mod:`pypxeboot.effects`), the host side checks and answers, and the client's last word is
+:class:`~pypxeboot.artifacts.Artifacts` or :class:`~pypxeboot.artifacts.Failure`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from pypxeboot.picture import Terminal
 from pypxeboot.plan import Order
 from pypxeboot.schema import SchemaError, pack
 
@@ -56,6 +58,18 @@ class OpenOutput:
     """Client to host: give me a file to write. ``kind`` is kernel, ramdisk, module or dtb."""
 
     kind: str
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Host to client: the terminal, None without one or if nobody is to be asked."""
+
+    terminal: Optional[Terminal]
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Client to host: I am about to write lines; take the picture off the terminal."""
 
 
 @dataclass(frozen=True)

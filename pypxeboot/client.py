@@ -15,10 +15,13 @@ from typing import Optional
 
 from pypxeboot import dhcp, frames, logs, pxe, sandbox, transports, udhcpc
 from pypxeboot.artifacts import Failure
-from pypxeboot.channel import Channel, Closed, Configure, OpenOutput, Placed, Ready, Route
+from pypxeboot.channel import Channel, Closed, Configure, Leave, Looked, OpenOutput, Placed, Ready, Route
+from pypxeboot.deadline import Deadline
 from pypxeboot.dhcpclient import Bound, DhcpClient, Failed, Note, Send, Step
+from pypxeboot.effects import Look, Print, Show
 from pypxeboot.errors import Aborted, NoLease, PxeBootError
 from pypxeboot.lease import Lease
+from pypxeboot.picture import Pressed, Terminal
 from pypxeboot.plan import Order, Plan
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.text import printable
@@ -76,6 +79,26 @@ class HostSide:
             raise Aborted("the host side gave no file")
         return descriptor
 
+    def look(self) -> Optional[Terminal]:
+        """The terminal, if there is one and somebody may choose."""
+        self._channel.send(Look())
+        return unpack(Looked, self._answer("Looked")[0]).terminal
+
+    def show(self, effect: Show) -> Pressed:
+        """Have a picture painted, and wait for a key."""
+        self._channel.send(effect)
+        return unpack(Pressed, self._answer("Pressed")[0])
+
+    def print(self, effect: Print) -> None:
+        """Have text written to the terminal."""
+        self._channel.send(effect)
+        self._answer("Done")
+
+    def leave(self) -> None:
+        """Have the picture taken away: lines follow."""
+        self._channel.send(Leave())
+        self._answer("Done")
+
 
 def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool) -> int:
     """The whole life of the client process, from just after the fork; returns its exit status."""
@@ -123,7 +146,8 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     workers = Workers(THREADS)
     sandbox.no_more_processes()
     progress = Progress(sys.stderr, bar=progress_bar_wanted(sys.stderr))
-    fetcher = Fetcher(transports.getters(plan.ca_file), deadline=order.deadline, progress=progress)
+    deadline = Deadline(order.deadline)
+    fetcher = Fetcher(transports.getters(plan.ca_file), deadline=deadline, progress=progress)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, plan.look_inside, plan.must_boot)
 
     def acquire() -> Lease:
@@ -132,7 +156,7 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
         assert discovery is not None
         return discovery.finish(order.deadline)
 
-    pipeline = Pipeline(plan, host, downloads, acquire)
+    pipeline = Pipeline(plan, host, downloads, acquire, deadline)
     try:
         channel.send(pipeline.run())
         return 0

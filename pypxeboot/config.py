@@ -21,3 +21,7 @@ class Limits:
     # Teardown of a guest that reboots: backends have 10 s to close under libxl, and the bridge flushes at
     # once.
     mac_wait: float = 20.0
+    # A menu without a timeout: a bootloader that blocks "xl create" for ever helps nobody.
+    menu_wait: float = 60.0
+    # "Just under one hour": the longest TIMEOUT that SYSLINUX knows. Nobody needs longer for one key.
+    longest_wait: float = 3600.0

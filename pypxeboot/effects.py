@@ -77,11 +77,13 @@ class Show:
     """Paint ``picture`` (None leaves what is there), and wait for a key, ``seconds`` or for ever.
 
     Reply: :class:`~pypxeboot.picture.Pressed`. Only after a :class:`Look` that found a terminal. The time
-    that passes here does not count against the deadline of the boot.
+    that passes here does not count against the deadline of the boot. Ctrl-C ends the boot; where it has a
+    meaning (iPXE) ``interrupt`` is False, and it is a key.
     """
 
     picture: Optional[Picture]
     seconds: Optional[float] = None
+    interrupt: bool = True
 
 
 @dataclass(frozen=True)

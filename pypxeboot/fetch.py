@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Optional, Protocol, TextIO, Union
 
 from pypxeboot.artifacts import Request
+from pypxeboot.deadline import Deadline
 from pypxeboot.errors import NotFound, PxeBootError, Refused
 from pypxeboot.text import printable, size_text
 from pypxeboot.url import Location
@@ -128,7 +129,7 @@ class Progress:
 class Fetcher:
     """Everything that one boot downloads goes through here."""
 
-    def __init__(self, getters: Mapping[str, Getter], *, deadline: float, progress: Progress) -> None:
+    def __init__(self, getters: Mapping[str, Getter], *, deadline: Deadline, progress: Progress) -> None:
         self._getters, self._deadline, self._progress = getters, deadline, progress
         self._lock = threading.Lock()
         self.requests: list[Request] = []
@@ -184,7 +185,7 @@ class Fetcher:
                     raise Refused(
                         f"more than {MAX_REQUESTS} files in one boot", hint="a configuration that loops?"
                     )
-            getter(location, counted, limit=limit, deadline=self._deadline, expect=expect)
+            getter(location, counted, limit=limit, deadline=self._deadline.at, expect=expect)
         except NotFound:
             result = "not-found"
             raise

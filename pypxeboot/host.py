@@ -20,10 +20,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, Optional
 
 from pypxeboot import clientprocess, link
+from pypxeboot.answers import Answers
 from pypxeboot.artifacts import Artifacts, Failure
 from pypxeboot.channel import Channel, Closed, Configure, Done, OpenOutput, Placed
 from pypxeboot.clientprocess import SIGNALS, ClientProcess
 from pypxeboot.config import NOTICE
+from pypxeboot.deadline import Deadline
 from pypxeboot.dhcp import is_host
 from pypxeboot.errors import KINDS, Aborted, FetchError, PxeBootError
 from pypxeboot.menu import Action
@@ -68,7 +70,7 @@ def boot(
     started = time.monotonic()
     if plan.static is None:
         log.log(NOTICE, "requesting info for MAC address %s", plan.guest.mac)
-    deadline = started + plan.limits.timeout
+    deadline = Deadline(started + plan.limits.timeout)
     if process is None:
         raw_frames = plan.static is None and plan.udhcpc is None
         process = clientprocess.start(new_network=mode != "host", raw_frames=raw_frames)
@@ -78,6 +80,7 @@ def boot(
         undo.callback(process.stop)
         session = _Session(plan, process, store, deadline)
         undo.callback(session.leave)
+        undo.callback(session.answers.close)
         session.order(ids)
         place = session.join(mode, mac_wait)
         if capture is not None:
@@ -113,8 +116,9 @@ def signals_raise() -> Iterator[None]:
 class _Session:
     """One boot as the host side goes through it."""
 
-    def __init__(self, plan: Plan, process: ClientProcess, store: Store, deadline: float) -> None:
+    def __init__(self, plan: Plan, process: ClientProcess, store: Store, deadline: Deadline) -> None:
         self._plan, self._channel, self._pid = plan, Channel(process.end), process.pid
+        self.answers = Answers(plan, self._channel, deadline)
         self._store, self._deadline = store, deadline
         self._files: dict[str, list[OutputFile]] = {kind: [] for kind in _KINDS}
         self._joiner: Optional[link.Joiner] = None
@@ -124,7 +128,7 @@ class _Session:
         """Tell the client what to do."""
         level = logging.getLogger("pypxeboot").level
         try:
-            self._channel.send_order(Order(self._plan, *ids, self._deadline, level))
+            self._channel.send_order(Order(self._plan, *ids, self._deadline.at, level))
         except Closed:
             raise self._no_result() from None
 
@@ -136,7 +140,7 @@ class _Session:
         kind, value = self._receive()  # its namespace is there
         if kind == "Failure":
             self._failed(value)
-        place = joiner.join(self._pid, self._deadline)
+        place = joiner.join(self._pid, self._deadline.at)
         log.info("MAC %s on %s (%s), MTU %d", self._plan.guest.mac, place.where, place.mode, place.mtu)
         return place
 
@@ -181,7 +185,7 @@ class _Session:
 
     def _receive(self) -> tuple[str, object]:
         try:
-            self._channel.settimeout(max(self._deadline + _GRACE - time.monotonic(), 0.001))
+            self._channel.settimeout(max(self._deadline.at + _GRACE - time.monotonic(), 0.001))
             kind, value, descriptor = self._channel.receive()
             if descriptor is not None:  # nobody asked for one
                 os.close(descriptor)
@@ -210,8 +214,10 @@ class _Session:
                     return unpack(Artifacts, value)
                 elif kind == "Failure":
                     self._failed(value)
-                else:
+                elif not self.answers.answer(kind, value):
                     raise SchemaError(f"the request {printable(kind, 40)}")
+        except Closed:
+            raise self._no_result() from None
         except (SchemaError, ValueError) as why:
             raise PxeBootError(f"the client process broke its contract: {printable(str(why))}") from None
 

@@ -5,18 +5,56 @@ from __future__ import annotations
 import logging
 import sys
 import termios
-from typing import TextIO
+import threading
+from collections import deque
+from typing import Optional, TextIO
+
+_HELD = 10000  # lines; the oldest of more are lost
+
+
+class _Hold(logging.Filter):
+    """Keeps lines back while a picture is on the terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+        self.held: Optional[deque[logging.LogRecord]] = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        with self.lock:
+            if self.held is not None:
+                self.held.append(record)
+            return self.held is None
+
+
+_hold = _Hold()
 
 
 def configure(level: int) -> None:
     """Let every line of ``level`` and above go to standard error as ``pypxeboot: ...``."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_hold)
     handler.setFormatter(logging.Formatter("pypxeboot: %(message)s"))
     handler.terminator = _line_end(sys.stderr)
     top = logging.getLogger("pypxeboot")
     top.handlers[:] = [handler]
     top.propagate = False
     top.setLevel(level)
+
+
+def hold() -> None:
+    """Keep lines back: a picture is on the terminal."""
+    with _hold.lock:
+        if _hold.held is None:
+            _hold.held = deque(maxlen=_HELD)
+
+
+def release() -> None:
+    """Write lines again, those that were kept back first."""
+    with _hold.lock:
+        held, _hold.held = _hold.held, None
+    for record in held or ():
+        logging.getLogger("pypxeboot").handle(record)
 
 
 def _line_end(stream: TextIO) -> str:

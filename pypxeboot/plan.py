@@ -13,7 +13,10 @@ from pypxeboot.lease import Lease
 
 @dataclass(frozen=True)
 class Plan:
-    """What the administrator asked for; None or empty leaves it to DHCP and to the configuration."""
+    """What the administrator asked for; None or empty leaves it to DHCP and to the configuration.
+
+    ``patience`` is how many seconds a menu without a timeout of its own waits for a key; None: for ever.
+    """
 
     guest: Guest
     static: Optional[Lease] = None
@@ -34,6 +37,8 @@ class Plan:
     label: Optional[str] = None
     append: str = ""
     interactive: bool = False
+    quiet: bool = False
+    patience: Optional[float] = Limits.menu_wait
     download: bool = True
     list_entries: bool = False
     ca_file: Optional[str] = None
@@ -50,6 +55,11 @@ class Plan:
             options = {**lease.options, 3: self.gateway.packed}
             lease = replace(lease, routers=(self.gateway,), routes=default, options=options)
         return replace(lease, dns=self.dns) if self.dns else lease
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether somebody at a terminal may choose."""
+        return not self.quiet and self.label is None and not self.list_entries
 
     @property
     def says_what_to_boot(self) -> bool:

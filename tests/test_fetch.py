@@ -18,6 +18,7 @@ import pytest
 
 from pypxeboot import cpio, fetch
 from pypxeboot.config import Limits
+from pypxeboot.deadline import Deadline
 from pypxeboot.download import Downloads
 from pypxeboot.errors import Aborted, FetchError, NotFound, PxeBootError, Refused
 from pypxeboot.fetch import MAX_REQUESTS, Fetcher, Progress
@@ -69,7 +70,7 @@ def at(path: str, scheme: str = "tftp") -> Location:
 def fetcher(files: Mapping[str, Content], **changed: Any) -> Fetcher:
     getters = {"tftp": Files(files)}
     quiet = Progress(io.StringIO(), bar=False)
-    return Fetcher(**{"getters": getters, "deadline": 77.0, "progress": quiet, **changed})
+    return Fetcher(**{"getters": getters, "deadline": Deadline(77.0), "progress": quiet, **changed})
 
 
 def sink_of(descriptor: int, given_up: Optional[threading.Event] = None) -> FileSink:

@@ -18,23 +18,26 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "pypxeboot"
 
 WIRES = set(
-    "__main__ arguments boot capture cli client clientprocess download host identity lab transports".split()
+    """
+    __main__ answers arguments attendance boot capture cli client clientprocess download host
+    identity lab transports
+    """.split()
 )
 EDGES = set(
     """
-    channel console fetch frames httpget link localboot logs resolve sandbox sink store tftp udpline
+    channel console fetch frames httpget link localboot logs resolve sandbox sink store terminfo tftp udpline
     toolstack workers xenstore
     """.split()
 )
-TOGETHER = {("tftp", "udpline")}
-"""An edge in two files."""
+TOGETHER = {("tftp", "udpline"), ("console", "terminfo")}
+"""Edges in two files each."""
 
 VALUE_MODULES = set(
     """
-    __future__ abc base64 binascii bisect collections contextlib copy dataclasses enum fnmatch functools
-    hashlib http.HTTPStatus ipaddress itertools json math operator re shlex string struct
-    textwrap types typing unicodedata urllib.parse uuid
-    zlib bz2 lzma lz4.block zstandard
+    __future__ abc base64 binascii bisect codecs.getincrementaldecoder collections contextlib copy
+    dataclasses enum fnmatch functools hashlib http.HTTPStatus ipaddress itertools json math operator
+    re shlex string struct textwrap types typing unicodedata urllib.parse uuid zlib
+    bz2 lzma lz4.block zstandard
     """.split()
 )
 CALLS_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}

@@ -248,21 +248,26 @@ class Site:
         *args: str,
         stdout: Union[int, IO[bytes]] = subprocess.PIPE,
         env: Optional[dict[str, str]] = None,
+        before: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "pypxeboot"),
+        **more: Any,
     ) -> subprocess.Popen[bytes]:
-        """Start ``python -m pypxeboot`` in the hypervisor's namespace."""
+        """Start ``python -m pypxeboot`` in the hypervisor's namespace.
+
+        ``before`` are words in front of it, ``more`` is for Popen.
+        """
         return subprocess.Popen(
-            ["ip", "netns", "exec", self.hyp, sys.executable, "-m", "pypxeboot", *args],
-            stdin=subprocess.DEVNULL,
+            ["ip", "netns", "exec", self.hyp, *before, sys.executable, *program, *args],
             stdout=stdout,
-            stderr=subprocess.PIPE,
             cwd=self.directory,
             env={**os.environ, "PYTHONPATH": str(tools.ROOT), _MARK: self.hyp, **(env or {})},
+            **{"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, **more},
         )
 
-    def pypxeboot(self, *args: str, timeout: float = 60, env: Optional[dict[str, str]] = None) -> Run:
+    def pypxeboot(self, *args: str, timeout: float = 60, **more: Any) -> Run:
         """One run of pypxeboot with exactly these arguments."""
         begin = time.monotonic()
-        process = self.start(*args, env=env)
+        process = self.start(*args, **more)
         try:
             stdout, stderr = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:

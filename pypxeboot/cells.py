@@ -1,0 +1,60 @@
+"""Text in the cells of a terminal, and what stands for characters that would break a row."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from pypxeboot.text import printable
+
+_LONGEST = 1024  # characters; no terminal has a row of so many cells
+
+# What menu.c32 draws with, and what does for it on a terminal that knows ASCII only.
+_ASCII = {**dict.fromkeys("┌┐└┘├┤", "+"), "─": "-", "│": "|", "▒": "#", "…": "."}
+
+
+def cells(text: str) -> list[str]:
+    """``text`` cell by cell; the second cell of a wide character is empty.
+
+    What cannot be printed is escaped, and marks that would share a cell with another character are left out:
+    terminals do not agree on them.
+    """
+    found: list[str] = []
+    for ch in printable(unicodedata.normalize("NFC", text[:_LONGEST]), 10 * _LONGEST):
+        if unicodedata.combining(ch) or unicodedata.category(ch) in ("Mn", "Me"):
+            continue
+        found.append(ch)
+        if unicodedata.east_asian_width(ch) in ("W", "F"):
+            found.append("")
+    return found
+
+
+def cut(text: list[str], count: int) -> list[str]:
+    """At most ``count`` cells of ``text``; half a wide character is a blank."""
+    kept = text[: max(count, 0)]
+    if len(kept) < len(text) and text[len(kept)] == "" and kept:
+        kept[-1] = " "
+    return kept
+
+
+def fitted(text: list[str], count: int) -> list[str]:
+    """Exactly ``count`` cells: ``text`` cut, or filled up with blanks."""
+    kept = cut(text, count)
+    return kept + [" "] * (count - len(kept))
+
+
+def ascii_cells(text: list[str]) -> list[str]:
+    """``text`` for a terminal that knows ASCII only: without accents, and ``?`` for what has no likeness."""
+    found = []
+    for index, ch in enumerate(text):
+        if ch == "":  # the second half of a wide one
+            found.append(_ascii(text[index - 1]) if index else " ")
+        else:
+            found.append(_ascii(ch))
+    return found
+
+
+def _ascii(ch: str) -> str:
+    if ch.isascii():
+        return ch
+    plain = _ASCII.get(ch) or unicodedata.normalize("NFKD", ch)[0]
+    return plain if plain.isascii() and plain.isprintable() else "?"

@@ -112,8 +112,8 @@ class Pipeline:
             # No such file: PXELINUX's configuration may be there all the same.
             head = b""
         kind = pxe.judge(head)
-        if source.kind is Kind.IPXE and kind is not Kind.IPXE:
-            self.performer.warn(f"boot file {shown} is no iPXE script")
+        if source.kind is Kind.IPXE and kind is not Kind.KERNEL:
+            return source  # what is not a script is told as such
         if kind is not source.kind:
             log.info("boot file %s: taken for %s by what is in it", shown, kind.value)
         if kind is Kind.CONFIG:

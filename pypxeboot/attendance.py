@@ -16,6 +16,7 @@ from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
 
+_PIECE = 8192  # characters of a text for the terminal in one message
 _LONGEST_LINE = 4096  # of a text that goes to the log: what is beyond is another line
 
 
@@ -73,7 +74,8 @@ class Attendance:
 
     def _print(self, effect: Print) -> None:
         if self._there:
-            self._person.print(effect)
+            for at in range(0, len(effect.text), _PIECE):
+                self._person.print(Print(effect.text[at : at + _PIECE]))
             return
         *lines, self._line = (self._line + effect.text).split("\n")
         if len(self._line) > _LONGEST_LINE:

@@ -6,7 +6,7 @@ import unicodedata
 
 from pypxeboot.text import printable
 
-_LONGEST = 1024  # characters; no terminal has a row of so many cells
+_LONGEST = 8192  # characters: what libxl takes of a command line, and more than a terminal has in a row
 
 # What menu.c32 draws with, and what does for it on a terminal that knows ASCII only.
 _ASCII = {**dict.fromkeys("┌┐└┘├┤", "+"), "─": "-", "│": "|", "▒": "#", "…": "."}

@@ -33,10 +33,10 @@ class Stroke:
 
 def canvas(picture: Picture, terminal: Terminal, *, ascii_only: bool) -> Canvas:
     """``picture`` as every cell of ``terminal``: clipped, printable, and with looks that are SGR only."""
-    rows = [_row(row, terminal.columns, ascii_only) for row in picture.rows[: terminal.rows]]
-    rows += [[_BLANK] * terminal.columns for _ in range(terminal.rows - len(rows))]
-    rows[-1][-1] = _BLANK  # some terminals scroll when this one is written
-    return rows
+    rows = (*picture.rows, *([Row()] * terminal.rows))[: terminal.rows]
+    painted = [_row(row, terminal.columns, ascii_only) for row in rows[:-1]]
+    # Some terminals scroll when their very last cell is written.
+    return [*painted, [*_row(rows[-1], terminal.columns - 1, ascii_only), _BLANK]]
 
 
 def _row(row: Row, columns: int, ascii_only: bool) -> list[Cell]:

@@ -6,9 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Optional, Union
 
-from pypxeboot.effects import Form
 from pypxeboot.text import encode
-from pypxeboot.url import Location, parse
+from pypxeboot.url import Location
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +27,6 @@ def _tftp(
     limit: int,
     deadline: float,
     expect: Callable[[int], None],
-    form: Optional[Form],
-    agent: str,
 ) -> None:
     from pypxeboot import tftp
 
@@ -49,31 +46,18 @@ class _Http:
         self._ca_file = ca_file
 
     def __call__(
-        self,
-        location: Location,
-        write: Write,
-        *,
-        limit: int,
-        deadline: float,
-        expect: Callable[[int], None],
-        form: Optional[Form],
-        agent: str,
-    ) -> Optional[Location]:
+        self, location: Location, write: Write, *, limit: int, deadline: float, expect: Callable[[int], None]
+    ) -> None:
         from pypxeboot import httpget
 
-        asked = str(location)
-        transfer = httpget.get(
-            asked,
+        httpget.get(
+            str(location),
             write,
             limit=limit,
             deadline=deadline,
             expect=expect,
             ca_file=self._ca_file,
-            headers={"User-Agent": agent} if agent else {},
-            form=form,
-            challenged=bool(agent),  # iPXE waits to be asked for the password, PXELINUX does not
             user=location.user,
             password=location.password,
             log=lambda text: log.info("%s", text),
         )
-        return parse(transfer.url) if transfer.redirected else None

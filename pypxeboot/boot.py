@@ -10,25 +10,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Optional, Protocol, TypeVar
+from dataclasses import replace
+from typing import Optional, Protocol
 
-from pypxeboot import ldlinux, pxe, uboot
+from pypxeboot import ipxe, ldlinux, pxe, uboot
 from pypxeboot.artifacts import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
-from pypxeboot.attendance import Attendance, Person
+from pypxeboot.attendance import Person
 from pypxeboot.config import NOTICE
-from pypxeboot.deadline import Deadline
+from pypxeboot.discovery import Dhcp
 from pypxeboot.download import Downloads
-from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, Steps
-from pypxeboot.errors import FetchError, NoBootSource, NotFound, Refused, ServerError
+from pypxeboot.effects import Load, Loader
+from pypxeboot.errors import ConfigError, NoBootSource, NotFound
+from pypxeboot.guestnet import GuestNet, Interfaces
+from pypxeboot.kept import Images, KeptFiles
 from pypxeboot.lease import Lease
 from pypxeboot.menu import Action, Choice, Entry, Reason
+from pypxeboot.perform import Performer
 from pypxeboot.plan import Plan
 from pypxeboot.pxe import BootSource, Kind
 from pypxeboot.text import printable
-
-T = TypeVar("T")
+from pypxeboot.url import Location
 
 log = logging.getLogger(__name__)
 
@@ -45,174 +46,166 @@ _WHY = {
 }
 
 
-class Host(Person, Protocol):
+_LOADERS = {Kind.KERNEL: "kernel", Kind.IPXE: "ipxe"}
+
+
+class Host(Person, Interfaces, Images, Protocol):
     """What the host side does for the pipeline."""
 
-    def configure(self, lease: Lease) -> None:
-        """Give the guest's interface its address, routes and MTU, and this process its name servers."""
 
-
-@dataclass
 class Pipeline:
-    """One boot; ``acquire`` does DHCP, and ``deadline`` is when it all has to be done."""
+    """One boot."""
 
-    plan: Plan
-    host: Host
-    downloads: Downloads
-    acquire: Callable[[], Lease]
-    deadline: Deadline
-    warnings: list[str] = field(default_factory=list)
-    _silent: dict[tuple[str, str, Optional[int]], FetchError] = field(default_factory=dict)
+    def __init__(self, plan: Plan, host: Host, downloads: Downloads, dhcp: Dhcp) -> None:
+        self.plan, self.downloads = plan, downloads
+        deadline = downloads.fetcher.deadline
+        self.kept = KeptFiles(downloads, host, download_all=plan.download)
+        self.network = GuestNet(plan, host, dhcp, deadline)
+        self.performer = Performer(plan, host, downloads, self.kept, self.network, self._script_at)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Lines that also stand in the result."""
+        return self.performer.warnings
 
     def run(self) -> Artifacts:
         """The whole pipeline. Raises PxeBootError."""
         started = time.monotonic()
-        lease = self.lease()
-        leased = time.monotonic()
-        source = self.source(lease)
-        choice = self.choose(source, lease)
+        self.lease = self.network.begin()
+        self.source = self.source_of(self.lease, self.plan.bootfile)
+        if self.source.kind is Kind.IPXE_BINARY:
+            self.become_ipxe()
+        choice = self.choose()
         if not self.plan.list_entries:
             what = "the boot file" if choice.entry.label is None else f"entry {printable(choice.entry.label)}"
             log.info("%s: %s, because %s", what, choice.entry.action.value, _WHY[choice.reason])
-        took = time.monotonic() - leased - self.downloads.seconds
-        seconds = Seconds(
-            dhcp=round(leased - started, 3), config=round(took, 3), download=round(self.downloads.seconds, 3)
-        )
-        return self.artifacts(lease, source, choice, seconds)
+        dhcp, download = self.network.seconds, self.downloads.seconds
+        config = time.monotonic() - started - dhcp - download
+        seconds = Seconds(dhcp=round(dhcp, 3), config=round(max(config, 0), 3), download=round(download, 3))
+        return self.artifacts(choice, seconds)
 
-    def warn(self, text: str) -> None:
-        """A line for the log that also stands in the result."""
-        log.warning("%s", text)
-        self.warnings.append(text)
-
-    def lease(self) -> Lease:
-        """The address: given by hand, or by DHCP."""
-        if self.plan.static is not None:
-            lease = self.plan.static
-            log.info("no DHCP: address %s/%d was given", lease.address, lease.prefix_length)
-        else:
-            lease = self.plan.amended(self.acquire())
-        self.host.configure(lease)
-        return lease
-
-    def source(self, lease: Lease) -> BootSource:
+    def source_of(self, lease: Lease, bootfile: Optional[str]) -> BootSource:
         """What the lease, or the administrator, says about booting."""
         plan, server, path_prefix = self.plan, self.plan.server, self.plan.path_prefix
-        if plan.static is not None and plan.config is not None and plan.bootfile is None:
+        if plan.static is not None and plan.config is not None and bootfile is None:
             implied_server, implied_prefix = pxe.beside(plan.config)
             server, path_prefix = server or implied_server, path_prefix or implied_prefix
         source = pxe.boot_source(
-            lease, server=server, bootfile=plan.bootfile, config=plan.config, path_prefix=path_prefix
+            lease, server=server, bootfile=bootfile, config=plan.config, path_prefix=path_prefix
         )
         if plan.config_directory is not None:
             source = replace(source, config_directory=plan.config_directory.rstrip("/"))
         if plan.dialect == "uboot" and source.kind is not Kind.LOCAL:
             return pxe.uboot_source(source, path_prefix)
-        if source.kind is Kind.UNKNOWN and source.bootfile is not None:
-            reply = self._fetch(Fetch(source.bootfile, pxe.JUDGE_BYTES, head=True))
-            # No such file: PXELINUX's configuration may be there all the same.
-            kind = pxe.judge(reply.data) if reply.data else Kind.PXELINUX
-            log.info(
-                "boot file %s: taken for %s by what is in it", printable(str(source.bootfile)), kind.value
-            )
-            source = replace(source, kind=kind)
-        return source
+        return self._judged(source)
 
-    def choose(self, source: BootSource, lease: Lease) -> Choice:
+    def _judged(self, source: BootSource) -> BootSource:
+        """A boot file whose name does not tell what it is, or tells a script, by what is in it."""
+        if source.bootfile is None or source.kind not in (Kind.UNKNOWN, Kind.IPXE):
+            return source
+        shown = printable(str(source.bootfile))
+        try:
+            head = self.kept.sample(source.bootfile)
+        except NotFound:
+            if source.kind is Kind.IPXE:
+                raise
+            # No such file: PXELINUX's configuration may be there all the same.
+            head = b""
+        kind = pxe.judge(head)
+        if source.kind is Kind.IPXE and kind is not Kind.KERNEL:
+            return source  # what is not a script is told as such
+        if kind is not source.kind:
+            log.info("boot file %s: taken for %s by what is in it", shown, kind.value)
+        if kind is Kind.CONFIG:
+            return replace(source, kind=Kind.PXELINUX, config_file=str(source.bootfile))
+        return replace(source, kind=kind)
+
+    def become_ipxe(self) -> None:
+        """The boot file is an iPXE: do what it would do, ask DHCP for more, and follow that answer."""
+        first = printable(str(self.source.bootfile))
+        told = "the boot file would lead to itself for ever"
+        hint = "have DHCP name a script for clients of user class iPXE (option 77)"
+        if self.plan.profile == "ipxe":
+            raise NoBootSource(f"DHCP offers the iPXE program {first} to an iPXE: {told}", hint=hint)
+        log.info("boot file %s is an iPXE program: DHCP once more, as iPXE", first)
+        self.lease = self.network.as_ipxe()
+        self.source = self.source_of(self.lease, None)
+        if self.source.kind is Kind.IPXE_BINARY:
+            second = printable(str(self.source.bootfile))
+            raise NoBootSource(f"DHCP offers {first}, and to the iPXE in it {second}: {told}", hint=hint)
+
+    def choose(self) -> Choice:
         """The entry that boots, loaded."""
+        source = self.source
         if source.kind is Kind.LOCAL:
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, None)
-        if source.kind is Kind.KERNEL:
-            assert source.bootfile is not None
+        assert source.bootfile is not None or source.kind is Kind.PXELINUX
+        if source.kind is Kind.KERNEL and source.bootfile is not None:
             entry = Entry(None, Action.BOOT, kernel=source.bootfile, cmdline=self.plan.append)
             return self._boot_file(entry)
-        if source.kind in (Kind.IPXE, Kind.IPXE_BINARY):
-            what = "an iPXE script" if source.kind is Kind.IPXE else "an iPXE program"
-            raise NoBootSource(
-                f"boot file {printable(str(source.bootfile))} is {what}, which this version cannot follow",
-                hint="have DHCP name pxelinux.0 for this guest, or give --config",
+        if source.kind is Kind.IPXE and source.bootfile is not None:
+            return self._script(source.bootfile)
+        return self._pxelinux()
+
+    def _boot_file(self, entry: Entry) -> Choice:
+        """A boot file that is a kernel itself."""
+        loaded = self.performer.load(Load(entry))
+        if loaded.script and entry.kernel is not None:
+            self.source = replace(self.source, kind=Kind.IPXE)
+            return self._script(entry.kernel)
+        if not loaded.ok:
+            raise loaded.kind(loaded.error, hint=loaded.hint)
+        return Choice(entry, Reason.DEFAULT, None)
+
+    def _script(self, location: Location) -> Choice:
+        """A boot file that is an iPXE script."""
+        if self.plan.list_entries:
+            raise ConfigError(
+                f"{printable(str(location))} is an iPXE script: what it can boot shows only as it runs",
+                hint="--not-really runs it and says what it boots",
             )
+        return self.performer.perform(self._script_at(location))
+
+    def _script_at(self, location: Location) -> Loader:
+        """The loader of the iPXE script at ``location``."""
+        self.downloads.fetcher.agent = f"iPXE/{pxe.IPXE_VERSION}"
+        lease = self.network.lease or self.lease
+        return ipxe.boot(
+            replace(self.source, bootfile=location),
+            self.plan.guest,
+            lease,
+            label=self.plan.label,
+            user_append=self.plan.append,
+        )
+
+    def _pxelinux(self) -> Choice:
+        """What the configuration files of PXELINUX say."""
+        source, plan, lease = self.source, self.plan, self.lease
         address = lease.address
         server = source.server or "nowhere"
         log.log(
             NOTICE, "getting cfg for IP %s (%08X) from server %s", address, int(address), printable(server)
         )
-        arch = self.plan.guest.arch if self.plan.arch_given else None
-        own = self.plan.dialect == "uboot"
-        if self.plan.list_entries:
+        arch = plan.guest.arch if plan.arch_given else None
+        own = plan.dialect == "uboot"
+        if plan.list_entries:
             entries = uboot.entries if own else ldlinux.entries
-            config, menu = self._perform(entries(source, self.plan.guest, lease, arch=arch))
+            config, menu = self.performer.perform(entries(source, plan.guest, lease, arch=arch))
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
         boot = uboot.boot if own else ldlinux.boot
-        return self._perform(
+        return self.performer.perform(
             boot(
                 source,
-                self.plan.guest,
+                plan.guest,
                 lease,
-                label=self.plan.label,
+                label=plan.label,
                 arch=arch,
-                interactive=self.plan.interactive,
-                user_append=self.plan.append,
+                interactive=plan.interactive,
+                user_append=plan.append,
             )
         )
 
-    def _boot_file(self, entry: Entry) -> Choice:
-        """A boot file that is a kernel itself."""
-        loaded = self._load(Load(entry))
-        if not loaded.ok:
-            raise loaded.kind(loaded.error, hint=loaded.hint)
-        return Choice(entry, Reason.DEFAULT, None)
-
-    def _perform(self, steps: Steps[T]) -> T:
-        """Do what a loader asks for, until it has come to its result."""
-        person = Attendance(self.plan, self.host, self.deadline, self.warn)
-        handlers: dict[type, Callable[[Any], object]] = {
-            Fetch: self._fetch,
-            Load: self._load,
-            Log: self._log,
-            **person.handlers,
-        }
-        reply: object = None
-        while True:
-            try:
-                effect: Effect = steps.send(reply)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            person.before(effect)
-            reply = handlers[type(effect)](effect)
-
-    def _fetch(self, effect: Fetch) -> Fetched:
-        location = effect.location
-        server = (location.scheme, location.host, location.port)
-        if server in self._silent:
-            raise self._silent[server]
-        try:
-            return Fetched(self.downloads.fetcher.small(effect.location, effect.limit, head=effect.head))
-        except NotFound:
-            return Fetched(None, "not-found")
-        except FetchError as why:
-            # To PXELINUX a file that does not come is not there; but no server is waited for twice.
-            if not isinstance(why, ServerError):
-                self._silent[server] = why
-            return Fetched(None, why.message.replace(f"{location}: ", "", 1))
-
-    def _load(self, effect: Load) -> Loaded:
-        if not self.plan.download:
-            return Loaded(True)
-        try:
-            self.downloads.load(effect.entry)
-        except (FetchError, Refused) as why:
-            return Loaded(False, why.message, type(why), why.hint)
-        return Loaded(True)
-
-    def _log(self, effect: Log) -> None:
-        if effect.warning:
-            self.warn(effect.text)
-        else:
-            log.info("%s", effect.text)
-
-    def artifacts(self, lease: Lease, source: BootSource, choice: Choice, seconds: Seconds) -> Artifacts:
+    def artifacts(self, choice: Choice, seconds: Seconds) -> Artifacts:
         """What came of it, as the host side and the JSON result have it."""
         entry, files = choice.entry, self.downloads.files
         boots = entry.action is Action.BOOT and not self.plan.list_entries
@@ -220,8 +213,8 @@ class Pipeline:
         planned = tuple(InitrdFile(str(location)) for location in parts)
         return Artifacts(
             action=entry.action,
-            lease=None if self.plan.static is not None else _lease_report(lease),
-            loader="kernel" if source.kind is Kind.KERNEL else "pxelinux",
+            lease=None if self.network.lease is None else _lease_report(self.network.lease),
+            loader=_LOADERS.get(self.source.kind, "pxelinux"),
             config=None if choice.config is None else str(choice.config),
             label=entry.label,
             reason=choice.reason,

@@ -45,12 +45,16 @@ class Route:
 
 @dataclass(frozen=True)
 class Configure:
-    """Client to host: give my interface this address."""
+    """Client to host: give my interface this address, in place of any other.
+
+    ``vlan`` is the tag of the interface, 0 for the guest's own.
+    """
 
     address: str
     prefix_length: int
     routes: tuple[Route, ...]
     mtu: Optional[int]
+    vlan: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,43 @@ class Leave:
 
 
 @dataclass(frozen=True)
+class OpenImage:
+    """Client to host: give me a file without a name, which is called ``number`` from now on."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class DropImage:
+    """Client to host: that file is of no use any more."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class UseImage:
+    """Client to host: that file is an output now, of ``kind`` kernel or ramdisk."""
+
+    number: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class SetVlan:
+    """Client to host: make (or take away) an interface for a VLAN on mine."""
+
+    tag: int
+    remove: bool
+
+
+@dataclass(frozen=True)
 class Done:
-    """Host to client: it is done; a descriptor comes along where one was asked for."""
+    """Host to client: it is done, or ``error`` says why not.
+
+    A descriptor comes along where one was asked for.
+    """
+
+    error: str = ""
 
 
 class Closed(Exception):

@@ -5,99 +5,25 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import secrets
-import select
 import socket
 import sys
-import time
 from contextlib import suppress
 from typing import Optional
 
-from pypxeboot import dhcp, frames, logs, pxe, sandbox, transports, udhcpc
+from pypxeboot import frames, logs, sandbox, transports
 from pypxeboot.artifacts import Failure
-from pypxeboot.channel import Channel, Closed, Configure, Leave, Looked, OpenOutput, Placed, Ready, Route
+from pypxeboot.channel import Channel, Closed, Ready
 from pypxeboot.deadline import Deadline
-from pypxeboot.dhcpclient import Bound, DhcpClient, Failed, Note, Send, Step
-from pypxeboot.effects import Look, Print, Show
-from pypxeboot.errors import Aborted, NoLease, PxeBootError
-from pypxeboot.lease import Lease
-from pypxeboot.picture import Pressed, Terminal
+from pypxeboot.discovery import Discovery, NoDhcp, lease_of_udhcpc
+from pypxeboot.errors import PxeBootError
+from pypxeboot.hostside import HostSide
 from pypxeboot.plan import Order, Plan
-from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
 
 # Beyond the largest output file; a write past it fails instead of filling the disk.
 _FILE_SIZE_SLACK = 1 << 20
-# RFC 2132 9.10, 57: the largest message that we take: an Ethernet frame less IP and UDP headers, as iPXE
-# says it.
-_MAX_MESSAGE = (1472).to_bytes(2, "big")
-
-
-class HostSide:
-    """The host side as the client sees it: the other end of ``channel``."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    def _answer(self, kind: str) -> tuple[object, Optional[int]]:
-        try:
-            got, value, descriptor = self._channel.receive()
-        except (Closed, SchemaError):
-            raise Aborted("the host side is gone") from None
-        if got != kind:
-            raise Aborted(f"the host side answered {got}, not {kind}")
-        return value, descriptor
-
-    def placed(self) -> tuple[Placed, Optional[int]]:
-        """Wait for the interface; with it comes what a udhcpc writes, if one does DHCP."""
-        value, descriptor = self._answer("Placed")
-        return unpack(Placed, value), descriptor
-
-    def configure(self, lease: Lease) -> None:
-        """Have the host side give the interface its address.
-
-        Names are asked of the lease's servers from now on.
-        """
-        routes = tuple(
-            Route(str(network), None if gateway is None else str(gateway))
-            for network, gateway in lease.routes
-        )
-        self._channel.send(Configure(str(lease.address), lease.prefix_length, routes, lease.mtu))
-        self._answer("Done")
-        from pypxeboot import resolve
-
-        search = lease.search or ((lease.domain,) if lease.domain else ())
-        resolve.install(resolve.Resolver([str(server) for server in lease.dns], search))
-
-    def open_output(self, kind: str) -> int:
-        """A descriptor of a new output file."""
-        self._channel.send(OpenOutput(kind))
-        _value, descriptor = self._answer("Done")
-        if descriptor is None:
-            raise Aborted("the host side gave no file")
-        return descriptor
-
-    def look(self) -> Optional[Terminal]:
-        """The terminal, if there is one and somebody may choose."""
-        self._channel.send(Look())
-        return unpack(Looked, self._answer("Looked")[0]).terminal
-
-    def show(self, effect: Show) -> Pressed:
-        """Have a picture painted, and wait for a key."""
-        self._channel.send(effect)
-        return unpack(Pressed, self._answer("Pressed")[0])
-
-    def print(self, effect: Print) -> None:
-        """Have text written to the terminal."""
-        self._channel.send(effect)
-        self._answer("Done")
-
-    def leave(self) -> None:
-        """Have the picture taken away: lines follow."""
-        self._channel.send(Leave())
-        self._answer("Done")
 
 
 def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool) -> int:
@@ -132,7 +58,8 @@ def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool
 
 def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     plan, host = order.plan, HostSide(channel)
-    discovery = Discovery(plan) if raw_frames else None
+    deadline = Deadline(order.deadline)
+    discovery = Discovery(plan, deadline) if raw_frames else None
     place, udhcpc_output = host.placed()
     if discovery is not None:
         # The server may think while the rest is imported and this process locked up: nothing is read before.
@@ -146,17 +73,10 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     workers = Workers(THREADS)
     sandbox.no_more_processes()
     progress = Progress(sys.stderr, bar=progress_bar_wanted(sys.stderr))
-    deadline = Deadline(order.deadline)
     fetcher = Fetcher(transports.getters(plan.ca_file), deadline=deadline, progress=progress)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, plan.look_inside, plan.must_boot)
-
-    def acquire() -> Lease:
-        if udhcpc_output is not None:
-            return lease_of_udhcpc(plan, udhcpc_output, order.deadline)
-        assert discovery is not None
-        return discovery.finish(order.deadline)
-
-    pipeline = Pipeline(plan, host, downloads, acquire, deadline)
+    dhcp = discovery or _no_dhcp(plan, udhcpc_output, order.deadline)
+    pipeline = Pipeline(plan, host, downloads, dhcp)
     try:
         channel.send(pipeline.run())
         return 0
@@ -164,6 +84,17 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
         requests, warnings = tuple(fetcher.requests), tuple(pipeline.warnings)
         channel.send(Failure(type(why).__name__, why.message, why.hint, requests, warnings))
         return why.code
+
+
+def _no_dhcp(plan: Plan, udhcpc_output: Optional[int], deadline: float) -> NoDhcp:
+    """What stands in for DHCP where this process does none."""
+    if plan.static is not None:
+        static = plan.static
+        return NoDhcp("with --ip there is none", lambda: static)
+    assert udhcpc_output is not None
+    descriptor = udhcpc_output
+    why = f"{plan.udhcpc} does it once only"
+    return NoDhcp(why, lambda: lease_of_udhcpc(plan, descriptor, deadline))
 
 
 def _lock_up(order: Order, parent: int) -> None:
@@ -196,108 +127,3 @@ def _prepare() -> None:
         with suppress(ImportError):  # then nothing is known of what is compressed that way
             importlib.import_module(name)
     resolve.prepare()
-
-
-def lease_of_udhcpc(plan: Plan, descriptor: int, deadline: float) -> Lease:
-    """The lease that a udhcpc wrote to ``descriptor``. Raises NoLease."""
-    output = b""
-    while len(output) <= udhcpc.MAX_OUTPUT:
-        wait = max(deadline - time.monotonic(), 0)
-        if not select.select([descriptor], [], [], wait)[0]:
-            break
-        piece = os.read(descriptor, udhcpc.MAX_OUTPUT)
-        if not piece:
-            break
-        output += piece
-    os.close(descriptor)
-    try:
-        lease, remarks = dhcp.lease_of(udhcpc.message(output, plan.guest.mac_bytes))
-    except dhcp.BadMessage as why:
-        hint = f"what {plan.udhcpc} said stands above; without --udhcpc more is told"
-        raise NoLease(f"{plan.udhcpc} got no lease: {why}", hint=hint) from None
-    for remark in remarks:
-        log.warning("%s", remark)
-    _tell_lease(lease)
-    return lease
-
-
-class Discovery:
-    """DHCP on the guest's behalf, in two halves: one before this process is locked up, one after."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._socket = frames.FrameSocket()
-
-    def begin(self, place: Placed) -> None:
-        """Send the first DISCOVER."""
-        # With a namespace the interface has the guest's MAC. On the host's own, replies go to a foreign MAC:
-        # ask for broadcasts, and listen to everything.
-        foreign = place.mode == "host"
-        self._where = (
-            place.name if foreign else self._plan.guest.bridge or self._plan.guest.interface or "xenbr0"
-        )
-        self._socket.bind(place.name, promiscuous=foreign)
-        self._machine = DhcpClient(
-            mac=self._plan.guest.mac_bytes,
-            xid=secrets.randbits(32),
-            identity={57: _MAX_MESSAGE, **pxe.identity_of(self._plan)},
-            request_list=bytes(pxe.PARAMETER_REQUEST),
-            broadcast=foreign,
-            needs_boot_information=not self._plan.says_what_to_boot,
-        )
-        self._perform(self._machine.start(time.monotonic()))
-
-    def finish(self, deadline: float) -> Lease:
-        """Go on until there is a lease. Raises NoLease."""
-        while True:
-            now = time.monotonic()
-            if now >= deadline:
-                raise self._no_lease(f"{self._machine.standing(now)} before the deadline")
-            wait = max(min(self._machine.deadline, deadline) - now, 0)
-            steps = self._received() if select.select([self._socket], [], [], wait)[0] else []
-            lease = self._perform(steps or self._machine.tick(time.monotonic()))
-            if lease is not None:
-                self._socket.close()
-                return lease
-
-    def _received(self) -> list[Step]:
-        frame, checksum_ready = self._socket.receive()
-        payload = frames.reply_payload(frame, self._machine.xid, checksum_ready=checksum_ready)
-        if payload is None:
-            return []
-        try:
-            message = dhcp.decode(payload)
-        except dhcp.BadMessage as why:
-            log.debug("DHCP message ignored: %s", why)
-            return []
-        return self._machine.receive(message, time.monotonic())
-
-    def _perform(self, steps: list[Step]) -> Optional[Lease]:
-        for step in steps:
-            if isinstance(step, Send):
-                self._socket.send(frames.build(self._plan.guest.mac_bytes, step))
-            elif isinstance(step, Note):
-                log.log(logging.WARNING if step.warning else logging.INFO, "%s", step.text)
-            elif isinstance(step, Failed):
-                raise self._no_lease(step.reason)
-            elif isinstance(step, Bound):
-                _tell_lease(step.lease)
-                return step.lease
-        return None
-
-    def _no_lease(self, reason: str) -> NoLease:
-        return NoLease(
-            f"{reason} on {self._where}",
-            hint="is it the right bridge, does its DHCP server know this MAC, does a firewall (br_netfilter) "
-            "drop UDP 67 and 68? --pcap FILE shows what was on the wire",
-        )
-
-
-def _tell_lease(lease: Lease) -> None:
-    time_text = "for ever" if lease.seconds is None else f"for {lease.seconds} s"
-    log.info("DHCP lease: %s/%d %s from %s", lease.address, lease.prefix_length, time_text, lease.server_id)
-    for network, gateway in lease.routes:
-        log.info("route: %s via %s", network, gateway or "the link")
-    if lease.dns:
-        names = ", ".join(str(server) for server in lease.dns)
-        log.info("name servers: %s%s", names, f", domain {printable(lease.domain)}" if lease.domain else "")

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Optional
 
-from pypxeboot import cpio, kernel
+from pypxeboot import cpio, kernel, pxe
 from pypxeboot.artifacts import DeviceTree, InitrdFile, KernelFile, ModuleFile, Ramdisk
 from pypxeboot.config import Limits
 from pypxeboot.errors import NotFound, Refused
@@ -36,6 +36,10 @@ _DTB_MAGIC = b"\xd0\x0d\xfe\xed"
 # Threads that a download needs: one fetches initrds beside the kernel, and each file has one that hashes it:
 # of kernel, ramdisk, and a module or device tree, one at a time.
 THREADS = 4
+
+
+class ScriptInstead(Refused):
+    """What should be a kernel is an iPXE script."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +113,17 @@ class Downloads:
     def _kernel(self, location: Location, cmdline: str, sink: FileSink) -> KernelFile:
         size, digest = self.fetcher.into(location, sink, self.limits.kernel)
         _not_empty(location, size)
+        if pxe.judge(os.pread(sink.descriptor, pxe.JUDGE_BYTES, 0)) is pxe.Kind.IPXE:
+            raise ScriptInstead(f"{printable(str(location))} is an iPXE script, not a kernel")
+        return self.kernel_file(location, sink.descriptor, size, digest, cmdline)
+
+    def kernel_file(
+        self, location: Location, descriptor: int, size: int, digest: str, cmdline: str
+    ) -> KernelFile:
+        """The kernel in ``descriptor``, after a look at it. Raises Refused if the guest cannot boot it."""
 
         def read_at(offset: int, count: int) -> bytes:
-            return os.pread(sink.descriptor, count, offset)
+            return os.pread(descriptor, count, offset)
 
         info, name = kernel.identify(read_at(0, kernel.HEAD), size, read_at), printable(str(location))
         if self.look_inside:

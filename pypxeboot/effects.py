@@ -50,13 +50,21 @@ class Loaded:
     """Whether all files of the entry are there and the kernel is one; ``error`` says what is not.
 
     ``kind`` and ``hint`` are of the exception to raise where nothing else boots instead of the entry. A file
-    of no bytes is not there, as for PXELINUX.
+    of no bytes is not there, as for PXELINUX. ``script``: the kernel is none because it is an iPXE script.
     """
 
     ok: bool
     error: str = ""
     kind: type[PxeBootError] = FetchError
     hint: Optional[str] = None
+    script: bool = False
+
+
+@dataclass(frozen=True)
+class RunScript:
+    """Run the iPXE script at ``location``. Reply: its :class:`~pypxeboot.menu.Choice`."""
+
+    location: Location
 
 
 @dataclass(frozen=True)
@@ -157,7 +165,10 @@ class Drop:
 
 @dataclass(frozen=True)
 class Digest:
-    """Reply: the hexadecimal digest of a kept file by ``algorithm`` (of :mod:`hashlib`)."""
+    """Reply: the hexadecimal digest of a kept file by ``algorithm`` (of :mod:`hashlib`).
+
+    It is empty where this host does not have that algorithm.
+    """
 
     handle: int
     algorithm: str
@@ -205,20 +216,25 @@ class Assemble:
 
 @dataclass(frozen=True)
 class Configure:
-    """Give the guest's interface another address, by hand. Reply: text, empty or why not."""
+    """Give the guest's interface another address, by hand. Reply: text, empty or why not.
+
+    ``vlan`` is the tag of the interface, if it is one that :class:`Vlan` made.
+    """
 
     lease: Lease
+    vlan: int = 0
 
 
 @dataclass(frozen=True)
 class Redhcp:
     """DHCP once more, with ``options`` in place of those sent before, within ``seconds``.
 
-    The interface is configured then. Reply: :class:`Leased`.
+    The interface is configured then; ``vlan`` as of :class:`Configure`. Reply: :class:`Leased`.
     """
 
     options: tuple[tuple[int, bytes], ...] = ()
     seconds: Optional[float] = None
+    vlan: int = 0
 
 
 @dataclass(frozen=True)
@@ -270,6 +286,7 @@ class Now:
 Effect = Union[
     Fetch,
     Load,
+    RunScript,
     Log,
     Look,
     Show,

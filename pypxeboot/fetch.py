@@ -16,6 +16,7 @@ from typing import Optional, Protocol, TextIO, Union
 
 from pypxeboot.artifacts import Request
 from pypxeboot.deadline import Deadline
+from pypxeboot.effects import Form
 from pypxeboot.errors import NotFound, PxeBootError, Refused
 from pypxeboot.text import printable, size_text
 from pypxeboot.url import Location
@@ -53,7 +54,11 @@ class Sink(Protocol):
 
 
 class Getter(Protocol):
-    """A client of one scheme. Raises NotFound, FetchError, Refused."""
+    """A client of one scheme. Raises NotFound, FetchError, Refused.
+
+    ``form`` is what HTTP sends along, ``agent`` what the client calls itself there; the reply is where the
+    file came from in the end, None where that is ``location``.
+    """
 
     def __call__(
         self,
@@ -63,7 +68,9 @@ class Getter(Protocol):
         limit: int,
         deadline: float,
         expect: Callable[[int], None],
-    ) -> None:
+        form: Optional[Form],
+        agent: str,
+    ) -> Optional[Location]:
         """Pass the file to ``write`` in order; tell ``expect`` its size once it is known."""
 
 
@@ -127,11 +134,15 @@ class Progress:
 
 
 class Fetcher:
-    """Everything that one boot downloads goes through here."""
+    """Everything that one boot downloads goes through here.
+
+    ``agent`` is what web servers are told: each loader has its own.
+    """
 
     def __init__(self, getters: Mapping[str, Getter], *, deadline: Deadline, progress: Progress) -> None:
-        self._getters, self._deadline, self._progress = getters, deadline, progress
+        self._getters, self.deadline, self._progress = getters, deadline, progress
         self._lock = threading.Lock()
+        self.agent = ""
         self.requests: list[Request] = []
 
     def small(self, location: Location, limit: int, *, head: bool = False) -> bytes:
@@ -154,11 +165,44 @@ class Fetcher:
         self._get(location, sink.write, limit, shown=True)
         return sink.size - start, sink.digest()
 
+    def whole(
+        self,
+        location: Location,
+        sink: Sink,
+        limit: int,
+        *,
+        form: Optional[Form] = None,
+        seconds: Optional[float] = None,
+        head: Optional[int] = None,
+    ) -> Location:
+        """Write a file to ``sink``, and say where it came from after redirects.
+
+        With ``head`` no more than that many bytes are asked for, give or take a piece.
+        """
+
+        def keep(data: Data) -> None:
+            sink.write(data)
+            if head is not None and sink.size >= head:
+                raise _Enough
+
+        with suppress(_Enough):
+            place = self._get(location, keep, limit, shown=True, form=form, seconds=seconds)
+            return place or location
+        return location
+
     def _get(
-        self, location: Location, write: Callable[[Data], object], limit: int, *, shown: bool = False
-    ) -> None:
+        self,
+        location: Location,
+        write: Callable[[Data], object],
+        limit: int,
+        *,
+        shown: bool = False,
+        form: Optional[Form] = None,
+        seconds: Optional[float] = None,
+    ) -> Optional[Location]:
         url, count, began = str(location), 0, time.monotonic()
         getter = self._getters.get(location.scheme)
+        deadline = self.deadline.at if seconds is None else min(self.deadline.at, began + seconds)
 
         def counted(data: Data) -> None:
             nonlocal count
@@ -185,7 +229,15 @@ class Fetcher:
                     raise Refused(
                         f"more than {MAX_REQUESTS} files in one boot", hint="a configuration that loops?"
                     )
-            getter(location, counted, limit=limit, deadline=self._deadline.at, expect=expect)
+            return getter(
+                location,
+                counted,
+                limit=limit,
+                deadline=deadline,
+                expect=expect,
+                form=form,
+                agent=self.agent,
+            )
         except NotFound:
             result = "not-found"
             raise

@@ -10,12 +10,14 @@ import logging
 import socket
 import struct
 import time
+from contextlib import suppress
 from typing import Any, Optional
 
 from pypxeboot import dhcp
 from pypxeboot.dhcpclient import Send
 
 ETH_P_ALL = 0x0003
+_ETH_P_LOCAL_EXPERIMENT = 0x88B5  # IEEE 802: for whoever wants it; nothing on the networks of guests
 
 # linux/if_packet.h
 _SOL_PACKET = 263
@@ -174,6 +176,14 @@ class FrameSocket:
         """How many frames did not fit into the buffer since the last call."""
         statistics = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
         return int(struct.unpack("II", statistics)[1])
+
+    def rest(self) -> None:
+        """Hear nothing more until it is bound again."""
+        # No bind(2) takes a protocol away, but nobody speaks this one.
+        self._socket.bind((self._socket.getsockname()[0], _ETH_P_LOCAL_EXPERIMENT))
+        with suppress(BlockingIOError):
+            while self._socket.recv(1, socket.MSG_DONTWAIT):
+                pass
 
     def close(self) -> None:
         """Give it back."""

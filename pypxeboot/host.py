@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
@@ -22,7 +22,18 @@ from typing import TYPE_CHECKING, NoReturn, Optional
 from pypxeboot import clientprocess, link
 from pypxeboot.answers import Answers
 from pypxeboot.artifacts import Artifacts, Failure
-from pypxeboot.channel import Channel, Closed, Configure, Done, OpenOutput, Placed
+from pypxeboot.channel import (
+    Channel,
+    Closed,
+    Configure,
+    Done,
+    DropImage,
+    OpenImage,
+    OpenOutput,
+    Placed,
+    SetVlan,
+    UseImage,
+)
 from pypxeboot.clientprocess import SIGNALS, ClientProcess
 from pypxeboot.config import NOTICE
 from pypxeboot.deadline import Deadline
@@ -121,6 +132,8 @@ class _Session:
         self.answers = Answers(plan, self._channel, deadline)
         self._store, self._deadline = store, deadline
         self._files: dict[str, list[OutputFile]] = {kind: [] for kind in _KINDS}
+        self._images: dict[int, OutputFile] = {}
+        self._vlans: set[int] = set()
         self._joiner: Optional[link.Joiner] = None
         self._place: Optional[link.Place] = None
 
@@ -206,20 +219,33 @@ class _Session:
         try:
             while True:
                 kind, value = self._receive()
-                if kind == "Configure":
-                    self._configure(unpack(Configure, value))
-                elif kind == "OpenOutput":
-                    self._open(unpack(OpenOutput, value))
-                elif kind == "Artifacts":
+                if kind == "Artifacts":
                     return unpack(Artifacts, value)
-                elif kind == "Failure":
+                if kind == "Failure":
                     self._failed(value)
-                elif not self.answers.answer(kind, value):
-                    raise SchemaError(f"the request {printable(kind, 40)}")
+                self._answer(kind, value)
         except Closed:
             raise self._no_result() from None
-        except (SchemaError, ValueError) as why:
+        except (SchemaError, ValueError, KeyError) as why:
             raise PxeBootError(f"the client process broke its contract: {printable(str(why))}") from None
+
+    def _answer(self, kind: str, value: object) -> None:
+        """Do what one request of the client asks for. Raises ValueError, KeyError for what is none."""
+        if kind == "Configure":
+            self._configure(unpack(Configure, value))
+        elif kind == "SetVlan":
+            self._set_vlan(unpack(SetVlan, value))
+        elif kind == "OpenOutput":
+            self._open(unpack(OpenOutput, value))
+        elif kind == "OpenImage":
+            self._open_image(unpack(OpenImage, value))
+        elif kind == "DropImage":
+            self._store.drop(self._images.pop(unpack(DropImage, value).number))
+            self._channel.send(Done())
+        elif kind == "UseImage":
+            self._use_image(unpack(UseImage, value))
+        elif not self.answers.answer(kind, value):
+            raise SchemaError(f"the request {printable(kind, 40)}")
 
     @staticmethod
     def _failed(value: object) -> NoReturn:
@@ -238,23 +264,64 @@ class _Session:
         ]
         assert self._place is not None
         mtu = request.mtu
-        if mtu is not None and not link.MIN_MTU <= mtu < self._place.mtu:
-            mtu = None
-        if self._place.mode != "host":
-            link.configure(self._pid, address, request.prefix_length, routes, mtu)
+        if mtu is None or not link.MIN_MTU <= mtu < self._place.mtu:
+            mtu = self._place.mtu
+        if request.vlan and request.vlan not in self._vlans:
+            raise ValueError(f"an address on VLAN {request.vlan}")
+        name = link.inner_name(request.vlan)
+        if self._place.mode == "host":  # the host's own interfaces stay as they are
+            self._channel.send(Done())
+        else:
+            self._try(lambda: link.configure(self._pid, name, address, request.prefix_length, routes, mtu))
+
+    def _set_vlan(self, request: SetVlan) -> None:
+        assert self._place is not None
+        own = self._place.mode == "host"
+        known = request.tag in self._vlans
+        if own or not 0 < request.tag < 4095 or known is not request.remove:
+            raise ValueError(f"VLAN {request.tag}")
+        change = link.remove_vlan if request.remove else link.add_vlan
+        if self._try(lambda: change(self._pid, request.tag)):
+            self._vlans ^= {request.tag}
+
+    def _try(self, change: Callable[[], None]) -> bool:
+        """Change the client's interfaces, and tell it what came of that."""
+        try:
+            change()
+        except PxeBootError as why:
+            self._channel.send(Done(why.message))
+            return False
         self._channel.send(Done())
+        return True
 
     def _open(self, request: OpenOutput) -> None:
-        if request.kind not in _KINDS:
-            raise ValueError(f"an output file {printable(request.kind, 40)}")
-        if request.kind == "kernel":  # another entry is tried: what the last one left is of no use
+        self._begin(request.kind)
+        file = self._store.open(request.kind)
+        self._files[request.kind].append(file)
+        self._channel.send(Done(), file.descriptor)
+
+    def _begin(self, kind: str) -> None:
+        """A file of ``kind`` comes."""
+        if kind not in _KINDS:
+            raise ValueError(f"an output file {printable(kind, 40)}")
+        if kind == "kernel":  # another entry is tried: what the last one left is of no use
             for files in self._files.values():
                 for file in files:
                     self._store.drop(file)
                 files.clear()
-        file = self._store.open(request.kind)
-        self._files[request.kind].append(file)
+
+    def _open_image(self, request: OpenImage) -> None:
+        if request.number in self._images:
+            raise ValueError(f"a second file {request.number}")
+        file = self._images[request.number] = self._store.open("image")
         self._channel.send(Done(), file.descriptor)
+
+    def _use_image(self, request: UseImage) -> None:
+        self._begin(request.kind)
+        file = self._images.pop(request.number)
+        file.kind = request.kind
+        self._files[request.kind].append(file)
+        self._channel.send(Done())
 
     def _published(self, artifacts: Artifacts) -> Artifacts:
         """Give the files of the result their names, after a look at whether they are what the client says."""

@@ -1,4 +1,4 @@
-"""The HTTP client: one file by GET, from a server that is not trusted.
+"""The HTTP client: one file by GET (or what a form says), from a server that is not trusted.
 
 requests (and urllib3 and http.client under it) connect, speak TLS and read the head of the answer. The rest
 is done here, the same with every version of them: addresses and the deadline, redirects, and the body, which
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import secrets
 import socket
 import ssl
 import time
@@ -19,7 +20,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from pypxeboot import httpmessage, text
+from pypxeboot import httplogin, httpmessage, text
+from pypxeboot.effects import Form
 from pypxeboot.errors import FetchError, PxeBootError, Refused
 from pypxeboot.httpmessage import Address
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 REDIRECTS = 5  # as PXELINUX (http.c); iPXE and browsers follow more, but no boot server needs more
 
+_TRIES = 8  # of one file: servers that are busy, or want to know who asks
 _BLOCK = 1 << 18  # one read: large enough that the calls cost nothing, small enough for a 64 MiB process
 _HEAD_LIMIT = 1 << 18  # all of the head; http.client alone would take 100 lines of 64 KiB
 _LINE_LIMIT = 4096  # of a chunk's size with extensions, or a trailer
@@ -53,6 +56,7 @@ class Transfer:
     seconds: float
     url: str
     status: int
+    redirected: bool = False
 
 
 def ca_bundle() -> str:
@@ -75,8 +79,10 @@ def get(
     ca_file: Optional[str] = None,
     headers: Mapping[str, str] = _NOTHING,
     cookies: Mapping[str, str] = _NOTHING,
+    form: Optional[Form] = None,
     user: Optional[str] = None,
     password: Optional[str] = None,
+    challenged: bool = False,
     log: Optional[Callable[[str], None]] = None,
 ) -> Transfer:
     """Give the file at ``url`` to ``write``, piece by piece, and say how it went.
@@ -84,34 +90,61 @@ def get(
     At most ``limit`` bytes, until ``deadline`` (of ``time.monotonic()``). ``expect`` is told the size before
     the first byte, where the server says it. ``write`` must be done with a piece when it returns: the memory
     is used again. User and password go to the server of ``url`` only; headers and cookies also to where it
-    redirects (as PXELINUX does). Raises NotFound (4xx), FetchError (everything broken) and Refused (limit,
+    redirects (as PXELINUX does). With ``challenged`` a password is told when the server asks for it (iPXE),
+    else at once (PXELINUX). Raises NotFound (4xx), FetchError (everything broken) and Refused (limit,
     scheme, downgrade); what ``write`` and ``expect`` raise passes through.
     """
     started = time.monotonic()
     address = httpmessage.parse(url)
     if user is None:
         user, password = address.user, address.password
-    login = {address.origin: httpmessage.basic_login(user, password or "")} if user is not None else {}
+    home = address.origin
+    login = httplogin.basic(user, password or "") if user is not None and not challenged else None
     fields = httpmessage.request_fields(headers, cookies)
     seen: list[str] = []
+    tries = 0
     while len(seen) <= REDIRECTS:
-        seen.append(address.origin + address.target)
-        if address.origin in login:
-            fields["Authorization"] = login[address.origin]
-        else:
-            fields.pop("Authorization", None)
+        own = {"Authorization": login} if login is not None and address.origin == home else {}
         with _Exchange(address, deadline) as exchange:
-            exchange.ask(fields, ca_file)
+            exchange.ask({**fields, **own}, ca_file, form)
+            tries += 1
+            wait = httpmessage.retry_after(exchange.status, exchange.header("Retry-After"))
+            if wait is not None and tries < _TRIES and wait < exchange.left:
+                _tell(log, f"{address}: {status_text(exchange.status)}, again in {wait:.0f} s")
+                time.sleep(wait)
+                continue
+            if exchange.status == 401 and user is not None and address.origin == home and tries < _TRIES:
+                before, login = login, _login(exchange, user, password or "", form)
+                if login not in (None, before) and not (before or "").startswith("Digest"):
+                    continue
             if exchange.status not in httpmessage.REDIRECT_STATUS:
                 size = _receive(exchange, write, limit, expect)
-                return Transfer(size, time.monotonic() - started, str(address), exchange.status)
+                seconds = time.monotonic() - started
+                return Transfer(size, seconds, str(address), exchange.status, bool(seen))
             target = httpmessage.redirected(address, exchange.status, exchange.header("Location"))
-        if log:
-            log(f"{address}: {status_text(exchange.status)}, to {target}")
-        if target.origin + target.target in seen:
+        _tell(log, f"{address}: {status_text(exchange.status)}, to {target}")
+        seen.append(address.origin + address.target)
+        if target.origin + target.target in seen and form is None:
             raise FetchError(f"{address}: redirects in a circle")
-        address = target
+        address, form = target, None  # as iPXE: what a redirect leads to is always got
     raise FetchError(f"{httpmessage.parse(url)}: more than {REDIRECTS} redirects")
+
+
+def _login(exchange: _Exchange, user: str, password: str, form: Optional[Form]) -> Optional[str]:
+    """What the server that says 401 wants to be told."""
+    return httplogin.answer(
+        exchange.header("WWW-Authenticate"),
+        user,
+        password,
+        method=form.method if form else "GET",
+        target=exchange.address.target,
+        cnonce=secrets.token_hex(8),
+    )
+
+
+def _tell(log: Optional[Callable[[str], None]], line: str) -> None:
+    if log:
+        log(line)
 
 
 # ---- one request and its answer
@@ -148,7 +181,7 @@ class _Exchange:
             raise FetchError(f"{self.address}: not done in time", hint="is the server overloaded or silent?")
         return left
 
-    def ask(self, fields: Mapping[str, str], ca_file: Optional[str]) -> None:
+    def ask(self, fields: Mapping[str, str], ca_file: Optional[str], form: Optional[Form]) -> None:
         """Send the request and read the head of the answer."""
         from requests import Request, RequestException
         from urllib3.exceptions import HTTPError
@@ -156,7 +189,11 @@ class _Exchange:
         verify: Union[str, bool] = (ca_file or ca_bundle()) if self.address.scheme == "https" else False
         try:
             # requests is shown the server only: it would rewrite the path (%2e, //, quotes).
-            request = Request("GET", self.address.origin + "/", headers=dict(fields)).prepare()
+            own = httpmessage.request_fields(dict(form.headers)) if form else {}
+            method, body = (form.method, form.body) if form else ("GET", None)
+            request = Request(
+                method, self.address.origin + "/", headers={**own, **fields}, data=body
+            ).prepare()
             self._answer = _adapter(self).send(request, stream=True, timeout=self.left, verify=verify)
         except PxeBootError:
             raise

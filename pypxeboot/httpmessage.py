@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Optional
 from urllib.parse import unquote_to_bytes, urljoin
 
@@ -15,7 +15,9 @@ from pypxeboot.errors import FetchError, NotFound, Refused, ServerError
 
 REDIRECT_STATUS = (301, 302, 303, 307, 308)
 
+_RETRY_SECONDS = 5.0
 _LATER_STATUS = (408, 425, 429)  # 4xx, but the file may well be there
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _PORTS = {"http": 80, "https": 443}
 _URL = re.compile(
     r"(https?)://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+\]|[^/?#\[\]@:]+)(?::(\d{0,5}))?([/?][^#]*)?(?:#.*)?",
@@ -93,7 +95,7 @@ def redirected(address: Address, status: int, places: list[str]) -> Address:
     return target
 
 
-def request_fields(headers: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, str]:
+def request_fields(headers: Mapping[str, str], cookies: Mapping[str, str] = _NOTHING) -> dict[str, str]:
     """The header of the request. Refused if a value could be taken for another line of it."""
     fields = {"User-Agent": f"pypxeboot/{__version__}", "Accept": "*/*", **headers}
     if cookies:
@@ -105,9 +107,15 @@ def request_fields(headers: Mapping[str, str], cookies: Mapping[str, str]) -> di
     return {**fields, "Accept-Encoding": "identity", "Connection": "close"}
 
 
-def basic_login(user: str, password: str) -> str:
-    """The Authorization field of RFC 7617."""
-    return "Basic " + base64.b64encode(text.encode(f"{user}:{password}")).decode("ascii")
+def retry_after(status: int, values: list[str]) -> Optional[float]:
+    """Seconds until a busy server wants to be asked again; None if it does not say that it is busy.
+
+    "Treat any date as indicating a fixed delay" (iPXE, httpcore.c).
+    """
+    if status != 503 or not values:
+        return None
+    value = values[0].strip()
+    return float(value) if re.fullmatch(r"[0-9]{1,9}", value) else _RETRY_SECONDS
 
 
 def check_status(address: Address, status: int) -> None:

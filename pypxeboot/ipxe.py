@@ -69,11 +69,17 @@ def boot(
             f"{printable(str(location))} is no iPXE script",
             hint="its first line has to be #!ipxe",
         )
-    where = reply.location or location
-    image = Image(where.name, ipxeuri.of(location), where, reply.handle, reply.size, reply.head)
+    image = image_of(location, reply)
     return (
         yield from run_script(image, guest, lease, label=label, patience=patience, user_append=user_append)
     )
+
+
+def image_of(location: Location, kept: Kept) -> Image:
+    """The image of a kept file that was asked for at ``location``."""
+    assert kept.handle is not None
+    where = kept.location or location
+    return Image(where.name, ipxeuri.of(location), where, kept.handle, kept.size, kept.head)
 
 
 def run_script(

@@ -28,15 +28,19 @@ from pypxeboot.url import SCHEMES
 # Commands and expansions without anybody pressing a key. The largest public menus come to some thousands; a
 # loop that never ends comes here within a second or two.
 STEP_LIMIT = 50_000
-# One expanded word: no kernel takes a command line of a tenth of this.
+# One expanded command: no kernel takes a command line of a tenth of this.
 EXPANSION_LIMIT = 64 << 10
 # Scripts that have chained each other and wait for their return. Menus of menus have four or five.
 DEPTH_LIMIT = 16
 # The largest public scripts have 100 KiB.
 SCRIPT_LIMIT = 1 << 20
+# Text of menus and parameters, over and over: a large menu has 10 KiB.
+HELD_LIMIT = 4 << 20
 # All that a script prints; it could fill a log otherwise.
 PRINT_LIMIT = 1 << 20
 
+# What a download counts for: a thousand without a key pressed are enough for anybody.
+_DOWNLOAD_STEPS = 50
 _READ = 256 << 10
 _ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|.)?")
 
@@ -113,6 +117,7 @@ class Machine:
     depth: int = 0
     _steps: int = 0
     _printed: int = 0
+    _held: int = 0
 
     # What commands and their errors say.
 
@@ -142,15 +147,21 @@ class Machine:
         where = f"{frame.image.uri.shown}, line {frame.lines[frame.at].number}"
         return ConfigError(f"iPXE script {printable(where)}: it {what}", hint="mend the script")
 
-    def step(self) -> None:
+    def step(self, cost: int = 1) -> None:
         """Count a step against the budget."""
-        self._steps += 1
+        self._steps += cost
         if self._steps > STEP_LIMIT:
             raise self.broken(f"has taken {STEP_LIMIT} steps and boots nothing")
 
+    def hold(self, *texts: str) -> None:
+        """Count text that is kept in menus and parameters."""
+        self._held += sum(map(len, texts))
+        if self._held > HELD_LIMIT:
+            raise self.broken("stores text without end")
+
     def pressed(self) -> None:
         """Somebody is there: whoever presses keys is no endless loop."""
-        self._steps = self._printed = 0
+        self._steps = self._printed = self._held = self.questions = 0
 
     # Lines and commands.
 
@@ -176,6 +187,8 @@ class Machine:
                 words = []
                 for word in command.words:
                     words.append((yield from self.expand(word)))
+                if sum(map(len, words)) > EXPANSION_LIMIT:
+                    raise self.broken(f"has a command longer than {EXPANSION_LIMIT >> 10} KiB")
                 status = yield from self.command(words)
                 if self.frames and (self.frames[-1].line_over or self.frames[-1].over):
                     break
@@ -223,6 +236,7 @@ class Machine:
             location = ipxeuri.locate(uri)
         except ConfigError as why:
             return None, (yield from self._not_downloaded(why.message, ipxestatus.INVALID))
+        self.step(_DOWNLOAD_STEPS)
         yield from self.settle(self)
         kept: Kept = yield Download(location, form, seconds)
         if kept.handle is None:

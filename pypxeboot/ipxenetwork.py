@@ -18,7 +18,7 @@ from pypxeboot.settingtypes import TYPES
 from pypxeboot.text import printable
 
 # Settings that a server sees in a request, and may answer otherwise for.
-_ASKED_WITH = (12, 60, 61, 77, 93, 94, 97)
+_ASKED_WITH = (60, 61, 77, 93, 94, 97)
 # Without --count the real one goes on until a key is pressed.
 _PINGS = 4
 _MOST_PINGS = 100

@@ -26,6 +26,7 @@ def _dialog(machine: Machine, call: Call) -> Steps[int]:
     if not call.has("delete"):
         if len(machine.dialogs) >= ITEM_LIMIT:
             raise machine.broken("makes menus without end")
+        machine.hold(name, call.rest())
         machine.dialogs[name] = Dialog(call.rest())
     return ipxestatus.OK
 
@@ -49,6 +50,7 @@ def _item(machine: Machine, call: Call) -> Steps[int]:
     gap = call.has("gap")
     name = None if gap or not call.args else call.args[0]
     text = call.rest(0 if gap else 1)
+    machine.hold(name or "", text)
     dialog.items.append(Item(name, text, code, call.has("default"), call.has("secret")))
     return ipxestatus.OK
 

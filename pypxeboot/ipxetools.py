@@ -112,6 +112,7 @@ def _params(machine: Machine, call: Call) -> Steps[int]:
     if not call.has("delete"):
         if len(machine.parameters) >= _PARAMETER_LIMIT:
             raise machine.broken("makes parameters without end")
+        machine.hold(name)
         machine.parameters[name] = Parameters((call.text("method") or "POST").upper())
     return ipxestatus.OK
 
@@ -124,6 +125,7 @@ def _param(machine: Machine, call: Call) -> Steps[int]:
         return (yield from machine.refuse(words, ipxestatus.NOT_FOUND))
     if len(found.fields) + len(found.headers) >= _PARAMETER_LIMIT:
         raise machine.broken("makes parameters without end")
+    machine.hold(*call.args)
     (found.headers if call.has("header") else found.fields).append((call.args[0], call.rest(1)))
     return ipxestatus.OK
 

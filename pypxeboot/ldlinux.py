@@ -11,7 +11,7 @@ from typing import NoReturn, Optional
 
 from pypxeboot import com32, listing, menuc32, sysappend
 from pypxeboot.command import joined, linux_line, type_of, typed
-from pypxeboot.effects import Load, Loaded, Loader, Log, Steps
+from pypxeboot.effects import Load, Loaded, Loader, Log, RunScript, Steps
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.guest import Guest
 from pypxeboot.labels import Config, Do, Label
@@ -264,6 +264,9 @@ class _Loader:
             where = _shown(label, kernel)
             return self._fail(ConfigError(f"{where}: {error.message}", hint=error.hint))
         reply: Loaded = yield Load(entry)
+        if reply.script and entry.kernel is not None:
+            choice: Choice = yield RunScript(entry.kernel)
+            return choice
         if not reply.ok:
             why = printable(reply.error) or f"{entry.kernel} cannot be loaded"
             hint = f"the configuration is {self._main}"

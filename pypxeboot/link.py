@@ -234,23 +234,39 @@ def in_namespace(pid: int, script: str) -> None:
     run(["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-batch", "-"], script=script)
 
 
+def inner_name(vlan: int) -> str:
+    """The client's interface for VLAN ``vlan``, or its own for 0."""
+    return f"{INNER}.{vlan}" if vlan else INNER
+
+
+def add_vlan(pid: int, tag: int) -> None:
+    """Make an interface for a VLAN on the guest's end."""
+    name = inner_name(tag)
+    in_namespace(pid, f"link add link {INNER} name {name} type vlan id {tag}\nlink set {name} up\n")
+
+
+def remove_vlan(pid: int, tag: int) -> None:
+    """Take it away."""
+    in_namespace(pid, f"link del dev {inner_name(tag)}\n")
+
+
 def configure(
     pid: int,
+    name: str,
     address: IPv4Address,
     prefix_length: int,
     routes: Sequence[tuple[IPv4Network, Optional[IPv4Address]]],
-    mtu: Optional[int],
+    mtu: int,
 ) -> None:
-    """Give the guest's end its address, routes and, if lower than it is, its MTU."""
-    lines = [f"addr add {address}/{prefix_length} dev {INNER}"]
-    if mtu is not None:
-        lines.append(f"link set dev {INNER} mtu {mtu}")
+    """Give an interface of the guest's end its address and routes, in place of any other, and its MTU."""
+    lines = [f"addr flush dev {name}", f"addr add {address}/{prefix_length} dev {name}"]
+    lines.append(f"link set dev {name} mtu {mtu}")
     subnet = IPv4Network((address, prefix_length), strict=False)
     for network, gateway in sorted(routes, key=lambda route: route[1] is not None):
         if gateway is None:
-            lines.append(f"route replace {network} dev {INNER}")
+            lines.append(f"route replace {network} dev {name}")
         elif gateway != address:
             # A gateway outside the subnet is how /32 leases are routed (RFC 3442).
             onlink = "" if gateway in subnet else " onlink"
-            lines.append(f"route replace {network} via {gateway} dev {INNER}{onlink}")
+            lines.append(f"route replace {network} via {gateway} dev {name}{onlink}")
     in_namespace(pid, "\n".join(lines) + "\n")

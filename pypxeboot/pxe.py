@@ -26,6 +26,7 @@ class Kind(str, Enum):
     PXELINUX = "pxelinux"
     IPXE = "ipxe"
     IPXE_BINARY = "ipxe-binary"
+    CONFIG = "configuration of pxelinux"
     KERNEL = "kernel"
     LOCAL = "local"
     UNKNOWN = "unknown"
@@ -65,6 +66,11 @@ _KERNEL = re.compile(r"(vmlinu[xz]|bzimage).*")
 _NBP = re.compile(r".*\.(0|n12|com)")
 
 _SCRIPT = re.compile(rb"#![ig]pxe[\t\n\v\f\r ]")
+_CONFIG = re.compile(
+    rb"^[ \t]*(default|label|kernel|linux|ui|include|menu|prompt|timeout|say|append)[ \t]+[^\s=]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _KERNEL_MAGIC = ((0x202, b"HdrS"), (0, b"\x7fELF"), (0x38, b"ARM\x64"), (0x38, b"RSC\x05"))
 
 
@@ -158,7 +164,7 @@ def kind_of_name(name: str) -> Kind:
 
 
 def judge(data: bytes) -> Kind:
-    """What a boot file is, by its first JUDGE_BYTES: a script, a kernel, else a network bootstrap program.
+    """What a boot file is, by its first JUDGE_BYTES: a script, a kernel, a configuration, else a program.
 
     "#!ipxe or #!gpxe followed by whitespace; nothing else decides." (iPXE, image/script.c) A bootstrap
     program cannot run here; where one is offered, the configuration it would read is what counts.
@@ -167,6 +173,8 @@ def judge(data: bytes) -> Kind:
         return Kind.IPXE
     if any(data[at : at + len(magic)] == magic for at, magic in _KERNEL_MAGIC):
         return Kind.KERNEL
+    if _CONFIG.search(data) and not _NO_TEXT.search(data[:JUDGE_BYTES]):
+        return Kind.CONFIG
     return Kind.PXELINUX
 
 
@@ -257,6 +265,15 @@ PARAMETER_REQUEST = (
 )
 
 
+# iPXE's own option space: 235 is its version, the others are what a script may rely on here: PXE programs (of
+# which PXELINUX is one), http, https, tftp, dns, bzImage, multiboot, ELF, VLANs, menus.
+IPXE_VERSION = "2.0.0"
+_IPXE_OPTIONS = 175
+_IPXE_FEATURES = bytes((235, 3, *map(int, IPXE_VERSION.split(".")))) + b"".join(
+    bytes((feature, 1, 1)) for feature in (0x21, 0x13, 0x14, 0x15, 0x17, 0x18, 0x19, 0x22, 0x26, 0x27)
+)
+
+
 def arch_code(profile: str, arch: str) -> int:
     """Option 93 of a client of ``profile`` (pxelinux, ipxe, http); UsageError if ``arch`` has none."""
     code = _ARCH_CODES[profile].get(_ARCH_ALIASES.get(arch, arch))
@@ -317,10 +334,20 @@ def uboot_source(source: BootSource, path_prefix: Optional[str]) -> BootSource:
 
 
 def identity_of(plan: Plan) -> dict[int, bytes]:
-    """The options by which a server knows the guest, with what the administrator put in their place."""
+    """The options by which a server knows the guest, with what the administrator put in their place.
+
+    The user class of iPXE is raw, without the lengths of RFC 3004: servers match just that.
+    """
     options = identity(plan.guest, arch_code(plan.profile, plan.guest.arch))
     if plan.vendor_class is not None:
         options[60] = encode(plan.vendor_class)
+    if plan.profile == "ipxe":
+        options[77], options[_IPXE_OPTIONS] = b"iPXE", _IPXE_FEATURES
     if plan.user_class is not None:
         options[77] = encode(plan.user_class)
     return options
+
+
+def as_ipxe(plan: Plan) -> Plan:
+    """``plan`` as the iPXE that a boot file would have been."""
+    return replace(plan, profile="ipxe")

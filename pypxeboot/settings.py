@@ -230,9 +230,9 @@ class Settings:
         if not block.writable:
             raise NotStorable(name.text)
         old = block.values.pop(name.key, None)
-        self._size -= len(old.raw) + 64 if old else 0
+        self._size -= len(old.raw) + len(name.text) if old else 0
         if value is not None and value.raw:
-            self._size += len(value.raw) + 64
+            self._size += len(value.raw) + len(name.text)
             if self._size > TOTAL_LIMIT:
                 raise Full(name.text)
             block.values[name.key] = value

@@ -6,6 +6,7 @@ is read while another processor hashes, and what is hashed is what was written.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import mmap
 import os
@@ -22,6 +23,7 @@ Start = Callable[[Callable[[], None]], Callable[[], Optional[BaseException]]]
 
 _MAPPED = 1 << 22  # hashed in one go
 _TELL = 1 << 20  # written before the other thread is told
+_COPIED = 1 << 26  # from another file in one go
 
 
 class FileSink:
@@ -62,13 +64,24 @@ class FileSink:
             try:
                 written = os.write(self.descriptor, view)
             except OSError as why:
-                raise FetchError(
-                    f"cannot write the download: {why.strerror} (after {size_text(self.size)})",
-                    hint="make room in the output directory, or name another by --output-directory",
-                ) from None
+                raise _unwritable(why, self.size) from None
             self.size += written
             view = view[written:]
         if self.size - self._told >= _TELL:
+            self._tell()
+
+    def copy(self, descriptor: int, size: int) -> None:
+        """Append the first ``size`` bytes of another file; the bytes do not pass through this process."""
+        done = 0
+        while done < size:
+            try:
+                count = _copied(descriptor, self.descriptor, done, size - done)
+            except OSError as why:
+                raise _unwritable(why, self.size) from None
+            if not count:
+                raise FetchError("cannot read the download again")
+            done += count
+            self.size += count
             self._tell()
 
     def pad(self, multiple: int) -> None:
@@ -125,3 +138,21 @@ class FileSink:
                 if self._start:
                     self._own.update(new)
         self._hashed = end
+
+
+def _copied(source: int, target: int, offset: int, count: int) -> int:
+    """How many bytes were copied to the end of ``target``."""
+    count = min(count, _COPIED)
+    try:
+        return os.copy_file_range(source, target, count, offset_src=offset)
+    except OSError as why:
+        if why.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+    return os.sendfile(target, source, offset, count)
+
+
+def _unwritable(why: OSError, size: int) -> FetchError:
+    return FetchError(
+        f"cannot write the download: {why.strerror} (after {size_text(size)})",
+        hint="make room in the output directory, or name another by --output-directory",
+    )

@@ -29,10 +29,13 @@ def _no_file(path: Path, why: OSError) -> HandoverError:
 
 
 class OutputFile:
-    """One file to be: write to ``descriptor``, then :meth:`publish`, or :meth:`discard`."""
+    """One file to be: write to ``descriptor``, then :meth:`publish`, or :meth:`discard`.
+
+    ``kind`` begins its name; it may change until then.
+    """
 
     def __init__(self, directory: Path, kind: str) -> None:
-        self._directory, self._kind = directory, kind
+        self._directory, self.kind = directory, kind
         self.path: Optional[Path] = None
         self.published = False
         try:
@@ -49,7 +52,7 @@ class OutputFile:
                 raise _no_file(self.path, why) from None
 
     def _fresh(self) -> Path:
-        return self._directory / f"{self._kind}.{secrets.token_hex(4)}"
+        return self._directory / f"{self.kind}.{secrets.token_hex(4)}"
 
     def publish(self) -> Path:
         """Give the file its name."""
@@ -88,9 +91,9 @@ class Store:
     A context manager: what was not :meth:`keep`-ed is gone at its end.
     """
 
-    MAX_FILES = (
-        64  # kernel, ramdisk and multiboot modules of one entry, with room for entries tried before it
-    )
+    # Kernel, ramdisk and multiboot modules of one entry, with room for entries tried before it; and the files
+    # that a script keeps.
+    MAX_FILES = 128
 
     def __init__(self, directory: Optional[Path]) -> None:
         self._given = directory
@@ -141,7 +144,7 @@ class Store:
             raise _no_file(RUN_DIRECTORY, why) from None
 
     def open(self, kind: str) -> OutputFile:
-        """A new file of ``kind`` (kernel, ramdisk, module)."""
+        """A new file of ``kind`` (kernel, ramdisk, module, image)."""
         if len(self._files) >= self.MAX_FILES:
             raise HandoverError(f"more than {self.MAX_FILES} output files")
         file = OutputFile(self.directory, kind)

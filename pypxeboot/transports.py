@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable
 from typing import Any, Optional, Union
 
+from pypxeboot.effects import Form
 from pypxeboot.text import encode
-from pypxeboot.url import Location
+from pypxeboot.url import Location, parse
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ def _tftp(
     limit: int,
     deadline: float,
     expect: Callable[[int], None],
+    form: Optional[Form],
+    agent: str,
 ) -> None:
     from pypxeboot import tftp
 
@@ -46,18 +49,31 @@ class _Http:
         self._ca_file = ca_file
 
     def __call__(
-        self, location: Location, write: Write, *, limit: int, deadline: float, expect: Callable[[int], None]
-    ) -> None:
+        self,
+        location: Location,
+        write: Write,
+        *,
+        limit: int,
+        deadline: float,
+        expect: Callable[[int], None],
+        form: Optional[Form],
+        agent: str,
+    ) -> Optional[Location]:
         from pypxeboot import httpget
 
-        httpget.get(
-            str(location),
+        asked = str(location)
+        transfer = httpget.get(
+            asked,
             write,
             limit=limit,
             deadline=deadline,
             expect=expect,
             ca_file=self._ca_file,
+            headers={"User-Agent": agent} if agent else {},
+            form=form,
+            challenged=bool(agent),  # iPXE waits to be asked for the password, PXELINUX does not
             user=location.user,
             password=location.password,
             log=lambda text: log.info("%s", text),
         )
+        return parse(transfer.url) if transfer.redirected else None

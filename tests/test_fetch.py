@@ -46,6 +46,8 @@ class Files:
         limit: int,
         deadline: float,
         expect: Callable[[int], None],
+        form: object,
+        agent: str,
     ) -> None:
         self.asked.append((location.path, limit, deadline))
         content = self.files.get(location.path)

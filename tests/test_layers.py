@@ -19,14 +19,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pypxeboot"
 
 WIRES = set(
     """
-    __main__ answers arguments attendance boot capture cli client clientprocess download host
-    identity lab transports
+    __main__ answers arguments attendance boot capture cli client clientprocess discovery download guestnet
+    host hostside identity kept lab perform transports
     """.split()
 )
 EDGES = set(
     """
-    channel console fetch frames httpget link localboot logs resolve sandbox sink store terminfo tftp udpline
-    toolstack workers xenstore
+    channel console fetch frames httpget link localboot logs ping resolve sandbox sink store terminfo tftp
+    toolstack udpline workers xenstore
     """.split()
 )
 TOGETHER = {("tftp", "udpline"), ("console", "terminfo")}

@@ -1,0 +1,174 @@
+"""DHCP as the client process does it: sockets, time and randomness around :mod:`pypxeboot.dhcpclient`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import select
+import time
+from collections.abc import Callable, Mapping
+from typing import Optional, Protocol
+
+from pypxeboot import dhcp, frames, pxe, udhcpc
+from pypxeboot.channel import Placed
+from pypxeboot.deadline import Deadline
+from pypxeboot.dhcpclient import Bound, DhcpClient, Failed, Note, Send, Step
+from pypxeboot.errors import NoLease
+from pypxeboot.lease import Lease
+from pypxeboot.plan import Plan
+from pypxeboot.text import printable
+
+log = logging.getLogger(__name__)
+
+# RFC 2132 9.10, 57: the largest message that we take: an Ethernet frame less IP and UDP headers, as iPXE
+# says it.
+_MAX_MESSAGE = (1472).to_bytes(2, "big")
+
+
+def lease_of_udhcpc(plan: Plan, descriptor: int, deadline: float) -> Lease:
+    """The lease that a udhcpc wrote to ``descriptor``. Raises NoLease."""
+    output = b""
+    while len(output) <= udhcpc.MAX_OUTPUT:
+        wait = max(deadline - time.monotonic(), 0)
+        if not select.select([descriptor], [], [], wait)[0]:
+            break
+        piece = os.read(descriptor, udhcpc.MAX_OUTPUT)
+        if not piece:
+            break
+        output += piece
+    os.close(descriptor)
+    try:
+        lease, remarks = dhcp.lease_of(udhcpc.message(output, plan.guest.mac_bytes))
+    except dhcp.BadMessage as why:
+        hint = f"what {plan.udhcpc} said stands above; without --udhcpc more is told"
+        raise NoLease(f"{plan.udhcpc} got no lease: {why}", hint=hint) from None
+    for remark in remarks:
+        log.warning("%s", remark)
+    _tell_lease(lease)
+    return lease
+
+
+class Dhcp(Protocol):
+    """DHCP on the guest's behalf."""
+
+    def first(self) -> Lease:
+        """The lease that the boot begins with. Raises NoLease."""
+
+    def again(self, identity: Mapping[int, bytes], seconds: Optional[float] = None, vlan: int = 0) -> Lease:
+        """Another exchange, the client saying ``identity`` of itself; on a VLAN, if given. Raises NoLease."""
+
+
+class NoDhcp:
+    """Where pypxeboot does no DHCP itself; ``first_lease`` is what there is instead."""
+
+    def __init__(self, why: str, first_lease: Callable[[], Lease]) -> None:
+        self._why, self.first = why, first_lease
+
+    def again(self, identity: Mapping[int, bytes], seconds: Optional[float] = None, vlan: int = 0) -> Lease:
+        """There is none."""
+        raise NoLease(f"DHCP would have to be done once more, and {self._why}")
+
+
+class Discovery:
+    """DHCP by frames of our own: the first DISCOVER goes out before this process is locked up.
+
+    The socket needs privileges when it is made, not when it is bound: so it serves for later exchanges, too,
+    and hears nothing in between.
+    """
+
+    def __init__(self, plan: Plan, deadline: Deadline) -> None:
+        self._plan, self._deadline = plan, deadline
+        self._socket = frames.FrameSocket()
+
+    def begin(self, place: Placed) -> None:
+        """Send the first DISCOVER."""
+        self._place = place
+        self._start(pxe.identity_of(self._plan), needs_boot_information=not self._plan.says_what_to_boot)
+
+    def first(self) -> Lease:
+        """Go on until there is a lease. Raises NoLease."""
+        return self._finish(self._deadline.at)
+
+    def again(self, identity: Mapping[int, bytes], seconds: Optional[float] = None, vlan: int = 0) -> Lease:
+        """All of another exchange. Raises NoLease."""
+        now = time.monotonic()
+        end = self._deadline.at if seconds is None else min(self._deadline.at, now + seconds)
+        self._start(identity, needs_boot_information=True, vlan=vlan)
+        return self._finish(end)
+
+    def _start(self, identity: Mapping[int, bytes], *, needs_boot_information: bool, vlan: int = 0) -> None:
+        # With a namespace the interface has the guest's MAC. On the host's own, replies go to a foreign MAC:
+        # ask for broadcasts, and listen to everything.
+        foreign = self._place.mode == "host"
+        name = f"{self._place.name}.{vlan}" if vlan else self._place.name
+        guest = self._plan.guest
+        self._where = name if foreign else guest.bridge or guest.interface or "xenbr0"
+        if vlan:
+            self._where += f", VLAN {vlan}"
+        self._socket.bind(name, promiscuous=foreign)
+        self._machine = DhcpClient(
+            mac=guest.mac_bytes,
+            xid=secrets.randbits(32),
+            identity={57: _MAX_MESSAGE, **identity},
+            request_list=bytes(pxe.PARAMETER_REQUEST),
+            broadcast=foreign,
+            needs_boot_information=needs_boot_information,
+        )
+        self._perform(self._machine.start(time.monotonic()))
+
+    def _finish(self, deadline: float) -> Lease:
+        try:
+            while True:
+                now = time.monotonic()
+                if now >= deadline:
+                    raise self._no_lease(f"{self._machine.standing(now)} before the deadline")
+                wait = max(min(self._machine.deadline, deadline) - now, 0)
+                steps = self._received() if select.select([self._socket], [], [], wait)[0] else []
+                lease = self._perform(steps or self._machine.tick(time.monotonic()))
+                if lease is not None:
+                    return lease
+        finally:
+            self._socket.rest()
+
+    def _received(self) -> list[Step]:
+        frame, checksum_ready = self._socket.receive()
+        payload = frames.reply_payload(frame, self._machine.xid, checksum_ready=checksum_ready)
+        if payload is None:
+            return []
+        try:
+            message = dhcp.decode(payload)
+        except dhcp.BadMessage as why:
+            log.debug("DHCP message ignored: %s", why)
+            return []
+        return self._machine.receive(message, time.monotonic())
+
+    def _perform(self, steps: list[Step]) -> Optional[Lease]:
+        for step in steps:
+            if isinstance(step, Send):
+                self._socket.send(frames.build(self._plan.guest.mac_bytes, step))
+            elif isinstance(step, Note):
+                log.log(logging.WARNING if step.warning else logging.INFO, "%s", step.text)
+            elif isinstance(step, Failed):
+                raise self._no_lease(step.reason)
+            elif isinstance(step, Bound):
+                _tell_lease(step.lease)
+                return step.lease
+        return None
+
+    def _no_lease(self, reason: str) -> NoLease:
+        return NoLease(
+            f"{reason} on {self._where}",
+            hint="is it the right bridge, does its DHCP server know this MAC, does a firewall (br_netfilter) "
+            "drop UDP 67 and 68? --pcap FILE shows what was on the wire",
+        )
+
+
+def _tell_lease(lease: Lease) -> None:
+    time_text = "for ever" if lease.seconds is None else f"for {lease.seconds} s"
+    log.info("DHCP lease: %s/%d %s from %s", lease.address, lease.prefix_length, time_text, lease.server_id)
+    for network, gateway in lease.routes:
+        log.info("route: %s via %s", network, gateway or "the link")
+    if lease.dns:
+        names = ", ".join(str(server) for server in lease.dns)
+        log.info("name servers: %s%s", names, f", domain {printable(lease.domain)}" if lease.domain else "")

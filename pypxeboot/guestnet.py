@@ -1,0 +1,114 @@
+"""What scripts do to the guest's place on the network: addresses, DHCP once more, VLANs, names, pings."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Optional, Protocol
+
+from pypxeboot import ping, pxe
+from pypxeboot.deadline import Deadline
+from pypxeboot.discovery import Dhcp
+from pypxeboot.effects import Configure, Found, Leased, Lookup, Ping, Redhcp, Vlan
+from pypxeboot.errors import PxeBootError
+from pypxeboot.lease import Lease
+from pypxeboot.plan import Plan
+from pypxeboot.text import printable
+
+log = logging.getLogger(__name__)
+
+
+class Interfaces(Protocol):
+    """What the host side does for it. All raise PxeBootError with why it cannot be."""
+
+    def configure(self, lease: Lease, vlan: int = 0) -> None:
+        """Give the guest's interface its address, routes and MTU, and this process its name servers."""
+
+    def set_vlan(self, tag: int, *, remove: bool) -> None:
+        """Make or take away the interface of a VLAN."""
+
+
+@dataclass
+class GuestNet:
+    """The guest's network as one boot has it.
+
+    ``lease`` is the last that DHCP gave, ``seconds`` how long that took, all in all.
+    """
+
+    plan: Plan
+    interfaces: Interfaces
+    dhcp: Dhcp
+    deadline: Deadline
+    lease: Optional[Lease] = None
+    seconds: float = 0.0
+
+    def begin(self) -> Lease:
+        """The address that the boot begins with: given by hand, or by DHCP."""
+        if self.plan.static is None:
+            return self._leased(self.dhcp.first)
+        lease = self.plan.static
+        log.info("no DHCP: address %s/%d was given", lease.address, lease.prefix_length)
+        self.interfaces.configure(lease)
+        return lease
+
+    def as_ipxe(self) -> Lease:
+        """DHCP once more, as an iPXE that the first answer's program would have been. Raises NoLease."""
+        return self._leased(lambda: self.dhcp.again(pxe.identity_of(pxe.as_ipxe(self.plan))))
+
+    def redhcp(self, effect: Redhcp) -> Leased:
+        """DHCP once more, for a script."""
+        identity = {**pxe.identity_of(pxe.as_ipxe(self.plan)), **dict(effect.options)}
+        try:
+            return Leased(
+                self._leased(lambda: self.dhcp.again(identity, effect.seconds, effect.vlan), effect.vlan)
+            )
+        except PxeBootError as why:
+            if time.monotonic() >= self.deadline.at:
+                raise
+            return Leased(None, why.message)
+
+    def _leased(self, exchange: Callable[[], Lease], vlan: int = 0) -> Lease:
+        started = time.monotonic()
+        lease = self.lease = self.plan.amended(exchange())
+        self.interfaces.configure(lease, vlan)
+        self.seconds += time.monotonic() - started
+        return lease
+
+    def configure(self, effect: Configure) -> str:
+        """The address that a script gives."""
+        lease = effect.lease
+        log.info("the script sets address %s/%d", lease.address, lease.prefix_length)
+        try:
+            self.interfaces.configure(lease, effect.vlan)
+        except PxeBootError as why:
+            return why.message
+        return ""
+
+    def vlan(self, effect: Vlan) -> str:
+        """An interface for a VLAN."""
+        try:
+            self.interfaces.set_vlan(effect.tag, remove=effect.remove)
+        except PxeBootError as why:
+            return why.message
+        return ""
+
+    def lookup(self, effect: Lookup) -> Found:
+        """The addresses of a name, asked of the guest's name servers."""
+        try:
+            found = socket.getaddrinfo(effect.name, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as why:
+            return Found((), printable(getattr(why, "strerror", None) or str(why)))
+        return Found(tuple(dict.fromkeys(str(item[4][0]) for item in found)))
+
+    def ping(self, effect: Ping) -> int:
+        """How many echo requests were answered."""
+        try:
+            return ping.ping(effect.host, effect.count, effect.size, effect.seconds, self.deadline.at)
+        except (OSError, UnicodeError) as why:
+            log.info(
+                "ping %s: %s", printable(effect.host), printable(getattr(why, "strerror", "") or str(why))
+            )
+            return 0

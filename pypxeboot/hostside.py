@@ -1,0 +1,115 @@
+"""The host side as the client process sees it: what it may ask for, and how."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from pypxeboot.channel import (
+    Channel,
+    Closed,
+    Configure,
+    Done,
+    DropImage,
+    Leave,
+    Looked,
+    OpenImage,
+    OpenOutput,
+    Placed,
+    Route,
+    SetVlan,
+    UseImage,
+)
+from pypxeboot.effects import Look, Print, Show
+from pypxeboot.errors import Aborted, PxeBootError
+from pypxeboot.lease import Lease
+from pypxeboot.picture import Pressed, Terminal
+from pypxeboot.schema import SchemaError, unpack
+
+
+class HostSide:
+    """The host side as the client sees it: the other end of ``channel``."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def _answer(self, kind: str) -> tuple[object, Optional[int]]:
+        try:
+            got, value, descriptor = self._channel.receive()
+        except (Closed, SchemaError):
+            raise Aborted("the host side is gone") from None
+        if got != kind:
+            raise Aborted(f"the host side answered {got}, not {kind}")
+        return value, descriptor
+
+    def placed(self) -> tuple[Placed, Optional[int]]:
+        """Wait for the interface; with it comes what a udhcpc writes, if one does DHCP."""
+        value, descriptor = self._answer("Placed")
+        return unpack(Placed, value), descriptor
+
+    def _done(self, request: object) -> Optional[int]:
+        """Ask for something that must be possible; the descriptor that comes with it."""
+        self._channel.send(request)
+        value, descriptor = self._answer("Done")
+        error = unpack(Done, value).error
+        if error:
+            raise PxeBootError(error)
+        return descriptor
+
+    def configure(self, lease: Lease, vlan: int = 0) -> None:
+        """Have the host side give the interface its address, in place of any other.
+
+        Names are asked of the lease's servers from now on. Raises PxeBootError if it cannot be.
+        """
+        routes = tuple(
+            Route(str(network), None if gateway is None else str(gateway))
+            for network, gateway in lease.routes
+        )
+        self._done(Configure(str(lease.address), lease.prefix_length, routes, lease.mtu, vlan))
+        from pypxeboot import resolve
+
+        search = lease.search or ((lease.domain,) if lease.domain else ())
+        resolve.install(resolve.Resolver([str(server) for server in lease.dns], search))
+
+    def set_vlan(self, tag: int, *, remove: bool) -> None:
+        """Make or take away the interface of a VLAN. Raises PxeBootError if it cannot be."""
+        self._done(SetVlan(tag, remove))
+
+    def open_output(self, kind: str) -> int:
+        """A descriptor of a new output file."""
+        return self._opened(OpenOutput(kind))
+
+    def open_image(self, number: int) -> int:
+        """A descriptor of a new file without a name, which is ``number`` from now on."""
+        return self._opened(OpenImage(number))
+
+    def drop_image(self, number: int) -> None:
+        """That file is of no use any more."""
+        self._done(DropImage(number))
+
+    def use_image(self, number: int, kind: str) -> None:
+        """That file is an output of ``kind`` from now on."""
+        self._done(UseImage(number, kind))
+
+    def _opened(self, request: object) -> int:
+        descriptor = self._done(request)
+        if descriptor is None:
+            raise Aborted("the host side gave no file")
+        return descriptor
+
+    def look(self) -> Optional[Terminal]:
+        """The terminal, if there is one and somebody may choose."""
+        self._channel.send(Look())
+        return unpack(Looked, self._answer("Looked")[0]).terminal
+
+    def show(self, effect: Show) -> Pressed:
+        """Have a picture painted, and wait for a key."""
+        self._channel.send(effect)
+        return unpack(Pressed, self._answer("Pressed")[0])
+
+    def print(self, effect: Print) -> None:
+        """Have text written to the terminal."""
+        self._done(effect)
+
+    def leave(self) -> None:
+        """Have the picture taken away: lines follow."""
+        self._done(Leave())

@@ -1,0 +1,183 @@
+"""The form of scripts, commands and URIs: lines, options, and what a relative URI means."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pypxeboot import ipxeoptions, ipxestatus, ipxeuri
+from pypxeboot.errors import ConfigError
+from pypxeboot.ipxeoptions import BadUsage, syntax
+from pypxeboot.ipxescript import Line, commands, innermost, is_script, lines
+from pypxeboot.url import Location
+
+SYNTAX = syntax(1, 2, "keep/k quiet/q", "name/n timeout/t")
+
+
+def test_lines() -> None:
+    data = b"#!ipxe\r\n  echo a\\\r\n  b\n:label echo c\n\n : x\n:\nlast\0gone"
+    assert lines(data) == [
+        Line(1, None, "#!ipxe"),
+        Line(2, None, "echo a  b"),
+        Line(4, "label", " echo c"),
+        Line(5, None, ""),
+        Line(6, "", " x"),
+        Line(7, "", ""),
+        Line(8, None, "last"),
+    ]
+    assert lines(b"#!ipxe\necho \\") == [Line(1, None, "#!ipxe")]
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"#!ipxe\n", True),
+        (b"#!gpxe\r\n", True),
+        (b"#!ipxe x", True),
+        (b"#!ipxe", False),
+        (b"#!ipxes\n", False),
+        (b" #!ipxe\n", False),
+        (b"#!/bin/sh\n", False),
+    ],
+)
+def test_recognition(head: bytes, expected: bool) -> None:
+    assert is_script(head) is expected
+
+
+def test_commands() -> None:
+    found = [(command.words, command.operator) for command in commands("a  b|| c && || d;e ; #f\tg")]
+    assert found == [(("a", "b||", "c"), "&&"), ((), "||"), (("d;e",), ";"), ((), "")]
+    blank = [command.words for command in commands("a\u00a0b\u2028c")]
+    assert blank == [("a\u00a0b\u2028c",)], "blanks of Unicode are none of C"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${a}", ("", "a", "")),
+        ("x${a${b}c}y", ("x${a", "b", "c}y")),
+        ("}${a}", ("}", "a", "")),
+        ("${a", None),
+        ("a}", None),
+        ("$${a}", ("$", "a", "")),
+    ],
+)
+def test_innermost(text: str, expected: Optional[tuple[str, str, str]]) -> None:
+    assert innermost(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "args"),
+    [
+        ("x a", {}, ("a",)),
+        ("x --name n --keep a b", {"name": "n", "keep": ""}, ("a", "b")),
+        ("x --name=n -t5 a", {"name": "n", "timeout": "5"}, ("a",)),
+        ("x -kqn n a", {"keep": "", "quiet": "", "name": "n"}, ("a",)),
+        ("x --name=-n a", {"name": "-n"}, ("a",)),
+        ("x a --keep", {}, ("a", "--keep")),
+        ("x -- --keep", {}, ("--keep",)),
+        ("x -", {}, ("-",)),
+    ],
+)
+def test_options(words: str, options: dict[str, str], args: tuple[str, ...]) -> None:
+    call = ipxeoptions.parse(words.split(), SYNTAX)
+    assert (dict(call.options), call.args) == (options, args)
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("x", ipxestatus.OUT_OF_RANGE),
+        ("x a b c", ipxestatus.OUT_OF_RANGE),
+        ("x --help a", ipxestatus.CANCELED),
+        ("x -h a", ipxestatus.CANCELED),
+        ("x --nam n a", ipxestatus.INVALID),
+        ("x --keep=1 a", ipxestatus.INVALID),
+        ("x -z a", ipxestatus.INVALID),
+        ("x a --name", None),
+        ("x --name", ipxestatus.INVALID),
+        ("x --name --keep a", ipxestatus.INVALID),
+    ],
+)
+def test_wrong_usage(words: str, status: Optional[int]) -> None:
+    if status is None:
+        assert ipxeoptions.parse(words.split(), SYNTAX).args == ("a", "--name")
+        return
+    with pytest.raises(BadUsage) as caught:
+        ipxeoptions.parse(words.split(), SYNTAX)
+    assert caught.value.status == status
+
+
+def test_values_of_options() -> None:
+    call = ipxeoptions.parse("x -t 1500 a".split(), SYNTAX)
+    assert call.seconds() == 1.5
+    assert ipxeoptions.parse("x -t 0 a".split(), SYNTAX).seconds() is None
+    with pytest.raises(BadUsage):
+        ipxeoptions.parse("x -t soon a".split(), SYNTAX).seconds()
+
+
+@pytest.mark.parametrize(
+    ("base", "relative", "expected"),
+    [
+        ("http://h/a/b.ipxe", "c", "http://h/a/c"),
+        ("http://h/a/b.ipxe?x=1", "c?y=2", "http://h/a/c?y=2"),
+        ("http://h/a/b.ipxe?x=1", "c", "http://h/a/c"),
+        ("http://h/a/b.ipxe", "/c", "http://h/c"),
+        ("http://h/a/b.ipxe", "../c", "http://h/c"),
+        ("http://h/a/b.ipxe", "../../../c", "http://h/c"),
+        ("http://h/a/b.ipxe", "./.././c", "http://h/c"),
+        ("http://h/a/b.ipxe", "c/../d", "http://h/a/c/../d"),
+        ("http://h/a/b.ipxe", "...c", "http://h/a/...c"),
+        ("http://h/a/b.ipxe", "..", "http://h/"),
+        ("http://h/a/b.ipxe?x", "?y", "http://h/a/b.ipxe?y"),
+        ("http://h:80", "c", "http://h:80/c"),
+        ("http://u:p@h/a", "c", "http://u:p@h/c"),
+        ("http://h/a", "https://i/c", "https://i/c"),
+        ("http://h/a", "iscsi:10.0.0.1::::iqn", "iscsi:10.0.0.1::::iqn"),
+        ("tftp://h/a/b", "c#fragment", "tftp://h/a/c"),
+    ],
+)
+def test_relative_uris(base: str, relative: str, expected: str) -> None:
+    assert str(ipxeuri.resolve(ipxeuri.parse(base), ipxeuri.parse(relative))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "location"),
+    [
+        ("tftp://h/boot.ipxe", Location("tftp", "h", "boot.ipxe")),
+        ("tftp://h//boot.ipxe", Location("tftp", "h", "/boot.ipxe")),
+        ("tftp://h/a%2Fb;c?d", Location("tftp", "h", "a/b;c")),
+        ("http://h:8080/a%2Fb?c=d e", Location("http", "h", "a%2Fb?c=d%20e", 8080)),
+        ("HTTP://u:p@h/x", Location("http", "h", "x", None, "u", "p")),
+        ("http://[fe80::1]/x", Location("http", "fe80::1", "x")),
+        ("http://h", Location("http", "h", "")),
+    ],
+)
+def test_locations(text: str, location: Location) -> None:
+    assert ipxeuri.locate(ipxeuri.parse(text)) == location
+    assert ipxeuri.locate(ipxeuri.of(location)) == location
+
+
+@pytest.mark.parametrize("text", ["x", "iscsi:x", "http:///x", "http://h h/", "tftp://h/%0a", "http://h:x/"])
+def test_no_locations(text: str) -> None:
+    with pytest.raises(ConfigError):
+        ipxeuri.locate(ipxeuri.parse(text))
+
+
+def test_parameters_and_passwords() -> None:
+    uri = ipxeuri.parse("http://u:secret@h/x##params=mine")
+    assert (uri.params, uri.shown) == ("mine", "http://u:***@h/x")
+    assert ipxeuri.parse("http://h/x##params").params == ""
+    assert ipxeuri.parse("http://h/a%20b/c%20d").name == "c d"
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_uri(text: str) -> None:
+    uri = ipxeuri.resolve(ipxeuri.parse("http://h/a/b"), ipxeuri.parse(text))
+    try:
+        assert ipxeuri.locate(uri).host
+    except (ConfigError, UnicodeEncodeError):
+        pass

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Container, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
 from typing import NoReturn, Optional
 
 from pypxeboot import __version__
@@ -32,6 +33,7 @@ _SMBIOS = {
     "kvm": {"SYSVENDOR": "QEMU", "BIOSVENDOR": "SeaBIOS", "SYSFF": "1"},
     "xen": {"SYSVENDOR": "Xen", "SYSPRODUCT": "HVM domU", "BIOSVENDOR": "Xen", "SYSFF": "1"},
 }
+_TRUST_LIMIT = 128 << 10  # as much as one message to the client process takes; some sixty certificates
 _LONGEST = 86400.0  # s; a boot that takes longer than a day is none
 _SMBIOS_WORDS = {
     ("0", "vendor"): "BIOSVENDOR",
@@ -138,6 +140,7 @@ def _without_dhcp(group: argparse._ArgumentGroup) -> None:
         help="whose rules the configuration follows",
     )
     add("--tls-ca", metavar="FILE", help="certificate authorities to trust for https")
+    add("--trust", metavar="FILE", help="certificate authorities to trust for imgverify")
 
 
 def _choice(group: argparse._ArgumentGroup) -> None:
@@ -276,6 +279,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
         download=not (args.not_really or args.list_entries),
         list_entries=args.list_entries,
         ca_file=args.tls_ca,
+        trust=None if args.trust is None else _trust(args.trust),
         look_inside=not args.no_kernel_check and (guest.hypervisor == "xen" or args.output_format == "json"),
         must_boot=_must_boot(args, guest),
         limits=Limits(timeout=args.timeout),
@@ -355,6 +359,20 @@ def _static(args: argparse.Namespace, gateway: Optional[IPv4Address], dns: Addre
     if not is_host(interface.ip) or not interface.network.prefixlen:
         raise UsageError(f"--ip {text} cannot be the address of a guest")
     return without_dhcp(interface.ip, interface.network.prefixlen, gateway, dns)
+
+
+def _trust(name: str) -> bytes:
+    """The certificates in the file of ``--trust``."""
+    try:
+        with Path(name).open("rb") as file:
+            data = file.read(_TRUST_LIMIT + 1)
+    except OSError as why:
+        raise UsageError(f"--trust {name}: {why.strerror}") from None
+    if len(data) > _TRUST_LIMIT or b"-----BEGIN CERTIFICATE-----" not in data:
+        raise UsageError(
+            f"--trust {name}: not a file of certificates in PEM of at most {_TRUST_LIMIT >> 10} KiB"
+        )
+    return data
 
 
 def _address(option: str, text: str) -> IPv4Address:

@@ -20,9 +20,16 @@ from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
 
+_HOSTS_OWN = "with --link host the interface is the host's own"
+
 
 class Interfaces(Protocol):
-    """What the host side does for it. All raise PxeBootError with why it cannot be."""
+    """What the host side does for it. All raise PxeBootError with why it cannot be.
+
+    ``own_network``: the interfaces here are the guest's alone, so a script may change them.
+    """
+
+    own_network: bool
 
     def configure(self, lease: Lease, vlan: int = 0) -> None:
         """Give the guest's interface its address, routes and MTU, and this process its name servers."""
@@ -80,6 +87,8 @@ class GuestNet:
     def configure(self, effect: Configure) -> str:
         """The address that a script gives."""
         lease = effect.lease
+        if not self.interfaces.own_network:
+            return _HOSTS_OWN
         log.info("the script sets address %s/%d", lease.address, lease.prefix_length)
         try:
             self.interfaces.configure(lease, effect.vlan)
@@ -89,6 +98,8 @@ class GuestNet:
 
     def vlan(self, effect: Vlan) -> str:
         """An interface for a VLAN."""
+        if not self.interfaces.own_network:
+            return _HOSTS_OWN
         try:
             self.interfaces.set_vlan(effect.tag, remove=effect.remove)
         except PxeBootError as why:

@@ -27,10 +27,15 @@ from pypxeboot.schema import SchemaError, unpack
 
 
 class HostSide:
-    """The host side as the client sees it: the other end of ``channel``."""
+    """The host side as the client sees it: the other end of ``channel``.
+
+    ``own_network``: the interfaces here are the guest's alone.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self.own_network = True
+        self._vlans: set[int] = set()
 
     def _answer(self, kind: str) -> tuple[object, Optional[int]]:
         try:
@@ -44,7 +49,9 @@ class HostSide:
     def placed(self) -> tuple[Placed, Optional[int]]:
         """Wait for the interface; with it comes what a udhcpc writes, if one does DHCP."""
         value, descriptor = self._answer("Placed")
-        return unpack(Placed, value), descriptor
+        place = unpack(Placed, value)
+        self.own_network = place.mode != "host"
+        return place, descriptor
 
     def _done(self, request: object) -> Optional[int]:
         """Ask for something that must be possible; the descriptor that comes with it."""
@@ -60,6 +67,8 @@ class HostSide:
 
         Names are asked of the lease's servers from now on. Raises PxeBootError if it cannot be.
         """
+        if vlan and vlan not in self._vlans:
+            raise PxeBootError(f"there is no VLAN {vlan}")
         routes = tuple(
             Route(str(network), None if gateway is None else str(gateway))
             for network, gateway in lease.routes
@@ -72,7 +81,10 @@ class HostSide:
 
     def set_vlan(self, tag: int, *, remove: bool) -> None:
         """Make or take away the interface of a VLAN. Raises PxeBootError if it cannot be."""
+        if remove is not (tag in self._vlans):
+            raise PxeBootError(f"there is {'no' if remove else 'already a'} VLAN {tag}")
         self._done(SetVlan(tag, remove))
+        self._vlans ^= {tag}
 
     def open_output(self, kind: str) -> int:
         """A descriptor of a new output file."""

@@ -57,7 +57,7 @@ def settle(machine: Machine) -> Steps[None]:
     wanted = _wanted(machine)
     if wanted is None or wanted == machine.lease:
         return
-    why: str = yield Configure(wanted)
+    why: str = yield Configure(wanted, _tag(machine.settings.card))
     machine.lease = wanted
     if why:
         yield Log(f"the address that the script sets cannot be used: {printable(why)}", warning=True)
@@ -109,7 +109,8 @@ def _dhcp(machine: Machine, call: Call) -> Steps[int]:
         yield from machine.say(" ok")
         return ipxestatus.OK
     seconds = call.seconds()
-    reply: Leased = yield Redhcp(options, None if seconds is None else min(seconds, _MOST_SECONDS))
+    within = None if seconds is None else min(seconds, _MOST_SECONDS)
+    reply: Leased = yield Redhcp(options, within, _tag(card))
     if reply.lease is None:
         words = printable(reply.error) or ipxestatus.text(ipxestatus.TIMED_OUT)
         return (yield from machine.refuse(f" {words}", ipxestatus.TIMED_OUT))

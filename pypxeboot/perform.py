@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any, Optional, TypeVar
 
 from pypxeboot import effects
@@ -38,7 +39,7 @@ class Performer:
         network: GuestNet,
         script: Callable[[Location], effects.Loader],
     ) -> None:
-        self.plan, self.downloads, self._script = plan, downloads, script
+        self.plan, self.downloads, self._kept, self._script = plan, downloads, kept, script
         self.warnings: list[str] = []
         self._silent: dict[tuple[str, str, Optional[int]], FetchError] = {}
         self._depth = 0
@@ -55,6 +56,7 @@ class Performer:
             effects.Drop: kept.drop,
             effects.Digest: kept.digest,
             effects.Unpack: kept.unpack,
+            effects.Verify: self._verify,
             effects.Identify: kept.identify,
             effects.Assemble: kept.assemble,
             effects.Configure: network.configure,
@@ -112,6 +114,17 @@ class Performer:
             return self.perform(self._script(effect.location))
         finally:
             self._depth -= 1
+
+    def _verify(self, effect: effects.Verify) -> str:
+        from pypxeboot import signature
+
+        try:
+            signed = self._kept.read(effects.ReadKept(effect.signature, 0, signature.LIMIT + 1))
+            pieces = self._kept.pieces(effect.handle)
+            now = datetime.now(timezone.utc)
+            return signature.check(signed, pieces, self.plan.trust, effect.signer, now)
+        except FetchError as why:  # of what --not-really had left out so far
+            return why.message
 
     def _log(self, effect: Log) -> None:
         if effect.warning:

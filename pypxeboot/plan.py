@@ -16,6 +16,7 @@ class Plan:
     """What the administrator asked for; None or empty leaves it to DHCP and to the configuration.
 
     ``patience`` is how many seconds a menu without a timeout of its own waits for a key; None: for ever.
+    ``trust`` holds the certificates (PEM) of the authorities whose signatures count in iPXE scripts.
     """
 
     guest: Guest
@@ -42,6 +43,7 @@ class Plan:
     download: bool = True
     list_entries: bool = False
     ca_file: Optional[str] = None
+    trust: Optional[bytes] = None
     look_inside: bool = False  # unpack the kernel to see who can boot it
     must_boot: tuple[str, ...] = ()  # refuse a kernel that surely boots as none of these (xen-pv, xen-pvh)
     limits: Limits = field(default_factory=Limits)

@@ -25,8 +25,8 @@ WIRES = set(
 )
 EDGES = set(
     """
-    channel console fetch frames httpget link localboot logs ping resolve sandbox sink store terminfo tftp
-    toolstack udpline workers xenstore
+    channel console fetch frames httpget link localboot logs ping resolve sandbox signature sink store
+    terminfo tftp toolstack udpline workers xenstore
     """.split()
 )
 TOGETHER = {("tftp", "udpline"), ("console", "terminfo")}
@@ -48,6 +48,8 @@ THIRD_PARTY = {
     "requests": "httpget",
     "urllib3": "httpget",
     "dns": "resolve",
+    "asn1crypto": "signature",
+    "cryptography": "signature",
     "lz4": "unpack",
     "zstandard": "unpack",
     "libvirt": "handover.libvirt",

@@ -192,18 +192,22 @@ class Pipeline:
             entries = uboot.entries if own else ldlinux.entries
             config, menu = self.performer.perform(entries(source, plan.guest, lease, arch=arch))
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
-        boot = uboot.boot if own else ldlinux.boot
-        return self.performer.perform(
-            boot(
+        guest, label, append = plan.guest, plan.label, plan.append
+        if own:
+            loader = uboot.boot(
                 source,
-                plan.guest,
+                guest,
                 lease,
-                label=plan.label,
+                label=label,
                 arch=arch,
                 interactive=plan.interactive,
-                user_append=plan.append,
+                user_append=append,
             )
-        )
+        else:
+            loader = ldlinux.boot(
+                source, guest, lease, label=label, arch=arch, patience=plan.patience, user_append=append
+            )
+        return self.performer.perform(loader)
 
     def artifacts(self, choice: Choice, seconds: Seconds) -> Artifacts:
         """What came of it, as the host side and the JSON result have it."""

@@ -1,7 +1,7 @@
-"""What PXELINUX does with its configuration when nobody, or one given label, chooses.
+"""What PXELINUX does with its configuration: nobody, one given label, or a person at a terminal chooses.
 
 The rules are those of PXELINUX 6.04 (com32/elflink/ldlinux: ldlinux.c, execute.c, kernel.c). Where firmware
-would wait for ever, what Enter would boot is booted at once.
+would wait for ever, what Enter would boot is booted at once, or, at a terminal, after a while.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from dataclasses import replace
 from typing import NoReturn, Optional
 
 from pypxeboot import com32, listing, menuc32, sysappend
+from pypxeboot.attended import Attended, Detour
 from pypxeboot.command import joined, linux_line, type_of, typed
-from pypxeboot.effects import Load, Loaded, Loader, Log, RunScript, Steps
+from pypxeboot.effects import Load, Loaded, Loader, Log, Look, RunScript, Steps
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.guest import Guest
 from pypxeboot.labels import Config, Do, Label
 from pypxeboot.lease import Lease
 from pypxeboot.menu import Action, Choice, Entry, Menu, Module, Packed, Reason
+from pypxeboot.messages import Texts
+from pypxeboot.person import Person
+from pypxeboot.picture import Terminal
 from pypxeboot.pxe import BootSource, Kind, chained, kind_of_name
 from pypxeboot.pxelinux import Files, parse, walk
 from pypxeboot.text import encode, printable
@@ -48,21 +52,24 @@ def boot(
     *,
     label: Optional[str] = None,
     arch: Optional[str] = None,
-    interactive: bool = False,
+    patience: Optional[float] = None,
     user_append: str = "",
 ) -> Loader:
     """Find the configuration of ``source``, and what it boots; with ``label``, that entry.
 
     ``arch`` (only what the user named) adds ``default.<arch>`` to the search; ``user_append`` goes to the end
-    of the command line. NoBootSource if there is no configuration, ConfigError if nothing in it boots, and
-    what the driver says of an entry that cannot be loaded.
+    of the command line. Somebody at a terminal chooses; where the configuration would wait for ever they are
+    waited for ``patience`` seconds, for ever if that is None. NoBootSource if there is no configuration,
+    ConfigError if nothing in it boots, and what the driver says of an entry that cannot be loaded.
     """
     loader = _Loader(source, guest, lease, arch, user_append)
-    if interactive and label is None:
-        yield Log("no menu can be shown: booting what boots when nobody chooses", warning=True)
     yield from loader.begin()
-    choice = yield from (loader.unattended() if label is None else loader.chosen(label))
-    return choice
+    if label is not None:
+        return (yield from loader.chosen(label))
+    terminal: Optional[Terminal] = yield Look()
+    if terminal is None:
+        return (yield from loader.unattended())
+    return (yield from loader.attended(Person(terminal, patience)))
 
 
 class _Loader:
@@ -75,10 +82,11 @@ class _Loader:
         self._arch = arch
         self._user_append = user_append
         self._files = Files(source)
+        self._attended = False
         self._steps = 0
-        self._error: Optional[PxeBootError] = None
+        self.error: Optional[PxeBootError] = None
         self._main: Location
-        self._config: Config
+        self.config: Config
         self._shown: Config  # the configuration that a list of entries shows: the menu's, where there is one
         self._in_menu = False
         self._available = sysappend.strings(guest, lease, source.server)
@@ -91,15 +99,25 @@ class _Loader:
 
     def _read(self, data: bytes) -> Steps[None]:
         yield Log(f"configuration {self._main}")
-        self._config = self._shown = yield from parse(self._files, data)
-        self._in_menu, self._error = False, None
+        self.config = self._shown = yield from parse(self._files, data)
+        self._in_menu, self.error = False, None
+
+    def attended(self, person: Person) -> Steps[Choice]:
+        """What ``person`` makes of it."""
+        self._attended = True
+        return (yield from Attended(self, person, Texts(self._files.read)).boot())
+
+    def refresh(self) -> None:
+        """Somebody chose: the limits begin anew."""
+        self._steps = 0
+        self._files.refresh()
 
     def unattended(self) -> Steps[Choice]:
         """What boots when nobody types (ldlinux.c, main)."""
-        config, choice = self._config, None
+        config, choice = self.config, None
         prompt_first = config.prompt and config.ui is None and not config.noescape
         if config.command is not None and not prompt_first:
-            choice = yield from self._load(config.command, Reason.DEFAULT)
+            choice = yield from self.run(config.command, Reason.DEFAULT)
         if choice is None:
             choice = yield from self._prompt()
         return choice
@@ -109,38 +127,42 @@ class _Loader:
 
         What has failed once is not tried again: the real one would, for ever.
         """
-        config = self._config
+        config = self.config
         timed = bool(config.timeout or config.totaltimeout) and not config.noescape
         command, reason = config.command, Reason.TIMEOUT if timed else Reason.WAITS_FOREVER
         if timed and config.ontimeout:
             command, reason = config.ontimeout, Reason.ONTIMEOUT
-        if self._error is not None and reason is not Reason.ONTIMEOUT:
+        if self.error is not None and reason is not Reason.ONTIMEOUT:
             self._give_up()
         if command is None:
-            raise ConfigError(
-                f"{self._main} has neither DEFAULT nor UI: a person has to choose",
-                hint=f"choose with --label: {listing.names(self._shown)}",
-            )
+            raise self.no_default()
         yield from self._say_trying("ONTIMEOUT")
-        choice = yield from self._load(command, reason)
+        choice = yield from self.run(command, reason)
         if choice is None:
             self._give_up()
         return choice
 
+    def no_default(self) -> ConfigError:
+        """There is nothing that Enter would run."""
+        return ConfigError(
+            f"{self._main} has neither DEFAULT nor UI: a person has to choose",
+            hint=f"choose with --label: {listing.names(self._shown)}",
+        )
+
     def chosen(self, wanted: str) -> Steps[Choice]:
         """The entry that ``wanted`` names, as when it is chosen in the loader or its menu."""
         choice = None
-        if wanted in self._config.by_name:
-            choice = yield from self._load(wanted, Reason.LABEL)
+        if wanted in self.config.by_name:
+            choice = yield from self.run(wanted, Reason.LABEL)
         else:
             yield from self._read_menu()
-            label = listing.find(self._shown, wanted) or listing.find(self._config, wanted)
+            label = listing.find(self._shown, wanted) or listing.find(self.config, wanted)
             if label is None:
                 raise ConfigError(
                     f"{self._main} has no entry {printable(wanted)!r}",
                     hint=f"it has {listing.names(self._shown)}",
                 )
-            choice = yield from self._execute(self._command(label), Reason.LABEL, label)
+            choice = yield from self._execute(self.command_line(label), Reason.LABEL, label)
         if choice is None:
             self._give_up()
         return choice
@@ -158,8 +180,8 @@ class _Loader:
 
     def _menu_files(self) -> Optional[tuple[str, ...]]:
         """The files of the menu that UI or DEFAULT shows, None if they show none. Asks no server."""
-        word, words = split(self._config.command or "")
-        label = self._config.by_name.get(word)
+        word, words = split(self.config.command or "")
+        label = self.config.by_name.get(word)
         if label is not None:
             kind, word, words = typed(joined(label.command, words))
         module = word.rpartition("/")[2]
@@ -169,21 +191,21 @@ class _Loader:
         plan = com32.interpret(module, words, self._guest.arch)
         return plan.names if isinstance(plan, com32.Menu) else None
 
-    def _load(self, text: str, reason: Reason) -> Steps[Optional[Choice]]:
+    def run(self, text: str, reason: Reason) -> Steps[Optional[Choice]]:
         """Run ``text`` as if typed: a label, else a file; if that fails, ONERROR."""
         self._step()
         word, words = split(text)
-        label = self._config.by_name.get(word)
+        label = self.config.by_name.get(word)
         if label is not None:
-            command = joined(self._command(label), words)
+            command = joined(self.command_line(label), words)
             choice = yield from self._execute(command, reason, label)
-        elif not self._config.implicit:
+        elif not self.config.implicit:
             command = word
             choice = self._fail(ConfigError(f"{printable(word)!r} is no label, and IMPLICIT 0 forbids files"))
         else:
-            command = yield from self._implicit(word, words if self._config.allowoptions else "")
+            command = yield from self._implicit(word, words if self.config.allowoptions else "")
             choice = yield from self._execute(command, reason, None)
-        if choice is None and self._config.onerror and typed(command)[0] != "com32":
+        if choice is None and self.config.onerror and typed(command)[0] != "com32":
             choice = yield from self._onerror()
         return choice
 
@@ -194,18 +216,18 @@ class _Loader:
                 if (yield from self._files.exists(word + extension)):
                     word += extension
                     break
-        strings = self._strings(self._config.sysappend) if type_of(word) == "linux" else []
+        strings = self._strings(self.config.sysappend) if type_of(word) == "linux" else []
         return " ".join([word, *([words] if words else []), *strings])
 
     def _onerror(self) -> Steps[Optional[Choice]]:
         """6.x runs ``<label's command line> <whole DEFAULT line>``; ONERROR's own arguments are lost."""
         yield from self._say_trying("ONERROR")
-        text, default = self._config.onerror, self._config.command or ""
-        label = self._config.by_name.get(split(text)[0])
-        command = joined(self._command(label) if label else text, default)
+        text, default = self.config.onerror, self.config.command or ""
+        label = self.config.by_name.get(split(text)[0])
+        command = joined(self.command_line(label) if label else text, default)
         return (yield from self._execute(command, Reason.ONERROR, label))
 
-    def _command(self, label: Label) -> str:
+    def command_line(self, label: Label) -> str:
         """The label's command line with the SYSAPPEND strings, empty if it is no command."""
         if label.do is not Do.COMMAND:
             return ""
@@ -271,7 +293,7 @@ class _Loader:
             why = printable(reply.error) or f"{entry.kernel} cannot be loaded"
             hint = f"the configuration is {self._main}"
             if label is None:
-                hint = f"no label has that name either: there is {listing.names(self._config)}"
+                hint = f"no label has that name either: there is {listing.names(self.config)}"
             if type_of(kernel) == "program":
                 hint = "only kernels boot here; bootstrap programs and boot sectors need real firmware"
             return self._fail(reply.kind(f"{_shown(label, kernel)}: {why}", hint=reply.hint or hint))
@@ -309,7 +331,7 @@ class _Loader:
         if isinstance(plan, com32.Menu):
             return (yield from self._menu(plan.names))
         if isinstance(plan, com32.Run):
-            return (yield from self._load(plan.command or self._config.command or "", reason))
+            return (yield from self.run(plan.command or self.config.command or "", reason))
         if isinstance(plan, com32.Configure):
             return (yield from self._configure(plan.name, plan.directory, reason))
         if isinstance(plan, com32.Linux):
@@ -327,19 +349,24 @@ class _Loader:
 
     def _menu(self, names: tuple[str, ...]) -> Steps[Optional[Choice]]:
         """menu.c32: its default; if that fails MENU ONERROR, without anything appended."""
+        self._step()
         menu = self._shown = yield from menuc32.read(self._files, self._main, names)
         self._in_menu = True
+        if self._attended:
+            raise Detour(menu=menu)
         picked, screen = menuc32.unattended(menu)
-        choice = yield from self._picked(picked)
+        choice = yield from self.picked(picked)
         if choice is None and screen.onerror:
             yield from self._say_trying("MENU ONERROR")
-            choice = yield from self._picked(menuc32.command(menu, screen.onerror, Reason.ONERROR))
+            choice = yield from self.picked(menuc32.command(menu, screen.onerror, Reason.ONERROR))
         if choice is None:
             self._give_up()  # the real one shows the menu again, for ever
         return choice
 
-    def _picked(self, picked: menuc32.Command) -> Steps[Optional[Choice]]:
-        text = picked.words if picked.label is None else joined(self._command(picked.label), picked.words)
+    def picked(self, picked: menuc32.Command) -> Steps[Optional[Choice]]:
+        """Run what a menu chose."""
+        text = picked.words if picked.label is None else joined(self.command_line(picked.label), picked.words)
+        text = text if picked.edited is None else picked.edited
         return (yield from self._execute(text, picked.reason, picked.label))
 
     def _configure(self, name: str, directory: str, reason: Reason) -> Steps[Optional[Choice]]:
@@ -354,7 +381,7 @@ class _Loader:
             files = self._files
             files.prefix = directory if is_absolute(directory) else files.prefix + directory
         yield from self._read(data)
-        return (yield from self.unattended())
+        return (yield from self._anew())
 
     def _chain(self, plan: com32.Chain, reason: Reason, label: Optional[Label]) -> Steps[Optional[Choice]]:
         """pxechn.c32: another PXELINUX starts over with options 209 and 210; nothing else can run."""
@@ -366,11 +393,17 @@ class _Loader:
         self._files.server, self._files.prefix = self._source.server, self._source.prefix
         self._available = sysappend.strings(self._guest, self._lease, self._source.server)
         yield from self.begin()
+        return (yield from self._anew())
+
+    def _anew(self) -> Steps[Choice]:
+        """A configuration that was just read takes over."""
+        if self._attended:
+            raise Detour(fresh=True)
         return (yield from self.unattended())
 
     def _say_trying(self, what: str) -> Steps[None]:
-        if self._error is not None:
-            yield Log(f"{self._error.message}; trying {what}", warning=True)
+        if self.error is not None:
+            yield Log(f"{self.error.message}; trying {what}", warning=True)
 
     def _end(self, label: Optional[Label], action: Action) -> Entry:
         return Entry(label.name if label else None, action, title=label.plain_title if label else "")
@@ -384,11 +417,11 @@ class _Loader:
             )
 
     def _give_up(self) -> NoReturn:
-        assert self._error is not None  # whatever boots nothing says why
-        raise self._error
+        assert self.error is not None  # whatever boots nothing says why
+        raise self.error
 
     def _fail(self, error: PxeBootError) -> Optional[Choice]:
-        self._error = error
+        self.error = error
         return None
 
     def _choice(self, entry: Entry, reason: Reason) -> Choice:
@@ -405,11 +438,11 @@ class _Loader:
         """The LABEL line of what boots when nobody chooses."""
         if self._in_menu:
             return menuc32.default(self._shown)
-        label = self._config.by_name.get(split(self._config.command or "")[0])
+        label = self.config.by_name.get(split(self.config.command or "")[0])
         return None if label is None else label.line
 
     def _listed(self, label: Label) -> Entry:
-        kind, word, words = typed(self._command(label))
+        kind, word, words = typed(self.command_line(label))
         if kind == "localboot":
             return Entry(label.line, Action.LOCALBOOT, title=label.plain_title)
         cmdline, initrds = linux_line(word, words) if kind == "linux" else (words, [])

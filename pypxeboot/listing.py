@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Optional
 
 from pypxeboot.labels import Config, Do, Label
@@ -17,20 +18,24 @@ def entries(config: Config) -> list[Label]:
 
 
 def find(config: Config, wanted: str) -> Optional[Label]:
-    """The label that ``wanted`` means: by its name, its whole LABEL line, its title, or its number from 1.
+    """The label that ``wanted`` means: by its name, its whole LABEL line, its title, or its number from 1."""
+    found = named([label for label in config.labels if label.do is Do.COMMAND], wanted)
+    if found is not None:
+        return found
+    listed = entries(config)
+    number = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 9 else 0
+    return listed[number - 1] if 0 < number <= len(listed) else None
 
-    Whatever the case, if none is exactly so.
-    """
-    labels = [label for label in config.labels if label.do is Do.COMMAND]
+
+def named(labels: Sequence[Label], wanted: str) -> Optional[Label]:
+    """The label of that name, LABEL line or title; whatever the case, if none is exactly so."""
     for texts in ((_name, _line), (_title,)):
         for fold in (str, str.casefold):
             for text in texts:
                 for label in labels:
                     if fold(text(label)) == fold(wanted):
                         return label
-    listed = entries(config)
-    number = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 9 else 0
-    return listed[number - 1] if 0 < number <= len(listed) else None
+    return None
 
 
 def _name(label: Label) -> str:

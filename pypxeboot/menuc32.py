@@ -21,11 +21,15 @@ PROGRAMS = frozenset({"menu", "vesamenu", "gfxboot"})
 
 @dataclass(frozen=True)
 class Command:
-    """What to run: a label with extra words behind its command line, or, without a label, a file."""
+    """What to run: a label with extra words behind its command line, or, without a label, a file.
+
+    ``edited`` is a whole command line in place of the label's.
+    """
 
     label: Optional[Label]
     words: str
     reason: Reason
+    edited: Optional[str] = None
 
 
 def read(files: Files, main: Location, names: Sequence[str]) -> Steps[Config]:
@@ -46,27 +50,35 @@ def unattended(config: Config) -> tuple[Command, Screen]:
     Where the real one waits for ever (no timeout; a first entry that cannot be chosen cancels it; a submenu
     or QUIT under the cursor boots nothing) this is what Enter would boot, submenus entered.
     """
-    index, position = _start(config)
+    index, position = start(config)
     screen = config.screens[index]
     waits = not (screen.timeout or config.totaltimeout or config.shiftkey)
-    entry = _selectable(screen, position)
-    waits = waits or entry.position != position
+    waits = waits or selectable(screen, position).position != position
     if screen.ontimeout and not waits and not config.shiftkey:
         return command(config, screen.ontimeout, Reason.ONTIMEOUT), screen
+    entry = entered(config, index, position)
+    screen = config.screens[entry.screen]
+    if waits or entry.screen != index:
+        reason = Reason.WAITS_FOREVER
+    else:
+        reason = Reason.DEFAULT if config.shiftkey else Reason.TIMEOUT
+    return Command(entry, "", reason), screen
+
+
+def entered(config: Config, index: int, position: int) -> Label:
+    """What Enter boots there, submenus entered; ConfigError if that is nothing."""
+    entry = selectable(config.screens[index], position)
     seen = {index}
-    while True:
-        if entry.do is Do.COMMAND:
-            reason = Reason.DEFAULT if config.shiftkey else Reason.TIMEOUT
-            return Command(entry, "", Reason.WAITS_FOREVER if waits else reason), screen
+    while entry.do is not Do.COMMAND:
         if entry.submenu is None or entry.submenu in seen or entry.do is Do.EXIT:
-            break
+            raise ConfigError(
+                f"the menu entry {printable(entry.plain_title)!r} under the cursor boots nothing",
+                hint="choose another one with --label; -l lists them",
+            )
         seen.add(entry.submenu)
-        screen, waits = config.screens[entry.submenu], True
-        entry = _selectable(screen, screen.default)
-    raise ConfigError(
-        f"the menu entry {printable(entry.plain_title)!r} under the cursor boots nothing",
-        hint="choose another one with --label; -l lists them",
-    )
+        screen = config.screens[entry.submenu]
+        entry = selectable(screen, screen.default)
+    return entry
 
 
 def default(config: Config) -> Optional[str]:
@@ -89,7 +101,7 @@ def _by_line(config: Config, line: str) -> Optional[Label]:
     return next((label for label in config.labels if label.line == line), None)
 
 
-def _start(config: Config) -> tuple[int, int]:
+def start(config: Config) -> tuple[int, int]:
     """The first menu, and the position of its default.
 
     "DEFAULT counts only if UI is found"; then it overrides MENU DEFAULT and MENU START, unless it is hidden.
@@ -101,7 +113,7 @@ def _start(config: Config) -> tuple[int, int]:
     return config.start, config.screens[config.start].default
 
 
-def _selectable(screen: Screen, position: int) -> Label:
+def selectable(screen: Screen, position: int) -> Label:
     """The entry at ``position``, or where the cursor goes from there: down, else up."""
     below, above = screen.entries[position:], screen.entries[:position]
     for entry in (*below, *reversed(above)):

@@ -35,6 +35,10 @@ class Files:
         self._bytes = 0
         self._read: dict[Location, Optional[bytes]] = {}
 
+    def refresh(self) -> None:
+        """Count anew: somebody is there, and asks for more."""
+        self._asked = self._bytes = 0
+
     def locate(self, name: str) -> Location:
         """The file called ``name`` here; ConfigError if it cannot be one."""
         return resolve(name, self.prefix, self.server)

@@ -36,6 +36,9 @@ _SMBIOS = {
     },
 }  # fmt: skip
 
+# Keys by their names in QEMU.
+_KEYS = {"spc": " ", "equal": "=", "ret": "enter", "esc": "escape"}
+
 DIFFERENCES = {
     "a7_dot0": "a file is judged by its content: KERNEL probe-5.10.0 is a kernel, whatever its name ends in",
     "a7d_bin": "a file is judged by its content: KERNEL probe.bin is a kernel, whatever its name ends in",
@@ -46,6 +49,15 @@ DIFFERENCES = {
     "timeout-garbage": "a prompt that waits for ever boots what Enter would boot",
 }
 """Cases that end otherwise on purpose, and why."""
+
+AT_A_TERMINAL = {"a9d_prompt_notimeout", "timeout-garbage"}
+"""Those of them that are as recorded if there is a terminal: then a prompt does wait for ever."""
+
+_NO_MODULES = "menu.c32 is not fetched, and may be missing: nothing of it would be run"
+MENU_DIFFERENCES = dict.fromkeys(
+    ("menu-missing", "menu-missing-default-label", "menu-libutil-missing"), _NO_MODULES
+)
+"""Menus that end otherwise on purpose, even with a terminal."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +119,14 @@ class Case:
             path = unquote(path.partition("?")[0])
             path = self.redirects.get(path, path)
         return self.files.get(re.sub("/+", "/", path).lstrip("/"))
+
+    @property
+    def presses(self) -> list[str]:
+        """The keys that were pressed, in pypxeboot's names."""
+        words: list[str] = []
+        for _, keys in self.raw.get("keys", ()):
+            words += keys.split() if isinstance(keys, str) else keys
+        return [_KEYS.get(word, word) for word in words]
 
     @property
     def in_scope(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any, Callable, Optional, TypeVar, Union
@@ -42,7 +42,7 @@ from pypxeboot.effects import (
     Verify,
     Vlan,
 )
-from pypxeboot.errors import NotFound, Refused
+from pypxeboot.errors import Aborted, NotFound, Refused
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
 from pypxeboot.menu import Choice, Entry
@@ -51,6 +51,9 @@ from pypxeboot.pxe import BootSource, Kind
 from pypxeboot.url import Location
 
 T = TypeVar("T")
+
+Press = Union[str, float, Terminal]
+"""A key, seconds without one, or another size of the terminal."""
 
 GUEST = Guest(mac="52:54:00:ab:cd:ef", uuid="8c3a1f2e-5b6d-4e7f-9a0b-1c2d3e4f5a6b")
 LEASE = Lease(
@@ -64,11 +67,15 @@ LEASE = Lease(
 )
 
 
+TERMINAL = Terminal()
+
+
 @dataclass
 class Replay:
     """What a loader asked for and was told. ``get`` gives a file's content, None if there is none.
 
-    A ``terminal`` makes somebody sit there who presses ``keys`` one after the other, and then nothing more.
+    A ``terminal`` makes somebody sit there who presses ``keys`` one after the other, and then nothing more:
+    to wait without an end is a hang-up then. ``pictures`` were shown to them, and ``waited`` is for how long.
     ``names`` are known to DNS, ``leases`` given one by one, and every question about the network is in
     ``network``.
     """
@@ -78,7 +85,7 @@ class Replay:
     loaded: dict[Location, bytes] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     terminal: Optional[Terminal] = None
-    keys: list[str] = field(default_factory=list)
+    keys: Sequence[Press] = ()
     pictures: list[Optional[Picture]] = field(default_factory=list)
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     leases: list[Lease] = field(default_factory=list)
@@ -86,10 +93,14 @@ class Replay:
     forms: list[Optional[Form]] = field(default_factory=list)
     printed: str = ""
     slept: float = 0.0
+    waited: float = 0.0
     kept: dict[int, bytes] = field(default_factory=dict)
     kernel: Optional[bytes] = None
     ramdisk: bytes = b""
     modules: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._script = list(self.keys)
 
     def drive(self, loader: Generator[Effect, Any, T]) -> T:
         """Answer until the loader ends."""
@@ -118,14 +129,29 @@ class Replay:
 
     def _show(self, effect: Show) -> Pressed:
         """The next key; when there is none left, the time passes."""
-        assert self.terminal is not None
+        assert self.terminal is not None, "shown to nobody"
         self.pictures.append(effect.picture)
-        if self.keys:
-            return Pressed(self.keys.pop(0), 0.1, self.terminal)
-        assert effect.seconds is not None, "nobody presses a key, and it waits for ever"
-        return Pressed(None, effect.seconds, self.terminal)
+        for row in () if effect.picture is None else effect.picture.rows:
+            assert all(span.text.isprintable() for span in row.spans), row
+        passed, key = 0.0, None
+        while self._script and key is None:
+            item = self._script.pop(0)
+            if isinstance(item, (str, Terminal)):
+                self.terminal = item if isinstance(item, Terminal) else self.terminal
+                key = item if isinstance(item, str) else "resize"
+            elif effect.seconds is not None and passed + item > effect.seconds:
+                self._script.insert(0, passed + item - effect.seconds)
+                break
+            else:
+                passed += item
+        if key is None and effect.seconds is None:
+            raise Aborted("the terminal was closed")
+        passed = passed if key is not None else effect.seconds or 0.0
+        self.waited += passed
+        return Pressed(key, passed, self.terminal)
 
     def _print(self, effect: Print) -> None:
+        assert all(ch.isprintable() or ch in "\n\b" for ch in effect.text), effect.text
         self.printed += effect.text
 
     def _sleep(self, effect: Sleep) -> None:
@@ -221,24 +247,37 @@ class Replay:
         return joined
 
 
-def serving(files: Mapping[str, Union[str, bytes]]) -> Replay:
-    """A replay from file names (or whole URLs) to content; ``@kernel`` is one."""
+def serving(files: Mapping[str, Union[str, bytes]], **more: Any) -> Replay:
+    """A replay from file names (or whole URLs) to content; ``@kernel`` is one. ``more`` is for Replay."""
 
     def get(location: Location) -> Optional[bytes]:
         found = files.get(str(location), files.get(location.path) if location.scheme == "tftp" else None)
         return oracle.content(location.name, found) if isinstance(found, str) else found
 
-    return Replay(get)
+    return Replay(get, **more)
 
 
-def boot(config: str, *, lease: Lease = LEASE, guest: Guest = GUEST, **more: Any) -> Choice:
+def boot(config: Union[str, bytes], *, lease: Lease = LEASE, guest: Guest = GUEST, **more: Any) -> Choice:
     """What ``config`` as the default configuration boots; ``k``, ``k2`` are kernels, ``i``, ``i2`` initrds.
 
     ``files`` adds files to the server.
     """
+    return attended(config, (), lease=lease, guest=guest, terminal=None, **more)[0]
+
+
+def attended(
+    config: Union[str, bytes],
+    keys: Sequence[Press],
+    *,
+    lease: Lease = LEASE,
+    guest: Guest = GUEST,
+    terminal: Optional[Terminal] = TERMINAL,
+    **more: Any,
+) -> tuple[Choice, Replay]:
+    """What ``config`` boots when somebody presses ``keys``, and what was seen meanwhile."""
     files = {"k": "@kernel", "k2": "@kernel", "i": "initrd", "i2": "initrd2", "pxelinux.cfg/default": config}
-    replay = serving({**files, **more.pop("files", {})})
-    return replay.drive(ldlinux.boot(pxe.boot_source(lease), guest, lease, **more))
+    replay = serving({**files, **more.pop("files", {})}, keys=keys, terminal=terminal)
+    return replay.drive(ldlinux.boot(pxe.boot_source(lease), guest, lease, **more)), replay
 
 
 def script(

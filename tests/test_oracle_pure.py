@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Optional, Union
 
 import oracle
 import pytest
 from oracle import Case
-from replay import Replay
+from replay import TERMINAL, Press, Replay
 
 from pypxeboot import ldlinux, pxe
 from pypxeboot.errors import FetchError, PxeBootError
@@ -34,11 +35,17 @@ def lease_of(case: Case) -> Lease:
     )
 
 
-def run(case: Case, label: Optional[str] = None) -> tuple[Union[Choice, PxeBootError], Replay]:
-    """What pypxeboot makes of a case."""
+def run(
+    case: Case, label: Optional[str] = None, keys: Optional[Sequence[Press]] = None
+) -> tuple[Union[Choice, PxeBootError], Replay]:
+    """What pypxeboot makes of a case; with ``keys`` at a terminal, where these are pressed."""
     guest = Guest(mac=case.mac, uuid=case.uuid, smbios=case.smbios)
     lease = lease_of(case)
-    replay = Replay(lambda location: case.served(location.scheme, location.host, location.path))
+    replay = Replay(
+        lambda location: case.served(location.scheme, location.host, location.path),
+        terminal=None if keys is None else TERMINAL,
+        keys=keys or (),
+    )
     try:
         return replay.drive(ldlinux.boot(pxe.boot_source(lease), guest, lease, label=label)), replay
     except PxeBootError as error:
@@ -66,6 +73,7 @@ def matches(case: Case, got: Union[Choice, PxeBootError], replay: Replay) -> boo
     )
 
 
+PXELINUX = [case for case in oracle.cases() if case.loader == "pxelinux"]
 SCOPE = [case for case in oracle.cases() if case.in_scope]
 OTHERS = [case for case in oracle.cases() if not case.in_scope]
 
@@ -85,17 +93,42 @@ def test_every_other_case_ends_well(case: Case) -> None:
     assert isinstance(got, (Choice, PxeBootError))
 
 
+def attended(case: Case) -> bool:
+    """Whether a case is as recorded at a terminal, with the recorded keys a while after each other."""
+    keys: list[Press] = [press for key in case.presses for press in (0.5, key)]
+    return matches(case, *run(case, keys=keys))
+
+
+@pytest.mark.parametrize("case", PXELINUX, ids=lambda case: case.name)
+def test_at_a_terminal_all_is_as_recorded(case: Case) -> None:
+    """Where the real one waits for ever so does this, until the terminal is closed."""
+    differs = case.name in {*oracle.DIFFERENCES, *oracle.MENU_DIFFERENCES} - oracle.AT_A_TERMINAL
+    assert attended(case) is not differs
+
+
 def test_how_many_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    menus = [case for case in OTHERS if case.loader == "pxelinux" and not case.keys]
-    same = [case for case in menus if matches(case, *run(case))]
+    keyed = [case for case in PXELINUX if case.keys]
+    alone = [case for case in PXELINUX if not case.keys]
+    same = [case for case in alone if matches(case, *run(case))]
+    at_terminal = [case for case in PXELINUX if attended(case)]
     with capsys.disabled():
-        print(f"\n{len(SCOPE)} in scope, {len(OTHERS)} others; {len(same)} of {len(menus)} menus as recorded")
-    assert len(oracle.cases()) == 373
-    assert not [case.name for case in menus if case.expected.booted and case not in same]
+        print(
+            f"\nas recorded: {len(at_terminal)} of {len(PXELINUX)} at a terminal, {len(keyed)} of them keyed;"
+        )
+        print(f"with nobody there {len(same)} of {len(alone)}: no menu or prompt waits for ever then")
+    assert len(oracle.cases()) == 373 and len(keyed) == 14
+    other = {case.name for case in alone if case not in same} - set(oracle.DIFFERENCES)
+    assert not [case.name for case in alone if case.name in other and case.expected.booted]
+    # All that is booted where the real one would wait is an answer to that wait, and named so.
+    for case in alone:
+        if case.name in other - set(oracle.MENU_DIFFERENCES):
+            got, _ = run(case)
+            assert isinstance(got, Choice) and case in at_terminal, case.name
 
 
 def test_differences_are_cases() -> None:
     assert set(oracle.DIFFERENCES) <= {case.name for case in SCOPE}
+    assert set(oracle.MENU_DIFFERENCES) <= {case.name for case in OTHERS}
 
 
 def test_a_failure_is_fetch_error() -> None:

@@ -257,12 +257,6 @@ def test_unknown_addresses_are_zeros() -> None:
     assert strings(GUEST, lease, None)[0] == "ip=10.77.0.173:0.0.0.0:0.0.0.0:255.255.255.0"
 
 
-def test_a_person_is_told_that_no_menu_shows() -> None:
-    replay = serving({"pxelinux.cfg/default": "DEFAULT a\nLABEL a\nKERNEL k\n", "k": "@kernel"})
-    replay.drive(ldlinux.boot(pxe.boot_source(LEASE), GUEST, LEASE, interactive=True))
-    assert "no menu can be shown" in replay.log[0]
-
-
 def test_entries_are_listed_without_loading() -> None:
     replay = serving({"pxelinux.cfg/default": dedent(
         """

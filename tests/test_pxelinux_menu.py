@@ -129,6 +129,11 @@ def test_submenus_that_lead_in_circles() -> None:
         boot("\n".join(["UI menu.c32", *screens, "MENU END"]))
 
 
+def test_menus_that_lead_to_themselves() -> None:
+    with pytest.raises(ConfigError, match="lead to each other for ever"):
+        boot("UI menu.c32\nTIMEOUT 1\nLABEL a\nKERNEL menu.c32\n")
+
+
 @pytest.mark.parametrize(
     "config, default",
     [

@@ -1,0 +1,168 @@
+"""PXELINUX with somebody at the terminal: its prompt, its menus, and from one to the other.
+
+Nothing is tried for ever without a person: what fails twice, and no key was pressed in between, is the end.
+"""
+
+from __future__ import annotations
+
+from typing import Optional, Protocol
+
+from pypxeboot import menuc32, prompt
+from pypxeboot.effects import Log, Print, Steps
+from pypxeboot.errors import ConfigError, PxeBootError
+from pypxeboot.labels import Config, Label
+from pypxeboot.menu import Choice, Reason
+from pypxeboot.menuprogram import Program
+from pypxeboot.messages import Texts
+from pypxeboot.person import Over, Person
+from pypxeboot.text import printable
+
+# Lines of SAY and files of DISPLAY that are shown; what came before them has left the screen.
+_SAID = 100
+
+
+class Detour(Exception):
+    """What runs is left for good: for a menu, for another configuration, else for the prompt."""
+
+    def __init__(self, *, menu: Optional[Config] = None, fresh: bool = False) -> None:
+        super().__init__()
+        self.menu = menu
+        self.fresh = fresh
+
+
+class Machine(Protocol):
+    """The loader, as whoever sits before it uses it."""
+
+    error: Optional[PxeBootError]
+
+    @property
+    def config(self) -> Config:
+        """The configuration as it is now."""
+
+    def run(self, text: str, reason: Reason) -> Steps[Optional[Choice]]:
+        """Run ``text`` as if typed at the prompt; None if it boots nothing, with the cause in ``error``."""
+
+    def picked(self, command: menuc32.Command) -> Steps[Optional[Choice]]:
+        """Run what a menu chose."""
+
+    def command_line(self, label: Label) -> str:
+        """The command line of ``label``."""
+
+    def no_default(self) -> ConfigError:
+        """There is nothing that Enter would run."""
+
+    def refresh(self) -> None:
+        """Somebody chose: the limits begin anew."""
+
+
+class Attended:
+    """One boot with a person."""
+
+    def __init__(self, machine: Machine, person: Person, texts: Texts) -> None:
+        self._machine = machine
+        self._person = person
+        self._texts = texts
+
+    def boot(self) -> Steps[Choice]:
+        """Until something boots."""
+        menu: Optional[Config] = None
+        fresh = True
+        while True:
+            try:
+                if menu is not None:
+                    return (yield from self._in_menu(menu))
+                choice = yield from self._at_prompt(fresh)
+                if choice is not None:
+                    return choice
+                menu, fresh = None, False
+            except Detour as detour:
+                menu, fresh = detour.menu, detour.fresh
+
+    def _at_prompt(self, fresh: bool) -> Steps[Optional[Choice]]:
+        """What runs by itself in a fresh configuration, else what is asked for."""
+        config = self._machine.config
+        if fresh:
+            yield from self._say(config)
+        if fresh and config.command is not None and (config.ui is not None or not config.prompt):
+            text, reason = config.command, Reason.DEFAULT
+        else:
+            text, reason = yield from self._asked(config)
+        try:
+            choice = yield from self._machine.run(text, reason)
+        except ConfigError as error:
+            self._machine.error, choice = error, None
+        if choice is None:
+            yield Print(f"{printable(self._failure(text), 1000)}\n")
+        return choice
+
+    def _say(self, config: Config) -> Steps[None]:
+        for said in config.said[-_SAID:]:
+            if said.file:
+                yield from self._texts.printed(said.text)
+            else:
+                yield Print(f"{printable(said.text, 1000)}\n")
+
+    def _asked(self, config: Config) -> Steps[tuple[str, Reason]]:
+        """The next command: typed, or, if nobody does, ONTIMEOUT or DEFAULT. NOESCAPE never asks."""
+        if config.noescape:
+            if config.command is None:
+                raise self._machine.no_default()
+            return config.command, Reason.DEFAULT
+        while True:
+            typed = yield from prompt.ask(config, self._person, self._texts)
+            if typed is Over.TIMEOUT and config.ontimeout:
+                return config.ontimeout, Reason.ONTIMEOUT
+            if typed is Over.TIMEOUT:
+                reason = Reason.TIMEOUT
+            else:
+                reason = Reason.WAITS_FOREVER if typed is Over.PATIENCE else Reason.CHOSEN
+            if not isinstance(typed, Over):
+                self._machine.refresh()
+            text = config.command if isinstance(typed, Over) or not typed else typed
+            if text is not None:
+                return text, reason
+            if isinstance(typed, Over):
+                raise self._machine.no_default()
+            yield Print("No DEFAULT or UI configuration directive found!\n")
+
+    def _in_menu(self, config: Config) -> Steps[Choice]:
+        """The menu, again and again until something boots; "its end is the prompt, not another menu"."""
+        program = Program(config, self._person, self._texts, self._machine.command_line)
+        message = ""
+        while True:
+            command = yield from program.choose(message)
+            if command is None:
+                if self._person.gives_up("menu"):
+                    raise self._machine.error or ConfigError("the menu boots nothing, and nobody chooses")
+                raise Detour
+            if command.reason is Reason.CHOSEN:
+                self._machine.refresh()
+            choice = yield from self._tried(command)
+            if choice is None and program.screen.onerror:
+                yield from self._say_trying()
+                onerror = menuc32.command(config, program.screen.onerror, Reason.ONERROR)
+                choice = yield from self._tried(onerror)
+            if choice is not None:
+                return choice
+            label = command.label
+            tried = command.words if label is None else f"{label.screen} {label.position}"
+            message = self._failure(tried)
+
+    def _tried(self, command: menuc32.Command) -> Steps[Optional[Choice]]:
+        try:
+            return (yield from self._machine.picked(command))
+        except ConfigError as error:
+            self._machine.error = error
+            return None
+
+    def _say_trying(self) -> Steps[None]:
+        assert self._machine.error is not None
+        yield Log(f"{self._machine.error.message}; trying MENU ONERROR", warning=True)
+
+    def _failure(self, command: str) -> str:
+        """Why ``command`` did not boot; raised if it had failed before, and nobody was there since."""
+        error = self._machine.error
+        assert error is not None  # whatever boots nothing says why
+        if self._person.gives_up(command):
+            raise error
+        return error.message

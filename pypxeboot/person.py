@@ -1,0 +1,111 @@
+"""Whoever sits at the terminal, and how long they are waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Optional, Union
+
+from pypxeboot.effects import Show, Steps
+from pypxeboot.picture import Picture, Pressed, Terminal
+
+
+class Over(Enum):
+    """Why the wait ended without a key: the configuration's time, or the patience of whoever boots."""
+
+    TIMEOUT = "timeout"
+    PATIENCE = "patience"
+
+
+@dataclass
+class Clock:
+    """The times that a configuration sets, in seconds; None is for ever.
+
+    What is ``left`` of ``timeout`` begins again with every key, until it is cancelled; what is left of
+    ``total`` goes on.
+    """
+
+    timeout: Optional[float] = None
+    total: Optional[float] = None
+    left: Optional[float] = None
+
+    def __post_init__(self) -> None:
+        self.left = self.timeout
+
+    def cancel(self) -> None:
+        """TIMEOUT does not count any more."""
+        self.timeout = self.left = None
+
+    def stop(self) -> None:
+        """Nor does TOTALTIMEOUT."""
+        self.cancel()
+        self.total = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether the wait will end by itself."""
+        return self.left is not None or self.total is not None
+
+
+def nothing() -> Optional[Picture]:
+    """What is there stays."""
+    return None
+
+
+@dataclass
+class Person:
+    """``patience`` is how many seconds may pass without a key where a configuration waits for ever."""
+
+    terminal: Terminal
+    patience: Optional[float] = None
+    _failed: set[str] = field(default_factory=set)
+
+    def key(self, clock: Clock, paint: Callable[[], Optional[Picture]] = nothing) -> Steps[Union[str, Over]]:
+        """The next key; until there is one what ``paint`` makes is shown, anew with every second."""
+        waited = 0.0
+        while True:
+            limits = [clock.left, clock.total]
+            if clock.left is not None:
+                limits.append(1.0)
+            if not clock.runs and self.patience is not None:
+                limits.append(self.patience - waited)
+            seconds = min((limit for limit in limits if limit is not None), default=None)
+            seconds = None if seconds is None else max(0.0, seconds)
+            reply: Pressed = yield Show(paint(), seconds)
+            self.terminal = reply.terminal
+            passed = reply.seconds
+            if reply.key is None:
+                passed = max(passed, seconds or 0.0)
+            waited += passed
+            over = self._over(clock, passed, waited)
+            if reply.key is not None and reply.key != "resize":
+                if clock.total is not None and clock.total <= 0:
+                    return Over.TIMEOUT  # "totaltimeout" is over even if a key comes just then
+                self._failed.clear()
+                clock.left = clock.timeout
+                return reply.key
+            if reply.key is None and seconds is None:
+                return Over.PATIENCE  # nobody will come: that wait had no end
+            if over is not None:
+                return over
+
+    def _over(self, clock: Clock, passed: float, waited: float) -> Optional[Over]:
+        """Let the time pass; whether it is over."""
+        if clock.total is not None:
+            clock.total -= passed
+        if clock.left is not None:
+            clock.left -= passed
+        if clock.runs:
+            return Over.TIMEOUT if min(t for t in (clock.left, clock.total) if t is not None) <= 0 else None
+        return Over.PATIENCE if self.patience is not None and waited >= self.patience else None
+
+    def gives_up(self, command: str) -> bool:
+        """Whether ``command``, which just failed, had done so before and nobody touched a key since.
+
+        The real loader would try it again for ever.
+        """
+        if command in self._failed:
+            return True
+        self._failed.add(command)
+        return False

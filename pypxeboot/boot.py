@@ -20,7 +20,7 @@ from pypxeboot.config import NOTICE
 from pypxeboot.discovery import Dhcp
 from pypxeboot.download import Downloads
 from pypxeboot.effects import Load, Loader
-from pypxeboot.errors import ConfigError, NoBootSource, NotFound
+from pypxeboot.errors import NoBootSource, NotFound
 from pypxeboot.guestnet import GuestNet, Interfaces
 from pypxeboot.kept import Images, KeptFiles
 from pypxeboot.lease import Lease
@@ -160,10 +160,9 @@ class Pipeline:
     def _script(self, location: Location) -> Choice:
         """A boot file that is an iPXE script."""
         if self.plan.list_entries:
-            raise ConfigError(
-                f"{printable(str(location))} is an iPXE script: what it can boot shows only as it runs",
-                hint="--not-really runs it and says what it boots",
-            )
+            source, lease = replace(self.source, bootfile=location), self.network.lease or self.lease
+            config, menu = self.performer.perform(ipxe.entries(source, self.plan.guest, lease))
+            return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
         return self.performer.perform(self._script_at(location))
 
     def _script_at(self, location: Location) -> Loader:
@@ -175,6 +174,7 @@ class Pipeline:
             self.plan.guest,
             lease,
             label=self.plan.label,
+            patience=self.plan.patience,
             user_append=self.plan.append,
         )
 

@@ -23,10 +23,10 @@ from pypxeboot.effects import Download, Kept, Loader, Log, Steps
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NotFound
 from pypxeboot.guest import Guest
 from pypxeboot.ipxeimages import Image
-from pypxeboot.ipxemachine import Command, Ended, Machine
+from pypxeboot.ipxemachine import Command, Ended, Listed, Machine
 from pypxeboot.ipxescript import is_script
 from pypxeboot.lease import Lease
-from pypxeboot.menu import Action, Choice, Entry
+from pypxeboot.menu import Action, Choice, Entry, Menu
 from pypxeboot.pxe import BootSource
 from pypxeboot.settings import Key, Value
 from pypxeboot.text import printable
@@ -40,6 +40,24 @@ COMMANDS: dict[str, Command] = {
     **ipxenetwork.COMMANDS,
     **ipxeends.COMMANDS,
 }
+
+
+def entries(source: BootSource, guest: Guest, lease: Lease) -> Steps[tuple[Location, Menu]]:
+    """The items of the first menu that the script of ``source`` shows; without one, what it boots."""
+    machine = _machine(guest, lease)
+    machine.listing = True
+    image = yield from _script(source)
+    try:
+        yield from _run(machine, image)
+    except Listed as shown:
+        items = tuple(
+            Entry(item.name, Action.BOOT, title=printable(item.text)) for item in shown.dialog.named
+        )
+        default = shown.dialog.items[shown.at].name
+        return image.location, Menu(items, default, printable(shown.dialog.title))
+    except Ended as end:
+        return image.location, Menu((end.choice.entry,))
+    return image.location, Menu((Entry(None, Action.LOCALBOOT),))
 
 
 def boot(
@@ -57,6 +75,33 @@ def boot(
     somebody at the terminal, None for ever; ``user_append`` goes to the end of the command line. FetchError
     if the script is not there, NoBootSource if it is none, ConfigError if it leads nowhere.
     """
+    machine = _machine(guest, lease)
+    machine.label, machine.patience, machine.user_append = label, patience, user_append
+    image = yield from _script(source)
+    shown = printable(str(image.location))
+    yield Log(f"iPXE script {shown}")
+    choice: Optional[Choice] = None
+    try:
+        status = yield from _run(machine, image)
+    except Ended as end:
+        choice = end.choice
+    if machine.label is not None:
+        raise ConfigError(
+            f"no menu of {shown} has an item {printable(machine.label)!r}",
+            hint="name an item of its menus as the script calls it",
+        )
+    if choice is not None:
+        return choice
+    if status:
+        where, why = printable(machine.blame), printable(machine.failure)
+        yield Log(f"the iPXE script failed ({where}: {why}): booting from the local disk", warning=True)
+    else:
+        yield Log("the iPXE script boots nothing from the network: booting from the local disk")
+    return Choice(Entry(None, Action.LOCALBOOT), machine.reason, image.location)
+
+
+def _script(source: BootSource) -> Steps[Image]:
+    """The script, downloaded."""
     if source.bootfile is None:
         raise NoBootSource("no iPXE script is named", hint="have DHCP name one")
     location = source.bootfile
@@ -66,57 +111,16 @@ def boot(
         raise kind(f"{printable(str(location))}: {printable(reply.error)}")
     if not is_script(reply.head):
         raise NoBootSource(
-            f"{printable(str(location))} is no iPXE script",
-            hint="its first line has to be #!ipxe",
+            f"{printable(str(location))} is no iPXE script", hint="its first line has to be #!ipxe"
         )
-    image = image_of(location, reply)
-    return (
-        yield from run_script(image, guest, lease, label=label, patience=patience, user_append=user_append)
-    )
+    where = reply.location or location
+    uri = ipxeuri.of(where)
+    return Image(location.name, uri, where, reply.handle, reply.size, reply.head, autofree=True)
 
 
-def image_of(location: Location, kept: Kept) -> Image:
-    """The image of a kept file that was asked for at ``location``."""
-    assert kept.handle is not None
-    where = kept.location or location
-    return Image(where.name, ipxeuri.of(location), where, kept.handle, kept.size, kept.head)
-
-
-def run_script(
-    image: Image,
-    guest: Guest,
-    lease: Lease,
-    *,
-    label: Optional[str] = None,
-    patience: Optional[float] = None,
-    user_append: str = "",
-) -> Steps[Choice]:
-    """Run a script that is downloaded already."""
-    machine = _machine(guest, lease)
-    machine.label, machine.patience, machine.user_append = label, patience, user_append
-    yield Log(f"iPXE script {printable(str(image.location))}")
-    image.autofree = True
+def _run(machine: Machine, image: Image) -> Steps[int]:
     machine.images.add(image)
-    try:
-        status = yield from machine.execute(image)
-    except Ended as end:
-        return end.choice
-    if machine.label is not None:
-        raise ConfigError(
-            f"no menu of {printable(str(image.location))} has an item {printable(machine.label)!r}",
-            hint="name an item of its menus as the script calls it",
-        )
-    if status:
-        where, why = printable(machine.blame), printable(machine.failure)
-        yield Log(f"the iPXE script failed ({where}: {why}): booting from the local disk", warning=True)
-    else:
-        yield Log("the iPXE script boots nothing from the network: booting from the local disk")
-    return local(machine, image.location)
-
-
-def local(machine: Machine, config: Optional[Location]) -> Choice:
-    """The local disk, which comes after the network."""
-    return Choice(Entry(None, Action.LOCALBOOT), machine.reason, config)
+    return (yield from machine.execute(image))
 
 
 def _machine(guest: Guest, lease: Lease) -> Machine:

@@ -10,12 +10,11 @@ from uuid import UUID
 from pypxeboot.dhcp import suboptions
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
+from pypxeboot.pxe import IPXE_VERSION
 from pypxeboot.settings import Key, Settings, Value, encapsulated
 from pypxeboot.settingtypes import TYPES
 from pypxeboot.text import encode
 
-# What scripts compare with: a release that has everything they ask for.
-VERSION = "2.0.0"
 PLATFORM = "pcbios"
 
 _BUILDS = {"amd64": "x86_64", "aarch64": "arm64", "arm": "arm32", "i686": "i386", "x86": "i386"}
@@ -154,6 +153,6 @@ def _smbios(guest: Guest) -> dict[Key, Value]:
 def _own(guest: Guest) -> dict[Key, Value]:
     return {
         "platform": _text(PLATFORM),
-        "version": _text(VERSION),
+        "version": _text(IPXE_VERSION),
         "buildarch": _text(_BUILDS.get(guest.arch, guest.arch)),
     }

@@ -87,8 +87,14 @@ def _pxelinux(machine: Machine, config: Optional[str]) -> Steps[int]:
         source = replace(pxe.boot_source(lease, config=config), kind=Kind.PXELINUX)
     except NoBootSource:
         source = BootSource(Kind.PXELINUX, lease.next_server, "::")
+    label, machine.label = machine.label, None
     choice = yield from ldlinux.boot(
-        source, machine.guest, lease, label=machine.label, user_append=machine.user_append
+        source,
+        machine.guest,
+        lease,
+        label=label,
+        patience=machine.patience,
+        user_append=machine.user_append,
     )
     raise Ended(choice)
 

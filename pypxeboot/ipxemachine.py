@@ -20,6 +20,7 @@ from pypxeboot.ipxeoptions import BadUsage, Call, Syntax
 from pypxeboot.ipxeuri import Uri
 from pypxeboot.lease import Lease
 from pypxeboot.menu import Choice, Reason
+from pypxeboot.person import Person
 from pypxeboot.settings import Settings, Value
 from pypxeboot.settingtypes import TYPES, uri_escape
 from pypxeboot.text import encode, printable
@@ -43,6 +44,15 @@ PRINT_LIMIT = 1 << 20
 _DOWNLOAD_STEPS = 50
 _READ = 256 << 10
 _ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|.)?")
+
+
+class Listed(Exception):
+    """What was asked for is only what there is to choose from, and here is the first menu."""
+
+    def __init__(self, dialog: Dialog, at: int) -> None:
+        super().__init__()
+        self.dialog = dialog
+        self.at = at
 
 
 class Ended(Exception):
@@ -101,8 +111,10 @@ class Machine:
     patience: Optional[float] = None
     user_append: str = ""
     label: Optional[str] = None
+    listing: bool = False
     reason: Reason = Reason.SCRIPT
     questions: int = 0
+    person: Optional[Person] = None
     images: Images = field(default_factory=Images)
     dialogs: dict[str, Dialog] = field(default_factory=dict)
     parameters: dict[str, Parameters] = field(default_factory=dict)
@@ -246,7 +258,8 @@ class Machine:
         if not quiet:
             yield from self.say(" ok")
         where = kept.location or location
-        image = Image(name or uri.name or "img", uri, where, kept.handle, kept.size, kept.head)
+        after = uri if where == location else ipxeuri.of(where)  # where redirects have led is where it lies
+        image = Image(name or uri.name or "img", after, where, kept.handle, kept.size, kept.head)
         self.images.add(image)
         return image, ipxestatus.OK
 

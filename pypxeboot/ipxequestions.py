@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Optional
 
-from pypxeboot import ipxestatus
-from pypxeboot.effects import Log, Steps
+from pypxeboot import ipxescreen, ipxestatus
+from pypxeboot.effects import Log, Look, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxedialogs import ITEM_LIMIT, Dialog, Item, key_code
-from pypxeboot.ipxelanguage import store
-from pypxeboot.ipxemachine import Command, Machine
+from pypxeboot.ipxelanguage import keep, store
+from pypxeboot.ipxemachine import Command, Frame, Listed, Machine
 from pypxeboot.ipxeoptions import Call, syntax
+from pypxeboot.ipxescreen import Menu
+from pypxeboot.ipxescript import Line
 from pypxeboot.menu import Reason
+from pypxeboot.person import Over, Person
+from pypxeboot.picture import Terminal
+from pypxeboot.settings import Value
+from pypxeboot.settingtypes import TYPES
 from pypxeboot.text import printable
 
 # Questions that nobody is there to answer: a menu that comes back so often comes back for ever.
@@ -67,7 +73,7 @@ def _choose(machine: Machine, call: Call) -> Steps[int]:
         chosen: Optional[str] = None
         status = ipxestatus.NOT_FOUND
     else:
-        chosen, status = yield from _picked(machine, dialog, at, seconds)
+        chosen, status = yield from _picked(machine, dialog, at, seconds, call.seconds("retimeout"))
     if not call.has("keep"):
         machine.dialogs.pop(call.text("menu") or "", None)
     if chosen is None:
@@ -76,23 +82,50 @@ def _choose(machine: Machine, call: Call) -> Steps[int]:
 
 
 def _picked(
-    machine: Machine, dialog: Dialog, at: int, seconds: Optional[float]
+    machine: Machine, dialog: Dialog, at: int, seconds: Optional[float], again: Optional[float]
 ) -> Steps[tuple[Optional[str], int]]:
     """The name of the item that was asked for, that somebody chooses, or that the timeout takes."""
+    if machine.listing:
+        raise Listed(dialog, at)
     if machine.label is not None and any(item.name == machine.label for item in dialog.named):
         chosen, machine.label = machine.label, None
         machine.reason = Reason.LABEL
         return chosen, ipxestatus.OK
-    return (yield from _unattended(machine, dialog, at, seconds)), ipxestatus.OK
+    person = yield from _somebody(machine)
+    if person is None:
+        return (
+            yield from _unanswered(machine, dialog, dialog.items[at].name, seconds is not None)
+        ), ipxestatus.OK
+    menu = Menu(person, dialog, at, again)
+    answer = yield from menu.choose(seconds)
+    yield from ipxescreen.clear(person)
+    if isinstance(answer, Over):
+        return (yield from _unanswered(machine, dialog, menu.name, answer is Over.TIMEOUT)), ipxestatus.OK
+    machine.pressed()
+    if answer is None:
+        machine.failure = f"the menu {printable(dialog.title)!r} was left"
+        return None, ipxestatus.CANCELED
+    machine.reason = Reason.CHOSEN
+    return answer, ipxestatus.OK
 
 
-def _unattended(machine: Machine, dialog: Dialog, at: int, seconds: Optional[float]) -> Steps[Optional[str]]:
-    """What the timeout takes, at once; without one, where firmware waits for ever, what Enter would."""
+def _somebody(machine: Machine) -> Steps[Optional[Person]]:
+    """Who sits at the terminal, if anybody does."""
+    terminal: Optional[Terminal] = yield Look()
+    if terminal is None:
+        return None
+    if machine.person is None:
+        machine.person = Person(terminal, machine.patience)
+    machine.person.terminal = terminal
+    return machine.person
+
+
+def _unanswered(machine: Machine, dialog: Dialog, name: Optional[str], timed: bool) -> Steps[Optional[str]]:
+    """What the timeout takes; without one, where firmware waits for ever, what Enter would."""
     count_unanswered(machine)
-    name, title = dialog.items[at].name or "", dialog.title
-    machine.reason = Reason.TIMEOUT if seconds else Reason.WAITS_FOREVER
-    why = "nobody is there" if seconds else "it waits for ever, nobody is there, and Enter would take this"
-    yield Log(f"menu {printable(title)!r}: {printable(name)!r} is chosen: {why}")
+    machine.reason = Reason.TIMEOUT if timed else Reason.WAITS_FOREVER
+    why = "nobody chooses" if timed else "it waits for ever, nobody chooses, and Enter would take this"
+    yield Log(f"menu {printable(dialog.title)!r}: {printable(name or '')!r} is taken: {why}")
     return name
 
 
@@ -105,43 +138,120 @@ def count_unanswered(machine: Machine) -> None:
 
 
 def _present(machine: Machine, call: Call) -> Steps[int]:
+    """Have a form filled in."""
     dialog = yield from _find(machine, call.text("form"))
     if dialog is None:
         return ipxestatus.NOT_FOUND
     if not call.has("keep"):
         machine.dialogs.pop(call.text("form") or "", None)
+    person = yield from _somebody(machine)
+    if person is None or not dialog.named:
+        return (yield from _nobody(machine, "nobody is there to fill in the form"))
+    answer = yield from ipxescreen.fill_in(
+        person,
+        dialog,
+        lambda name: machine.settings.show(name) or "",
+        lambda name, text: store(machine, name, text),
+    )
+    return _status(machine, answer)
+
+
+def _nobody(machine: Machine, words: str) -> Steps[int]:
     count_unanswered(machine)
-    return (yield from machine.refuse("nobody is there to fill in the form", ipxestatus.CANCELED))
+    return (yield from machine.refuse(words, ipxestatus.CANCELED))
+
+
+def _status(machine: Machine, answer: ipxescreen.Answer) -> int:
+    """The status of a command that asked: whether there was an answer."""
+    if isinstance(answer, Over):
+        count_unanswered(machine)
+        return ipxestatus.TIMED_OUT
+    machine.pressed()
+    return ipxestatus.CANCELED if answer is None else ipxestatus.OK
 
 
 def _prompt(machine: Machine, call: Call) -> Steps[int]:
     """Wait for a key: "timeout or other key fails"; so does nobody."""
-    call.seconds()
-    key = call.text("key")
-    if key is not None:
-        key_code(key)
-    yield from machine.say(call.rest())
-    count_unanswered(machine)
-    return ipxestatus.TIMED_OUT
+    seconds, key = call.seconds(), call.text("key")
+    wanted = key_code(key) if key is not None else 0
+    person = yield from _somebody(machine)
+    if person is None:
+        yield from machine.say(call.rest())
+        count_unanswered(machine)
+        return ipxestatus.TIMED_OUT
+    pressed = yield from ipxescreen.wait(person, call.rest(), seconds)
+    status = _status(machine, pressed)
+    if isinstance(pressed, Over):
+        return status
+    if wanted and ipxescreen.code(pressed) != wanted:
+        return ipxestatus.CANCELED
+    setting = call.text("set")
+    if setting is None:
+        return ipxestatus.OK
+    return (
+        yield from keep(
+            machine, setting, Value(ipxescreen.code(pressed).to_bytes(4, "big")[-2:], TYPES["uint16"])
+        )
+    )
 
 
 def _read(machine: Machine, call: Call) -> Steps[int]:
-    """Have a setting typed; where nobody can, its value stays, and without one that fails."""
-    value = machine.settings.show(call.args[0])
-    count_unanswered(machine)
-    if value:
-        yield Log(f"{printable(call.args[0])} stays as it is: nobody is there to type it")
+    """Have a setting typed; where nobody does, its value stays, and without one that fails."""
+    seconds, name = call.seconds(), call.args[0]
+    value = machine.settings.show(name) or ""
+    person = yield from _somebody(machine)
+    answer: ipxescreen.Answer = Over.PATIENCE
+    if person is not None:
+        answer = yield from ipxescreen.ask(person, "", value, seconds=seconds)
+    if isinstance(answer, str):
+        machine.pressed()
+        return (yield from store(machine, name, answer))
+    if answer is Over.PATIENCE and value:
+        count_unanswered(machine)
+        yield Log(f"{printable(name)} stays as it is: nobody is there to type it")
         return ipxestatus.OK
-    words = f"nobody is there to type {call.args[0]}"
-    return (yield from machine.refuse(words, ipxestatus.CANCELED))
+    if answer is Over.PATIENCE:
+        return (yield from _nobody(machine, f"nobody is there to type {name}"))
+    return _status(machine, answer)
 
 
 def _login(machine: Machine, call: Call) -> Steps[int]:
     """Have user name and password typed; those that are set already will do where nobody can."""
-    count_unanswered(machine)
-    if machine.settings.show("username") and machine.settings.show("password"):
-        return ipxestatus.OK
-    return (yield from machine.refuse("nobody is there to log in", ipxestatus.CANCELED))
+    person = yield from _somebody(machine)
+    if person is None:
+        if machine.settings.show("username") and machine.settings.show("password"):
+            return ipxestatus.OK
+        return (yield from _nobody(machine, "nobody is there to log in"))
+    for name, mask in (("username", False), ("password", True)):
+        start = machine.settings.show(name) or ""
+        answer = yield from ipxescreen.ask(person, f"{name.capitalize()}: ", start, mask=mask)
+        if not isinstance(answer, str):
+            return _status(machine, answer)
+        status = yield from store(machine, name, answer)
+        if status:
+            return status
+    machine.pressed()
+    return ipxestatus.OK
+
+
+def _shell(machine: Machine, call: Call) -> Steps[int]:
+    """A command line, until ``exit``; nobody has none."""
+    person = yield from _somebody(machine)
+    if person is None:
+        return (yield from _nobody(machine, "nobody is there to use a command line"))
+    frame = machine.frames[-1]
+    machine.frames.append(Frame(frame.image, [Line(frame.lines[frame.at].number, None, "shell")]))
+    status = ipxestatus.OK
+    while not machine.frames[-1].over:
+        answer = yield from ipxescreen.ask(person, "iPXE> ")
+        if isinstance(answer, Over):
+            status = _status(machine, answer)
+            break
+        machine.pressed()
+        machine.frames[-1].line_over = False
+        status = yield from machine.line(answer or "")
+    machine.frames.pop()
+    return status
 
 
 _NEW = syntax(0, None, "delete/d", "name/n")
@@ -155,4 +265,5 @@ COMMANDS = {
     "prompt": Command(syntax(0, None, "", "key/k timeout/t set/s"), _prompt),
     "read": Command(syntax(1, 1, "", "timeout/t"), _read),
     "login": Command(syntax(0, 0), _login),
+    "shell": Command(syntax(0, 0), _shell),
 }

@@ -91,6 +91,7 @@ class Replay:
     leases: list[Lease] = field(default_factory=list)
     network: list[Effect] = field(default_factory=list)
     forms: list[Optional[Form]] = field(default_factory=list)
+    redirects: dict[str, Location] = field(default_factory=dict)
     printed: str = ""
     slept: float = 0.0
     waited: float = 0.0
@@ -169,8 +170,9 @@ class Replay:
     def _download(self, effect: Download) -> Kept:
         self.asked.append(str(effect.location))
         self.forms.append(effect.form)
-        data = self.get(effect.location)
-        return Kept(None, error="not-found") if data is None else self.keep(data, effect.location)
+        location = self.redirects.get(str(effect.location), effect.location)
+        data = self.get(location)
+        return Kept(None, error="not-found") if data is None else self.keep(data, location)
 
     def _readkept(self, effect: ReadKept) -> bytes:
         return self.kept[effect.handle][effect.offset : effect.offset + effect.count]

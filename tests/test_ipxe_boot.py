@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
-from dataclasses import replace as changed
-from ipaddress import IPv4Address
-
 import oracle
 import pytest
 import replay
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from replay import Replay, script
 
-from pypxeboot import ipxe, ipxemachine
-from pypxeboot.effects import Configure, Redhcp, Vlan
-from pypxeboot.errors import ConfigError, NoBootSource, NotFound, PxeBootError
+from pypxeboot import ipxe
+from pypxeboot.errors import ConfigError, NoBootSource, NotFound
 from pypxeboot.guest import Guest
 from pypxeboot.menu import Action, Choice, Reason
 
@@ -228,211 +220,6 @@ def test_a_script_that_is_not_there_and_one_that_is_none() -> None:
         script("")
 
 
-# Bounds.
-
-
-@pytest.mark.parametrize(
-    ("lines", "words"),
-    [
-        ([":a goto a"], "line 2"),
-        ([":a", "sleep 0", "goto a"], "steps"),
-        (["chain boot.ipxe"], "chain each other"),
-        (["chain --replace --autofree boot.ipxe"], "steps"),
-        (["set a x", *["set a ${a}${a}${a}"] * 40], "expands"),
-        (["set b {a}", "set a $${b}", "set b", "set a ${a}", "echo ${a}"], ""),
-        ([":a", "menu", "item x", "choose y && goto a"], "nobody"),
-        ([":a", "read x || goto a"], "nobody"),
-        ([":a", "set n x${n}", "set ${n} x", "goto a"], "stores"),
-        (["set a " + "x" * 60_000, "set b " + " ${a}" * 2], "longer"),
-        (["set a " + "x" * 60_000, ":a", "menu", "item ${a}", "goto a"], "stores"),
-        ([":a", "inc n", "set big${n} " + "x" * 60_000, "goto a"], "stores"),
-        ([":a", "echo " + "x" * 9_000, "goto a"], "prints"),
-        ([":a", "item x", "goto a"], ""),
-        (["menu", ":a", "item x", "goto a"], "menu"),
-    ],
-)
-def test_what_never_ends_is_ended(lines: list[str], words: str) -> None:
-    if not words:
-        booted(*lines)
-        return
-    with pytest.raises(ConfigError) as caught:
-        booted(*lines)
-    assert words in caught.value.message
-    assert "boot.ipxe" in caught.value.message
-
-
-def test_too_many_images() -> None:
-    choice, _ = booted(":a", "imgfetch i && goto a ||", "boot k")
-    assert choice.entry.action is Action.LOCALBOOT, "no room for the kernel either"
-
-
-def test_a_script_that_is_too_large() -> None:
-    large = "#!ipxe\n" + "#" * ipxemachine.SCRIPT_LIMIT
-    choice, _ = booted("chain s || boot k after", files={"s": large})
-    assert choice.entry.cmdline == "after"
-
-
-def test_nothing_raw_is_printed() -> None:
-    _, played = booted("set e:hex 1b:5b:33:31:6d:07", "echo a${e:string}b\u202ec", "echo \x9b1m")
-    assert played.printed.splitlines()[-2:] == ["a\\x07b\\u202ec", "\\x9b1m"]
-
-
-WORDS = (
-    *ipxe.COMMANDS,
-    *("||", "&&", ";", "#", ":l", "goto", "l", "${x}", "${net0/mac}", "${${x}}", "--name", "--timeout", "5"),
-    *("k", "i", "x", "1", "nosuch", "net0", "tftp://10.77.0.1/k", "##params", "-1", "--", "--help", "x:hex"),
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.lists(st.sampled_from(WORDS), max_size=6), max_size=12))
-def test_any_words_end_well(lines: list[list[str]]) -> None:
-    played = replay.serving({})
-    played.leases = [replay.LEASE] * 3
-    try:
-        choice, _ = booted(*(" ".join(line) for line in lines), replay=played)
-    except PxeBootError as error:
-        assert error.message.isprintable()
-    else:
-        assert isinstance(choice, Choice)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=300))
-def test_any_bytes_end_well(data: bytes) -> None:
-    try:
-        choice, _ = script(b"#!ipxe\n" + data)
-    except PxeBootError as error:
-        assert error.message.isprintable()
-    else:
-        assert isinstance(choice, Choice)
-
-
-# Files.
-
-
-def test_digests() -> None:
-    _, played = booted("md5sum i", "sha256sum --set d i2", "echo ${d}")
-    assert f"{hashlib.md5(b'initrd').hexdigest()}  i\n" in played.printed
-    assert hashlib.sha256(b"initrd2").hexdigest() in played.printed
-
-
-def test_signatures() -> None:
-    files = {"i.sig": b"drtini", "i2.sig": b"wrong"}
-    choice, played = booted(
-        "imgtrust",
-        "imgfetch i2",
-        "imgverify i2 i2.sig && boot k2 ||",
-        "kernel k",
-        "imgverify k k.sig || boot k no",
-        files=files,
-    )
-    assert choice.entry.action is Action.LOCALBOOT
-    assert "Could not verify image" in played.printed
-    choice, _ = booted(
-        "imgverify --signer good i i.sig", "imgfree", "imgtrust", "imgtrust --allow", "boot k", files=files
-    )
-    assert choice.entry.action is Action.BOOT
-    choice, played = booted("imgtrust --permanent", "imgtrust --allow || echo fixed", "boot k", files=files)
-    assert choice.entry.action is Action.LOCALBOOT
-    assert "fixed" in played.printed
-
-
-def test_archives() -> None:
-    packed = zlib.compress(b"plain", wbits=31)
-    _, played = booted("imgextract a.cpio.gz", "imgstat", "boot k", files={"a.cpio.gz": packed})
-    assert played.ramdisk == b"plain"
-    assert "a.cpio : 5 bytes" in played.printed
-
-
-def test_a_file_as_a_setting() -> None:
-    _, played = booted("imgset x i", "echo [${x}]", "imgset x:hexraw --keep i2 ||", "imgstat")
-    assert "[initrd]" in played.printed
-
-
-def test_parameters() -> None:
-    files = {"http://h/p": "#!ipxe\nexit\n"}
-    _, played = booted(
-        "params --name a --method put",
-        "param --params a --header X-Token t",
-        "param --params a key a value",
-        "chain http://h/p##params=a",
-        "chain http://h/p##params=a",
-        files=files,
-    )
-    form = next(form for form in played.forms if form)
-    assert (form.method, form.body) == ("PUT", b"key=a%20value")
-    assert form.headers == (("X-Token", "t"), ("Content-Type", "application/x-www-form-urlencoded"))
-    assert sum(form is not None for form in played.forms) == 1, "parameters are sent once"
-
-
-# The network.
-
-
-def test_an_address_that_the_script_sets() -> None:
-    _, played = booted(
-        "set net0/ip 10.9.9.9",
-        "set net0/netmask 255.255.0.0",
-        "set net0/gateway 10.9.0.1",
-        "set dns 10.9.0.53",
-        "ifopen net0",
-        "boot k",
-        "boot k",
-    )
-    (effect,) = played.network
-    assert isinstance(effect, Configure)
-    assert (str(effect.lease.address), effect.lease.prefix_length) == ("10.9.9.9", 16)
-    assert effect.lease.routers == (IPv4Address("10.9.0.1"),)
-    assert effect.lease.dns == (IPv4Address("10.9.0.53"),)
-
-
-def test_the_address_is_left_alone_otherwise() -> None:
-    _, played = booted("dhcp", "set x y", "boot k")
-    assert played.network == []
-
-
-def test_dhcp_as_somebody_else() -> None:
-    played = replay.serving({})
-    played.leases = [changed(replay.LEASE, address=IPv4Address("10.77.0.200"), bootfile="other")]
-    booted("set user-class Me", "dhcp", "echo ${ip} ${filename}", "dhcp || echo again fails", replay=played)
-    first = played.network[0]
-    assert isinstance(first, Redhcp)
-    assert first.options == ((77, b"Me"),)
-    assert "10.77.0.200 other" in played.printed
-    assert "again fails" in played.printed
-
-
-def test_vlans() -> None:
-    played = replay.serving({})
-    played.leases = [changed(replay.LEASE, address=IPv4Address("10.5.0.2"))]
-    booted(
-        "vcreate --tag 10 net0",
-        "dhcp net0-10",
-        "echo [${net0-10/ip}] [${netX/ip}] [${net0-10/mac}]",
-        "vdestroy net0-10",
-        "ifopen net0-10 || echo gone",
-        replay=played,
-    )
-    kinds = [type(effect) for effect in played.network]
-    assert kinds == [Vlan, Redhcp, Vlan]
-    assert "[10.5.0.2] [10.5.0.2] [52:54:00:ab:cd:ef]" in played.printed
-    assert "gone" in played.printed
-
-
-def test_names() -> None:
-    played = replay.serving({})
-    played.names["a.example"] = ("10.0.0.7", "10.0.0.8")
-    booted("nslookup x a.example", "echo [${x}] [${x:hexraw}]", replay=played)
-    assert "[10.0.0.7] [0a000007]" in played.printed
-
-
-def test_autoboot() -> None:
-    files = {"again.ipxe": "#!ipxe\nboot k auto\n"}
-    choice, played = booted("set filename again.ipxe", "autoboot", files=files)
-    assert choice.entry.cmdline == "auto"
-    assert played.asked[1] == "tftp://10.77.0.1/again.ipxe"
-
-
 # Another loader.
 
 
@@ -465,14 +252,35 @@ def test_a_menu_of_syslinux() -> None:
     assert str(choice.entry.kernel) == "tftp://10.77.0.1/k2"
 
 
-def test_a_script_where_a_kernel_was_expected() -> None:
-    """What PXELINUX's entries may name: run as a script of its own."""
-    played = replay.serving({"k": "@kernel"})
-    kept = played.keep(b"#!ipxe\nboot k\n", replay.Location("tftp", "10.77.0.1", "s"))
-    location = replay.Location("tftp", "10.77.0.1", "s")
-    image = ipxe.image_of(location, kept)
-    choice = played.drive(ipxe.run_script(image, replay.GUEST, replay.LEASE))
-    assert str(choice.entry.kernel) == "tftp://10.77.0.1/k"
+def test_redirects_move_the_script() -> None:
+    played = replay.serving({})
+    played.redirects["http://h/s"] = replay.Location("http", "h", "deep/er/s")
+    files = {"http://h/deep/er/s": "#!ipxe\necho ${cwuri}\nboot k7\n", "http://h/deep/er/k7": "@kernel"}
+    choice, _ = booted("chain http://h/s", files=files, replay=played)
+    assert str(choice.entry.kernel) == "http://h/deep/er/k7"
+    assert "http://h/deep/er/s\n" in played.printed
+
+
+def test_an_item_that_no_menu_has() -> None:
+    for last in ("exit", "boot k"):
+        with pytest.raises(ConfigError, match="nosuch"):
+            booted("menu", "item a A", "choose --timeout 1 x", last, label="nosuch")
+
+
+def listed(*lines: str) -> tuple[list[tuple[str, str]], object]:
+    played = replay.serving({"k": "@kernel", "boot.ipxe": "\n".join(["#!ipxe", *lines, ""])})
+    source = replay.BootSource(
+        replay.Kind.IPXE, None, "", bootfile=replay.Location("tftp", "10.77.0.1", "boot.ipxe")
+    )
+    _, menu = played.drive(ipxe.entries(source, replay.GUEST, replay.LEASE))
+    return [(entry.label or entry.action.value, entry.title) for entry in menu.entries], menu.default
+
+
+def test_what_there_is_to_choose_from() -> None:
+    lines = ("menu T", "item --gap G", "item a First", "item b Second", "choose --default b x", "boot k")
+    assert listed(*lines) == ([("a", "First"), ("b", "Second")], "b")
+    assert listed("boot k") == ([("boot", "")], None)
+    assert listed("exit") == ([("localboot", "")], None)
 
 
 def test_arm_guests() -> None:

@@ -62,7 +62,7 @@ class Attendance:
     def _look(self, _effect: Look) -> Optional[Terminal]:
         terminal = self._person.look()
         if terminal is None and self._plan.interactive and self._plan.may_ask and not self._there:
-            self._warn("standard input is no terminal: booting what boots when nobody chooses")
+            self._warn("nobody can be asked: standard input is no terminal of this job")
         self._there = terminal is not None
         return terminal
 

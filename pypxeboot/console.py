@@ -33,8 +33,14 @@ _REPAINT = 1.0
 # A terminal that takes nothing for so long (Ctrl-S, a stopped emulator) misses the rest of what it is sent.
 _STUCK = 2.0
 _KEYS = 256  # that wait to be asked for; what is typed beyond is lost, as in every keyboard buffer
-_GONE = "the terminal was hung up"
 _LARGEST = (500, 200)  # columns and rows that are drawn in
+
+
+class _HungUp(Aborted):
+    """There is nobody at the other end."""
+
+    def __init__(self) -> None:
+        super().__init__("the terminal was hung up")
 
 
 def find() -> Optional[Console]:
@@ -60,8 +66,6 @@ def _open() -> Optional[int]:
     flags = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
     with suppress(OSError):
         return os.open(os.ttyname(0), flags)
-    with suppress(OSError):
-        return os.open("/dev/tty", flags)
     with suppress(OSError):  # its name is of another mount namespace
         return os.open("/proc/self/fd/0", flags)
     return None
@@ -127,28 +131,30 @@ class Console:
     def leave(self) -> None:
         """Take the picture away: what is written from now on are lines."""
         codes, picture = self._codes, self._picture
-        up, self._up = self._up, False
-        self._picture = self._shown = None
-        if codes is None or picture is None or not up:
-            return
-        if codes.leave:
-            self._write(codes.plain + codes.show + codes.leave)
-        else:
+        if codes is not None and picture is not None and self._up:
             row = min(len(picture.rows), self.terminal.rows - 1)
-            self._write(codes.plain + codes.show + codes.move(row, 0) + codes.clear)
+            self._write(codes.plain + codes.show + (codes.leave or codes.move(row, 0) + codes.clear))
+        self._picture = self._shown = None
+        self._up = False
 
     def close(self) -> None:
         """Leave the terminal as it was found."""
         try:
-            with suppress(Aborted):
-                self.leave()
+            self._give_back()
+        except Aborted:  # a signal just now; a second one is ignored
+            self._give_back()
+            raise
         finally:
-            if self._touched:
-                with suppress(termios.error):  # it is gone
-                    # Keys that nobody asked for must not be commands to the shell that comes next.
-                    termios.tcflush(self._descriptor, termios.TCIFLUSH)
-                    termios.tcsetattr(self._descriptor, termios.TCSANOW, self._found)
-        os.close(self._descriptor)
+            os.close(self._descriptor)
+
+    def _give_back(self) -> None:
+        if not self._touched:
+            return
+        with suppress(termios.error, _HungUp):
+            self.leave()
+            # Keys that nobody asked for must not be commands to the shell that comes next.
+            termios.tcflush(self._descriptor, termios.TCIFLUSH)
+            termios.tcsetattr(self._descriptor, termios.TCSANOW, self._found)
 
     def _size(self) -> tuple[int, int]:
         """Columns and rows; zeros where nobody knows."""
@@ -169,7 +175,7 @@ class Console:
         try:
             modes = termios.tcgetattr(self._descriptor)
         except termios.error:
-            raise Aborted(_GONE) from None
+            raise _HungUp from None
         wanted = [*modes[:6], list(modes[6])]
         wanted[0] &= ~(
             termios.IGNBRK | termios.BRKINT | termios.PARMRK | termios.ISTRIP | termios.INLCR
@@ -205,7 +211,7 @@ class Console:
             elif self._decoder.pending and time.monotonic() - now >= ESCAPE_SECONDS:
                 self._keys.extend(self._decoder.flush())
             elif self._told == (0, 0) and now - self._painted > _REPAINT:
-                self._paint(all_of_it=True)
+                self._paint(again=True)
 
     def _read(self) -> None:
         try:
@@ -215,15 +221,16 @@ class Console:
         except OSError:
             data = b""
         if not data:
-            raise Aborted(_GONE)
+            raise _HungUp
         room = _KEYS - len(self._keys)
         keys = self._decoder.feed(data)
         self._keys.extend(keys[:room])
         if "ctrl-l" in keys:
-            self._paint(all_of_it=True)
+            self._shown = None
+            self._paint()
 
-    def _paint(self, *, all_of_it: bool = False) -> None:
-        """Have the picture on the screen: what differs of it, or all."""
+    def _paint(self, *, again: bool = False) -> None:
+        """Have the picture on the screen: what differs of it, or all of it ``again`` over what is there."""
         picture, codes = self._picture, self._codes
         if picture is None or codes is None:
             return
@@ -237,13 +244,15 @@ class Console:
         if self._shown is None:
             pieces += [codes.plain, codes.move(0, 0), codes.clear]
         style = None
-        for stroke in strokes(None if all_of_it else self._shown, wanted):
+        for stroke in strokes(None if again else self._shown, wanted):
             pieces.append(codes.move(stroke.row, stroke.column))
             if stroke.style != style:
                 style = stroke.style
                 pieces.append(codes.look(style))
             pieces.append(stroke.text.encode("utf-8", "replace"))
         pieces.append(codes.plain)
+        if again:  # and nothing below, where a terminal has more rows
+            pieces += [codes.move(terminal.rows - 1, terminal.columns - 1), codes.clear]
         if picture.cursor_row is not None:
             row, column = (
                 min(picture.cursor_row, terminal.rows - 1),
@@ -264,4 +273,4 @@ class Console:
                 with suppress(BlockingIOError):
                     data = data[os.write(self._descriptor, data) :]
         except OSError:
-            raise Aborted(_GONE) from None
+            raise _HungUp from None

@@ -131,10 +131,20 @@ class Terminal:
         """What ``stty`` shows of the terminal."""
         return termios.tcgetattr(self.slave)
 
-    def hang_up(self) -> None:
-        """The terminal goes away."""
+    def hold(self) -> None:
+        """Take nothing any more, as after Ctrl-S."""
         os.write(self._stopped, b"x")
         self._reader.join()
+
+    def go_on(self) -> None:
+        """Take it all again."""
+        os.read(self._stop, 1)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def hang_up(self) -> None:
+        """The terminal goes away."""
+        self.hold()
         os.close(self._master)
         self._master = -1
 

@@ -233,7 +233,7 @@ def test_no_terminal(site: Site) -> None:
     for words, warned in ((["-i"], True), ([], False), (["-i", "--label", "b"], False)):
         run = site.pypxeboot(*base, *words, program=[asking_loader.__file__])
         assert run.ok().result["label"] == "a"
-        assert any("no terminal" in warning for warning in run.result["warnings"]) == warned
+        assert any("no terminal of this job" in warning for warning in run.result["warnings"]) == warned
 
 
 def test_a_job_in_the_background_has_no_terminal(site: Site) -> None:

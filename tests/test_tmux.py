@@ -1,0 +1,112 @@
+"""A person at a real terminal multiplexer boots from a menu that real servers serve."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ground import BRIDGE, MAC, Site, servers, tools, wait_until
+from ground.simple import tree
+
+pytestmark = pytest.mark.netns
+
+MENU = """\
+UI menu.c32
+MENU TITLE Machine room
+LABEL disk
+  MENU LABEL ^Local disk
+  LOCALBOOT 0
+LABEL first
+  MENU LABEL ^First system
+  KERNEL vmlinuz
+  APPEND x=1
+LABEL second
+  MENU LABEL S^econd system
+  KERNEL other
+  APPEND y=2
+"""
+
+
+@dataclass
+class Tmux:
+    """A tmux of its own, with a shell in a window of 80x24."""
+
+    socket: str
+
+    def run(self, *words: str) -> str:
+        """A command of tmux, and what it prints."""
+        argv = [tools.need("tmux"), "-S", self.socket, *words]
+        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout
+
+    def screen(self) -> str:
+        """What stands on the screen."""
+        return self.run("capture-pane", "-p")
+
+    def keys(self, *keys: str) -> None:
+        """Press keys, by tmux's names."""
+        self.run("send-keys", *keys)
+
+    def wait_for(self, text: str, seconds: float = 30) -> str:
+        """The screen, once ``text`` is on it."""
+        wait_until(lambda: text in self.screen(), seconds, f"{text} in\n{self.screen()}")
+        return self.screen()
+
+
+@pytest.fixture
+def tmux(short_tmp: Path) -> Iterator[Tmux]:
+    built = Tmux(str(short_tmp / "tmux"))
+    env = {name: value for name, value in os.environ.items() if name not in ("TMUX", "TMUX_PANE")}
+    argv = [tools.need("tmux"), "-f", "/dev/null", "-u", "-S", built.socket]
+    shell = ["env", "PS1=shell: ", "bash", "--norc"]
+    subprocess.run([*argv, "new-session", "-d", "-x", "80", "-y", "24", *shell], env=env, check=True)
+    built.wait_for("shell:")
+    try:
+        yield built
+    finally:
+        with contextlib.suppress(subprocess.SubprocessError):
+            built.run("kill-server")
+
+
+def command(site: Site, *words: str) -> str:
+    """The words of a run for a shell; its result goes to a file."""
+    argv = [
+        "ip", "netns", "exec", site.hyp, "env", f"PYTHONPATH={tools.ROOT}", sys.executable, "-m", "pypxeboot",
+        "--json", "--mac", MAC, "--bridge", BRIDGE, "--output-directory", str(site.out),
+        "--output", str(site.directory / "result"), *words,
+    ]  # fmt: skip
+    script = site.directory / "run"
+    script.write_text(" ".join(argv) + "\n")
+    return f"bash {script}"
+
+
+def test_a_menu_in_tmux(site: Site, tmux: Tmux) -> None:
+    root = servers.plant(site.directory / "root", {**tree(MENU), "menu.c32": b"a module of SYSLINUX"})
+    servers.start(site, "dnsmasq", root)
+    tmux.run("send-keys", "-l", command(site, "-i", "-v"))
+    tmux.keys("Enter")
+    screen = tmux.wait_for("Machine room")
+    lines = screen.split("\n")
+    assert lines[0].strip() == "┌" + "─" * 58 + "┐", screen
+    assert "Press [Tab] to edit options" in lines[17]
+    assert "pypxeboot:" not in screen, "the log's lines are on the other screen"
+    tmux.keys("Down", "Down", "Tab")
+    tmux.wait_for("> other y=2")
+    tmux.keys("-l", " single")
+    tmux.wait_for("y=2 single")
+    tmux.keys("Enter")
+    screen = tmux.wait_for("handed over as json")
+    assert "Machine room" not in screen, "the shell's screen is back, with the log"
+    result = json.loads((site.directory / "result").read_text())
+    assert (result["label"], result["reason"]) == ("second", "chosen")
+    assert result["cmdline"].split()[1:] == ["y=2", "single"]
+    tmux.keys("-l", "echo typed")
+    tmux.wait_for("shell: echo typed")
+    tmux.keys("Enter")
+    tmux.wait_for("\ntyped")

@@ -213,7 +213,8 @@ class Pipeline:
         """What came of it, as the host side and the JSON result have it."""
         entry, files = choice.entry, self.downloads.files
         boots = entry.action is Action.BOOT and not self.plan.list_entries
-        parts = (*entry.initrds, *(packed.location for packed in entry.packed))
+        packed = (item.location for item in entry.packed if item.location is not None)
+        parts = (*entry.initrds, *packed)
         planned = tuple(InitrdFile(str(location)) for location in parts)
         return Artifacts(
             action=entry.action,

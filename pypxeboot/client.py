@@ -123,7 +123,7 @@ def _prepare() -> None:
 
     for name in ("tftpy", "pypxeboot.tftp", "requests", "pypxeboot.httpget", "encodings.idna"):
         importlib.import_module(name)
-    for name in ("bz2", "lzma", "lz4.block", "zstandard"):
+    for name in ("bz2", "lzma", "lupa.lua52", "lz4.block", "zstandard"):
         with suppress(ImportError):  # then nothing is known of what is compressed that way
             importlib.import_module(name)
     resolve.prepare()

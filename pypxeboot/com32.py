@@ -60,6 +60,14 @@ class Chain:
 
 
 @dataclass(frozen=True)
+class Lua:
+    """lua.c32: a script and its arguments."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class End:
     """``localboot``, ``reboot`` or ``poweroff``: an action of :class:`pypxeboot.menu.Action`."""
 
@@ -73,7 +81,7 @@ class Nothing:
     why: str
 
 
-Plan = Union[Menu, Run, Configure, Linux, Multiboot, Chain, End, Nothing]
+Plan = Union[Menu, Run, Configure, Linux, Multiboot, Chain, Lua, End, Nothing]
 
 # Modules that show something and return to the prompt.
 _INFORMATION = frozenset(
@@ -214,6 +222,10 @@ def _pxechn(words: Sequence[str]) -> Plan:
     return Chain(names[0], values.get("c"), values.get("p")) if names else Nothing("was given no file")
 
 
+def _lua(words: Sequence[str]) -> Plan:
+    return Lua(words[0], tuple(words[1:])) if words else Nothing("was given no script")
+
+
 def _needs_firmware(words: Sequence[str]) -> Plan:
     return Nothing("works through a BIOS, and a guest without firmware has none")
 
@@ -234,6 +246,7 @@ _HANDLERS: dict[str, Callable[[Sequence[str]], Plan]] = {
     "chain": lambda words: End("localboot"),
     "reboot": lambda words: End("reboot"),
     "poweroff": lambda words: End("poweroff"),
+    "lua": _lua,
     "sanboot": _needs_firmware,
     "sdi": _needs_firmware,
     "gpxecmd": _needs_firmware,

@@ -147,10 +147,14 @@ class Downloads:
             files.append(InitrdFile(str(location), size, digest))
         for packed in entry.packed:
             sink.pad(_INITRD_ALIGN)
-            data = self.fetcher.small(packed.location, min(_PACKED_LIMIT, self.limits.ramdisk - sink.size))
-            _not_empty(packed.location, len(data))
+            data = packed.data
+            if packed.location is not None:
+                limit = min(_PACKED_LIMIT, self.limits.ramdisk - sink.size)
+                data = self.fetcher.small(packed.location, limit)
+                _not_empty(packed.location, len(data))
+                digest = hashlib.sha256(data).hexdigest()
+                files.append(InitrdFile(str(packed.location), len(data), digest))
             sink.write(cpio.wrapping(encode(packed.path), len(data)) + data)
-            files.append(InitrdFile(str(packed.location), len(data), hashlib.sha256(data).hexdigest()))
         if len(files) > 1:
             log.info("ramdisk: %d initrds joined, %s", len(files), size_text(sink.size))
         return files

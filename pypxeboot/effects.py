@@ -111,6 +111,33 @@ class Sleep:
     seconds: float
 
 
+ScriptValue = Union[str, int, float, bool, None]
+"""What goes into a script's language and comes out of it; text of :func:`pypxeboot.text.decode`."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of the loader that a Lua script calls."""
+
+    name: str
+    arguments: tuple[ScriptValue, ...]
+
+
+@dataclass(frozen=True)
+class Interpret:
+    """Run the Lua script ``source``. Reply: a generator that yields a :class:`Call`, is sent the values of it
+    as a tuple, and so on, and ends with what went wrong, empty if nothing did.
+
+    ``config`` and ``version`` are what it is told of configuration and loader.
+    """
+
+    source: bytes
+    name: str
+    arguments: tuple[str, ...] = ()
+    config: str = ""
+    version: str = ""
+
+
 # What scripts ask for beyond that. A file of any size is *kept*: its bytes stay outside the pure half, which
 # has a number for it until it is dropped.
 
@@ -292,6 +319,7 @@ Effect = Union[
     Show,
     Print,
     Sleep,
+    Interpret,
     Download,
     ReadKept,
     Drop,

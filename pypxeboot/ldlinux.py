@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NoReturn, Optional
 
-from pypxeboot import com32, listing, menuc32, sysappend
+from pypxeboot import com32, listing, luac32, menuc32, sysappend
 from pypxeboot.attended import Attended, Detour
 from pypxeboot.command import joined, linux_line, type_of, typed
 from pypxeboot.effects import Load, Loaded, Loader, Log, Look, RunScript, Steps
@@ -275,13 +275,13 @@ class _Loader:
         cmdline: str,
         reason: Reason,
         modules: tuple[str, ...] = (),
-        extra: Optional[com32.Linux] = None,
+        packed: tuple[Packed, ...] = (),
+        dtb: Optional[Location] = None,
     ) -> Steps[Optional[Choice]]:
-        """Have the files of an entry loaded; ``extra`` has those that linux.c32 alone knows."""
+        """Have the files of an entry loaded."""
         try:
             entry = self._entry(label, kernel, initrds, cmdline, modules)
-            if extra is not None:
-                entry = self._with(entry, extra)
+            entry = replace(entry, packed=packed, dtb=dtb)
         except ConfigError as error:
             where = _shown(label, kernel)
             return self._fail(ConfigError(f"{where}: {error.message}", hint=error.hint))
@@ -318,10 +318,6 @@ class _Loader:
             title="" if label is None else label.plain_title,
         )
 
-    def _with(self, entry: Entry, plan: com32.Linux) -> Entry:
-        packed = tuple(Packed(self._files.locate(name), path) for name, path in plan.packed)
-        return replace(entry, packed=packed, dtb=None if plan.dtb is None else self._files.locate(plan.dtb))
-
     def _module(
         self, word: str, words: str, reason: Reason, label: Optional[Label]
     ) -> Steps[Optional[Choice]]:
@@ -336,16 +332,47 @@ class _Loader:
             return (yield from self._configure(plan.name, plan.directory, reason))
         if isinstance(plan, com32.Linux):
             cmdline = joined(plan.cmdline, self._user_append)
+            try:
+                packed = tuple(Packed(self._files.locate(name), path) for name, path in plan.packed)
+                dtb = None if plan.dtb is None else self._files.locate(plan.dtb)
+            except ConfigError as error:
+                return self._fail(ConfigError(f"{_shown(label, word)}: {error.message}", hint=error.hint))
             initrds = list(plan.initrds)
-            return (yield from self._try(label, plan.kernel, initrds, cmdline, reason, extra=plan))
+            return (
+                yield from self._try(label, plan.kernel, initrds, cmdline, reason, packed=packed, dtb=dtb)
+            )
         if isinstance(plan, com32.Multiboot):
             first, rest = plan.images[0], plan.images[1:]
             return (yield from self._try(label, first, [], joined(first, self._user_append), reason, rest))
         if isinstance(plan, com32.Chain):
             return (yield from self._chain(plan, reason, label))
+        if isinstance(plan, com32.Lua):
+            return (yield from self._lua(plan, reason, label))
         if isinstance(plan, com32.End):
             return self._choice(self._end(label, Action(plan.action)), reason)
         return self._fail(Refused(f"{_shown(label, word)}: {name} {plan.why}"))
+
+    def _lua(self, plan: com32.Lua, reason: Reason, label: Optional[Label]) -> Steps[Optional[Choice]]:
+        """lua.c32: what its script boots; one that boots nothing returns to the prompt."""
+
+        def run(command: Optional[str]) -> Steps[Optional[Choice]]:
+            return self.run(self.config.command or "" if command is None else command, reason)
+
+        def boot(parts: luac32.Boot) -> Steps[Optional[Choice]]:
+            cmdline, packed = joined(parts.cmdline, self._user_append), parts.packed
+            return self._try(label, parts.kernel, list(parts.initrds), cmdline, reason, packed=packed)
+
+        def end(action: Action) -> Choice:
+            return self._choice(self._end(label, action), reason)
+
+        self._step()
+        site = luac32.Site(self._files, self._guest, self._main.path, self._available, run, boot, end)
+        choice = yield from luac32.run(site, plan)
+        if choice is None and self.error is None:
+            self._fail(
+                ConfigError(f"{_shown(label, plan.name)}: the script {printable(plan.name)!r} boots nothing")
+            )
+        return choice
 
     def _menu(self, names: tuple[str, ...]) -> Steps[Optional[Choice]]:
         """menu.c32: its default; if that fails MENU ONERROR, without anything appended."""

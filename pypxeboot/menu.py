@@ -41,10 +41,14 @@ class Module:
 
 @dataclass(frozen=True)
 class Packed:
-    """A file that goes into the ramdisk behind the initrds, in a cpio archive, as ``path``."""
+    """A file that goes into the ramdisk behind the initrds, in a cpio archive, as ``path``.
 
-    location: Location
+    Without a location ``data`` is what it holds.
+    """
+
+    location: Optional[Location]
     path: str
+    data: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, Optional, TypeVar
 
-from pypxeboot import effects
+from pypxeboot import effects, lua
 from pypxeboot.attendance import Attendance, Person
 from pypxeboot.download import Downloads, ScriptInstead
 from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, RunScript, Steps
@@ -49,6 +49,7 @@ class Performer:
             Load: self.load,
             RunScript: self._run_script,
             Log: self._log,
+            effects.Interpret: lua.script,
             **self._person.handlers,
             effects.Now: lambda _effect: int(time.time()),
             effects.Download: kept.download,

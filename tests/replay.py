@@ -11,9 +11,10 @@ from typing import Any, Callable, Optional, TypeVar, Union
 
 import oracle
 
-from pypxeboot import ipxe, kernel, ldlinux, pxe
+from pypxeboot import ipxe, kernel, ldlinux, lua, pxe
 from pypxeboot.effects import (
     Assemble,
+    Call,
     Configure,
     Digest,
     Download,
@@ -24,6 +25,7 @@ from pypxeboot.effects import (
     Form,
     Found,
     Identify,
+    Interpret,
     Kept,
     Leased,
     Load,
@@ -154,6 +156,9 @@ class Replay:
     def _print(self, effect: Print) -> None:
         assert all(ch.isprintable() or ch in "\n\b" for ch in effect.text), effect.text
         self.printed += effect.text
+
+    def _interpret(self, effect: Interpret) -> Generator[Call, Any, str]:
+        return lua.script(effect)
 
     def _sleep(self, effect: Sleep) -> None:
         self.slept += effect.seconds

@@ -25,7 +25,7 @@ WIRES = set(
 )
 EDGES = set(
     """
-    channel console fetch frames httpget link localboot logs ping resolve sandbox signature sink store
+    channel console fetch frames httpget link localboot logs lua ping resolve sandbox signature sink store
     terminfo tftp toolstack udpline workers xenstore
     """.split()
 )
@@ -53,6 +53,7 @@ THIRD_PARTY = {
     "lz4": "unpack",
     "zstandard": "unpack",
     "libvirt": "handover.libvirt",
+    "lupa": "lua",
     "passlib": "passwords",
 }
 """The one module that may import each package."""

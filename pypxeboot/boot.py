@@ -163,17 +163,17 @@ class Pipeline:
             source, lease = replace(self.source, bootfile=location), self.network.lease or self.lease
             config, menu = self.performer.perform(ipxe.entries(source, self.plan.guest, lease))
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
-        return self.performer.perform(self._script_at(location))
+        return self.performer.perform(self._script_at(location, self.plan.label))
 
-    def _script_at(self, location: Location) -> Loader:
-        """The loader of the iPXE script at ``location``."""
+    def _script_at(self, location: Location, label: Optional[str] = None) -> Loader:
+        """The loader of the iPXE script at ``location``; ``label`` is chosen in its menus."""
         self.downloads.fetcher.agent = f"iPXE/{pxe.IPXE_VERSION}"
         lease = self.network.lease or self.lease
         return ipxe.boot(
             replace(self.source, bootfile=location),
             self.plan.guest,
             lease,
-            label=self.plan.label,
+            label=label,
             patience=self.plan.patience,
             user_append=self.plan.append,
         )

@@ -93,14 +93,18 @@ def dnsmasq(
     return server.wait_for("TFTP root is" if root is not None else "IP range" if offer else "started")
 
 
-def dhcpd(site: Site, offer: Offer = STANDARD) -> Server:
-    """ISC dhcpd. PXE options are forced as its users do it: joined to the client's request list."""
+def dhcpd(site: Site, offer: Offer = STANDARD, extra: str = "") -> Server:
+    """ISC dhcpd. PXE options are forced as its users do it: joined to the client's request list.
+
+    ``extra`` are lines of its configuration.
+    """
     names = {209: "conf-file", 210: "path-prefix"}
     codes = ",".join(f"{code:x}" for code in offer.options)
     lines = [
         "authoritative; ddns-update-style none; default-lease-time 600; ping-check off;",
         *(f"option {name} code {code} = text;" for code, name in names.items()),
         "always-broadcast on;" if offer.broadcast else "",
+        extra,
         "subnet 10.77.0.0 netmask 255.255.255.0 {",
         f"  range 10.77.0.100 10.77.0.172; option routers {SERVER}; next-server {offer.next_server};",
         f'  filename "{offer.filename}";' if offer.filename else "",

@@ -17,7 +17,7 @@ def store(machine: Machine, text: str, value: Optional[str]) -> Steps[int]:
     try:
         name = parse_name(text)
         machine.settings.store(name, value)
-    except NoSuchType:
+    except (NoSuchType, NoSuchBlock):
         return (yield from machine.refuse(f'"{text}": no such setting', ipxestatus.UNSUPPORTED))
     except BadValue:
         return (yield from machine.fail(f'Could not store "{name.text}"', ipxestatus.BAD_VALUE))
@@ -33,7 +33,7 @@ def keep(machine: Machine, text: str, value: Value) -> Steps[int]:
     try:
         name = parse_name(text)
         machine.settings.put(name, Value(value.raw, name.type or value.type))
-    except NoSuchType:
+    except (NoSuchType, NoSuchBlock):
         return (yield from machine.refuse(f'"{text}": no such setting', ipxestatus.UNSUPPORTED))
     except NotStorable:
         return (yield from machine.fail(f'Could not store "{name.text}"', ipxestatus.NOT_STORABLE))
@@ -105,15 +105,15 @@ def _iseq(machine: Machine, call: Call) -> Steps[int]:
 
 
 def _goto(machine: Machine, call: Call) -> Steps[int]:
-    """Go on at a label: "first matching label from the top wins"; the rest of the line is not run."""
+    """Go on at a label; the rest of the line is not run."""
     yield from ()
     frame = machine.frames[-1]
-    for index, line in enumerate(frame.lines):
-        if line.label == call.args[0]:
-            frame.next, frame.line_over = index, True
-            return ipxestatus.OK
-    machine.failure = f"there is no label :{call.args[0]}"
-    return ipxestatus.NOT_FOUND
+    index = frame.labels.get(call.args[0])
+    if index is None:
+        machine.failure = f"there is no label :{call.args[0]}"
+        return ipxestatus.NOT_FOUND
+    frame.next, frame.line_over = index, True
+    return ipxestatus.OK
 
 
 def _exit(machine: Machine, call: Call) -> Steps[int]:
@@ -134,7 +134,9 @@ def _sleep(machine: Machine, call: Call) -> Steps[int]:
 def _time(machine: Machine, call: Call) -> Steps[int]:
     """Run a command, and say how long it took."""
     started: int = yield Now()
+    machine.enter()
     status = yield from machine.command(list(call.args))
+    machine.leave()
     ended: int = yield Now()
     yield from machine.say(f"{call.args[0]}: {max(ended - started, 0)}s")
     return status

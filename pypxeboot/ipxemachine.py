@@ -65,10 +65,14 @@ class Ended(Exception):
 
 @dataclass
 class Frame:
-    """A running script. ``at`` is the line that runs, ``next`` the one after it; a ``goto`` changes that."""
+    """A running script. ``at`` is the line that runs, ``next`` the one after it; a ``goto`` changes that.
+
+    ``labels`` says where: "first matching label from the top wins".
+    """
 
     image: Image
     lines: list[ipxescript.Line]
+    labels: dict[str, int]
     at: int = 0
     next: int = 0
     line_over: bool = False
@@ -164,6 +168,16 @@ class Machine:
         self._steps += cost
         if self._steps > STEP_LIMIT:
             raise self.broken(f"has taken {STEP_LIMIT} steps and boots nothing")
+
+    def enter(self) -> None:
+        """Begin something that may hold another of its kind."""
+        self.depth += 1
+        if self.depth > DEPTH_LIMIT:
+            raise self.broken("begins one thing inside another without end: do scripts chain each other?")
+
+    def leave(self) -> None:
+        """End it."""
+        self.depth -= 1
 
     def hold(self, *texts: str) -> None:
         """Count text that is kept in menus and parameters."""
@@ -324,16 +338,14 @@ class Machine:
 
     def execute(self, image: Image) -> Steps[int]:
         """Run an image and those that replace it; its status, if it returns."""
-        self.depth += 1
-        if self.depth > DEPTH_LIMIT:
-            raise self.broken("chains scripts that chain each other for ever")
+        self.enter()
         after: Optional[Image] = image
         status = ipxestatus.OK
         while after is not None:
             image, after = after, None
             status = yield from self._execute(image)
             after, image.replacement = image.replacement, None
-        self.depth -= 1
+        self.leave()
         return status
 
     def _execute(self, image: Image) -> Steps[int]:
@@ -358,7 +370,9 @@ class Machine:
             words = f"{image.name}: a script of more than {SCRIPT_LIMIT >> 20} MiB is none"
             return (yield from self.refuse(words, ipxestatus.NO_SPACE))
         registered = self.images.remove(image)
-        self.frames.append(Frame(image, ipxescript.lines(data)))
+        lines = ipxescript.lines(data)
+        labels = {line.label: at for at, line in reversed(list(enumerate(lines))) if line.label is not None}
+        self.frames.append(Frame(image, lines, labels))
         status = yield from self._lines(self.frames[-1])
         self.frames.pop()
         if registered:

@@ -240,7 +240,8 @@ def _shell(machine: Machine, call: Call) -> Steps[int]:
     if person is None:
         return (yield from _nobody(machine, "nobody is there to use a command line"))
     frame = machine.frames[-1]
-    machine.frames.append(Frame(frame.image, [Line(frame.lines[frame.at].number, None, "shell")]))
+    machine.frames.append(Frame(frame.image, [Line(frame.lines[frame.at].number, None, "shell")], {}))
+    machine.enter()
     status = ipxestatus.OK
     while not machine.frames[-1].over:
         answer = yield from ipxescreen.ask(person, "iPXE> ")
@@ -251,6 +252,7 @@ def _shell(machine: Machine, call: Call) -> Steps[int]:
         machine.frames[-1].line_over = False
         status = yield from machine.line(answer or "")
     machine.frames.pop()
+    machine.leave()
     return status
 
 

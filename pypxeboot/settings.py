@@ -18,6 +18,8 @@ Key = Union[int, str]
 
 # More than any script needs, and less than would hurt: values of one script together, and of one setting.
 TOTAL_LIMIT = 4 << 20
+# Blocks, and blocks in blocks: a machine with many cards and VLANs comes to some fifty, three deep.
+BLOCK_LIMIT, DEPTH_LIMIT = 256, 8
 
 
 def encapsulated(*codes: int) -> int:
@@ -178,11 +180,15 @@ class Settings:
         self.root = Block("")
         self.card = "net0"
         self._size = 0
+        self._blocks = 0
 
     def block(self, name: Optional[str], create: bool = False) -> Block:
-        """The block called ``name`` (dotted; ``netX`` is the network card). Raises NoSuchBlock."""
+        """The block called ``name`` (dotted; ``netX`` is the network card). Raises NoSuchBlock, Full."""
         block = self.root
-        for part in (name or "").split("."):
+        parts = (name or "").split(".", DEPTH_LIMIT)
+        if len(parts) > DEPTH_LIMIT:
+            raise NoSuchBlock(name)
+        for part in parts:
             if not part:
                 continue
             if part == "netX" and block is self.root:
@@ -191,6 +197,9 @@ class Settings:
             if child is None:
                 if not create:
                     raise NoSuchBlock(name)
+                self._blocks += 1
+                if self._blocks > BLOCK_LIMIT:
+                    raise Full(name)
                 child = block.children[part] = Block(f"{block.name}.{part}" if block.name else part)
             block = child
         return block

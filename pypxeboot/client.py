@@ -108,7 +108,7 @@ def _lock_up(order: Order, parent: int) -> None:
             *sandbox.codec_libraries(),
             *([] if ca_file is None else [ca_file]),
         ],
-        prepare=_prepare,
+        prepare=lambda: _prepare(signatures=order.plan.trust is not None),
     )
     sandbox.die_with_parent()
     if os.getppid() != parent:  # it ended before that
@@ -117,7 +117,7 @@ def _lock_up(order: Order, parent: int) -> None:
         log.warning("the sandbox lacks %s", layer)
 
 
-def _prepare() -> None:
+def _prepare(*, signatures: bool) -> None:
     """Import what is otherwise imported on first use."""
     from pypxeboot import resolve
 
@@ -127,3 +127,7 @@ def _prepare() -> None:
         with suppress(ImportError):  # then nothing is known of what is compressed that way
             importlib.import_module(name)
     resolve.prepare()
+    if signatures:
+        from pypxeboot import signature
+
+        signature.prepare()

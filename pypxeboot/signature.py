@@ -6,8 +6,10 @@ asn1crypto takes the message apart, cryptography checks signatures and builds th
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -25,8 +27,24 @@ _DEPTH = 4  # certificates between signer and anchor
 _MISSING = "imgverify needs the Python packages cryptography (45 or newer) and asn1crypto: pypxeboot[ipxe]"
 
 
+_MODULES = (
+    "asn1crypto.cms",
+    "cryptography.exceptions",
+    "cryptography.hazmat.primitives.hashes",
+    *(f"cryptography.hazmat.primitives.asymmetric.{name}" for name in ("ec", "padding", "rsa", "utils")),
+    *(f"cryptography.x509{name}" for name in ("", ".oid", ".verification")),
+)
+
+
 class _Bad(Exception):
     """The signature is not good; the text says why."""
+
+
+def prepare() -> None:
+    """Import all that :func:`check` will need, for a process that soon cannot open files any more."""
+    with suppress(ImportError):  # check() says what is missing
+        for name in _MODULES:
+            importlib.import_module(name)
 
 
 def check(

@@ -193,6 +193,20 @@ def nginx(site: Site, root: Path, extra: str = "", *, addresses: Sequence[str] =
     return server
 
 
+def lighttpd(site: Site, root: Path, extra: str = "") -> Server:
+    """Another web server over ``root``: what ends in ``.cgi`` runs; ``extra`` goes into its configuration."""
+    state = site.fresh("lighttpd")
+    state.mkdir()
+    (state / "conf").write_text(
+        f'server.modules = ("mod_cgi", "mod_auth", "mod_authn_file")\nserver.bind = "{SERVER}"\n'
+        f'server.port = 80\nserver.document-root = "{root}"\nserver.errorlog = "/dev/stderr"\n'
+        f'cgi.assign = (".cgi" => "/bin/sh")\nserver.upload-dirs = ("{state}")\n{extra}\n'
+    )
+    server = site.spawn(["lighttpd", "-D", "-f", str(state / "conf")], "lighttpd.log")
+    wait_until(lambda: _listens(site, 80, "-lnt"), 5, "lighttpd listens")
+    return server
+
+
 def _listens(site: Site, port: int, kind: str = "-lnu") -> bool:
     return f":{port} " in command("ip", "netns", "exec", site.srv, "ss", kind)
 

@@ -15,8 +15,8 @@ from pypxeboot.settings import Key, Settings, Value, encapsulated
 from pypxeboot.settingtypes import TYPES
 from pypxeboot.text import encode
 
-PLATFORM = "pcbios"
-
+# Machines that have a BIOS build of iPXE, whose scripts lead to kernels rather than EFI programs.
+_BIOSES = frozenset({"x86_64", "i386", "amd64", "i686", "x86"})
 _BUILDS = {"amd64": "x86_64", "aarch64": "arm64", "arm": "arm32", "i686": "i386", "x86": "i386"}
 
 # SMBIOS strings that have names in iPXE (interface/smbios/smbios_settings.c), and where they stand.
@@ -152,7 +152,7 @@ def _smbios(guest: Guest) -> dict[Key, Value]:
 
 def _own(guest: Guest) -> dict[Key, Value]:
     return {
-        "platform": _text(PLATFORM),
+        "platform": _text("pcbios" if guest.arch in _BIOSES else "efi"),
         "version": _text(IPXE_VERSION),
         "buildarch": _text(_BUILDS.get(guest.arch, guest.arch)),
     }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Optional
 
 from pypxeboot.ipxeoptions import integer
+from pypxeboot.text import printable
+
+_ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|.)?")
 
 # A menu longer than this is none that anybody reads; the largest public ones have some sixty lines.
 ITEM_LIMIT = 4096
@@ -53,6 +57,11 @@ class Dialog:
     def shortcut(self, code: int) -> Optional[int]:
         """The index of the item whose key has ``code``."""
         return next((index for index, item in enumerate(self.items) if code and item.key == code), None)
+
+
+def plain(text: str, limit: int) -> str:
+    """A line as it may be shown: escape sequences, which mean colours, go; nothing else gets past, either."""
+    return printable(_ESCAPE.sub("", text), limit)
 
 
 def key_code(text: str) -> int:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Optional
@@ -14,7 +13,7 @@ from pypxeboot import ipxeimages, ipxeoptions, ipxescript, ipxestatus, ipxeuri
 from pypxeboot.effects import Download, Drop, Form, Identify, Kept, Log, Now, Print, ReadKept, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.guest import Guest
-from pypxeboot.ipxedialogs import Dialog
+from pypxeboot.ipxedialogs import Dialog, plain
 from pypxeboot.ipxeimages import Image, Images
 from pypxeboot.ipxeoptions import BadUsage, Call, Syntax
 from pypxeboot.ipxeuri import Uri
@@ -43,7 +42,6 @@ PRINT_LIMIT = 1 << 20
 # What a download counts for: a thousand without a key pressed are enough for anybody.
 _DOWNLOAD_STEPS = 50
 _READ = 256 << 10
-_ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|.)?")
 
 
 class Listed(Exception):
@@ -131,19 +129,23 @@ class Machine:
     failure: str = ""
     blame: str = ""
     depth: int = 0
+    _server: Optional[str] = None
     _steps: int = 0
     _printed: int = 0
     _held: int = 0
 
+    def __post_init__(self) -> None:
+        self._server = self.settings.show("next-server")
+
     # What commands and their errors say.
 
     def say(self, text: str, end: str = "\n") -> Steps[None]:
-        """Print a line. Escape sequences that change colours go; nothing else gets past, either."""
-        plain = "\n".join(printable(line, EXPANSION_LIMIT) for line in _ESCAPE.sub("", text).split("\n"))
-        self._printed += len(plain) + 1
+        """Print a line, or several."""
+        shown = "\n".join(plain(line, EXPANSION_LIMIT) for line in text.split("\n"))
+        self._printed += len(shown) + 1
         if self._printed > PRINT_LIMIT:
             raise self.broken("prints more than anybody could read")
-        yield Print(plain + end)
+        yield Print(shown + end)
 
     def fail(self, doing: str, status: int) -> Steps[int]:
         """Say that a command failed, and why, as iPXE does; its status."""
@@ -228,10 +230,17 @@ class Machine:
             return ipxestatus.OK
         self.failure = self.blame = ""
         status = yield from self._command(words)
+        self._follow()
         if status:
             self.errno = status
             self.failure = self.failure or f"{words[0]}: {ipxestatus.text(status)}"
         return status
+
+    def _follow(self) -> None:
+        """Names are relative to another TFTP server as soon as there is one (tftp_apply_settings())."""
+        now = self.settings.show("next-server")
+        if now and now != self._server:
+            self._server, self.cwuri = now, ipxeuri.parse(f"tftp://{now}/")
 
     def _command(self, words: list[str]) -> Steps[int]:
         command = self.commands.get(words[0])

@@ -7,7 +7,7 @@ from typing import Optional
 from pypxeboot import ipxescreen, ipxestatus
 from pypxeboot.effects import Log, Look, Steps
 from pypxeboot.errors import ConfigError
-from pypxeboot.ipxedialogs import ITEM_LIMIT, Dialog, Item, key_code
+from pypxeboot.ipxedialogs import ITEM_LIMIT, Dialog, Item, key_code, plain
 from pypxeboot.ipxelanguage import keep, store
 from pypxeboot.ipxemachine import Command, Frame, Listed, Machine
 from pypxeboot.ipxeoptions import Call, syntax
@@ -103,7 +103,7 @@ def _picked(
         return (yield from _unanswered(machine, dialog, menu.name, answer is Over.TIMEOUT)), ipxestatus.OK
     machine.pressed()
     if answer is None:
-        machine.failure = f"the menu {printable(dialog.title)!r} was left"
+        machine.failure = f"the menu {plain(dialog.title, 60)!r} was left"
         return None, ipxestatus.CANCELED
     machine.reason = Reason.CHOSEN
     return answer, ipxestatus.OK
@@ -125,7 +125,7 @@ def _unanswered(machine: Machine, dialog: Dialog, name: Optional[str], timed: bo
     count_unanswered(machine)
     machine.reason = Reason.TIMEOUT if timed else Reason.WAITS_FOREVER
     why = "nobody chooses" if timed else "it waits for ever, nobody chooses, and Enter would take this"
-    yield Log(f"menu {printable(dialog.title)!r}: {printable(name or '')!r} is taken: {why}")
+    yield Log(f"menu {plain(dialog.title, 60)!r}: {printable(name or '')!r} is taken: {why}")
     return name
 
 

@@ -13,11 +13,10 @@ from typing import Optional, Union
 
 from pypxeboot import drawing, lineedit
 from pypxeboot.effects import Print, Show, Steps
-from pypxeboot.ipxedialogs import Dialog
+from pypxeboot.ipxedialogs import Dialog, plain
 from pypxeboot.menuview import Item, Layout, Line, View
 from pypxeboot.person import Clock, Over, Person
 from pypxeboot.picture import Picture
-from pypxeboot.text import printable
 
 _CANCELED = lineedit.CANCEL
 _STOPS = lineedit.ENTER | lineedit.CANCEL
@@ -47,7 +46,7 @@ class Menu:
         self._person, self._dialog, self._again = person, dialog, again
         self._at = at
         self._items = tuple(
-            Item(printable(item.text, _TEXT_LIMIT), selectable=bool(item.name)) for item in dialog.items
+            Item(plain(item.text, _TEXT_LIMIT), selectable=bool(item.name)) for item in dialog.items
         )
 
     @property
@@ -114,7 +113,7 @@ class Menu:
         left = clock.left
         rows = self._rows()
         return View(
-            title=printable(self._dialog.title, _TEXT_LIMIT),
+            title=plain(self._dialog.title, _TEXT_LIMIT),
             items=self._items,
             selected=self._at,
             countdown="" if left is None else f"Automatic choice in {int(left + 0.999)} seconds",
@@ -140,7 +139,7 @@ class Menu:
 
 def wait(person: Person, text: str, seconds: Optional[float]) -> Steps[Union[str, Over]]:
     """Show ``text`` until a key is pressed."""
-    shown = printable(text, _TEXT_LIMIT)
+    shown = plain(text, _TEXT_LIMIT)
     yield Print(shown)
     key = yield from person.key(Clock(seconds))
     yield Print("\b \b" * len(shown) if not person.terminal.dumb else "\n")
@@ -151,7 +150,7 @@ def ask(
     person: Person, prompt: str, start: str = "", *, seconds: Optional[float] = None, mask: bool = False
 ) -> Steps[Answer]:
     """Have a line typed, beginning with ``start``."""
-    yield Print(printable(prompt, _TEXT_LIMIT))
+    yield Print(plain(prompt, _TEXT_LIMIT))
     start = start if start.isprintable() else ""
     line = Line(start, len(start))
     yield Print(lineedit.echo(Line("", 0), _shown(line, mask)))
@@ -170,10 +169,10 @@ def fill_in(
     person: Person, dialog: Dialog, value: Callable[[str], str], store: Callable[[str, str], Steps[int]]
 ) -> Steps[Answer]:
     """Have a form filled in, line by line; an answer that cannot be stored is asked for again."""
-    yield Print(f"{printable(dialog.title, _TEXT_LIMIT)}\n")
+    yield Print(f"{plain(dialog.title, _TEXT_LIMIT)}\n")
     for item in dialog.items:
         if not item.name:
-            yield Print(f"{printable(item.text, _TEXT_LIMIT)}\n")
+            yield Print(f"{plain(item.text, _TEXT_LIMIT)}\n")
             continue
         while True:
             answer = yield from ask(person, f"{item.text}: ", value(item.name), mask=item.secret)

@@ -252,6 +252,12 @@ def test_a_menu_of_syslinux() -> None:
     assert str(choice.entry.kernel) == "tftp://10.77.0.1/k2"
 
 
+def test_names_follow_the_tftp_server() -> None:
+    files = {"tftp://10.9.9.9/k9": "@kernel", "tftp://10.9.9.9/s": "#!ipxe\nset x y\nboot k9\n"}
+    choice, _ = booted("set next-server 10.9.9.9", "set x y", "chain s", files=files)
+    assert str(choice.entry.kernel) == "tftp://10.9.9.9/k9"
+
+
 def test_redirects_move_the_script() -> None:
     played = replay.serving({})
     played.redirects["http://h/s"] = replay.Location("http", "h", "deep/er/s")
@@ -285,5 +291,5 @@ def test_what_there_is_to_choose_from() -> None:
 
 def test_arm_guests() -> None:
     guest = Guest(mac="52:54:00:ab:cd:ef", arch="arm64")
-    _, played = booted("echo ${buildarch}", "cpuid --ext 29 || echo no cpuid", guest=guest)
-    assert played.printed.split("\n")[:2] == ["arm64", "no cpuid"]
+    _, played = booted("echo ${buildarch} ${platform}", "cpuid --ext 29 || echo no cpuid", guest=guest)
+    assert played.printed.split("\n")[:2] == ["arm64 efi", "no cpuid"]

@@ -100,6 +100,15 @@ def test_what_is_seen() -> None:
     assert person.pictures[-1] == Picture(()), "the menu is taken away"
 
 
+def test_colours_of_titles_go() -> None:
+    text = (
+        "#!ipxe\nset e:hex 1b\nmenu ${e:string}[1mBold\nitem a ${e:string}[31mRed${e:string}[0m\nchoose x\n"
+    )
+    _, person = played(text, "enter")
+    seen = text_of(person.pictures[0])
+    assert "Bold" in seen and "Red" in seen and "[" not in seen
+
+
 @pytest.mark.parametrize("terminal", [Terminal(20, 5), Terminal(300, 100, colours=True), Terminal(1, 1)])
 def test_terminals_of_every_size(terminal: Terminal) -> None:
     assert menu("end", "enter", terminal=terminal)[0] == "sel=four"

@@ -256,6 +256,9 @@ def test_names_follow_the_tftp_server() -> None:
     files = {"tftp://10.9.9.9/k9": "@kernel", "tftp://10.9.9.9/s": "#!ipxe\nset x y\nboot k9\n"}
     choice, _ = booted("set next-server 10.9.9.9", "set x y", "chain s", files=files)
     assert str(choice.entry.kernel) == "tftp://10.9.9.9/k9"
+    inner = {"c": "#!ipxe\nset next-server 10.9.9.9\n"}
+    choice, _ = booted("chain --autofree c", "boot k", files=inner)
+    assert str(choice.entry.kernel) == "tftp://10.77.0.1/k", "a script that returns gives the place back"
 
 
 def test_redirects_move_the_script() -> None:

@@ -80,7 +80,7 @@ class Pipeline:
             what = "the boot file" if choice.entry.label is None else f"entry {printable(choice.entry.label)}"
             log.info("%s: %s, because %s", what, choice.entry.action.value, _WHY[choice.reason])
         dhcp, download = self.network.seconds, self.downloads.seconds
-        config = time.monotonic() - started - dhcp - download
+        config = time.monotonic() - started - dhcp - download - self.downloads.fetcher.deadline.waited
         seconds = Seconds(dhcp=round(dhcp, 3), config=round(max(config, 0), 3), download=round(download, 3))
         return self.artifacts(choice, seconds)
 

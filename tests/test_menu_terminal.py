@@ -1,4 +1,4 @@
-"""A person at a real terminal multiplexer boots from a menu that real servers serve."""
+"""A person boots from menus that real servers serve: on a pty, and in a real terminal multiplexer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ground import BRIDGE, MAC, Site, servers, tools, wait_until
-from ground.simple import tree
+import terminal
+from ground import BRIDGE, MAC, Site, tools, wait_until
+from ground.simple import serve, tree
 
 pytestmark = pytest.mark.netns
 
@@ -86,9 +87,17 @@ def command(site: Site, *words: str) -> str:
     return f"bash {script}"
 
 
+def test_a_menu_that_waits_for_ever_is_not_waited_for_without_i(site: Site) -> None:
+    serve(site, files={**tree(MENU.replace("LOCALBOOT 0", "KERNEL vmlinuz")), "menu.c32": b"a module"})
+    with terminal.run(site, "--menu-timeout", "2") as screen:
+        screen.wait_for("Machine room")
+        run = screen.finish()
+        assert run.ok().result["reason"] == "waits-forever"
+        assert screen.modes() == screen.found
+
+
 def test_a_menu_in_tmux(site: Site, tmux: Tmux) -> None:
-    root = servers.plant(site.directory / "root", {**tree(MENU), "menu.c32": b"a module of SYSLINUX"})
-    servers.start(site, "dnsmasq", root)
+    serve(site, files={**tree(MENU), "menu.c32": b"a module"})
     tmux.run("send-keys", "-l", command(site, "-i", "-v"))
     tmux.keys("Enter")
     screen = tmux.wait_for("Machine room")

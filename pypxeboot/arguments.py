@@ -200,17 +200,24 @@ def _old(group: argparse._ArgumentGroup) -> None:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The namespace of ``argv``, with ``vif`` and ``disk`` found among the positionals. Raises UsageError."""
-    top = parser()
-    known = {name for action in top._actions for name in action.option_strings}
-    args = top.parse_intermixed_args(_unfolded(argv, known))
+    args = namespace(argv)
     args.vif, args.disk = {}, args.pygrub_image
     for word in args.positional:
-        if re.match(r"\s*([a-z]+=[^,]*,\s*)*mac=", word, re.IGNORECASE):
-            args.vif = parse_vif(word)
+        # In one word, or each key in one of its own, as they come to mind in bootloader_args=[...].
+        if re.match(r"\s*([a-z]+=[^,]*,\s*)*mac=|\s*(bridge|vlan)=", word, re.IGNORECASE):
+            args.vif.update(parse_vif(word))
         elif args.disk in (None, args.pygrub_image) and not word.isspace() and word:
             args.disk = word
         else:
             raise UsageError(f"one disk too many: {word!r}")
+    return args
+
+
+def namespace(argv: Sequence[str]) -> argparse.Namespace:
+    """The options of ``argv``; what the words in ``positional`` mean is left to the caller."""
+    top = parser()
+    known = {name for action in top._actions for name in action.option_strings}
+    args = top.parse_intermixed_args(_unfolded(argv, known))
     if args.json:
         args.output_format = "json"
     domain = _LIBXL_OUTPUT.search(args.output) if args.output_format == "simple0" else None

@@ -187,7 +187,10 @@ class Channel:
 
     def receive_order(self) -> Order:
         """What :meth:`send_order` sent. Raises Closed."""
-        data = self._socket.recv(_PIECE * 16)
+        try:
+            data = self._socket.recv(_PIECE * 16)
+        except ConnectionResetError:  # it ended with words of ours unread
+            raise Closed from None
         if not data:
             raise Closed
         order: Order = pickle.loads(data)  # from our own privileged side

@@ -6,7 +6,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Optional
@@ -26,22 +26,29 @@ log = logging.getLogger(__name__)
 _STORY_LINES = 24  # requests shown with an error, the last ones
 
 
-def main(argv: Sequence[str], process: Optional[ClientProcess] = None) -> int:
+def main(
+    argv: Sequence[str],
+    process: Optional[ClientProcess] = None,
+    *,
+    parse: Callable[[Sequence[str]], argparse.Namespace] = arguments.parse,
+    act: Optional[Callable[[argparse.Namespace, Optional[ClientProcess]], None]] = None,
+) -> int:
     """Run ``pypxeboot`` with ``argv``; the exit code says the cause (``errors.py``).
 
-    ``process`` is a client that runs already; it is the caller's to stop.
+    ``process`` is a client that runs already; it is the caller's to stop. Another command of the project has
+    its own ``parse``, and ``act`` in place of boot and handover.
     """
     logs.configure(NOTICE)
     args: Optional[argparse.Namespace] = None
     try:
-        args = arguments.parse(argv)
+        args = parse(argv)
         _set_level(args)
         with host.signals_raise():
             if args.domain is not None:
                 from pypxeboot import identity
 
                 identity.complete(args)
-            _boot(args, process)
+            (act or _boot)(args, process)
         return 0
     except host.BootFailed as why:
         return _failed(why.error, why.failure.requests, args)
@@ -88,7 +95,7 @@ def _boot(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
         with Store(None if args.output_directory is None else Path(args.output_directory)) as store:
             if args.output_directory is not None and plan.download:
                 store.directory  # noqa: B018 - a wrong one is told before the network is asked
-            artifacts = _artifacts(args, plan, process, store)
+            artifacts = resolve(args, plan, process, store)
             _hand_over(args, plan, artifacts, output)
             store.keep()
             succeeded = True
@@ -99,9 +106,10 @@ def _boot(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
             output.close()
 
 
-def _artifacts(
+def resolve(
     args: argparse.Namespace, plan: Plan, process: Optional[ClientProcess], store: Store
 ) -> Artifacts:
+    """Boot as ``plan`` says, with ``args`` for what is the host side's own; the files are in ``store``."""
     if os.geteuid() != 0:
         raise UsageError("only root can join a guest's network", hint="run it by sudo, or from xl or libvirt")
     try:

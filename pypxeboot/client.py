@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from contextlib import suppress
-from typing import Optional
+from typing import Optional, TextIO
 
 from pypxeboot import frames, logs, sandbox, transports
 from pypxeboot.artifacts import Failure
@@ -66,13 +66,13 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
         discovery.begin(place)
     from pypxeboot.boot import Pipeline
     from pypxeboot.download import THREADS, Downloads
-    from pypxeboot.fetch import Fetcher, Progress, progress_bar_wanted
+    from pypxeboot.fetch import Fetcher, Progress
     from pypxeboot.workers import Workers
 
     _lock_up(order, parent)
     workers = Workers(THREADS)
     sandbox.no_more_processes()
-    progress = Progress(sys.stderr, bar=progress_bar_wanted(sys.stderr))
+    progress = Progress(sys.stderr, bar=_bar_wanted(sys.stderr))
     fetcher = Fetcher(transports.getters(plan.ca_file), deadline=deadline, progress=progress)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, plan.look_inside, plan.must_boot)
     dhcp = discovery or _no_dhcp(plan, udhcpc_output, order.deadline)
@@ -95,6 +95,11 @@ def _no_dhcp(plan: Plan, udhcpc_output: Optional[int], deadline: float) -> NoDhc
     descriptor = udhcpc_output
     why = f"{plan.udhcpc} does it once only"
     return NoDhcp(why, lambda: lease_of_udhcpc(plan, descriptor, deadline))
+
+
+def _bar_wanted(stream: TextIO) -> bool:
+    """A line that moves: only on a terminal that can go back, and libxl's is written into a log."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not logs.is_raw(stream)
 
 
 def _lock_up(order: Order, parent: int) -> None:

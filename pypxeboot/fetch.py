@@ -6,8 +6,6 @@ A table from scheme to client, with limits, one deadline, hashes, progress, and 
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -258,8 +256,3 @@ class Fetcher:
         rate = f", {size_text(request.bytes / max(request.seconds, 0.001))}/s" if shown else ""
         got = f"{size_text(request.bytes)} in {request.seconds:.3f} s{rate}"
         log.info("%s: %s", printable(request.url, 400), got)
-
-
-def progress_bar_wanted(stream: Optional[TextIO] = None) -> bool:
-    """Whether a line that moves makes sense: only on a terminal that can go back."""
-    return (stream or sys.stderr).isatty() and os.environ.get("TERM", "dumb") != "dumb"

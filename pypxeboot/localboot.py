@@ -76,23 +76,21 @@ def run(
 
 
 def _said(argv: Sequence[str], output: Optional[Path]) -> bytes:
-    """Run pygrub.
+    """Run pygrub; its last words go into the error.
 
-    Its last words go into the error, and with a menu to draw it has standard error to itself.
+    A menu it draws on standard output; on standard error it fails with a traceback.
     """
-    quiet = "--quiet" in argv
     try:
         done = subprocess.run(
-            argv,
-            stdout=None if output else subprocess.PIPE,
-            stderr=subprocess.PIPE if quiet else None,
-            check=False,
+            argv, stdout=None if output else subprocess.PIPE, stderr=subprocess.PIPE, check=False
         )
         result = output.read_bytes() if output else done.stdout
     except OSError as why:
         raise HandoverError(f"cannot run {argv[0]}: {why.strerror}") from None
     if done.returncode:
-        words = (done.stderr or b"").strip().rpartition(b"\n")[2]
+        for line in done.stderr.splitlines():
+            log.debug("pygrub: %s", printable(line))
+        words = done.stderr.strip().rpartition(b"\n")[2]
         said = f": {printable(words)}" if words else ""
         raise HandoverError(
             f"pygrub found nothing to boot on {argv[-1]} (exit status {done.returncode}){said}"

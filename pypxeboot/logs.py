@@ -35,7 +35,7 @@ def configure(level: int) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_hold)
     handler.setFormatter(logging.Formatter("pypxeboot: %(message)s"))
-    handler.terminator = _line_end(sys.stderr)
+    handler.terminator = "\r\n" if is_raw(sys.stderr) else "\n"
     top = logging.getLogger("pypxeboot")
     top.handlers[:] = [handler]
     top.propagate = False
@@ -57,10 +57,10 @@ def release() -> None:
         logging.getLogger("pypxeboot").handle(record)
 
 
-def _line_end(stream: TextIO) -> str:
-    """libxl's pty is raw: nobody there turns a line feed into a new line."""
+def is_raw(stream: TextIO) -> bool:
+    """Whether nobody turns a line feed into a new line there, as on libxl's pty."""
     try:
         output_flags = termios.tcgetattr(stream.fileno())[1]
     except (termios.error, OSError, ValueError):
-        return "\n"
-    return "\n" if output_flags & termios.OPOST else "\r\n"
+        return False
+    return not output_flags & termios.OPOST

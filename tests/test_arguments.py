@@ -58,6 +58,11 @@ def test_vif_strings(text: str, bridge: Any, vlan: Any) -> None:
     assert parse([text, "disk.img"]).disk == "disk.img"
 
 
+def test_a_vif_in_several_words() -> None:
+    args = parse([f"mac={MAC}", "bridge=br1", "vlan=7", "disk.img"])
+    assert args.vif == {"mac": MAC, "bridge": "br1", "vlan": "7"} and args.disk == "disk.img"
+
+
 def test_option_comes_before_the_vif_string() -> None:
     guest = plan(
         "--mac", "00:16:3e:00:00:09", "--bridge", "br9", f"mac={MAC},bridge=br1,vlan=3", "--vlan=4"

@@ -149,7 +149,7 @@ def test_a_cooked_terminal_makes_its_own(site: Site) -> None:
 
 def test_progress_on_a_terminal(site: Site) -> None:
     serve_slowly(site)
-    code, text = on_terminal(site)
+    code, text = on_terminal(site, raw=False)
     assert code == 0
     bars = BAR.findall(text)
     assert len(bars) >= 2, text
@@ -157,6 +157,14 @@ def test_progress_on_a_terminal(site: Site) -> None:
     assert re.search(r"\r +\r$", text), "nothing of it stays"
     assert not re.search(r"\] [^\r]*pypxeboot:", text), "no line is put behind the bar"
     assert "\x1b" not in text
+
+
+def test_no_bar_on_the_terminal_of_libxl(site: Site) -> None:
+    """What is written there is also the log of this boot."""
+    serve_slowly(site)
+    code, text = on_terminal(site, "-v")
+    assert code == 0 and not BAR.search(text)
+    assert "\r" not in text.replace("\r\n", "")
 
 
 def test_no_progress_on_a_terminal_that_cannot_go_back(site: Site) -> None:

@@ -25,7 +25,7 @@ from pypxeboot.guest import parse_vif
 from pypxeboot.handover import xen
 from pypxeboot.menu import Action
 from pypxeboot.store import Store
-from pypxeboot.text import encode, printable
+from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -163,9 +163,11 @@ def _settings_of(artifacts: Artifacts, args: argparse.Namespace) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    """``text`` as a string of xl.cfg: xl undoes escapes as in C (libxlu_cfg.c, xlu__cfgl_dequote)."""
-    safe = b"".join(
-        bytes((byte,)) if 0x20 <= byte < 0x7F and byte not in b'"\\' else b"\\x%02x" % byte
-        for byte in encode(text)
-    )
-    return f'"{safe.decode("ascii")}"'
+    """``text`` as a string of xl.cfg. Raises HandoverError for a line feed, which none can hold.
+
+    Escapes of the quote and the backslash are all that libxlu_cfg.c reads right: xlu__cfgl_dequote() takes
+    the digits of numeric ones from the wrong place.
+    """
+    if "\n" in text:
+        raise HandoverError("xl.cfg has no strings with a line feed in them")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

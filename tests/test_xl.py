@@ -1,0 +1,63 @@
+"""``pypxeboot-xl`` up to where xl itself begins; the rest is in the lab (test_xenlab.py)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ground import tools
+
+from pypxeboot import xl, xlconfig
+
+
+def run(*args: str) -> subprocess.CompletedProcess[str]:
+    program = "from pypxeboot import xl; xl.run()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *args],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, cwd=tools.ROOT, check=False,
+    )  # fmt: skip
+
+
+GOOD = 'name = "web"\ntype = "pvh"\nvif = ["mac=00:16:3e:01:02:03,bridge=xenbr0"]\n'
+BAD = {
+    "bootloader": (GOOD + 'bootloader = "pygrub"\n', "names a bootloader"),
+    "hvm": (GOOD.replace("pvh", "hvm"), "its firmware boots"),
+    "no vif": ('name = "web"\n', "no vif with a MAC"),
+    "vif without MAC": ('name = "web"\nvif = ["bridge=xenbr0"]\n', "no vif with a MAC"),
+    "no name": (GOOD.replace("name", "title"), "no name"),
+    "name": (GOOD.replace('"web"', '"../web"'), "no name"),
+    "syntax": (GOOD + "memory = [\n", "line 4"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_configurations_that_it_refuses(tmp_path: Path, case: str) -> None:
+    text, word = BAD[case]
+    path = tmp_path / "guest.cfg"
+    path.write_text(text)
+    done = run("create", str(path))
+    errors = [line for line in done.stderr.splitlines() if line.startswith("pypxeboot: error: ")]
+    assert done.returncode == 2 and len(errors) == 1, done.stderr
+    assert str(path) in errors[0] and (word in errors[0] or case == "syntax")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "args",
+    [(), ("start", "x"), ("create",), ("create", "/nosuch"), ("create", "-l", "x"), ("create", "--no")],
+)
+def test_wrong_usage(args: tuple[str, ...]) -> None:
+    done = run(*args)
+    assert done.returncode == 2 and "pypxeboot: error: " in done.stderr and not done.stdout
+
+
+def test_help_and_version() -> None:
+    assert run("--help").stdout.startswith("usage: pypxeboot-xl create ")
+    assert run("--version").stdout.startswith("pypxeboot-xl ")
+
+
+@pytest.mark.parametrize("text", ["", "a b", 'a="b c"', "it's", "\\", 'x\\"', "é", "tab\there", "$HOME #no"])
+def test_what_is_quoted_is_read_back(text: str) -> None:
+    assert xlconfig.parse(f"cmdline={xl.quoted(text)}") == {"cmdline": text}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import terminal
-from ground import BRIDGE, MAC, Site, tools, wait_until
+from ground import BRIDGE, MAC, UUID, Site, tools, wait_until
 from ground.simple import serve, tree
 
 pytestmark = pytest.mark.netns
@@ -85,6 +85,35 @@ def command(site: Site, *words: str) -> str:
     script = site.directory / "run"
     script.write_text(" ".join(argv) + "\n")
     return f"bash {script}"
+
+
+def test_a_menu_on_the_console_of_a_xen_guest(site: Site) -> None:
+    """As libxl runs a bootloader: everything on one raw pty of no size, to which "xl console" comes late."""
+    serve(site, files={**tree(MENU), "menu.c32": b"a module"})
+    output = site.directory / "bootloader.7.out"
+    libxl = [f"--output={output}", "--output-format=simple0", f"--output-directory={site.out}"]
+    screen = terminal.Screen(libxl, (0, 0), raw=True)
+    ends = {**screen.popen(), "stdout": screen.slave, "stderr": screen.slave}
+    words = [*libxl, "--uuid", UUID, "--guest-type", "pvh", f"mac={MAC},bridge={BRIDGE}", "/dev/null"]
+    screen.process = site.start(*words, env={"TERM": "vt100"}, **ends)
+    try:
+        screen.wait_for("Machine room")
+        screen.wipe()
+        screen.wait_for("Machine room", 10)
+        assert "pypxeboot" not in screen.text and screen.lines[0].strip() == "+" + "-" * 58 + "+"
+        screen.press("e")
+        wait_until(lambda: screen.look(5, 12).reverse, 10, "the bar on the entry of that hotkey")
+        screen.press("enter")
+        assert screen.process.wait(30) == 0, screen.text
+        screen.wait_for("handed over as simple0")
+        assert output.read_text().startswith("kernel ") and "y=2" in output.read_text()
+        lines = bytes(screen.received).rpartition(b"\x1b[J")[2].split(b"\r\n")
+        assert len(lines) > 3 and all(line.startswith(b"pypxeboot: ") for line in lines[:-1]), lines
+        assert screen.modes() == screen.found
+    finally:
+        screen.process.kill()
+        screen.process.wait()
+        screen.close()
 
 
 def test_a_menu_that_waits_for_ever_is_not_waited_for_without_i(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import terminal
 from ground import Site, servers
 from ground.kernels import dummy
 from ground.servers import Offer
@@ -58,3 +59,36 @@ def test_an_item_is_asked_for(site: Site) -> None:
     serve(site, "cobbler")
     run = site.boot("--entry", "install").ok()
     assert (run.result["reason"], kernel_of(run)) == ("label", dummy("images/distro/vmlinuz"))
+
+
+def test_from_menu_to_menu_at_a_terminal(site: Site) -> None:
+    serve(site, "netbootxyz")
+    with terminal.run(site, "-i") as screen:
+        screen.wait_for("Distributions:")
+        screen.press("down", "down", "up", "up", "enter")
+        screen.wait_for("Popular Linux")
+        screen.press("escape")
+        screen.wait_for("Signature Checks:")
+        screen.press("enter")
+        screen.wait_for("Popular Linux")
+        screen.press("enter")
+        screen.wait_for("trixie")
+        screen.press("enter")
+        run = screen.finish().ok()
+    assert run.result["reason"] == "chosen"
+    assert kernel_of(run) == dummy(FAMILIES["netbootxyz"].kernel or "")
+
+
+def test_the_command_line_at_a_terminal(site: Site) -> None:
+    serve(site, "foreman")
+    with terminal.run(site, "-i") as screen:
+        screen.wait_for("Foreman of unknown on 10.77.0.173")
+        screen.press("s")
+        screen.wait_for("iPXE>")
+        screen.type("show net0/ip\r")
+        screen.wait_for("ip:ipv4 = 10.77.0.173")
+        screen.type("set menu-default local\rexit\r")
+        screen.wait_for("Foreman of unknown on 10.77.0.173")
+        screen.press("l")
+        run = screen.finish().ok()
+    assert (run.result["action"], run.result["reason"]) == ("localboot", "chosen")

@@ -128,8 +128,9 @@ def _prepare(*, signatures: bool) -> None:
 
     for name in ("tftpy", "pypxeboot.tftp", "requests", "pypxeboot.httpget", "encodings.idna"):
         importlib.import_module(name)
-    for name in ("bz2", "lzma", "lupa.lua52", "lz4.block", "zstandard"):
-        with suppress(ImportError):  # then nothing is known of what is compressed that way
+    crypt = ("passlib.hash", "passlib.handlers.md5_crypt", "passlib.handlers.sha2_crypt")
+    for name in ("bz2", "lzma", "lupa.lua52", "lz4.block", "zstandard", *crypt):
+        with suppress(ImportError):  # then what needs it says so
             importlib.import_module(name)
     resolve.prepare()
     if signatures:

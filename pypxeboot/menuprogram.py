@@ -237,7 +237,7 @@ class Program:
     def _typed(self) -> Steps[Optional[_End]]:
         """On a terminal whose cursor cannot be moved: a numbered list, and a line with the choice."""
         self._settle()
-        yield Print(drawing.lines(self._view()))
+        yield Print(f"{drawing.lines(self._view())}{self._question()}")
         stops = lineedit.ENTER | lineedit.CANCEL | FUNCTION_KEYS
         line, key = yield from lineedit.typed(self._person, self._clock, Line("", 0), stops)
         yield Print("\n")
@@ -257,13 +257,15 @@ class Program:
         looks = self.screen.looks
         return (yield from self._enter(entry, words if looks.edit and looks.master is None else ""))
 
+    def _question(self) -> str:
+        """What stands before the line that is typed."""
+        return "Choose: " if self._clock.left is None else f"{self._countdown()}\nChoose: "
+
     def _named(self, word: str, text: str) -> Optional[Label]:
-        """The entry of this menu with that number, label or title."""
-        entries = self.screen.entries
-        if word.isascii() and word.isdecimal() and len(word) < 7 and 0 < int(word) <= len(entries):
-            entries = entries[int(word) - 1 :][:1]
-            return next((entry for entry in entries if entry.do is not Do.DISABLED), None)
-        able = [entry for entry in entries if entry.do is not Do.DISABLED]
+        """The entry of this menu with that number in the list, that label or title."""
+        able = [entry for entry in self.screen.entries if entry.do is not Do.DISABLED]
+        if word.isascii() and word.isdecimal() and len(word) < 7 and 0 < int(word) <= len(able):
+            return able[int(word) - 1]
         return listing.named(able, text.strip(SPACE)) or listing.named(able, word)
 
     def _picture(self) -> Optional[Picture]:

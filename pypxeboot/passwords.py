@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from typing import Any
 
+from pypxeboot.errors import ConfigError
 from pypxeboot.text import encode
 
 # Rounds of SHA-crypt are a second of work at most; "$6$rounds=999999999$" would be half an hour.
@@ -42,8 +43,13 @@ def _sha1(stored: str, typed: str) -> bool:
 
 def _crypt(stored: str, typed: str) -> bool:
     """``$5$salt$digest`` with ``rounds=N$`` before the salt; "what follows another ``$`` does not count"."""
-    from passlib.hash import md5_crypt, sha256_crypt, sha512_crypt
-
+    try:
+        from passlib.hash import md5_crypt, sha256_crypt, sha512_crypt
+    except ImportError:
+        raise ConfigError(
+            "the menu asks for a password that only passlib can check, and that is not installed",
+            hint="install libpass, or python3-passlib",
+        ) from None
     parts = stored.split("$")
     rounds = parts[2].startswith("rounds=") and stored[1] != "1"
     if rounds and not (parts[2][7:].isascii() and parts[2][7:].isdecimal() and len(parts[2]) < 14):

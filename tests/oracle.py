@@ -36,8 +36,8 @@ _SMBIOS = {
     },
 }  # fmt: skip
 
-# Keys by their names in QEMU.
-_KEYS = {"spc": " ", "equal": "=", "ret": "enter", "esc": "escape"}
+
+KEYS = {"spc": " ", "equal": "=", "ret": "enter", "esc": "escape"}
 
 DIFFERENCES = {
     "a7_dot0": "a file is judged by its content: KERNEL probe-5.10.0 is a kernel, whatever its name ends in",
@@ -126,7 +126,7 @@ class Case:
         words: list[str] = []
         for _, keys in self.raw.get("keys", ()):
             words += keys.split() if isinstance(keys, str) else keys
-        return [_KEYS.get(word, word) for word in words]
+        return [KEYS.get(word, word) for word in words]
 
     @property
     def in_scope(self) -> bool:

@@ -300,7 +300,7 @@ def test_another_configuration() -> None:
     [
         ("", "n=b"),
         ("1", "n=a"),
-        ("5", "n=c"),
+        ("3", "n=c"),
         ("c", "n=c"),
         ("last", "n=last"),
         ("last x", "x"),
@@ -318,7 +318,7 @@ def test_a_terminal_that_can_only_print(line: str, word: str) -> None:
 def test_dumb_submenus_help_and_passwords() -> None:
     dumb = Terminal(dumb=True)
     locked = "F1 f\n" + MENU.replace("^Third", "^Third\n  MENU PASSWD secret")
-    keys = ["f1", "x", *"nope", "enter", *"6", "enter", "escape", *"5", "enter", *"secret", "enter"]
+    keys = ["f1", "x", *"nope", "enter", *"4", "enter", "escape", *"3", "enter", *"secret", "enter"]
     choice, replay = attended(locked, keys, terminal=dumb, files={"f": "help text"})
     assert choice.entry.label == "c" and not any(replay.pictures)
     assert "help text" in replay.printed and "secret" not in replay.printed

@@ -100,7 +100,11 @@ class Seconds:
 
 @dataclass(frozen=True)
 class ListedEntry:
-    """An entry of the menu, as a list shows it."""
+    """An entry of the menu, as a list shows it.
+
+    ``modules`` are URLs with the words behind the file's name, ``menu`` the titles of the submenus around it.
+    ``meaning`` says what it comes to where that is no kernel.
+    """
 
     label: str
     title: str
@@ -109,6 +113,10 @@ class ListedEntry:
     initrds: tuple[str, ...]
     cmdline: str
     default: bool
+    modules: tuple[str, ...] = ()
+    dtb: Optional[str] = None
+    menu: tuple[str, ...] = ()
+    meaning: str = ""
 
 
 @dataclass(frozen=True)

@@ -213,9 +213,7 @@ class Pipeline:
         """What came of it, as the host side and the JSON result have it."""
         entry, files = choice.entry, self.downloads.files
         boots = entry.action is Action.BOOT and not self.plan.list_entries
-        packed = (item.location for item in entry.packed if item.location is not None)
-        parts = (*entry.initrds, *packed)
-        planned = tuple(InitrdFile(str(location)) for location in parts)
+        planned = tuple(InitrdFile(url) for url in _parts(entry))
         return Artifacts(
             action=entry.action,
             lease=None if self.network.lease is None else _lease_report(self.network.lease),
@@ -252,6 +250,12 @@ def _lease_report(lease: Lease) -> LeaseReport:
     )
 
 
+def _parts(entry: Entry) -> tuple[str, ...]:
+    """The URLs of what the ramdisk is made of."""
+    packed = (item.location for item in entry.packed if item.location is not None)
+    return tuple(str(location) for location in (*entry.initrds, *packed))
+
+
 def _listed(choice: Choice) -> tuple[ListedEntry, ...]:
     menu = choice.menu
     if menu is None:
@@ -262,9 +266,15 @@ def _listed(choice: Choice) -> tuple[ListedEntry, ...]:
             title=entry.title,
             action=entry.action,
             kernel=None if entry.kernel is None else str(entry.kernel),
-            initrds=tuple(str(location) for location in entry.initrds),
+            initrds=_parts(entry),
             cmdline=entry.cmdline,
             default=entry.label is not None and entry.label == menu.default,
+            modules=tuple(
+                f"{module.location} {module.cmdline.partition(' ')[2]}".rstrip() for module in entry.modules
+            ),
+            dtb=None if entry.dtb is None else str(entry.dtb),
+            menu=entry.menu,
+            meaning=printable(entry.meaning),
         )
         for entry in menu.entries
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -130,9 +131,12 @@ def _hand_over(args: argparse.Namespace, plan: Plan, artifacts: Artifacts, outpu
     from pypxeboot.handover import report
 
     if plan.list_entries:
-        listed = artifacts.entries
-        as_json = args.output_format == "json"
-        _write(output, report.render_entries(artifacts) if as_json else report.table(listed).encode())
+        if args.output_format == "json":
+            _write(output, report.render_entries(artifacts))
+        else:
+            on_terminal = output is None and sys.stdout.isatty()
+            width = shutil.get_terminal_size().columns if on_terminal else None
+            _write(output, report.table(artifacts.entries, width).encode())
         return
     result = _render(args, plan, artifacts, output)
     if result is not None:

@@ -17,8 +17,10 @@ from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.guest import Guest
 from pypxeboot.labels import Config, Do, Label
 from pypxeboot.lease import Lease
-from pypxeboot.menu import Action, Choice, Entry, Menu, Module, Packed, Reason
+from pypxeboot.listed import Listing
+from pypxeboot.menu import Action, Choice, Entry, Menu, Reason
 from pypxeboot.messages import Texts
+from pypxeboot.parts import Parts, Wrapped, assembled
 from pypxeboot.person import Person
 from pypxeboot.picture import Terminal
 from pypxeboot.pxe import BootSource, Kind, chained, kind_of_name
@@ -258,30 +260,14 @@ class _Loader:
             return self._fail(_needs_firmware(_shown(label, command), word))
         # What is left is a kernel, even if its name ends like a bootstrap program's (vmlinuz-5.10.0): its
         # content decides.
-        return (yield from self._linux(word, words, reason, label))
-
-    def _linux(
-        self, word: str, words: str, reason: Reason, label: Optional[Label]
-    ) -> Steps[Optional[Choice]]:
-        """Boot a kernel."""
         cmdline, initrds = linux_line(word, words, self._user_append)
-        return (yield from self._try(label, word, initrds, cmdline, reason))
+        return (yield from self._try(label, Parts(word, cmdline, initrds), reason))
 
-    def _try(
-        self,
-        label: Optional[Label],
-        kernel: str,
-        initrds: list[str],
-        cmdline: str,
-        reason: Reason,
-        modules: tuple[str, ...] = (),
-        packed: tuple[Packed, ...] = (),
-        dtb: Optional[Location] = None,
-    ) -> Steps[Optional[Choice]]:
+    def _try(self, label: Optional[Label], parts: Parts, reason: Reason) -> Steps[Optional[Choice]]:
         """Have the files of an entry loaded."""
+        kernel = parts.kernel
         try:
-            entry = self._entry(label, kernel, initrds, cmdline, modules)
-            entry = replace(entry, packed=packed, dtb=dtb)
+            entry = assembled(parts, label, self._files)
         except ConfigError as error:
             where = _shown(label, kernel)
             return self._fail(ConfigError(f"{where}: {error.message}", hint=error.hint))
@@ -299,25 +285,6 @@ class _Loader:
             return self._fail(reply.kind(f"{_shown(label, kernel)}: {why}", hint=reply.hint or hint))
         return self._choice(entry, reason)
 
-    def _entry(
-        self,
-        label: Optional[Label],
-        kernel: str,
-        initrds: list[str],
-        cmdline: str,
-        modules: tuple[str, ...] = (),
-    ) -> Entry:
-        """An entry to be loaded; ConfigError if one of its files cannot be asked for."""
-        return Entry(
-            label=None if label is None else label.name,
-            action=Action.BOOT,
-            kernel=self._files.locate(kernel),
-            initrds=tuple(self._files.locate(name) for name in initrds),
-            cmdline=cmdline,
-            modules=tuple(Module(self._files.locate(text), text) for text in modules),
-            title="" if label is None else label.plain_title,
-        )
-
     def _module(
         self, word: str, words: str, reason: Reason, label: Optional[Label]
     ) -> Steps[Optional[Choice]]:
@@ -332,18 +299,13 @@ class _Loader:
             return (yield from self._configure(plan.name, plan.directory, reason))
         if isinstance(plan, com32.Linux):
             cmdline = joined(plan.cmdline, self._user_append)
-            try:
-                packed = tuple(Packed(self._files.locate(name), path) for name, path in plan.packed)
-                dtb = None if plan.dtb is None else self._files.locate(plan.dtb)
-            except ConfigError as error:
-                return self._fail(ConfigError(f"{_shown(label, word)}: {error.message}", hint=error.hint))
-            initrds = list(plan.initrds)
-            return (
-                yield from self._try(label, plan.kernel, initrds, cmdline, reason, packed=packed, dtb=dtb)
-            )
+            wrapped = [Wrapped(name, path) for name, path in plan.packed]
+            parts = Parts(plan.kernel, cmdline, plan.initrds, wrapped=wrapped, dtb=plan.dtb)
+            return (yield from self._try(label, parts, reason))
         if isinstance(plan, com32.Multiboot):
             first, rest = plan.images[0], plan.images[1:]
-            return (yield from self._try(label, first, [], joined(first, self._user_append), reason, rest))
+            parts = Parts(first, joined(first, self._user_append), modules=rest)
+            return (yield from self._try(label, parts, reason))
         if isinstance(plan, com32.Chain):
             return (yield from self._chain(plan, reason, label))
         if isinstance(plan, com32.Lua):
@@ -358,9 +320,9 @@ class _Loader:
         def run(command: Optional[str]) -> Steps[Optional[Choice]]:
             return self.run(self.config.command or "" if command is None else command, reason)
 
-        def boot(parts: luac32.Boot) -> Steps[Optional[Choice]]:
-            cmdline, packed = joined(parts.cmdline, self._user_append), parts.packed
-            return self._try(label, parts.kernel, list(parts.initrds), cmdline, reason, packed=packed)
+        def boot(parts: Parts) -> Steps[Optional[Choice]]:
+            cmdline = joined(parts.cmdline, self._user_append)
+            return self._try(label, replace(parts, cmdline=cmdline), reason)
 
         def end(action: Action) -> Choice:
             return self._choice(self._end(label, action), reason)
@@ -455,11 +417,8 @@ class _Loader:
         return Choice(entry, reason, self._main, self._menu_now())
 
     def _menu_now(self) -> Menu:
-        return Menu(
-            tuple(self._listed(label) for label in listing.entries(self._shown)),
-            default=self._default(),
-            title=self._shown.screens[0].title,
-        )
+        listed = Listing(self.config, self._shown, self._files, self._guest.arch, self.command_line)
+        return listed.menu(self._default())
 
     def _default(self) -> Optional[str]:
         """The LABEL line of what boots when nobody chooses."""
@@ -467,16 +426,6 @@ class _Loader:
             return menuc32.default(self._shown)
         label = self.config.by_name.get(split(self.config.command or "")[0])
         return None if label is None else label.line
-
-    def _listed(self, label: Label) -> Entry:
-        kind, word, words = typed(self.command_line(label))
-        if kind == "localboot":
-            return Entry(label.line, Action.LOCALBOOT, title=label.plain_title)
-        cmdline, initrds = linux_line(word, words) if kind == "linux" else (words, [])
-        try:
-            return replace(self._entry(label, word, initrds, cmdline), label=label.line)
-        except ConfigError:  # listed all the same: it was not chosen
-            return Entry(label.line, Action.BOOT, cmdline=cmdline, title=label.plain_title)
 
 
 def _shown(label: Optional[Label], command: str) -> str:

@@ -26,7 +26,8 @@ from pypxeboot.effects import (
 )
 from pypxeboot.errors import ConfigError, Refused
 from pypxeboot.guest import Guest
-from pypxeboot.menu import Action, Choice, Packed
+from pypxeboot.menu import Action, Choice
+from pypxeboot.parts import Parts, Wrapped
 from pypxeboot.picture import Pressed
 from pypxeboot.pxelinux import Files
 from pypxeboot.text import decode, encode, printable
@@ -66,16 +67,6 @@ _KEYS.update(
 
 
 @dataclass(frozen=True)
-class Boot:
-    """What a script has put together: names of files, and what is wrapped into the ramdisk."""
-
-    kernel: str
-    initrds: Sequence[str]
-    cmdline: str
-    packed: tuple[Packed, ...] = ()
-
-
-@dataclass(frozen=True)
 class Site:
     """What a script runs in: the loader's files, and how it has something run or booted.
 
@@ -87,7 +78,7 @@ class Site:
     config: str
     strings: Sequence[Optional[str]]
     run: Callable[[Optional[str]], Steps[Optional[Choice]]]
-    boot: Callable[[Boot], Steps[Optional[Choice]]]
+    boot: Callable[[Parts], Steps[Optional[Choice]]]
     end: Callable[[Action], Choice]
 
 
@@ -156,7 +147,7 @@ class _Run:
         """As linux.c32 does."""
         plan = com32.interpret("linux", f"{kernel} {line}", self._site.guest.arch)
         if isinstance(plan, com32.Linux):
-            self.choice = yield from self._site.boot(Boot(plan.kernel, plan.initrds, plan.cmdline))
+            self.choice = yield from self._site.boot(Parts(plan.kernel, plan.cmdline, plan.initrds))
 
     def _run_kernel_image(self, file: str, line: str, append: float, kind: float) -> Steps[None]:
         """By type; a module is one by its name, whose number has changed over the years."""
@@ -169,15 +160,15 @@ class _Run:
     def _boot_it(self, kernel: str, line: str, *parts: str) -> Steps[None]:
         """The command line "as it is"; ``parts`` are triples of what goes into the ramdisk."""
         initrds: list[str] = []
-        packed: list[Packed] = []
+        wrapped: list[Wrapped] = []
         for kind, name, data in zip(parts[::3], parts[1::3], parts[2::3]):
             if kind == "load":
                 initrds.append(name)
             elif kind == "wrap":
-                packed.append(Packed(self._site.files.locate(name), name.rpartition("/")[2]))
+                wrapped.append(Wrapped(name, name.rpartition("/")[2]))
             else:
-                packed.append(Packed(None, name, encode(data)))
-        self.choice = yield from self._site.boot(Boot(kernel, initrds, line, tuple(packed)))
+                wrapped.append(Wrapped(None, name, encode(data)))
+        self.choice = yield from self._site.boot(Parts(kernel, line, initrds, wrapped=wrapped))
 
     def _sleep(self, seconds: Optional[float]) -> Steps[None]:
         """Nobody sees a count-down without a terminal: there it is cut short."""

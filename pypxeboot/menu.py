@@ -56,7 +56,8 @@ class Entry:
     """One thing to boot, all names resolved.
 
     ``cmdline`` is text of :func:`pypxeboot.text.decode`; ``kernel`` is set when ``action`` is BOOT. ``dtb``
-    is a device tree for the kernel.
+    is a device tree for the kernel. In a list, ``menu`` has the titles of the submenus around it, and
+    ``meaning`` says what it comes to where that is no kernel.
     """
 
     label: Optional[str]
@@ -68,6 +69,8 @@ class Entry:
     title: str = ""
     packed: tuple[Packed, ...] = ()
     dtb: Optional[Location] = None
+    menu: tuple[str, ...] = ()
+    meaning: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 from dataclasses import replace
@@ -360,12 +361,35 @@ def test_table_of_entries() -> None:
     )
     lines = text.splitlines()
     assert len(lines) == 4 and all(line.isprintable() for line in lines)
-    assert lines[1].startswith("* 1") and "a (Alpha)" in lines[1] and "tftp://s/k" in lines[1]
+    assert (
+        lines[1].startswith("* 1") and re.search(r"\ba +Alpha +tftp:", lines[1]) and "tftp://s/k" in lines[1]
+    )
     assert "localboot" in lines[3] and not lines[2].startswith("*")
     assert report.table([])
+
+
+def test_table_cut_to_a_terminal() -> None:
+    long = replace(entry("a", "A title that is quite long"), menu=("More", "Even more"), cmdline="x" * 300)
+    whole = report.table([long, entry("b", "b")])
+    assert "More > Even more > A title that is quite long" in whole and "x" * 300 in whole
+    for width in (1, 3, 20, 80, 1000):
+        lines = report.table([long, entry("b", "b")], width).splitlines()
+        assert len(lines) == 3 and all(len(line) <= width for line in lines)
+    assert report.table([long], 80).splitlines()[1].endswith("...")
+
+
+def test_table_of_what_is_no_kernel() -> None:
+    multiboot = replace(
+        entry("x"), initrds=(), modules=("tftp://s/vmlinuz root=x", "tftp://s/i"), dtb="tftp://s/t"
+    )
+    chained = replace(entry("c", kernel=None), action=Action.BOOT, meaning="menu more.cfg")
+    text = report.table([multiboot, chained, replace(entry("off", kernel=None), action=Action.POWEROFF)])
+    assert "tftp://s/k; module tftp://s/vmlinuz root=x; module tftp://s/i; dtb tftp://s/t; a=b" in text
+    assert re.search("c +menu more.cfg", text) and re.search("off +poweroff", text) and "TITLE" not in text
 
 
 def test_entries_as_json() -> None:
     whole = json.loads(report.render_entries(replace(BOOT, entries=(entry("a"),))))
     assert whole["schema"] == 1 and whole["config"] == BOOT.config
-    assert list(whole["entries"][0]) == "label title action kernel initrds cmdline default".split()
+    keys = "label title action kernel initrds cmdline default modules dtb menu meaning"
+    assert list(whole["entries"][0]) == keys.split()

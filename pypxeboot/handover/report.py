@@ -47,24 +47,38 @@ def render_entries(artifacts: Artifacts) -> bytes:
     return _dump({"schema": SCHEMA, "config": artifacts.config, "entries": pack(artifacts.entries)})
 
 
-def table(entries: Sequence[ListedEntry]) -> str:
-    """The entries of the menu, for a person: ``*`` marks the default."""
-    rows = [("", "#", "LABEL", "BOOTS")]
+def table(entries: Sequence[ListedEntry], width: Optional[int] = None) -> str:
+    """The entries of the menu, for a person: ``*`` marks the default, a submenu's title stands in front.
+
+    Lines are cut at ``width`` columns, where that is given.
+    """
+    rows = [("", "#", "LABEL", "TITLE", "BOOTS")]
     for number, entry in enumerate(entries, 1):
         mark = "*" if entry.default else ""
-        title = (
-            f"{entry.label} ({entry.title})" if entry.title and entry.title != entry.label else entry.label
-        )
-        rows.append((mark, str(number), printable(title, 60), _boots(entry)))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = (
-        " ".join((*(cell.ljust(width) for cell, width in zip(row, widths)), row[3])).rstrip() for row in rows
-    )
-    return "\n".join(lines) + "\n"
+        title = entry.title or entry.label
+        path = "" if title == entry.label and not entry.menu else " > ".join((*entry.menu, title))
+        rows.append((mark, str(number), printable(entry.label, 60), printable(path, 200), _boots(entry)))
+    if not any(row[3] for row in rows[1:]):
+        rows[0] = (*rows[0][:3], "", rows[0][4])
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    if width is not None:  # labels are to be typed, so they stay whole; titles leave room for the rest
+        widths[3] = min(widths[3], max(width // 3, 10))
+    return "".join(_line(row, widths, width) + "\n" for row in rows)
+
+
+def _line(row: Sequence[str], widths: Sequence[int], width: Optional[int]) -> str:
+    cells = [_cut(cell, size).ljust(size) for cell, size in zip(row, widths) if size]
+    return _cut(" ".join((*cells, row[-1])).rstrip(), width)
+
+
+def _cut(text: str, width: Optional[int]) -> str:
+    return text if width is None or len(text) <= width else text[: max(width - 3, 0)] + "..."[:width]
 
 
 def _boots(entry: ListedEntry) -> str:
     if entry.kernel is None:
-        return entry.action.value
-    parts: list[Optional[str]] = [entry.kernel, *(f"initrd {url}" for url in entry.initrds), entry.cmdline]
+        return printable(entry.meaning, 400) or entry.action.value
+    parts: list[Optional[str]] = [entry.kernel, *(f"initrd {url}" for url in entry.initrds)]
+    parts += [f"module {module}" for module in entry.modules]
+    parts += [f"dtb {entry.dtb}" if entry.dtb else None, entry.cmdline]
     return printable("; ".join(part for part in parts if part), 400)

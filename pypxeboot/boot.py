@@ -46,6 +46,7 @@ _WHY = {
 }
 
 
+_IPXE_AGENT = f"iPXE/{pxe.IPXE_VERSION}"
 _LOADERS = {Kind.KERNEL: "kernel", Kind.IPXE: "ipxe"}
 
 
@@ -103,7 +104,8 @@ class Pipeline:
         """A boot file whose name does not tell what it is, or tells a script, by what is in it."""
         if source.bootfile is None or source.kind not in (Kind.UNKNOWN, Kind.IPXE):
             return source
-        shown = printable(str(source.bootfile))
+        shown, fetcher = printable(str(source.bootfile)), self.downloads.fetcher
+        before, fetcher.agent = fetcher.agent, _IPXE_AGENT  # a server may have scripts for an iPXE only
         try:
             head = self.kept.sample(source.bootfile)
         except NotFound:
@@ -112,6 +114,7 @@ class Pipeline:
             # No such file: PXELINUX's configuration may be there all the same.
             head = b""
         kind = pxe.judge(head)
+        fetcher.agent = _IPXE_AGENT if kind is Kind.IPXE else before
         if source.kind is Kind.IPXE and kind is not Kind.KERNEL:
             return source  # what is not a script is told as such
         if kind is not source.kind:
@@ -129,6 +132,7 @@ class Pipeline:
             raise NoBootSource(f"DHCP offers the iPXE program {first} to an iPXE: {told}", hint=hint)
         log.info("boot file %s is an iPXE program: DHCP once more, as iPXE", first)
         self.lease = self.network.as_ipxe()
+        self.downloads.fetcher.agent = _IPXE_AGENT
         self.source = self.source_of(self.lease, None)
         if self.source.kind is Kind.IPXE_BINARY:
             second = printable(str(self.source.bootfile))
@@ -167,7 +171,7 @@ class Pipeline:
 
     def _script_at(self, location: Location, label: Optional[str] = None) -> Loader:
         """The loader of the iPXE script at ``location``; ``label`` is chosen in its menus."""
-        self.downloads.fetcher.agent = f"iPXE/{pxe.IPXE_VERSION}"
+        self.downloads.fetcher.agent = _IPXE_AGENT
         lease = self.network.lease or self.lease
         return ipxe.boot(
             replace(self.source, bootfile=location),

@@ -17,6 +17,7 @@ import struct
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
@@ -51,7 +52,8 @@ def new_network() -> None:
     if switch.exists():
         switch.write_text("1")
     # Scripts may ping: here every group may have sockets for that (icmp(7)).
-    Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 2147483647")
+    with suppress(OSError):  # in a user namespace not all groups exist; pings fail then
+        Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 2147483647")
 
 
 def enter_network(pid: int) -> None:

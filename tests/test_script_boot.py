@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Union
 
 import pytest
-from ground import MAC, SERVER, UUID, Run, Site, servers, wait_until
+from ground import MAC, SERVER, UUID, Run, Site, servers, tools, wait_until
 from ground.kernels import dummy
 from ground.servers import Offer
 from ground.simple import asked, kernel_of, ramdisk_of
@@ -99,6 +99,12 @@ def test_profile_ipxe_starts_as_one(site: Site) -> None:
     assert dhcp.text().count("DHCPDISCOVER(") == 1
 
 
+def test_another_exchange_with_frames_on_the_hosts_own_link(tmp_path: Path, clean_machine: None) -> None:
+    with Site(tmp_path, host_address=True) as site:
+        serve(site, "undionly.kpxe", *to_ipxe("boot.ipxe"))
+        check_script(site, site.boot("--link", "host"))
+
+
 def test_the_second_answer_may_be_pxelinux(site: Site) -> None:
     serve(site, "undionly.kpxe", *to_ipxe("pxelinux.0"))
     run = site.boot()
@@ -117,6 +123,16 @@ def test_without_dhcp_there_is_no_second_answer(site: Site) -> None:
     run = site.boot("--ip", "10.77.0.173/24", "--server", SERVER, "--bootfile", "undionly.kpxe")
     assert (run.rc, run.result["error"]["kind"]) == (3, "NoLease")
     assert "--ip" in run.result["error"]["message"]
+
+
+def test_udhcpc_asks_once(site: Site) -> None:
+    serve(site, "undionly.kpxe")
+    udhcpc = site.directory / "udhcpc"
+    udhcpc.symlink_to(tools.need("busybox"))
+    run = site.boot("--udhcpc", str(udhcpc))
+    assert (run.rc, run.result["error"]["kind"]) == (3, "NoLease")
+    assert "once" in run.result["error"]["message"]
+    site.assert_nothing_left()
 
 
 @pytest.mark.parametrize("name", ["autoexec", "boot.php", "menu.cfg", "x/script"])

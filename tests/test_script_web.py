@@ -72,6 +72,13 @@ def test_what_a_server_hears_of_an_ipxe(site: Site) -> None:
     assert re.fullmatch(r"iPXE/[0-9.]+", said["agent"])
 
 
+def test_a_boot_file_that_a_server_has_for_an_ipxe_only(site: Site) -> None:
+    root = servers.plant(site.directory / "web", {"echo.cgi": ECHO, "vmlinuz": dummy("vmlinuz")})
+    servers.dnsmasq(site, None, Offer(filename=f"http://{SERVER}/echo.cgi"))
+    servers.lighttpd(site, root)
+    assert words(site.boot())["agent"].startswith("iPXE/")
+
+
 @pytest.mark.parametrize("header", ["Retry-After: 1", "Retry-After: 0"])
 def test_a_busy_server_is_asked_again_when_it_says(site: Site, header: str) -> None:
     run = boot(site, f"chain http://{SERVER}/busy.cgi", header=header)

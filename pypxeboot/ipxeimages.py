@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
-from pypxeboot import cpio, settingtypes
+from pypxeboot import cpio, kernel, settingtypes
+from pypxeboot.errors import Refused
 from pypxeboot.ipxeuri import Uri
 from pypxeboot.text import encode
 from pypxeboot.url import Location
@@ -87,6 +88,15 @@ def is_pxelinux(image: Image) -> bool:
 def is_syslinux_menu(image: Image) -> bool:
     """Whether the image is a menu program of SYSLINUX."""
     return _MENU.fullmatch(image.name.lower()) is not None
+
+
+def unfit(image: Image) -> str:
+    """Why an image that is neither script nor kernel cannot run, in words."""
+    try:
+        kernel.identify(image.head, image.size)
+    except Refused as why:
+        return f"{image.name}: {why.message}"
+    return f"{image.name}: not a kernel that could be booted"
 
 
 Part = Union[int, bytes]

@@ -26,11 +26,9 @@ def start(machine: Machine, image: Image) -> Steps[int]:
     if ipxeimages.is_syslinux_menu(image):
         yield Log(f"{printable(image.name)}: going on as a menu of SYSLINUX")
         return (yield from _pxelinux(machine, (image.cmdline or "").partition(" ")[0] or None))
-    kind = yield from machine.format(image)
-    if kind is None:
-        yield Log(f"{printable(image.name)} is no kernel: only kernels and scripts can run in this guest")
+    if not (yield from machine.executable(image)):
         return ipxestatus.NOT_EXECUTABLE
-    if kind == "multiboot":
+    if image.format == "multiboot":
         return (yield from _multiboot(machine, image))
     others = [other for other in machine.images if other is not image]
     for other in others:

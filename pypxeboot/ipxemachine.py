@@ -328,10 +328,14 @@ class Machine:
         return image.format
 
     def executable(self, image: Image) -> Steps[bool]:
-        """Whether the image could be run."""
+        """Whether the image could be run; says why not."""
         if ipxeimages.is_pxelinux(image) or ipxeimages.is_syslinux_menu(image):
             return True
-        return (yield from self.format(image)) is not None
+        if (yield from self.format(image)) is not None:
+            return True
+        self.failure = ipxeimages.unfit(image)
+        yield Log(printable(self.failure))
+        return False
 
     def read(self, image: Image, limit: int) -> Steps[Optional[bytes]]:
         """The whole content of an image, None if it has more than ``limit`` bytes."""

@@ -88,12 +88,38 @@ def test_files_come_from_where_the_script_lies() -> None:
     assert str(choice.config) == "http://h/a/s"
 
 
-def test_firmware_programs_fail_so_that_the_script_goes_on() -> None:
-    files = {name: "@nbp" for name in ("memdisk", "wimboot", "undionly.kpxe", "x.efi")}
-    for name in files:
-        choice, played = booted(f"chain {name} || boot k fallback", files=files)
-        assert choice.entry.cmdline == "fallback"
-        assert any("no kernel" in line for line in played.log)
+def like_a_kernel(word: bytes) -> bytes:
+    """A kernel's header with ``word`` in it."""
+    return oracle.kernel("x")[:0x180] + word + oracle.kernel("x")[0x180 + len(word) :]
+
+
+@pytest.mark.parametrize("word", ["chain", "kernel", "boot", "chain --replace", "imgexec"])
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        (
+            "memdisk",
+            like_a_kernel(b"MEMDISK"),
+            "memdisk, which needs",
+        ),
+        (
+            "wimboot",
+            like_a_kernel(b"wimboot"),
+            "wimboot, which needs",
+        ),
+        ("undionly.kpxe", b"\xea\x05\x00\xc0\x07" + bytes(600), "which needs firmware"),
+        ("snponly.efi", b"MZ" + bytes(600), "an EFI program, which needs firmware"),
+        ("x.iso", bytes(600), "nothing but zeros"),
+    ],
+)
+def test_firmware_programs_fail_so_that_the_script_goes_on(
+    word: str, name: str, content: bytes, why: str
+) -> None:
+    choice, played = booted(f"{word} {name} || boot k fallback", files={name: content})
+    assert choice.entry.cmdline == "fallback"
+    choice, played = booted(f"{word} {name}", files={name: content})
+    assert choice.entry.action is Action.LOCALBOOT
+    assert why in played.log[-1]
 
 
 @pytest.mark.parametrize(

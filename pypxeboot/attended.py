@@ -1,6 +1,7 @@
 """PXELINUX with somebody at the terminal: its prompt, its menus, and from one to the other.
 
-Nothing is tried for ever without a person: what fails twice, and no key was pressed in between, is the end.
+Nothing is tried for ever without a person. What fails is the end where no key was ever pressed, unless
+ONTIMEOUT may still mend it; and so is what fails twice with no key in between.
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ class Attended:
         except ConfigError as error:
             self._machine.error, choice = error, None
         if choice is None:
-            yield Print(f"{printable(self._failure(text), 1000)}\n")
+            timed = bool(config.timeout or config.totaltimeout) and not config.noescape
+            more = timed and bool(config.ontimeout) and reason is not Reason.ONTIMEOUT
+            yield Print(f"{printable(self._failure(text, more=more), 1000)}\n")
         return choice
 
     def _say(self, config: Config) -> Steps[None]:
@@ -132,7 +135,7 @@ class Attended:
         while True:
             command = yield from program.choose(message)
             if command is None:
-                if self._person.gives_up("menu"):
+                if self._person.gives_up("menu", more=True):
                     raise self._machine.error or ConfigError("the menu boots nothing, and nobody chooses")
                 raise Detour
             if command.reason is Reason.CHOSEN:
@@ -159,10 +162,10 @@ class Attended:
         assert self._machine.error is not None
         yield Log(f"{self._machine.error.message}; trying MENU ONERROR", warning=True)
 
-    def _failure(self, command: str) -> str:
-        """Why ``command`` did not boot; raised if it had failed before, and nobody was there since."""
+    def _failure(self, command: str, *, more: bool = False) -> str:
+        """Why ``command`` did not boot; raised if that is the end (:meth:`Person.gives_up`)."""
         error = self._machine.error
         assert error is not None  # whatever boots nothing says why
-        if self._person.gives_up(command):
+        if self._person.gives_up(command, more=more):
             raise error
         return error.message

@@ -55,11 +55,19 @@ def nothing() -> Optional[Picture]:
 
 @dataclass
 class Person:
-    """``patience`` is how many seconds may pass without a key where a configuration waits for ever."""
+    """``patience`` is how many seconds may pass without a key where a configuration waits for ever.
+
+    A terminal alone is nobody: libxl has one for every guest. ``present`` is whether a key was pressed.
+    """
 
     terminal: Terminal
     patience: Optional[float] = None
+    present: bool = False
     _failed: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        # Without bounds to the wait, somebody has said that there is a person.
+        self.present = self.present or self.patience is None
 
     def key(self, clock: Clock, paint: Callable[[], Optional[Picture]] = nothing) -> Steps[Union[str, Over]]:
         """The next key; until there is one what ``paint`` makes is shown, anew with every second."""
@@ -82,6 +90,7 @@ class Person:
             if reply.key is not None and reply.key != "resize":
                 if clock.total is not None and clock.total <= 0:
                     return Over.TIMEOUT  # "totaltimeout" is over even if a key comes just then
+                self.present = True
                 self._failed.clear()
                 clock.left = clock.timeout
                 return reply.key
@@ -100,12 +109,12 @@ class Person:
             return Over.TIMEOUT if min(t for t in (clock.left, clock.total) if t is not None) <= 0 else None
         return Over.PATIENCE if self.patience is not None and waited >= self.patience else None
 
-    def gives_up(self, command: str) -> bool:
-        """Whether ``command``, which just failed, had done so before and nobody touched a key since.
+    def gives_up(self, command: str, *, more: bool = False) -> bool:
+        """Whether the failure of ``command`` is the end: nobody is there, and there is no ``more`` to try.
 
-        The real loader would try it again for ever.
+        Nor is it tried a second time without a key in between. The real loader would, for ever.
         """
-        if command in self._failed:
+        if command in self._failed or not (self.present or more):
             return True
         self._failed.add(command)
         return False

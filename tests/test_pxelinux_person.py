@@ -336,3 +336,25 @@ def test_what_is_shown_is_safe() -> None:
     config = MENU.replace("^First", "^\x1b[2JFirst\u202e").replace("More", "\x07More")
     text = screen("MENU TITLE a\x1b]0;x\x07b\n" + config, [])
     assert "\\x1b[2JFirst\\u202e" in text and "a\\x1b]0;x\\x07b" in text
+
+
+@pytest.mark.parametrize(
+    ("config", "seconds"),
+    [
+        ("DEFAULT a\nLABEL a\nKERNEL gone\nLABEL b\nKERNEL k\n", 0),
+        ("DEFAULT a\nTIMEOUT 50\nLABEL a\nKERNEL gone\n", 0),
+        ("UI menu.c32\nTIMEOUT 50\nLABEL a\nKERNEL gone\nLABEL b\nKERNEL k\n", 5),
+    ],
+)
+def test_a_terminal_where_nobody_sits_is_not_waited_for(config: str, seconds: float) -> None:
+    """libxl has one for every guest: what fails there is told at once, and nothing else is tried."""
+    replay = serving({"k": "@kernel", "pxelinux.cfg/default": config}, terminal=TERMINAL)
+    with pytest.raises(PxeBootError, match="gone"):
+        replay.drive(ldlinux.boot(pxe.boot_source(LEASE), GUEST, LEASE, patience=60.0))
+    assert replay.waited == pytest.approx(seconds)
+
+
+def test_ontimeout_may_still_mend_it() -> None:
+    config = "DEFAULT a\nTIMEOUT 50\nONTIMEOUT b\nLABEL a\nKERNEL gone\nLABEL b\nKERNEL k\n"
+    choice, _replay = attended(config, [], patience=60.0)
+    assert choice.reason is Reason.ONTIMEOUT and choice.entry.label == "b"

@@ -41,7 +41,7 @@ class Attendance:
 
     def __init__(self, plan: Plan, person: Person, deadline: Deadline, warn: Callable[[str], None]) -> None:
         self._plan, self._person, self._deadline, self._warn = plan, person, deadline, warn
-        self._there = self._picture_up = False
+        self._there = self._picture_up = self._warned = False
         self._line = ""
         self.handlers: dict[type, Callable[[Any], object]] = {
             Look: self._look,
@@ -61,7 +61,8 @@ class Attendance:
 
     def _look(self, _effect: Look) -> Optional[Terminal]:
         terminal = self._person.look()
-        if terminal is None and self._plan.interactive and self._plan.may_ask and not self._there:
+        if terminal is None and self._plan.interactive and self._plan.may_ask and not self._warned:
+            self._warned = True
             self._warn("nobody can be asked: standard input is no terminal of this job")
         self._there = terminal is not None
         return terminal

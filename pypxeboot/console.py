@@ -52,10 +52,13 @@ def find() -> Optional[Console]:
         if not os.isatty(0):
             return None
     descriptor = _open()
-    with suppress(termios.error):
-        if descriptor is not None:
-            return Console(descriptor, os.environ.get("TERM"), utf8=_speaks_utf8())
-    return None
+    if descriptor is None:
+        return None
+    try:
+        return Console(descriptor, os.environ.get("TERM"), utf8=_speaks_utf8())
+    except termios.error:  # it has just been hung up
+        os.close(descriptor)
+        return None
 
 
 def _open() -> Optional[int]:

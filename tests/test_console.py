@@ -239,8 +239,14 @@ def test_nobody_is_asked(site: Site, words: list[str]) -> None:
 def test_no_terminal(site: Site) -> None:
     serve(site)
     base = ("--json", "--mac", MAC, "--bridge", BRIDGE, "--output-directory", str(site.out))
-    for words, warned in ((["-i"], True), ([], False), (["-i", "--label", "b"], False)):
-        run = site.pypxeboot(*base, *words, program=[asking_loader.__file__])
+    closed = ["bash", "-c", '"$0" "$@" <&-']
+    for words, before, warned in (
+        (["-i"], [], True),
+        (["-i"], closed, True),
+        ([], [], False),
+        (["-i", "--label", "b"], [], False),
+    ):
+        run = site.pypxeboot(*base, *words, before=before, program=[asking_loader.__file__])
         assert run.ok().result["label"] == "a"
         assert any("no terminal of this job" in warning for warning in run.result["warnings"]) == warned
 

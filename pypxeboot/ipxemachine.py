@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from pypxeboot import ipxeimages, ipxeoptions, ipxescript, ipxestatus, ipxeuri
@@ -23,7 +23,7 @@ from pypxeboot.person import Person
 from pypxeboot.settings import Settings, Value
 from pypxeboot.settingtypes import TYPES, uri_escape
 from pypxeboot.text import encode, printable
-from pypxeboot.url import SCHEMES
+from pypxeboot.url import SCHEMES, Location
 
 # Commands and expansions without anybody pressing a key. The largest public menus come to some thousands; a
 # loop that never ends comes here within a second or two.
@@ -268,7 +268,7 @@ class Machine:
             words = ipxestatus.text(ipxestatus.UNSUPPORTED)
             return None, (yield from self._not_downloaded(words, ipxestatus.UNSUPPORTED))
         try:
-            location = ipxeuri.locate(uri)
+            location = self._login(ipxeuri.locate(uri))
         except ConfigError as why:
             return None, (yield from self._not_downloaded(why.message, ipxestatus.INVALID))
         self.step(_DOWNLOAD_STEPS)
@@ -285,6 +285,13 @@ class Machine:
         image = Image(name or uri.name or "img", after, where, kept.handle, kept.size, kept.head)
         self.images.add(image)
         return image, ipxestatus.OK
+
+    def _login(self, location: Location) -> Location:
+        """With the user and password of the settings, where the URI names none and HTTP may ask."""
+        user = self.settings.show("username")
+        if not user or location.user is not None or location.scheme == "tftp":
+            return location
+        return replace(location, user=user, password=self.settings.show("password") or "")
 
     def _not_downloaded(self, words: str, status: int) -> Steps[int]:
         self.failure = self.failure or words

@@ -131,7 +131,8 @@ class DhcpClient:
         """Take one decoded message that came from port 67; what is not for us changes nothing."""
         if message.op != dhcp.BOOTREPLY or message.xid != self.xid or message.chaddr != self.mac:
             return []
-        if 61 in message.options:  # we sent none, so an echo of one is somebody else's (RFC 6842)
+        own = self.identity.get(61)
+        if message.options.get(61, own) != own:  # an echo of what somebody else sent (RFC 6842)
             return []
         if self.state is State.SELECTING and message.type in (Type.OFFER, None):
             return self._offered(message, now)

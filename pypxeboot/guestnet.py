@@ -11,6 +11,7 @@ from typing import Optional, Protocol
 
 from pypxeboot import ping, pxe
 from pypxeboot.deadline import Deadline
+from pypxeboot.dhcp import is_host
 from pypxeboot.discovery import Dhcp
 from pypxeboot.effects import Configure, Found, Leased, Lookup, Ping, Redhcp, Vlan
 from pypxeboot.errors import PxeBootError
@@ -20,6 +21,8 @@ from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
 
+# One option has 255 bytes at most, and a request must fit in a frame; real classes have a dozen characters.
+_OPTIONS_LIMIT = 255
 _HOSTS_OWN = "with --link host the interface is the host's own"
 
 
@@ -67,6 +70,8 @@ class GuestNet:
 
     def redhcp(self, effect: Redhcp) -> Leased:
         """DHCP once more, for a script."""
+        if sum(len(value) + 2 for _code, value in effect.options) > _OPTIONS_LIMIT:
+            return Leased(None, f"options of more than {_OPTIONS_LIMIT} bytes do not fit in a request")
         identity = {**pxe.identity_of(pxe.as_ipxe(self.plan)), **dict(effect.options)}
         try:
             return Leased(
@@ -89,6 +94,8 @@ class GuestNet:
         lease = effect.lease
         if not self.interfaces.own_network:
             return _HOSTS_OWN
+        if not is_host(lease.address) or not 0 < lease.prefix_length <= 32:
+            return f"{lease.address}/{lease.prefix_length} cannot be the address of a guest"
         log.info("the script sets address %s/%d", lease.address, lease.prefix_length)
         try:
             self.interfaces.configure(lease, effect.vlan)
@@ -100,6 +107,8 @@ class GuestNet:
         """An interface for a VLAN."""
         if not self.interfaces.own_network:
             return _HOSTS_OWN
+        if not 0 < effect.tag < 4095:
+            return f"there is no VLAN {effect.tag}"
         try:
             self.interfaces.set_vlan(effect.tag, remove=effect.remove)
         except PxeBootError as why:

@@ -120,7 +120,7 @@ def get(
             if exchange.status not in httpmessage.REDIRECT_STATUS:
                 size = _receive(exchange, write, limit, expect)
                 seconds = time.monotonic() - started
-                return Transfer(size, seconds, str(address), exchange.status, bool(seen))
+                return Transfer(size, seconds, address.origin + address.target, exchange.status, bool(seen))
             target = httpmessage.redirected(address, exchange.status, exchange.header("Location"))
         _tell(log, f"{address}: {status_text(exchange.status)}, to {target}")
         seen.append(address.origin + address.target)

@@ -80,7 +80,7 @@ def _known(name: str) -> Optional[Codes]:
         return lambda number: curses.tparm(template, number)
 
     place = text("cup")
-    if not place or not text("ed"):
+    if not place or not text("ed") or not text("rev"):  # the last shows what is selected
         return None
     return Codes(
         move=lambda row, column: curses.tparm(place, row, column),

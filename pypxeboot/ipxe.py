@@ -22,7 +22,6 @@ from pypxeboot import (
 from pypxeboot.effects import Download, Kept, Loader, Log, Steps
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NotFound
 from pypxeboot.guest import Guest
-from pypxeboot.ipxedialogs import plain
 from pypxeboot.ipxeimages import Image
 from pypxeboot.ipxemachine import Command, Ended, Listed, Machine
 from pypxeboot.ipxescript import is_script
@@ -50,12 +49,8 @@ def entries(source: BootSource, guest: Guest, lease: Lease) -> Steps[tuple[Locat
     image = yield from _script(source)
     try:
         yield from _run(machine, image)
-    except Listed as shown:
-        items = tuple(
-            Entry(item.name, Action.BOOT, title=plain(item.text, 200)) for item in shown.dialog.named
-        )
-        default = shown.dialog.items[shown.at].name
-        return image.location, Menu(items, default, plain(shown.dialog.title, 200))
+    except Listed as found:
+        return found.location, found.menu
     except Ended as end:
         return image.location, Menu((end.choice.entry,))
     return image.location, Menu((Entry(None, Action.LOCALBOOT),))

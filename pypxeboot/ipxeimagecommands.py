@@ -6,6 +6,7 @@ from typing import Optional
 
 from pypxeboot import ipxestatus
 from pypxeboot.effects import Steps
+from pypxeboot.ipxedownload import acquire, download
 from pypxeboot.ipxeimages import Image
 from pypxeboot.ipxemachine import Command, Machine
 from pypxeboot.ipxeoptions import Call, syntax
@@ -22,8 +23,8 @@ def _prepared(
     the imgfetch family, which ``always`` downloads." "``imgargs`` clears first, the others replace only if
     arguments are given."
     """
-    acquire = machine.download if always else machine.acquire
-    image, status = yield from acquire(call.args[0], seconds=call.seconds(), quiet=call.has("quiet"))
+    get = download if always else acquire
+    image, status = yield from get(machine, call.args[0], call.seconds(), call.has("quiet"))
     if image is None:
         return None, status
     name = call.text("name")

@@ -9,7 +9,7 @@ from pypxeboot import ipxeimages, ipxestatus, ldlinux, pxe, settings
 from pypxeboot.effects import Assemble, Loaded, Log, Steps
 from pypxeboot.errors import NoBootSource
 from pypxeboot.ipxeimages import Image
-from pypxeboot.ipxemachine import Ended, Machine
+from pypxeboot.ipxemachine import Ended, Listed, Machine
 from pypxeboot.lease import Lease
 from pypxeboot.menu import Action, Choice, Entry, Module
 from pypxeboot.pxe import BootSource, Kind
@@ -85,6 +85,8 @@ def _pxelinux(machine: Machine, config: Optional[str]) -> Steps[int]:
         source = replace(pxe.boot_source(lease, config=config), kind=Kind.PXELINUX)
     except NoBootSource:
         source = BootSource(Kind.PXELINUX, lease.next_server, "::")
+    if machine.listing:
+        raise Listed(*(yield from ldlinux.entries(source, machine.guest, lease)))
     label, machine.label = machine.label, None
     choice = yield from ldlinux.boot(
         source,

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Optional
 
 from pypxeboot import ipxeimages, ipxeoptions, ipxescript, ipxestatus, ipxeuri
-from pypxeboot.effects import Download, Drop, Form, Identify, Kept, Log, Now, Print, ReadKept, Steps
+from pypxeboot.effects import Drop, Identify, Log, Now, Print, ReadKept, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.guest import Guest
 from pypxeboot.ipxedialogs import Dialog, plain
@@ -18,12 +18,12 @@ from pypxeboot.ipxeimages import Image, Images
 from pypxeboot.ipxeoptions import BadUsage, Call, Syntax
 from pypxeboot.ipxeuri import Uri
 from pypxeboot.lease import Lease
-from pypxeboot.menu import Choice, Reason
+from pypxeboot.menu import Choice, Menu, Reason
 from pypxeboot.person import Person
 from pypxeboot.settings import Settings, Value
-from pypxeboot.settingtypes import TYPES, uri_escape
+from pypxeboot.settingtypes import TYPES
 from pypxeboot.text import encode, printable
-from pypxeboot.url import SCHEMES, Location
+from pypxeboot.url import Location
 
 # Commands and expansions without anybody pressing a key. The largest public menus come to some thousands; a
 # loop that never ends comes here within a second or two.
@@ -39,18 +39,16 @@ HELD_LIMIT = 4 << 20
 # All that a script prints; it could fill a log otherwise.
 PRINT_LIMIT = 1 << 20
 
-# What a download counts for: a thousand without a key pressed are enough for anybody.
-_DOWNLOAD_STEPS = 50
 _READ = 256 << 10
 
 
 class Listed(Exception):
-    """What was asked for is only what there is to choose from, and here is the first menu."""
+    """What was asked for is only what there is to choose from: the first menu, and where it stands."""
 
-    def __init__(self, dialog: Dialog, at: int) -> None:
+    def __init__(self, location: Location, menu: Menu) -> None:
         super().__init__()
-        self.dialog = dialog
-        self.at = at
+        self.location = location
+        self.menu = menu
 
 
 class Ended(Exception):
@@ -101,7 +99,8 @@ class Machine:
     ``start`` runs what is no script: a kernel, or another loader; it ends the boot, or gives a status.
     ``settle`` sees to it, before the network is used, that the address is the one that the script has set.
     ``patience`` is how long a question waits for somebody at the terminal, None for ever; ``label`` the name
-    of a menu item that was asked for, None once it was chosen.
+    of a menu item that was asked for, None once it was chosen; with ``listing`` the first menu ends it.
+    ``failure`` says why the last command failed, ``blame`` on which line of which script.
     """
 
     guest: Guest
@@ -253,74 +252,6 @@ class Machine:
 
     # Images.
 
-    def download(
-        self, text: str, name: Optional[str] = None, seconds: Optional[float] = None, quiet: bool = False
-    ) -> Steps[tuple[Optional[Image], int]]:
-        """Download and register an image; the image, or the status of the failure."""
-        given = ipxeuri.parse(text)
-        form = self._form(given)
-        uri = ipxeuri.resolve(self.cwuri, given)
-        if not quiet:
-            yield from self.say(f"{given.shown}...", end="")
-        if len(self.images.registered) >= ipxeimages.COUNT_LIMIT:
-            return None, (yield from self._not_downloaded("too many images", ipxestatus.NO_SPACE))
-        if uri.scheme not in SCHEMES:
-            words = ipxestatus.text(ipxestatus.UNSUPPORTED)
-            return None, (yield from self._not_downloaded(words, ipxestatus.UNSUPPORTED))
-        try:
-            location = self._login(ipxeuri.locate(uri))
-        except ConfigError as why:
-            return None, (yield from self._not_downloaded(why.message, ipxestatus.INVALID))
-        self.step(_DOWNLOAD_STEPS)
-        yield from self.settle(self)
-        kept: Kept = yield Download(location, form, seconds)
-        if kept.handle is None:
-            words, status = _why_not(kept.error, location.scheme)
-            self.failure = f"{given.shown}: {words}"
-            return None, (yield from self._not_downloaded(words, status))
-        if not quiet:
-            yield from self.say(" ok")
-        where = kept.location or location
-        after = uri if where == location else ipxeuri.of(where)  # where redirects have led is where it lies
-        image = Image(name or uri.name or "img", after, where, kept.handle, kept.size, kept.head)
-        self.images.add(image)
-        return image, ipxestatus.OK
-
-    def _login(self, location: Location) -> Location:
-        """With the user and password of the settings, where the URI names none and HTTP may ask."""
-        user = self.settings.show("username")
-        if not user or location.user is not None or location.scheme == "tftp":
-            return location
-        return replace(location, user=user, password=self.settings.show("password") or "")
-
-    def _not_downloaded(self, words: str, status: int) -> Steps[int]:
-        self.failure = self.failure or words
-        yield from self.say(f" {words}")
-        return status
-
-    def _form(self, uri: Uri) -> Optional[Form]:
-        """The parameters that a request takes with it; they are used up."""
-        found = None if uri.params is None else self.parameters.pop(uri.params, None)
-        if found is None:
-            return None
-        headers = list(found.headers)
-        body = b""
-        if found.fields:
-            pairs = (f"{_form_escape(name)}={_form_escape(value)}" for name, value in found.fields)
-            body = encode("&".join(pairs))
-        if body:
-            headers.append(("Content-Type", "application/x-www-form-urlencoded"))
-        return Form(found.method, tuple(headers), body)
-
-    def acquire(
-        self, text: str, seconds: Optional[float] = None, quiet: bool = False
-    ) -> Steps[tuple[Optional[Image], int]]:
-        """The image "whose name equals the whole argument", else one that is downloaded."""
-        image = self.images.find(text)
-        if image is not None:
-            return image, ipxestatus.OK
-        return (yield from self.download(text, seconds=seconds, quiet=quiet))
-
     def free(self, image: Image) -> Steps[None]:
         """Unregister an image, and let its file go."""
         if self.images.remove(image):
@@ -425,15 +356,3 @@ class Machine:
         if key == "cwduri" and self.cwuri is not None:
             return Value(encode(str(ipxeuri.directory(self.cwuri))))
         return None
-
-
-def _form_escape(text: str) -> str:
-    return uri_escape(encode(text))
-
-
-def _why_not(error: str, scheme: str) -> tuple[str, int]:
-    """What is said of a failed download, and its status."""
-    if error == "not-found":
-        status = ipxestatus.TFTP_NOT_FOUND if scheme == "tftp" else ipxestatus.HTTP_NOT_FOUND
-        return ipxestatus.text(status), status
-    return printable(error) or ipxestatus.text(ipxestatus.IO_ERROR), ipxestatus.IO_ERROR

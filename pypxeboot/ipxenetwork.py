@@ -9,6 +9,7 @@ from typing import Optional
 
 from pypxeboot import ipxeblocks, ipxestatus
 from pypxeboot.effects import Configure, Found, Leased, Log, Lookup, Ping, Redhcp, Steps, Vlan
+from pypxeboot.ipxedownload import download
 from pypxeboot.ipxelanguage import store
 from pypxeboot.ipxemachine import Command, Machine
 from pypxeboot.ipxeoptions import Call, syntax
@@ -235,7 +236,7 @@ def _autoboot(machine: Machine, call: Call) -> Steps[int]:
     filename = yield from machine.expand(machine.settings.show("filename") or "")
     if not filename:
         return (yield from machine.refuse("Nothing to boot", ipxestatus.NOT_FOUND))
-    image, status = yield from machine.download(_boot_uri(machine, filename))
+    image, status = yield from download(machine, _boot_uri(machine, filename))
     if image is None:
         return status
     image.autofree = True

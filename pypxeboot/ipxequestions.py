@@ -11,9 +11,8 @@ from pypxeboot.ipxedialogs import ITEM_LIMIT, Dialog, Item, key_code, plain
 from pypxeboot.ipxelanguage import keep, store
 from pypxeboot.ipxemachine import Command, Frame, Listed, Machine
 from pypxeboot.ipxeoptions import Call, syntax
-from pypxeboot.ipxescreen import Menu
 from pypxeboot.ipxescript import Line
-from pypxeboot.menu import Reason
+from pypxeboot.menu import Action, Entry, Menu, Reason
 from pypxeboot.person import Over, Person
 from pypxeboot.picture import Terminal
 from pypxeboot.settings import Value
@@ -86,7 +85,7 @@ def _picked(
 ) -> Steps[tuple[Optional[str], int]]:
     """The name of the item that was asked for, that somebody chooses, or that the timeout takes."""
     if machine.listing:
-        raise Listed(dialog, at)
+        raise Listed(machine.frames[-1].image.location, _menu(dialog, at))
     if machine.label is not None and any(item.name == machine.label for item in dialog.named):
         chosen, machine.label = machine.label, None
         machine.reason = Reason.LABEL
@@ -96,7 +95,7 @@ def _picked(
         return (
             yield from _unanswered(machine, dialog, dialog.items[at].name, seconds is not None)
         ), ipxestatus.OK
-    menu = Menu(person, dialog, at, again)
+    menu = ipxescreen.Menu(person, dialog, at, again)
     answer = yield from menu.choose(seconds)
     yield from ipxescreen.clear(person)
     if isinstance(answer, Over):
@@ -107,6 +106,12 @@ def _picked(
         return None, ipxestatus.CANCELED
     machine.reason = Reason.CHOSEN
     return answer, ipxestatus.OK
+
+
+def _menu(dialog: Dialog, at: int) -> Menu:
+    """The items of a menu, for a list."""
+    items = tuple(Entry(item.name, Action.BOOT, title=plain(item.text, 200)) for item in dialog.named)
+    return Menu(items, dialog.items[at].name, plain(dialog.title, 200))
 
 
 def _somebody(machine: Machine) -> Steps[Optional[Person]]:

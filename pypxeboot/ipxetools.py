@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pypxeboot import ipxestatus
 from pypxeboot.effects import Digest, Kept, Steps, Unpack, Verify
+from pypxeboot.ipxedownload import acquire
 from pypxeboot.ipxeimages import Image
 from pypxeboot.ipxelanguage import keep
 from pypxeboot.ipxemachine import Command, Machine, Parameters
@@ -29,7 +30,7 @@ def _digest(algorithm: str) -> Callable[[Machine, Call], Steps[int]]:
     def run(machine: Machine, call: Call) -> Steps[int]:
         """Print, or store, the digest of each image."""
         for name in call.args:
-            image, status = yield from machine.acquire(name)
+            image, status = yield from acquire(machine, name)
             if image is None:
                 return status
             text: str = yield Digest(image.handle, algorithm)
@@ -49,10 +50,10 @@ def _digest(algorithm: str) -> Callable[[Machine, Call], Steps[int]]:
 
 def _verify(machine: Machine, call: Call) -> Steps[int]:
     """Check a signature; what passes is trusted."""
-    image, status = yield from machine.acquire(call.args[0], call.seconds())
+    image, status = yield from acquire(machine, call.args[0], call.seconds())
     if image is None:
         return status
-    signature, status = yield from machine.acquire(call.args[1], call.seconds())
+    signature, status = yield from acquire(machine, call.args[1], call.seconds())
     if signature is None:
         return status
     wrong: str = yield Verify(image.handle, signature.handle, call.text("signer") or "")
@@ -75,7 +76,7 @@ def _trust(machine: Machine, call: Call) -> Steps[int]:
 
 
 def _extract(machine: Machine, call: Call) -> Steps[int]:
-    image, status = yield from machine.acquire(call.args[0], call.seconds())
+    image, status = yield from acquire(machine, call.args[0], call.seconds())
     if image is None:
         return status
     kept: Kept = yield Unpack(image.handle)
@@ -92,7 +93,7 @@ def _extract(machine: Machine, call: Call) -> Steps[int]:
 
 def _into_setting(machine: Machine, call: Call) -> Steps[int]:
     """``imgset``: the content of a file as a setting."""
-    image, status = yield from machine.acquire(call.args[1], call.seconds(), call.has("quiet"))
+    image, status = yield from acquire(machine, call.args[1], call.seconds(), call.has("quiet"))
     if image is None:
         return status
     data = yield from machine.read(image, _SETTING_LIMIT)

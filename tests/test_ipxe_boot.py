@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import oracle
 import pytest
 import replay
@@ -302,8 +304,8 @@ def test_an_item_that_no_menu_has() -> None:
             booted("menu", "item a A", "choose --timeout 1 x", last, label="nosuch")
 
 
-def listed(*lines: str) -> tuple[list[tuple[str, str]], object]:
-    played = replay.serving({"k": "@kernel", "boot.ipxe": "\n".join(["#!ipxe", *lines, ""])})
+def listed(*lines: str, files: Optional[dict[str, str]] = None) -> tuple[list[tuple[str, str]], object]:
+    played = replay.serving({**(files or {}), "k": "@kernel", "boot.ipxe": "\n".join(["#!ipxe", *lines, ""])})
     source = replay.BootSource(
         replay.Kind.IPXE, None, "", bootfile=replay.Location("tftp", "10.77.0.1", "boot.ipxe")
     )
@@ -316,6 +318,9 @@ def test_what_there_is_to_choose_from() -> None:
     assert listed(*lines) == ([("a", "First"), ("b", "Second")], "b")
     assert listed("boot k") == ([("boot", "")], None)
     assert listed("exit") == ([("localboot", "")], None)
+    config = "DEFAULT b\nLABEL a\nKERNEL k\nLABEL b\nKERNEL k\n"
+    files = {"pxelinux.0": "@nbp", "pxelinux.cfg/default": config}
+    assert listed("chain pxelinux.0", files=files) == ([("a", "a"), ("b", "b")], "b")
 
 
 def test_arm_guests() -> None:

@@ -88,6 +88,7 @@ class Attended:
             text, reason = config.command, Reason.DEFAULT
         else:
             text, reason = yield from self._asked(config)
+        self._machine.error = None
         try:
             choice = yield from self._machine.run(text, reason)
         except ConfigError as error:
@@ -152,6 +153,7 @@ class Attended:
             message = self._failure(tried)
 
     def _tried(self, command: menuc32.Command) -> Steps[Optional[Choice]]:
+        self._machine.error = None
         try:
             return (yield from self._machine.picked(command))
         except ConfigError as error:

@@ -11,13 +11,13 @@ from typing import NoReturn, Optional
 
 from pypxeboot import com32, listing, luac32, menuc32, sysappend
 from pypxeboot.attended import Attended, Detour
+from pypxeboot.catalog import Catalog
 from pypxeboot.command import joined, linux_line, type_of, typed
 from pypxeboot.effects import Load, Loaded, Loader, Log, Look, RunScript, Steps
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.guest import Guest
 from pypxeboot.labels import Config, Do, Label
 from pypxeboot.lease import Lease
-from pypxeboot.listed import Listing
 from pypxeboot.menu import Action, Choice, Entry, Menu, Reason
 from pypxeboot.messages import Texts
 from pypxeboot.parts import Parts, Wrapped, assembled
@@ -89,8 +89,7 @@ class _Loader:
         self.error: Optional[PxeBootError] = None
         self._main: Location
         self.config: Config
-        self._shown: Config  # the configuration that a list of entries shows: the menu's, where there is one
-        self._in_menu = False
+        self._catalog: Catalog
         self._available = sysappend.strings(guest, lease, source.server)
 
     def begin(self) -> Steps[None]:
@@ -101,8 +100,9 @@ class _Loader:
 
     def _read(self, data: bytes) -> Steps[None]:
         yield Log(f"configuration {self._main}")
-        self.config = self._shown = yield from parse(self._files, data)
-        self._in_menu, self.error = False, None
+        self.config, self.error = (yield from parse(self._files, data)), None
+        arch = self._guest.arch
+        self._catalog = Catalog(self._files, self._main, self.config, arch, self.command_line)
 
     def attended(self, person: Person) -> Steps[Choice]:
         """What ``person`` makes of it."""
@@ -148,7 +148,7 @@ class _Loader:
         """There is nothing that Enter would run."""
         return ConfigError(
             f"{self._main} has neither DEFAULT nor UI: a person has to choose",
-            hint=f"choose with --label: {listing.names(self._shown)}",
+            hint=f"choose with --label: {listing.names(self._catalog.shown)}",
         )
 
     def chosen(self, wanted: str) -> Steps[Choice]:
@@ -157,13 +157,7 @@ class _Loader:
         if wanted in self.config.by_name:
             choice = yield from self.run(wanted, Reason.LABEL)
         else:
-            yield from self._read_menu()
-            label = listing.find(self._shown, wanted) or listing.find(self.config, wanted)
-            if label is None:
-                raise ConfigError(
-                    f"{self._main} has no entry {printable(wanted)!r}",
-                    hint=f"it has {listing.names(self._shown)}",
-                )
+            label = yield from self._catalog.find(wanted)
             choice = yield from self._execute(self.command_line(label), Reason.LABEL, label)
         if choice is None:
             self._give_up()
@@ -171,27 +165,7 @@ class _Loader:
 
     def listed(self) -> Steps[tuple[Location, Menu]]:
         """What there is to choose from, in the menu if one is shown, else at the prompt."""
-        yield from self._read_menu()
-        return self._main, self._menu_now()
-
-    def _read_menu(self) -> Steps[None]:
-        names = self._menu_files()
-        if names is not None:
-            self._shown = yield from menuc32.read(self._files, self._main, names)
-            self._in_menu = True
-
-    def _menu_files(self) -> Optional[tuple[str, ...]]:
-        """The files of the menu that UI or DEFAULT shows, None if they show none. Asks no server."""
-        word, words = split(self.config.command or "")
-        label = self.config.by_name.get(word)
-        if label is not None:
-            kind, word, words = typed(joined(label.command, words))
-        module = word.rpartition("/")[2]
-        module = module[:-4] if module.endswith(".c32") else module
-        if module not in menuc32.PROGRAMS:
-            return None
-        plan = com32.interpret(module, words, self._guest.arch)
-        return plan.names if isinstance(plan, com32.Menu) else None
+        return self._main, (yield from self._catalog.listed())
 
     def run(self, text: str, reason: Reason) -> Steps[Optional[Choice]]:
         """Run ``text`` as if typed: a label, else a file; if that fails, ONERROR."""
@@ -339,8 +313,8 @@ class _Loader:
     def _menu(self, names: tuple[str, ...]) -> Steps[Optional[Choice]]:
         """menu.c32: its default; if that fails MENU ONERROR, without anything appended."""
         self._step()
-        menu = self._shown = yield from menuc32.read(self._files, self._main, names)
-        self._in_menu = True
+        menu = yield from menuc32.read(self._files, self._main, names)
+        self._catalog.show(menu)
         if self._attended:
             raise Detour(menu=menu)
         picked, screen = menuc32.unattended(menu)
@@ -414,18 +388,7 @@ class _Loader:
         return None
 
     def _choice(self, entry: Entry, reason: Reason) -> Choice:
-        return Choice(entry, reason, self._main, self._menu_now())
-
-    def _menu_now(self) -> Menu:
-        listed = Listing(self.config, self._shown, self._files, self._guest.arch, self.command_line)
-        return listed.menu(self._default())
-
-    def _default(self) -> Optional[str]:
-        """The LABEL line of what boots when nobody chooses."""
-        if self._in_menu:
-            return menuc32.default(self._shown)
-        label = self.config.by_name.get(split(self.config.command or "")[0])
-        return None if label is None else label.line
+        return Choice(entry, reason, self._main, self._catalog.menu())
 
 
 def _shown(label: Optional[Label], command: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
 from typing import Optional
 
 from pypxeboot import com32, listing
@@ -13,7 +12,6 @@ from pypxeboot.errors import ConfigError
 from pypxeboot.labels import Config, Label
 from pypxeboot.menu import Action, Entry, Menu, Module, Packed
 from pypxeboot.pxelinux import Files
-from pypxeboot.text import printable
 from pypxeboot.url import Location
 from pypxeboot.words import split
 
@@ -36,21 +34,13 @@ class Listing:
 
     def menu(self, default: Optional[str]) -> Menu:
         """All of them; ``default`` is the LABEL line of what boots when nobody chooses."""
-        entries = tuple(self._entry(label) for label in listing.entries(self._shown))
-        return Menu(entries, default, self._shown.screens[0].title)
+        paths = listing.paths(self._shown)
+        entries = (self._entry(label, paths[label.screen]) for label in listing.entries(self._shown))
+        return Menu(tuple(entries), default, self._shown.screens[0].title)
 
-    def _entry(self, label: Label) -> Entry:
-        described = Entry(label.line, Action.BOOT, title=label.plain_title, menu=self._paths[label.screen])
+    def _entry(self, label: Label, path: tuple[str, ...]) -> Entry:
+        described = Entry(label.line, Action.BOOT, title=label.plain_title, menu=path)
         return self._comes_to(described, self._command_line(label), _DEPTH)
-
-    @cached_property
-    def _paths(self) -> list[tuple[str, ...]]:
-        """For every screen the titles of the menus that lead to it, the top one left out."""
-        paths: list[tuple[str, ...]] = []
-        for screen in self._shown.screens:  # a parent stands before what it holds
-            own = (printable(screen.title or screen.tag, 60),)
-            paths.append(() if screen.parent is None else paths[screen.parent] + own)
-        return paths
 
     def _comes_to(self, entry: Entry, command: str, depth: int) -> Entry:
         kind, word, words = typed(command)

@@ -10,6 +10,8 @@ from pypxeboot.text import printable
 
 # As many labels as a message shows.
 _NAMES_SHOWN = 30
+# Submenus in each other; menus for people have two or three.
+_PATH_SHOWN = 8
 
 
 def entries(config: Config) -> list[Label]:
@@ -19,12 +21,28 @@ def entries(config: Config) -> list[Label]:
 
 def find(config: Config, wanted: str) -> Optional[Label]:
     """The label that ``wanted`` means: by its name, its whole LABEL line, its title, or its number from 1."""
-    found = named([label for label in config.labels if label.do is Do.COMMAND], wanted)
-    if found is not None:
-        return found
-    listed = entries(config)
+    return by_name(config, wanted) or numbered([config], wanted)
+
+
+def by_name(config: Config, wanted: str) -> Optional[Label]:
+    """The label of that name, LABEL line or title."""
+    return named([label for label in config.labels if label.do is Do.COMMAND], wanted)
+
+
+def numbered(configs: Sequence[Config], wanted: str) -> Optional[Label]:
+    """The entry of that number, from 1 and on through all of ``configs``."""
+    listed = [label for config in configs for label in entries(config)]
     number = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 9 else 0
     return listed[number - 1] if 0 < number <= len(listed) else None
+
+
+def paths(config: Config) -> list[tuple[str, ...]]:
+    """For every screen the titles of the menus that lead to it, the top one left out."""
+    found: list[tuple[str, ...]] = []
+    for screen in config.screens:  # a parent stands before what it holds
+        own = (printable(screen.title or screen.tag, 60),)
+        found.append(() if screen.parent is None else (found[screen.parent] + own)[:_PATH_SHOWN])
+    return found
 
 
 def named(labels: Sequence[Label], wanted: str) -> Optional[Label]:

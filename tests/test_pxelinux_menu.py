@@ -74,6 +74,72 @@ def test_a_label_in_a_file_that_only_the_menu_reads() -> None:
     assert choice.entry.cmdline == "BOOT_IMAGE=k "
 
 
+NESTED = dedent(
+    """
+    UI menu.c32
+    LABEL a
+      KERNEL k
+      APPEND n=a
+    LABEL tools
+      MENU LABEL ^Tools
+      COM32 menu.c32
+      APPEND tools.cfg
+    MENU BEGIN more
+      MENU TITLE More
+      LABEL other
+        KERNEL vesamenu.c32
+        APPEND http://10.77.0.9/other.cfg tools.cfg
+    MENU END
+    LABEL gone
+      KERNEL menu.c32
+      APPEND gone.cfg
+    """
+)
+NESTED_FILES = {
+    "tools.cfg": "LABEL t\nKERNEL k2\nAPPEND n=t\nMENU BEGIN deep\nLABEL u\nKERNEL k\nAPPEND n=u\nMENU END\n"
+    "LABEL back\nKERNEL menu.c32\nAPPEND tools.cfg\n",
+    "http://10.77.0.9/other.cfg": "LABEL far\nMENU LABEL ^Far away\nKERNEL k\nAPPEND n=far\n",
+}
+
+
+@pytest.mark.parametrize(
+    "wanted, word", [("t", "n=t"), ("U", "n=u"), ("Far away", "n=far"), ("5", "n=t"), ("6", "n=u")]
+)
+def test_a_label_of_a_menu_that_an_entry_opens(wanted: str, word: str) -> None:
+    choice = boot(NESTED, label=wanted, files=NESTED_FILES)
+    assert choice.entry.cmdline.split()[1] == word and choice.reason is Reason.LABEL
+
+
+def test_menus_of_other_files_are_listed_last() -> None:
+    replay = serving({"pxelinux.cfg/default": NESTED, **NESTED_FILES})
+    _, menu = replay.drive(ldlinux.entries(pxe.boot_source(LEASE), GUEST, LEASE))
+    found = [(entry.label, entry.menu) for entry in menu.entries]
+    assert found == [
+        ("a", ()),
+        ("tools", ()),
+        ("other", ("More",)),
+        ("gone", ()),
+        ("t", ("Tools",)),
+        ("u", ("Tools", "deep")),
+        ("back", ("Tools",)),
+    ]
+    # Another server is not bothered for a mere list; and a label that is there asks for nothing more.
+    assert not any("10.77.0.9" in url for url in replay.asked)
+    replay = serving({"pxelinux.cfg/default": NESTED, **NESTED_FILES, "k": "@kernel"})
+    replay.drive(ldlinux.boot(pxe.boot_source(LEASE), GUEST, LEASE, label="a"))
+    assert not any("tools" in url for url in replay.asked)
+
+
+def test_menus_that_open_each_other_without_end() -> None:
+    files = {f"m{n}": f"LABEL l{n}\nKERNEL menu.c32\nAPPEND m{n + 1}\n" for n in range(100)}
+    config = "UI menu.c32\nLABEL l\nKERNEL menu.c32\nAPPEND m0\n"
+    with pytest.raises(ConfigError, match="no entry 'nope'"):
+        boot(config, label="nope", files=files)
+    wide = "UI menu.c32\n" + "".join(f"LABEL x{n}\nKERNEL menu.c32\nAPPEND m{n}\n" for n in range(100))
+    with pytest.raises(ConfigError, match="no entry 'nope'"):
+        boot(wide, label="nope", files=files)
+
+
 def test_a_number_counts_titles_that_are_numbers() -> None:
     assert boot("LABEL 2\nKERNEL k\nLABEL x\nKERNEL k2\n", label="2").entry.cmdline == "BOOT_IMAGE=k "
 

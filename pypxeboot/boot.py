@@ -20,7 +20,7 @@ from pypxeboot.config import NOTICE
 from pypxeboot.discovery import Dhcp
 from pypxeboot.download import Downloads
 from pypxeboot.effects import Load, Loader
-from pypxeboot.errors import NoBootSource, NotFound
+from pypxeboot.errors import NoBootSource, NotFound, ServerError
 from pypxeboot.guestnet import GuestNet, Interfaces
 from pypxeboot.kept import Images, KeptFiles
 from pypxeboot.lease import Lease
@@ -108,10 +108,10 @@ class Pipeline:
         before, fetcher.agent = fetcher.agent, _IPXE_AGENT  # a server may have scripts for an iPXE only
         try:
             head = self.kept.sample(source.bootfile)
-        except NotFound:
+        except (NotFound, ServerError):
             if source.kind is Kind.IPXE:
                 raise
-            # No such file: PXELINUX's configuration may be there all the same.
+            # No such file, or none to be had: PXELINUX's configuration may be there all the same.
             head = b""
         kind = pxe.judge(head)
         fetcher.agent = _IPXE_AGENT if kind is Kind.IPXE else before

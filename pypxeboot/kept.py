@@ -247,7 +247,7 @@ class KeptFiles:
         cmdline = effect.entry.cmdline
         loaded = downloads.kernel_file(file.location, file.descriptor, file.size, file.sha256, cmdline)
         initrds = tuple(self._initrd(part) for part in effect.parts if isinstance(part, int))
-        ramdisk = self._ramdisk(effect.parts) if effect.parts else None
+        ramdisk = self._ramdisk(effect.parts, file.location) if effect.parts else None
         # Nothing can go wrong any more: a failed attempt leaves all files as they were.
         self._use(effect.kernel, "kernel")
         made = None if ramdisk is None else self._use(ramdisk, "ramdisk")
@@ -267,16 +267,24 @@ class KeptFiles:
         log.info("initrd %s: sha256 %s", printable(str(file.location)), file.sha256)
         return InitrdFile(str(file.location), file.size, file.sha256)
 
-    def _ramdisk(self, parts: Sequence[Union[int, bytes]]) -> int:
+    def _ramdisk(self, parts: Sequence[Union[int, bytes]], location: Location) -> int:
         """The number of a file of all ``parts``: one of them, if there is only one."""
         if len(parts) == 1 and isinstance(parts[0], int):
             return parts[0]
         size = sum(self._files[part].size if isinstance(part, int) else len(part) for part in parts)
         if size > self.downloads.limits.ramdisk:
             raise Refused(f"the initrds have {size_text(size)} together, more than a ramdisk may have")
-        first = next((part for part in parts if isinstance(part, int)), None)
-        assert first is not None
-        number, joined = self._open(self._files[first].location, None)
+        number, joined = self._open(location, None)
+        try:
+            self._join(parts, joined)
+        except BaseException:
+            self.drop(Drop(number))
+            raise
+        count = sum(isinstance(part, int) for part in parts)
+        log.info("ramdisk: %d initrds joined, %s", count, size_text(size))
+        return number
+
+    def _join(self, parts: Sequence[Union[int, bytes]], joined: _File) -> None:
         with FileSink(joined.descriptor, self.downloads.workers.start) as sink:
             for part in parts:
                 if isinstance(part, int):
@@ -284,10 +292,6 @@ class KeptFiles:
                 else:
                     sink.write(part)
             joined.size, joined.sha256 = sink.size, sink.digest()
-        log.info(
-            "ramdisk: %d initrds joined, %s", sum(isinstance(part, int) for part in parts), size_text(size)
-        )
-        return number
 
     def _use(self, number: int, kind: str) -> _File:
         file = self._files[number]

@@ -23,7 +23,6 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-
 _NESTING = 8  # loaders that started each other: a script, a PXELINUX it chains, a script in that one's menu
 
 

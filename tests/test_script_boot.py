@@ -143,6 +143,16 @@ def test_a_script_is_known_by_its_content(site: Site, name: str) -> None:
     assert [url for url, _ in asked(run)].count(f"tftp://{SERVER}/{name}") == 1
 
 
+def test_a_script_on_a_web_server(site: Site) -> None:
+    root = servers.plant(site.directory / "root", {f"web/{name}": data for name, data in tree().items()})
+    servers.dnsmasq(site, None, Offer(filename=f"http://{SERVER}/web/boot.ipxe"))
+    servers.nginx(site, root)
+    run = site.boot()
+    check_script(site, run)
+    names = ("boot.ipxe", "vmlinuz", "i1", "i2")
+    assert asked(run) == [(f"http://{SERVER}/web/{name}", "ok") for name in names]
+
+
 def test_a_script_of_gpxe(site: Site) -> None:
     serve(site, "boot.gpxe", boot__gpxe=SCRIPT.replace("ipxe", "gpxe"))
     check_script(site, site.boot())

@@ -18,7 +18,7 @@ from pypxeboot.picture import Terminal
 from pypxeboot.plan import Order
 from pypxeboot.schema import SchemaError, pack
 
-MAX_MESSAGE = 4 << 20  # a menu of 10,000 entries takes 2 MiB
+MAX_MESSAGE = 8 << 20  # a menu of 10,000 entries takes 3 MiB
 _PIECE = 65536  # a packet must fit the socket's buffer, whatever the host's limits are
 
 

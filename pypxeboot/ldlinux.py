@@ -249,6 +249,8 @@ class _Loader:
         if reply.script and entry.kernel is not None:
             choice: Choice = yield RunScript(entry.kernel)
             return choice
+        if reply.kind is Refused and not reply.ok and (yield from self._files.holds_config(kernel)):
+            return (yield from self._configure(kernel, "", reason))
         if not reply.ok:
             why = printable(reply.error) or f"{entry.kernel} cannot be loaded"
             hint = f"the configuration is {self._main}"
@@ -388,7 +390,7 @@ class _Loader:
         return None
 
     def _choice(self, entry: Entry, reason: Reason) -> Choice:
-        return Choice(entry, reason, self._main, self._catalog.menu())
+        return Choice(entry, reason, self._main)
 
 
 def _shown(label: Optional[Label], command: str) -> str:

@@ -65,7 +65,9 @@ class Listing:
             label = self._config.by_name.get(word)
             if label is not None:
                 command = joined(self._command_line(label), words)
-            return self._comes_to(entry, command, depth - 1) if depth else replace(entry, meaning=command)
+            if not depth:
+                return replace(entry, meaning="commands that lead to each other")
+            return self._comes_to(entry, command, depth - 1)
         if isinstance(plan, com32.Linux):
             listed = self._boots(entry, plan.kernel, list(plan.initrds), plan.cmdline)
             packed = [self._located(file) for file, _path in plan.packed]

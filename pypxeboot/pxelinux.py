@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Optional
 
@@ -23,6 +24,10 @@ FETCH_LIMIT = 64
 # Bytes a boot may read from its configuration files, each as often as it is included: a second or two of
 # work. Files that each include ten others would be without end otherwise.
 READ_LIMIT = 2 * 1024 * 1024
+
+# A file is taken for a configuration by a LABEL line this near its beginning.
+_JUDGED = 4096
+_LABEL = re.compile(rb"^[ \t]*label[ \t]+\S", re.IGNORECASE | re.MULTILINE)
 
 
 class Files:
@@ -76,6 +81,14 @@ class Files:
         """Whether there is a file called ``name``."""
         reply = yield from self._fetch(Fetch(self.locate(name), 1, head=True))
         return bool(reply.data)
+
+    def holds_config(self, name: str) -> Steps[bool]:
+        """Whether the URL ``name`` leads to a configuration: web programs render them where kernels stand."""
+        if "://" not in name:
+            return False
+        reply = yield from self._fetch(Fetch(self.locate(name), _JUDGED, head=True))
+        data = reply.data or b""
+        return b"\0" not in data and _LABEL.search(data) is not None
 
     def _fetch(self, fetch: Fetch) -> Steps[Fetched]:
         self._count()

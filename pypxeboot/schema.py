@@ -8,6 +8,7 @@ refused.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from enum import Enum
 from typing import Any, TypeVar, Union
@@ -28,7 +29,7 @@ class SchemaError(ValueError):
 def pack(value: Any) -> Any:
     """``value`` (dataclasses, enums, tuples, numbers, text) as JSON values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: pack(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        return {name: pack(getattr(value, name)) for name in _fields(type(value))}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (tuple, list)):
@@ -41,8 +42,25 @@ def unpack(kind: type[T], value: object) -> T:
     return typing.cast(T, _unpack(kind, value, kind.__name__))
 
 
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields: worked out once, for a menu has 10,000 entries."""
+    return typing.get_type_hints(kind)
+
+
+@functools.cache
+def _shape(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """``Optional[str]`` as Union and its types, and the like."""
+    return typing.get_origin(kind), typing.get_args(kind)
+
+
+@functools.cache
+def _fields(kind: Any) -> tuple[str, ...]:
+    return tuple(item.name for item in dataclasses.fields(kind))
+
+
 def _unpack(kind: Any, value: object, where: str) -> Any:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    origin, arguments = _shape(kind)
     if origin is Union:
         if value is None and type(None) in arguments:
             return None
@@ -62,7 +80,7 @@ def _unpack(kind: Any, value: object, where: str) -> Any:
 
 
 def _unpack_dataclass(kind: Any, value: object, where: str) -> Any:
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     if not isinstance(value, dict) or set(value) != set(hints):
         raise SchemaError(f"{where}: not exactly the keys {', '.join(hints)}")
     return kind(**{name: _unpack(hint, value[name], f"{where}.{name}") for name, hint in hints.items()})

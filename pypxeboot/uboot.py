@@ -149,7 +149,7 @@ class _Loader:
         if label.localboot is not None:
             # Whatever its number: $localcmd, or back to the order of boot devices, where the disk is next.
             entry = Entry(label.name, Action.LOCALBOOT, title=label.title)
-            return Choice(entry, reason, self.main, self.menu()), None
+            return Choice(entry, reason, self.main), None
         try:
             entry = self._entry(label)
             tree = yield from self._device_tree(label)
@@ -161,7 +161,7 @@ class _Loader:
         reply: Loaded = yield Load(entry)
         if not reply.ok:
             return None, reply.kind(f"{where}: {printable(reply.error)}", hint=f"it stands in {self.main}")
-        return Choice(entry, reason, self.main, self.menu()), None
+        return Choice(entry, reason, self.main), None
 
     def _entry(self, label: Label) -> Entry:
         if label.kernel is None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from textwrap import dedent
+from typing import Optional
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from replay import GUEST, LEASE, boot, serving
 
 from pypxeboot import ldlinux, pxe
-from pypxeboot.errors import ConfigError
-from pypxeboot.menu import Reason
+from pypxeboot.errors import ConfigError, PxeBootError
+from pypxeboot.menu import Menu, Reason
 
 MENU = dedent(
     """
@@ -150,11 +153,68 @@ def test_many_labels_are_not_all_named() -> None:
     assert caught.value.hint is not None and caught.value.hint.endswith("x29, and 70 more")
 
 
-def test_the_menu_of_a_choice() -> None:
-    menu = boot("TIMEOUT 1\nDEFAULT linux\n" + MENU).menu
-    assert menu is not None
-    assert [entry.label for entry in menu.entries] == ["a", "linux second one", "deep"]
+def listed(config: str, files: Optional[dict[str, str]] = None) -> Menu:
+    replay = serving({"pxelinux.cfg/default": config, **(files or {})})
+    return replay.drive(ldlinux.entries(pxe.boot_source(LEASE), GUEST, LEASE))[1]
+
+
+def test_a_list_of_menus() -> None:
+    menu = listed("TIMEOUT 1\nDEFAULT linux\n" + MENU)
+    assert [(entry.label, entry.menu) for entry in menu.entries] == [
+        ("a", ()),
+        ("linux second one", ()),
+        ("deep", ("More",)),
+    ]
     assert menu.default == "a"
+
+
+@pytest.mark.parametrize(
+    "lines, said",
+    [
+        ("KERNEL k\nINITRD i", "boot k i BOOT_IMAGE=k initrd=i"),
+        ("COM32 linux\nAPPEND k initrd=i initrdfile=x@y dtb=t z", "boot k i x t BOOT_IMAGE=k"),
+        ("COM32 ifcpu64\nAPPEND k a -- k2", "boot k BOOT_IMAGE=k a"),
+        ("COM32 cmd\nAPPEND other x", "boot k2 BOOT_IMAGE=k2 o=1 x"),
+        ("COM32 mboot.c32\nAPPEND xen a --- k b --- i", "boot xen k i xen a"),
+        ("COM32 chain\nAPPEND hd0", "localboot"),
+        ("LOCALBOOT 0", "localboot"),
+        ("COM32 reboot", "reboot"),
+        ("KERNEL vesamenu.c32\nAPPEND sub.cfg ~", "boot menu sub.cfg ~"),
+        ("CONFIG c.cfg d/", "boot configuration c.cfg"),
+        ("COM32 config\nAPPEND c.cfg", "boot configuration c.cfg"),
+        ("COM32 pxechn\nAPPEND http://s/pxelinux.0 -p x", "boot starts over as http://s/pxelinux.0"),
+        ("COM32 lua\nAPPEND a.lua b", "boot Lua script a.lua"),
+        ("KERNEL hdt.c32", "boot hdt.c32 shows information and boots nothing"),
+        ("KERNEL memdisk\nINITRD i", "boot memdisk needs firmware"),
+        ("COM32 cmd\nAPPEND e", "boot commands that lead to each other"),
+    ],
+)
+def test_what_entries_come_to(lines: str, said: str) -> None:
+    entry = listed(f"LABEL e\n{lines}\nLABEL other\nKERNEL k2\nAPPEND o=1\n").entries[0]
+    packed = (item.location for item in entry.packed)
+    files = (entry.kernel, *entry.initrds, *packed, *(module.location for module in entry.modules), entry.dtb)
+    names = [location.path for location in files if location is not None]
+    words = " ".join(word for word in (entry.action.value, *names, entry.cmdline, entry.meaning) if word)
+    assert words.startswith(said) and (names or words == said)
+
+
+WORDS = st.sampled_from(
+    "-- --- -x -c -p -o 209.s=x k initrd=a,b initrdfile=a@b dtb=t 64 -pxe- -iso- , @ hd0".split()
+)
+MODULES = st.sampled_from(
+    "menu linux mboot pxechn ifcpu ifcpu64 ifplop whichsys config cmd lua chain x".split()
+)
+
+
+@given(MODULES, st.lists(st.one_of(WORDS, st.text(max_size=4)), max_size=8))
+def test_any_arguments_of_a_module(module: str, words: list[str]) -> None:
+    """They boot, lead somewhere or are refused; and the list says what."""
+    config = f"DEFAULT e\nLABEL e\nCOM32 {module}.c32\nAPPEND {' '.join(words)}\n"
+    assert len(listed(config).entries) <= 2
+    try:
+        boot(config)
+    except PxeBootError as error:
+        assert error.message.isprintable()
 
 
 @pytest.mark.parametrize(

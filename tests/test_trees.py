@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Optional
 
 import pytest
 from ground import BRIDGE, MAC, SECOND_SERVER, SERVER, Site, servers
@@ -145,7 +146,7 @@ def test_without_dhcp_from_a_web_server(site: Site) -> None:
 MENU_PROGRAM = """
 location = /menu.php { default_type text/plain; return 200 "LABEL from $arg_from\\nKERNEL real\\n"; }
 location = /more { default_type text/plain; return 200 "DEFAULT x\\nLABEL x\\nKERNEL real\\n"; }
-location = /script.php { default_type text/plain; return 200 "#!gpxe\\nkernel real a=1\\nboot\\n"; }
+location = /script.php { default_type text/plain; return 200 "#!gpxe\\nkernel /web/real a=1\\nboot\\n"; }
 """
 
 
@@ -155,10 +156,12 @@ location = /script.php { default_type text/plain; return 200 "#!gpxe\\nkernel re
         ("KERNEL http://{0}/vesamenu.c32\nAPPEND http://{0}/menu.php?from=kernel", "", "from"),
         ("COM32 menu.c32\nAPPEND http://{0}/menu.php?from=menu", "", "from"),
         ("CONFIG http://{0}/more", "http://{0}/more", "x"),
+        ("KERNEL http://{0}/more", "http://{0}/more", "x"),
+        ("KERNEL http://{0}/script.php", "", None),
         ("KERNEL config.c32\nAPPEND http://{0}/more", "http://{0}/more", "x"),
     ],
 )
-def test_menus_that_a_web_program_renders(site: Site, lines: str, config: str, label: str) -> None:
+def test_menus_that_a_web_program_renders(site: Site, lines: str, config: str, label: Optional[str]) -> None:
     entry = lines.format(SERVER)
     files = tree({"web/pxelinux.cfg/default": f"DEFAULT go\nLABEL go\n{entry}\n"}, "web/real")
     root = servers.plant(site.directory / "root", files)

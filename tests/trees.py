@@ -122,7 +122,7 @@ MAAS = Site(
     reason="default",
     cmdline=f"BOOT_IMAGE=http://{SERVER}/images/amd64/kernel ip=::::maas-enlist:BOOTIF "
     f"root=squash:http://{SERVER}/images/squashfs overlayroot=tmpfs "
-    "initrd=http://{SERVER}/images/amd64/initrd "
+    f"initrd=http://{SERVER}/images/amd64/initrd "
     "BOOTIF=01-52-54-00-ab-cd-ef",
 )
 

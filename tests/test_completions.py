@@ -97,6 +97,17 @@ def test_the_lab(programs: Path) -> None:
     assert command == ["run"] and {"--root", "--http", "--name"} <= set(options) and "multi" in tree
 
 
+def test_xl(programs: Path) -> None:
+    command, options, choices = offered(
+        programs,
+        ["pypxeboot-xl", ""],
+        ["pypxeboot-xl", "create", "--out"],
+        ["pypxeboot-xl", "create", "--link", "ma"],
+    )
+    assert command == ["create", "--help", "--version"] and choices == ["macvlan"]
+    assert sorted(options) == [name for name in OPTIONS if name.startswith("--out")]
+
+
 def test_the_program_is_asked_once_a_shell(programs: Path) -> None:
     runs = programs / "pypxeboot.runs"
     runs.unlink(missing_ok=True)

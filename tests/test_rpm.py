@@ -20,6 +20,7 @@ pytestmark = pytest.mark.sources
 SPEC = tools.ROOT / "packaging/rpm/pypxeboot.spec"
 NAMES = ("pypxeboot", "pypxeboot-xen", "pypxeboot-libvirt", "pypxeboot-lab")
 LAB = {"lab.py", "labdhcp.py", "labtree.py", "labwire.py"}
+XEN = {"xl.py"}
 
 
 def run(*argv: object, cwd: Path) -> str:
@@ -84,14 +85,19 @@ def test_file_lists(packages: dict[str, Path]) -> None:
     base, xen, lab = files["pypxeboot"], files["pypxeboot-xen"], files["pypxeboot-lab"]
     modules = {Path(line).name for line in base if "/pypxeboot/" in line and line.endswith(".py")}
     ours = {path.name for path in (tools.ROOT / "pypxeboot").rglob("*.py")}
-    assert modules == ours - LAB
+    assert modules == ours - LAB - XEN
     assert any(line.endswith("/pypxeboot/udhcpc-script") for line in base)
     assert any(line.endswith("/pypxeboot/py.typed") for line in base)
     pages = {path.name for path in (tools.ROOT / "man").iterdir()}
     everything = set().union(*files.values())
     assert {Path(line).name.replace(".gz", "") for line in everything if "/man/man" in line} == pages
     assert {"/usr/bin/pypxeboot", "/usr/share/bash-completion/completions/pypxeboot"} <= base
-    assert xen == {"/usr/libexec/xen/bin/pypxeboot"}
+    assert {"/usr/libexec/xen/bin/pypxeboot", "/usr/bin/pypxeboot-xl"} <= xen
+    assert {Path(line).name.replace(".gz", "") for line in xen} == {
+        "pypxeboot",
+        "pypxeboot-xl",
+        "pypxeboot-xl.8",
+    } | XEN
     assert {Path(line).name for line in lab} == {"pypxeboot-lab"} | LAB
     assert not files["pypxeboot-libvirt"]
 
@@ -130,7 +136,7 @@ def test_installed_into_a_root_of_its_own(packages: dict[str, Path], tmp_path: P
     run("rpm", *argv, cwd=tmp_path)
     assert set(run("rpm", "--root", root, "-qa", "--qf", "%{NAME}\n", cwd=tmp_path).split()) == set(NAMES)
     site = next(root.glob("usr/lib/python3*/site-packages/pypxeboot")).parent
-    for name in ("pypxeboot", "pypxeboot-lab"):
+    for name in ("pypxeboot", "pypxeboot-lab", "pypxeboot-xl"):
         program = root / "usr/bin" / name
         assert program.read_text().startswith("#!/") and program.stat().st_mode & 0o777 == 0o755
         done = subprocess.run(

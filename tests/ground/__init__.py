@@ -6,6 +6,7 @@
     simple.py    the site that most tests serve, and what a boot of it must have left
     guests.py    a guest that is already running: one more port with the same MAC
     kernels.py   the probe kernel, and QEMU to boot it
+    sources.py   sources of other projects, with our patches on them
 """  # fmt: skip
 
 from ground.net import BRIDGE, MAC, SECOND_SERVER, SERVER, UUID, Run, Site, wait_until

@@ -92,6 +92,7 @@ def boot_source(
         return BootSource(Kind.LOCAL, None, "")
     server = server or _server(lease)
     name = _usable(bootfile if bootfile is not None else lease.bootfile, "boot file name")
+    kind = kind_of_name(name) if name and config is None else Kind.PXELINUX
     config = _value(config, CONFIG_FILE, lease, vendor)
     given_prefix = _value(path_prefix, PATH_PREFIX, lease, vendor)
     if not name and config is None and given_prefix is None:
@@ -99,7 +100,8 @@ def boot_source(
             "the DHCP server names no boot file",
             hint="set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config",
         )
-    kind = Kind.PXELINUX if config is not None or not name else kind_of_name(name)
+    if config is not None and kind not in (Kind.IPXE, Kind.IPXE_BINARY):
+        kind = Kind.PXELINUX  # nothing else reads option 209; to an iPXE it means nothing
     prefix = as_prefix(prefix_of(name) if given_prefix is None else given_prefix)[:NAME_MAX]
     if server is None and kind is Kind.PXELINUX:
         resolve(config or CONFIG_DIRECTORY, prefix, None)  # no name could be asked for: said once

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import shutil
 import signal
 from pathlib import Path
 from typing import Union
@@ -103,6 +104,22 @@ def test_another_exchange_with_frames_on_the_hosts_own_link(tmp_path: Path, clea
     with Site(tmp_path, host_address=True) as site:
         serve(site, "undionly.kpxe", *to_ipxe("boot.ipxe"))
         check_script(site, site.boot("--link", "host"))
+
+
+def test_option_209_is_for_pxelinux_only(site: Site) -> None:
+    """Sites force it on every client; an iPXE does not read it, but the PXELINUX that it chains does."""
+    root = servers.plant(
+        site.directory / "root", tree(two__ipxe="#!ipxe\nchain pxelinux.0\n", pxelinux__0="nbp")
+    )
+    config = "DEFAULT y\nLABEL y\n KERNEL vmlinuz\n APPEND by=209\n"
+    (root / "special.cfg").write_text(config)
+    offer = Offer(filename="undionly.kpxe", options={209: "special.cfg"})
+    server = servers.dnsmasq(site, root, offer, extra=to_ipxe("boot.ipxe"))
+    check_script(site, site.boot())
+    server.stop()
+    shutil.rmtree(site.out)
+    servers.dnsmasq(site, root, offer, extra=to_ipxe("two.ipxe"))
+    assert site.boot().ok().result["cmdline"].split()[-1] == "by=209"
 
 
 def test_the_second_answer_may_be_pxelinux(site: Site) -> None:

@@ -203,6 +203,7 @@ NAS = Site(
         ("more", "More...", (), "menu pxelinux.cfg/more"),
         ("dos", "DOS", (), "memdisk needs firmware"),
         ("off", "", (), "poweroff"),
+        ("deep", "", ("More...",), URL + "ubuntu/vmlinuz"),
     ),
     default="ubuntu",
     reason="timeout",

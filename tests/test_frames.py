@@ -13,6 +13,7 @@ from typing import Any, Optional
 import pytest
 from dhcp_peers import ADDRESS, SERVER, checksum, frame, message, standard
 from ground import BRIDGE, Site, tools
+from ground.net import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -263,3 +264,60 @@ def test_import_is_quiet_and_late() -> None:
         env={**os.environ, "PYTHONPATH": str(tools.ROOT)},
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+_REST = """
+import select, sys
+from pypxeboot.frames import FrameSocket
+socket = FrameSocket()
+
+def heard(seconds):
+    found = []
+    while select.select([socket], [], [], seconds)[0]:
+        frame, _ready = socket.receive()
+        if frame[:1] == b"\\xff" and frame[12:14] == b"\\x08\\x00":
+            found.append(frame[-1:].decode())
+    return "".join(found)
+
+socket.bind("eth0")
+print("ready", flush=True)
+sys.stdin.readline()
+socket.rest()
+print("resting", flush=True)
+sys.stdin.readline()
+print("heard", heard(0.2) or "nothing", flush=True)
+socket.bind("eth0")
+print("awake", flush=True)
+sys.stdin.readline()
+print("heard", heard(0.2) or "nothing", flush=True)
+"""
+
+
+@pytest.mark.netns
+def test_a_socket_that_rests_hears_nothing_until_it_is_bound_again(site: Site) -> None:
+    namespace = site.namespace("listener")
+    site.ip(f"link add port type veth peer name eth0 netns {namespace}", f"link set port master {BRIDGE} up")
+    site.ip("link set eth0 up", namespace=namespace)
+    argv = ["ip", "netns", "exec", namespace, sys.executable, "-c", _REST]
+    env = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
+
+    def send(mark: bytes) -> None:
+        program = (
+            "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('srv0', 0))\n"
+            f"s.send(bytes.fromhex({frame(mark).hex()!r}))"
+        )
+        command("ip", "netns", "exec", site.srv, sys.executable, "-c", program)
+
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+    ) as listener:
+        assert listener.stdin and listener.stdout
+        said = []
+        for mark in (b"A", b"B", b"C"):
+            said.append(listener.stdout.readline().strip())
+            if said[-1].startswith("heard"):
+                said.append(listener.stdout.readline().strip())
+            send(mark)
+            print(file=listener.stdin, flush=True)
+        said.append(listener.stdout.readline().strip())
+    assert said == ["ready", "resting", "heard nothing", "awake", "heard C"]

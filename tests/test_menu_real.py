@@ -159,3 +159,13 @@ def test_nobody_at_the_terminal(site: Site) -> None:
     with terminal.run(site, "-q") as screen:
         assert screen.finish().ok().result["label"] == "a"
         assert "Things" not in screen.text
+
+
+def test_a_flood_of_keys(site: Site) -> None:
+    serve(site, files=files(MENU))
+    with terminal.run(site, "-i") as screen:
+        screen.wait_for("Things to boot")
+        for _ in range(4):
+            screen.send(b"z\x1b[B\x1b[A\x1b[999;999Z\xff" * 50)
+        screen.press("home", "enter")
+        assert screen.finish().ok().result["label"] == "a"

@@ -50,10 +50,16 @@ presses = st.lists(
 )
 
 
-@given(configs, configs, presses, st.sampled_from([None, 0.0, 7.0]), st.booleans())
+@given(
+    configs,
+    configs,
+    presses,
+    st.sampled_from([None, 0.0, 7.0]),
+    st.sampled_from([TERMINAL, Terminal(dumb=True), None]),
+)
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_configuration_and_any_keys(
-    config: bytes, include: bytes, keys: list[Press], patience: Optional[float], dumb: bool
+    config: bytes, include: bytes, keys: list[Press], patience: Optional[float], terminal: Optional[Terminal]
 ) -> None:
     files = {
         "pxelinux.cfg/default": config,
@@ -62,7 +68,7 @@ def test_any_configuration_and_any_keys(
         "i": "initrd",
         "t": b"text\x1b[2J",
     }
-    replay = serving(files, keys=keys, terminal=Terminal(dumb=dumb))
+    replay = serving(files, keys=keys, terminal=terminal)
     result: Union[Choice, PxeBootError]
     try:
         result = replay.drive(ldlinux.boot(pxe.boot_source(LEASE), GUEST, LEASE, patience=patience))

@@ -358,3 +358,56 @@ def test_ontimeout_may_still_mend_it() -> None:
     config = "DEFAULT a\nTIMEOUT 50\nONTIMEOUT b\nLABEL a\nKERNEL gone\nLABEL b\nKERNEL k\n"
     choice, _replay = attended(config, [], patience=60.0)
     assert choice.reason is Reason.ONTIMEOUT and choice.entry.label == "b"
+
+
+def test_files_as_they_are_in_the_wild() -> None:
+    """A mark in front, CRLF, Latin-1, tabs, NUL, a line of 5,000 characters, no end: the menu is drawn."""
+    config = (
+        b"\xef\xbb\xbf# first\r\nUI\tmenu.c32\r\nMENU TITLE caf\xe9 \xe4\xb8\xad\xe6\x96\x87 e\xcc\x81\r\n"
+        b"LABEL\r\nLABEL wide\nMENU LABEL ^\xe4\xb8\xad "
+        + "\u4e2d".encode()
+        * 100
+        + b"\n\tKERNEL\tk\r\n\tAPPEND\tn=w\0x\n"
+        b"LABEL long\nKERNEL k\nAPPEND "
+        + b"x" * 1500
+        + b"\nTEXT HELP\n"
+        + b"h" * 5000
+        + b"\nENDTEXT\nLABEL last\nKERNEL k"
+    )
+    choice, replay = attended(config, ["down", "\u4e2d", "enter"])
+    assert choice.entry.label == "wide" and choice.entry.cmdline == "BOOT_IMAGE=k n=w"
+    for picture in filter(None, replay.pictures):
+        assert len(picture.rows) <= 24
+    choice, replay = attended(config, [Terminal(1, 1), "end", "up", "tab", "end", *"y", "enter"])
+    assert choice.entry.label == "long" and choice.entry.cmdline.endswith("xxy")
+
+
+@pytest.mark.parametrize(
+    "head, keys, word",
+    [
+        ("DEFAULT nope\nTIMEOUT 10\n", [], "n=b"),
+        ("TIMEOUT -1\n", ["enter"], "n=b"),
+        ("TIMEOUT 1e99\n", [], "n=b"),  # atoi() reads 1
+        ("TIMEOUT abc\nTOTALTIMEOUT 99999999999999999999\n", ["enter"], "n=b"),
+        ("TIMEOUT 10\nONTIMEOUT nope\nMENU ONERROR last\n", [], "n=last"),
+        ("MENU ROWS 99999999999\nMENU WIDTH -99999\nMENU MARGIN 500\nMENU INDENT 9\n", ["enter"], "n=b"),
+        ("MENU COLOR sel 1;31\x1b[2J * *\nMENU COLOR border 37;44\nMENU COLOUR title *\n", ["enter"], "n=b"),
+    ],
+)
+def test_odd_values(head: str, keys: list[Press], word: str) -> None:
+    assert chosen(head + MENU, keys) == word
+
+
+def test_colours_are_those_asked_for() -> None:
+    _, replay = attended(
+        "MENU COLOR sel 1;35;42 #ff0000 *\n" + MENU, ["enter"], terminal=Terminal(colours=True)
+    )
+    styles = {span.style for row in replay.pictures[-1].rows for span in row.spans}  # type: ignore[union-attr]
+    assert "1;35;42" in styles
+
+
+def test_a_menu_file_without_end_is_an_error_that_one_can_leave() -> None:
+    config = MENU.replace("MENU LABEL ^First\n  KERNEL k\n  APPEND n=a", "COM32 menu.c32\nAPPEND loop.cfg")
+    files = {"loop.cfg": "INCLUDE loop.cfg\n"}
+    choice, replay = attended(config, ["home", "enter", "t", "enter"], files=files)
+    assert choice.entry.label == "c"

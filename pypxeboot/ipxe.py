@@ -93,7 +93,7 @@ def boot(
         yield Log(f"the iPXE script failed ({where}: {why}): booting from the local disk", warning=True)
     else:
         yield Log("the iPXE script boots nothing from the network: booting from the local disk")
-    return Choice(Entry(None, Action.LOCALBOOT), machine.reason, image.location)
+    return Choice(Entry(machine.chosen, Action.LOCALBOOT), machine.reason, image.location)
 
 
 def _script(source: BootSource) -> Steps[Image]:

@@ -11,7 +11,7 @@ from pypxeboot.menu import Action, Choice, Entry
 
 
 def _end(machine: Machine, action: Action) -> Ended:
-    return Ended(Choice(Entry(None, action), machine.reason, script(machine)))
+    return Ended(Choice(Entry(machine.chosen, action), machine.reason, script(machine)))
 
 
 def _reboot(machine: Machine, call: Call) -> Steps[int]:

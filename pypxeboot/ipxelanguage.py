@@ -9,7 +9,7 @@ from pypxeboot.effects import Now, Sleep, Steps
 from pypxeboot.ipxemachine import Command, Machine
 from pypxeboot.ipxeoptions import Call, integer, syntax
 from pypxeboot.settings import Full, Name, NoSuchBlock, NoSuchType, NotStorable, Value, parse_name
-from pypxeboot.settingtypes import TYPES, BadValue, NotSupported, Unformattable
+from pypxeboot.settingtypes import BadValue, NotSupported, Unformattable
 
 
 def store(machine: Machine, text: str, value: Optional[str]) -> Steps[int]:
@@ -140,12 +140,6 @@ def _time(machine: Machine, call: Call) -> Steps[int]:
     ended: int = yield Now()
     yield from machine.say(f"{call.args[0]}: {max(ended - started, 0)}s")
     return status
-
-
-def stamp(machine: Machine, text: str, number: int) -> Steps[int]:
-    """Store ``number`` in the setting ``text``, as an int32 where it says nothing else."""
-    raw = (number & 0xFFFFFFFF).to_bytes(4, "big")
-    return (yield from keep(machine, text, Value(raw, TYPES["int32"])))
 
 
 COMMANDS = {

@@ -37,7 +37,7 @@ def start(machine: Machine, image: Image) -> Steps[int]:
             yield Log(f"the script {name} is in the ramdisk, as iPXE has it: chain it with --autofree")
     cmdline = _joined(image.cmdline or "", machine.user_append)
     locations = tuple(other.location for other in others)
-    entry = Entry(None, Action.BOOT, kernel=image.location, initrds=locations, cmdline=cmdline)
+    entry = Entry(machine.chosen, Action.BOOT, kernel=image.location, initrds=locations, cmdline=cmdline)
     return (yield from _assembled(machine, image, entry, ipxeimages.ramdisk(others), ()))
 
 
@@ -46,7 +46,7 @@ def _multiboot(machine: Machine, image: Image) -> Steps[int]:
     others = [other for other in machine.images if other is not image]
     cmdline = _joined(_joined(image.uri.shown, image.cmdline or ""), machine.user_append)
     modules = tuple(Module(other.location, _joined(other.uri.shown, other.cmdline or "")) for other in others)
-    entry = Entry(None, Action.BOOT, kernel=image.location, cmdline=cmdline, modules=modules)
+    entry = Entry(machine.chosen, Action.BOOT, kernel=image.location, cmdline=cmdline, modules=modules)
     return (yield from _assembled(machine, image, entry, (), tuple(other.handle for other in others)))
 
 

@@ -100,7 +100,8 @@ class Machine:
     ``settle`` sees to it, before the network is used, that the address is the one that the script has set.
     ``patience`` is how long a question waits for somebody at the terminal, None for ever; ``label`` the name
     of a menu item that was asked for, None once it was chosen; with ``listing`` the first menu ends it.
-    ``failure`` says why the last command failed, ``blame`` on which line of which script.
+    ``chosen`` is the item that was chosen last, ``failure`` why the last command failed, and ``blame`` on
+    which line of which script.
     """
 
     guest: Guest
@@ -113,6 +114,7 @@ class Machine:
     user_append: str = ""
     label: Optional[str] = None
     listing: bool = False
+    chosen: Optional[str] = None
     reason: Reason = Reason.SCRIPT
     questions: int = 0
     person: Optional[Person] = None

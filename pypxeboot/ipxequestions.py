@@ -77,6 +77,7 @@ def _choose(machine: Machine, call: Call) -> Steps[int]:
         machine.dialogs.pop(call.text("menu") or "", None)
     if chosen is None:
         return status
+    machine.chosen = plain(chosen, 200)
     return (yield from store(machine, call.args[0], chosen))
 
 
@@ -86,10 +87,10 @@ def _picked(
     """The name of the item that was asked for, that somebody chooses, or that the timeout takes."""
     if machine.listing:
         raise Listed(machine.frames[-1].image.location, _menu(dialog, at))
-    if machine.label is not None and any(item.name == machine.label for item in dialog.named):
-        chosen, machine.label = machine.label, None
-        machine.reason = Reason.LABEL
-        return chosen, ipxestatus.OK
+    asked = None if machine.label is None else _asked(dialog, machine.label, machine.chosen is None)
+    if asked is not None:
+        machine.label, machine.reason = None, Reason.LABEL
+        return asked, ipxestatus.OK
     person = yield from _somebody(machine)
     if person is None:
         return (
@@ -106,6 +107,19 @@ def _picked(
         return None, ipxestatus.CANCELED
     machine.reason = Reason.CHOSEN
     return answer, ipxestatus.OK
+
+
+def _asked(dialog: Dialog, label: str, first: bool) -> Optional[str]:
+    """The item that ``label`` means: a name, a title, or, in the first menu, a number in the list of it."""
+    for item in dialog.named:
+        if item.name == label:
+            return label
+    for item in dialog.named:
+        if plain(item.text, 200).strip() == label.strip():
+            return item.name
+    if first and label.isascii() and label.isdecimal() and len(label) < 7:
+        return next((item.name for item in dialog.named[int(label) - 1 :][:1] if int(label)), None)
+    return None
 
 
 def _menu(dialog: Dialog, at: int) -> Menu:

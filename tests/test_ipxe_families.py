@@ -13,6 +13,7 @@ import replay
 from replay import Replay
 
 from pypxeboot import ipxe
+from pypxeboot.errors import ConfigError
 from pypxeboot.lease import Lease
 from pypxeboot.menu import Action, Choice, Reason
 from pypxeboot.url import Location
@@ -174,10 +175,17 @@ def test_phone_home_is_a_form() -> None:
     ]
 
 
-def test_an_item_can_be_asked_for() -> None:
-    choice, _ = run("cobbler", "default.ipxe", label="install")
+@pytest.mark.parametrize("label", ["install", "distro-x86_64", "2"])
+def test_an_item_can_be_asked_for(label: str) -> None:
+    choice, _ = run("cobbler", "default.ipxe", label=label)
     assert choice.entry.cmdline.startswith("initrd=initrd.img inst.ks=")
-    assert choice.reason is Reason.LABEL
+    assert (choice.entry.label, choice.reason) == ("install", Reason.LABEL)
+
+
+@pytest.mark.parametrize("label", ["nosuch", "0", "3", "Fedora 1"])
+def test_an_item_that_is_not_there(label: str) -> None:
+    with pytest.raises(ConfigError):
+        run("cobbler", "default.ipxe", label=label)
 
 
 def test_an_item_of_a_menu_below_can_be_asked_for() -> None:

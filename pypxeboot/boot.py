@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
-from typing import Optional, Protocol
+from typing import Optional, Protocol, Union
 
 from pypxeboot import ipxe, ldlinux, pxe, uboot
 from pypxeboot.artifacts import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
@@ -19,7 +19,7 @@ from pypxeboot.attendance import Person
 from pypxeboot.config import NOTICE
 from pypxeboot.discovery import Dhcp
 from pypxeboot.download import Downloads
-from pypxeboot.effects import Load, Loader
+from pypxeboot.effects import Load, Loader, RunIpxe, RunScript
 from pypxeboot.errors import NoBootSource, NotFound, ServerError
 from pypxeboot.guestnet import GuestNet, Interfaces
 from pypxeboot.kept import Images, KeptFiles
@@ -59,10 +59,11 @@ class Pipeline:
 
     def __init__(self, plan: Plan, host: Host, downloads: Downloads, dhcp: Dhcp) -> None:
         self.plan, self.downloads = plan, downloads
+        self._is_ipxe = plan.profile == "ipxe"
         deadline = downloads.fetcher.deadline
         self.kept = KeptFiles(downloads, host, download_all=plan.download)
         self.network = GuestNet(plan, host, dhcp, deadline)
-        self.performer = Performer(plan, host, downloads, self.kept, self.network, self._script_at)
+        self.performer = Performer(plan, host, downloads, self.kept, self.network, self._started)
 
     @property
     def warnings(self) -> list[str]:
@@ -74,9 +75,9 @@ class Pipeline:
         started = time.monotonic()
         self.lease = self.network.begin()
         self.source = self.source_of(self.lease, self.plan.bootfile)
-        if self.source.kind is Kind.IPXE_BINARY:
-            self.become_ipxe()
-        choice = self.choose()
+        if self.source.kind is Kind.IPXE_BINARY and self.source.bootfile is not None:
+            self.become_ipxe(self.source.bootfile)
+        choice = self.choose(self.plan.label)
         if not self.plan.list_entries:
             what = "the boot file" if choice.entry.label is None else f"entry {printable(choice.entry.label)}"
             log.info("%s: %s, because %s", what, choice.entry.action.value, _WHY[choice.reason])
@@ -123,14 +124,15 @@ class Pipeline:
             return replace(source, kind=Kind.PXELINUX, config_file=str(source.bootfile))
         return replace(source, kind=kind)
 
-    def become_ipxe(self) -> None:
-        """The boot file is an iPXE: do what it would do, ask DHCP for more, and follow that answer."""
-        first = printable(str(self.source.bootfile))
-        told = "the boot file would lead to itself for ever"
+    def become_ipxe(self, program: Location) -> None:
+        """Do what ``program``, an iPXE, would do: ask DHCP for more, and follow that answer."""
+        first = printable(str(program))
+        told = "that would go on for ever"
         hint = "have DHCP name a script for clients of user class iPXE (option 77)"
-        if self.plan.profile == "ipxe":
-            raise NoBootSource(f"DHCP offers the iPXE program {first} to an iPXE: {told}", hint=hint)
-        log.info("boot file %s is an iPXE program: DHCP once more, as iPXE", first)
+        if self._is_ipxe:
+            raise NoBootSource(f"an iPXE is led to the iPXE program {first}: {told}", hint=hint)
+        log.info("%s is an iPXE program: DHCP once more, as iPXE", first)
+        self._is_ipxe = True
         self.lease = self.network.as_ipxe()
         self.downloads.fetcher.agent = _IPXE_AGENT
         self.source = self.source_of(self.lease, None)
@@ -138,8 +140,15 @@ class Pipeline:
             second = printable(str(self.source.bootfile))
             raise NoBootSource(f"DHCP offers {first}, and to the iPXE in it {second}: {told}", hint=hint)
 
-    def choose(self) -> Choice:
-        """The entry that boots, loaded."""
+    def _started(self, effect: Union[RunScript, RunIpxe]) -> Choice:
+        """What a loader starts in its place."""
+        if isinstance(effect, RunScript):
+            return self.performer.perform(self._script_at(effect.location))
+        self.become_ipxe(effect.program)
+        return self.choose()
+
+    def choose(self, label: Optional[str] = None) -> Choice:
+        """The entry that boots, or the one of ``label``, loaded."""
         source = self.source
         if source.kind is Kind.LOCAL:
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, None)
@@ -148,26 +157,26 @@ class Pipeline:
             entry = Entry(None, Action.BOOT, kernel=source.bootfile, cmdline=self.plan.append)
             return self._boot_file(entry)
         if source.kind is Kind.IPXE and source.bootfile is not None:
-            return self._script(source.bootfile)
-        return self._pxelinux()
+            return self._script(source.bootfile, label)
+        return self._pxelinux(label)
 
     def _boot_file(self, entry: Entry) -> Choice:
         """A boot file that is a kernel itself."""
         loaded = self.performer.load(Load(entry))
         if loaded.script and entry.kernel is not None:
             self.source = replace(self.source, kind=Kind.IPXE)
-            return self._script(entry.kernel)
+            return self._script(entry.kernel, self.plan.label)
         if not loaded.ok:
             raise loaded.kind(loaded.error, hint=loaded.hint)
         return Choice(entry, Reason.DEFAULT, None)
 
-    def _script(self, location: Location) -> Choice:
+    def _script(self, location: Location, label: Optional[str]) -> Choice:
         """A boot file that is an iPXE script."""
         if self.plan.list_entries:
             source, lease = replace(self.source, bootfile=location), self.network.lease or self.lease
             config, menu = self.performer.perform(ipxe.entries(source, self.plan.guest, lease))
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
-        return self.performer.perform(self._script_at(location, self.plan.label))
+        return self.performer.perform(self._script_at(location, label))
 
     def _script_at(self, location: Location, label: Optional[str] = None) -> Loader:
         """The loader of the iPXE script at ``location``; ``label`` is chosen in its menus."""
@@ -182,7 +191,7 @@ class Pipeline:
             user_append=self.plan.append,
         )
 
-    def _pxelinux(self) -> Choice:
+    def _pxelinux(self, label: Optional[str]) -> Choice:
         """What the configuration files of PXELINUX say."""
         source, plan, lease = self.source, self.plan, self.lease
         address = lease.address
@@ -196,7 +205,7 @@ class Pipeline:
             entries = uboot.entries if own else ldlinux.entries
             config, menu = self.performer.perform(entries(source, plan.guest, lease, arch=arch))
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
-        guest, label, append = plan.guest, plan.label, plan.append
+        guest, append = plan.guest, plan.append
         if own:
             loader = uboot.boot(
                 source,

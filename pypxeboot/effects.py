@@ -68,6 +68,13 @@ class RunScript:
 
 
 @dataclass(frozen=True)
+class RunIpxe:
+    """Do what ``program``, an iPXE, would do: ask DHCP, and boot what that says. Reply: its Choice."""
+
+    program: Location
+
+
+@dataclass(frozen=True)
 class Log:
     """Tell the reader of the log one line. Reply: None. ``warning`` also lands in the result."""
 
@@ -314,6 +321,7 @@ Effect = Union[
     Fetch,
     Load,
     RunScript,
+    RunIpxe,
     Log,
     Look,
     Show,

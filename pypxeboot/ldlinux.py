@@ -13,7 +13,7 @@ from pypxeboot import com32, listing, luac32, menuc32, sysappend
 from pypxeboot.attended import Attended, Detour
 from pypxeboot.catalog import Catalog
 from pypxeboot.command import joined, linux_line, type_of, typed
-from pypxeboot.effects import Load, Loaded, Loader, Log, Look, RunScript, Steps
+from pypxeboot.effects import Load, Loaded, Loader, Log, Look, RunIpxe, RunScript, Steps
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.guest import Guest
 from pypxeboot.labels import Config, Do, Label
@@ -230,6 +230,8 @@ class _Loader:
             return (yield from self._module(word, words, reason, label))
         if kind == "config":
             return (yield from self._configure(word, words, reason))
+        if kind == "firmware" and kind_of_name(word) is Kind.IPXE_BINARY:
+            return (yield from self._ipxe(word, words))
         if kind == "firmware":
             return self._fail(_needs_firmware(_shown(label, command), word))
         # What is left is a kernel, even if its name ends like a bootstrap program's (vmlinuz-5.10.0): its
@@ -348,8 +350,20 @@ class _Loader:
         yield from self._read(data)
         return (yield from self._anew())
 
+    def _ipxe(self, word: str, words: str) -> Steps[Optional[Choice]]:
+        """An iPXE program runs the script in its initrd (ipxe.lkrn), else what DHCP has for an iPXE."""
+        _cmdline, initrds = linux_line(word, words)
+        try:
+            location = self._files.locate(initrds[0] if initrds else word)
+        except ConfigError as error:
+            return self._fail(error)
+        choice: Choice = yield RunScript(location) if initrds else RunIpxe(location)
+        return choice
+
     def _chain(self, plan: com32.Chain, reason: Reason, label: Optional[Label]) -> Steps[Optional[Choice]]:
-        """pxechn.c32: another PXELINUX starts over with options 209 and 210; nothing else can run."""
+        """pxechn.c32: another PXELINUX starts over with options 209 and 210; or an iPXE."""
+        if kind_of_name(plan.name) is Kind.IPXE_BINARY:
+            return (yield from self._ipxe(plan.name, ""))
         if kind_of_name(plan.name) is not Kind.PXELINUX or "pxelinux" not in plan.name:
             return self._fail(_needs_firmware(_shown(label, plan.name), plan.name))
         self._step()

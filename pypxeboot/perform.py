@@ -6,20 +6,20 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any, Optional, TypeVar
+from typing import Any, Optional, TypeVar, Union
 
 from pypxeboot import effects, lua
 from pypxeboot.attendance import Attendance, Person
 from pypxeboot.download import Downloads, ScriptInstead
-from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, RunScript, Steps
+from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, RunIpxe, RunScript, Steps
 from pypxeboot.errors import ConfigError, FetchError, NotFound, Refused, ServerError
 from pypxeboot.guestnet import GuestNet
 from pypxeboot.kept import KeptFiles
 from pypxeboot.menu import Choice
 from pypxeboot.plan import Plan
-from pypxeboot.url import Location
 
 T = TypeVar("T")
+Start = Union[RunScript, RunIpxe]
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _NESTING = 8  # loaders that started each other: a script, a PXELINUX it chains,
 
 
 class Performer:
-    """Drives loaders. ``script`` is the loader of an iPXE script at a location."""
+    """Drives loaders. ``start`` is what one of them starts another by."""
 
     def __init__(
         self,
@@ -36,9 +36,9 @@ class Performer:
         downloads: Downloads,
         kept: KeptFiles,
         network: GuestNet,
-        script: Callable[[Location], effects.Loader],
+        start: Callable[[Start], Choice],
     ) -> None:
-        self.plan, self.downloads, self._kept, self._script = plan, downloads, kept, script
+        self.plan, self.downloads, self._kept, self._start = plan, downloads, kept, start
         self.warnings: list[str] = []
         self._silent: dict[tuple[str, str, Optional[int]], FetchError] = {}
         self._depth = 0
@@ -46,7 +46,8 @@ class Performer:
         self._handlers: dict[type, Callable[[Any], object]] = {
             Fetch: self.fetch,
             Load: self.load,
-            RunScript: self._run_script,
+            RunScript: self._run,
+            RunIpxe: self._run,
             Log: self._log,
             effects.Interpret: lua.script,
             **self._person.handlers,
@@ -106,12 +107,12 @@ class Performer:
             return Loaded(False, why.message, type(why), why.hint)
         return Loaded(True)
 
-    def _run_script(self, effect: RunScript) -> Choice:
+    def _run(self, effect: Start) -> Choice:
         if self._depth == _NESTING:
-            raise ConfigError(f"{effect.location}: scripts and configurations lead to each other for ever")
+            raise ConfigError("scripts and configurations lead to each other for ever")
         self._depth += 1
         try:
-            return self.perform(self._script(effect.location))
+            return self._start(effect)
         finally:
             self._depth -= 1
 

@@ -214,6 +214,30 @@ def test_an_entry_of_pxelinux_that_is_a_script(site: Site) -> None:
     site.assert_nothing_left([Path(run.result[name]["path"]).name for name in ("kernel", "ramdisk")])
 
 
+IPXE_ENTRIES = {
+    "program": "KERNEL undionly.kpxe",
+    "lkrn": "KERNEL ipxe.lkrn",
+    "chained": "COM32 pxechn.c32\n APPEND undionly.kpxe",
+    "lkrn with its script": "KERNEL ipxe.lkrn\n INITRD boot.ipxe",
+}
+
+
+@pytest.mark.parametrize("how", IPXE_ENTRIES)
+def test_an_entry_of_pxelinux_that_is_an_ipxe(site: Site, how: str) -> None:
+    config = f"DEFAULT s\nLABEL s\n {IPXE_ENTRIES[how]}\n"
+    dhcp = serve(site, "pxelinux.0", *to_ipxe("boot.ipxe"), **{"pxelinux__cfg/default": config})
+    run = site.boot("--label", "s")
+    assert (run.ok().result["cmdline"], ramdisk_of(run)) == ("a=1", JOINED)
+    assert dhcp.text().count("DHCPDISCOVER(") == (1 if "script" in how else 2)
+
+
+def test_an_entry_that_is_an_ipxe_which_is_led_back(site: Site) -> None:
+    serve(site, "pxelinux.0", **{"pxelinux__cfg/default": "DEFAULT s\nLABEL s\n KERNEL undionly.kpxe\n"})
+    run = site.boot()
+    assert (run.rc, run.result["error"]["kind"]) == (4, "NoBootSource")
+    site.assert_nothing_left()
+
+
 def test_scripts_and_configurations_that_lead_to_each_other(site: Site) -> None:
     config = "DEFAULT s\nLABEL s\n KERNEL loop.ipxe\n"
     loop = "#!ipxe\nset 209:string pxelinux.cfg/default\nchain pxelinux.0\n"

@@ -124,8 +124,10 @@ def _asked(dialog: Dialog, label: str, first: bool) -> Optional[str]:
 
 def _menu(dialog: Dialog, at: int) -> Menu:
     """The items of a menu, for a list."""
-    items = tuple(Entry(item.name, Action.BOOT, title=plain(item.text, 200)) for item in dialog.named)
-    return Menu(items, dialog.items[at].name, plain(dialog.title, 200))
+    items = tuple(
+        Entry(plain(item.name or "", 200), Action.BOOT, title=plain(item.text, 200)) for item in dialog.named
+    )
+    return Menu(items, plain(dialog.items[at].name or "", 200), plain(dialog.title, 200))
 
 
 def _somebody(machine: Machine) -> Steps[Optional[Person]]:

@@ -101,7 +101,7 @@ def _joined(base: str, path: str) -> str:
         path = rest
         if not slash:
             break
-    return f"{directory}/{path}"
+    return f"{directory}{'' if directory.endswith('/') else '/'}{path}"
 
 
 def directory(uri: Uri) -> Uri:

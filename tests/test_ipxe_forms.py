@@ -138,6 +138,8 @@ def test_values_of_options() -> None:
         ("http://h/a", "https://i/c", "https://i/c"),
         ("http://h/a", "iscsi:10.0.0.1::::iqn", "iscsi:10.0.0.1::::iqn"),
         ("tftp://h/a/b", "c#fragment", "tftp://h/a/c"),
+        ("tftp://h//a/b", "c", "tftp://h//a/c"),
+        ("tftp://h//b", "c", "tftp://h/c"),
     ],
 )
 def test_relative_uris(base: str, relative: str, expected: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Optional
 
 from pypxeboot.channel import (
@@ -36,6 +37,7 @@ class HostSide:
         self._channel = channel
         self.own_network = True
         self._vlans: set[int] = set()
+        self._forget_names: Callable[[], None] = lambda: None
 
     def _answer(self, kind: str) -> tuple[object, Optional[int]]:
         try:
@@ -77,7 +79,9 @@ class HostSide:
         from pypxeboot import resolve
 
         search = lease.search or ((lease.domain,) if lease.domain else ())
-        resolve.install(resolve.Resolver([str(server) for server in lease.dns], search))
+        self._forget_names()
+        resolver = resolve.Resolver([str(server) for server in lease.dns], search)
+        self._forget_names = resolve.install(resolver)
 
     def set_vlan(self, tag: int, *, remove: bool) -> None:
         """Make or take away the interface of a VLAN. Raises PxeBootError if it cannot be."""

@@ -77,6 +77,13 @@ def test_a_hostile_script_breaks_nothing(site: Site, what: str) -> None:
     assert boot(site, script + "kernel vmlinuz a=1\nboot") == {"a": "1"}
 
 
+def test_addresses_by_hand_one_after_the_other(site: Site) -> None:
+    """The servers of the last one resolve names, and what was before is forgotten."""
+    steps = "".join(f"set net0/ip 10.77.0.{last}\nifopen\n" for last in range(30, 60))
+    asks = "set dns 10.77.0.1\nnslookup there web.example || exit 1\nkernel vmlinuz there=${there}\nboot"
+    assert boot(site, steps + asks) == {"there": "10.77.0.3"}
+
+
 def test_an_address_by_hand_then_a_web_server_beyond_it(site: Site) -> None:
     """The lease is good for the boot server only; the script knows the address that gets further."""
     site.ip("addr add 192.0.2.1/24 dev srv0", namespace=site.srv)

@@ -127,6 +127,7 @@ def get(
         if target.origin + target.target in seen and form is None:
             raise FetchError(f"{address}: redirects in a circle")
         address, form = target, None  # as iPXE: what a redirect leads to is always got
+        login = None if (login or "").startswith("Digest") else login  # it was for that target alone
     raise FetchError(f"{httpmessage.parse(url)}: more than {REDIRECTS} redirects")
 
 

@@ -129,6 +129,14 @@ def test_user_and_password_of_the_settings(site: Site) -> None:
     assert (words(run), kernel_of(run)) == ({"a": "1"}, dummy("safe"))
 
 
+@pytest.mark.parametrize("method", ["basic", "digest"])
+def test_a_redirect_behind_a_password(site: Site, method: str) -> None:
+    redirect = 'server.modules += ("mod_redirect")\nurl.redirect = ("^/safe/old$" => "/safe/k")\n'
+    script = f"kernel http://me:s3%3Acret@{SERVER}/safe/old a=1\nboot"
+    run = boot(site, script, redirect + auth(method, site), **{"safe/k": dummy("safe")})
+    assert (words(run), kernel_of(run)) == ({"a": "1"}, dummy("safe"))
+
+
 def test_a_wrong_password_is_tried_once(site: Site) -> None:
     script = f"chain http://me:wrong@{SERVER}/safe/x || kernel http://{SERVER}/vmlinuz x=1\nboot"
     run = boot(site, script, auth("digest", site), **{"safe/x": "#!ipxe\n"})

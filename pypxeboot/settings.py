@@ -212,9 +212,7 @@ class Settings:
         for block in self.block(name.block).walk():
             value = block.own(name.key)
             if value is not None:
-                # A bare DHCP option is shown as what it is, bytes.
-                plain = TYPES["hex" if isinstance(name.key, int) else "string"]
-                return Value(value.raw, name.type or value.type or plain), block.name
+                return Value(value.raw, name.type or value.type or TYPES["string"]), block.name
         return None, ""
 
     def show(self, text: str) -> Optional[str]:

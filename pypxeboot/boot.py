@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from typing import Optional, Protocol, Union
 
-from pypxeboot import ipxe, ldlinux, pxe, uboot
+from pypxeboot import ldlinux, pxe, uboot
 from pypxeboot.artifacts import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
 from pypxeboot.attendance import Person
 from pypxeboot.config import NOTICE
@@ -173,6 +173,8 @@ class Pipeline:
     def _script(self, location: Location, label: Optional[str]) -> Choice:
         """A boot file that is an iPXE script."""
         if self.plan.list_entries:
+            from pypxeboot import ipxe  # a boot without scripts need not wait for it
+
             source, lease = replace(self.source, bootfile=location), self.network.lease or self.lease
             config, menu = self.performer.perform(ipxe.entries(source, self.plan.guest, lease))
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
@@ -180,6 +182,8 @@ class Pipeline:
 
     def _script_at(self, location: Location, label: Optional[str] = None) -> Loader:
         """The loader of the iPXE script at ``location``; ``label`` is chosen in its menus."""
+        from pypxeboot import ipxe
+
         self.downloads.fetcher.agent = _IPXE_AGENT
         lease = self.network.lease or self.lease
         return ipxe.boot(

@@ -70,11 +70,13 @@ class Catalog:
     def find(self, wanted: str) -> Steps[Label]:
         """The label that ``wanted`` means, here or in a menu that an entry opens; ConfigError if none."""
         yield from self.read()
-        found = listing.find(self.shown, wanted) or listing.find(self._config, wanted)
-        if found is None:
-            menus = yield from self._opened(anywhere=True)
-            found = next((label for menu in menus if (label := listing.by_name(menu.config, wanted))), None)
-            found = found or listing.numbered([self.shown, *(menu.config for menu in menus)], wanted)
+        found = listing.find(self.shown, wanted) or listing.by_name(self._config, wanted)
+        for anywhere in (False, True):
+            if found is None:
+                menus = [menu.config for menu in (yield from self._opened(anywhere))]
+                found = next((label for menu in menus if (label := listing.by_name(menu, wanted))), None)
+                if found is None and not anywhere:  # numbers are those of the list
+                    found = listing.numbered([self.shown, *menus], wanted)
         if found is None:
             raise ConfigError(
                 f"{self._main} has no entry {printable(wanted)!r}", hint=f"it has {listing.names(self.shown)}"

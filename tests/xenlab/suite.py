@@ -252,6 +252,38 @@ def test_mac_of_the_configuration() -> None:
     nothing_left()
 
 
+def test_mac_of_a_libxl_that_tells_it() -> None:
+    """patches/libxl-bootloader-vifs.patch; the bootloader has the environment of xl, so xl's own will do."""
+    guest = Guest("told", bootloader_args="", vif="")
+    guest.boots("probe-pv", "n=1")
+    guest.create(env={"XEN_VIF0_MAC": guest.mac, "XEN_VIF0_BRIDGE": "xenbr0"})
+    assert "PROBE cmdline=[BOOT_IMAGE=probe-pv n=1]" in guest.said, guest.said
+    nothing_left()
+
+
+def test_kernel_of_the_other_type() -> None:
+    """Where libxl would say no more than "Invalid kernel"."""
+    guest = Guest("wrong")
+    guest.boots("probe-pvh", "n=1")
+    failed(guest, guest.create(), "probe-pvh cannot boot as PV: it boots as PVH only")
+    guest = Guest("wrong-too", "pvh")
+    guest.boots("probe-pv", "n=1")
+    failed(guest, guest.create(), "probe-pv cannot boot as PVH: it boots as PV only")
+
+
+def test_kernel_for_neither() -> None:
+    guest = Guest("neither")
+    guest.boots("neither", "n=1")
+    data = (SERVED / "probe-pv").read_bytes()
+    (SERVED / "neither").write_bytes(data.replace(b"Xen\0", b"Xxx\0"))
+    failed(guest, guest.create(), "neither cannot boot as PV: it says nothing of Xen")
+    guest.settings["bootloader_args"] = f'["mac={guest.mac},bridge=xenbr0", "--no-kernel-check"]'
+    guest.write()
+    done = guest.create()
+    assert done.returncode == 3 and "Invalid kernel" in done.stdout, done.stdout
+    nothing_left()
+
+
 def test_diskless_guest() -> None:
     """libxl runs no bootloader for it, so pypxeboot-xl resolves first."""
     guest = Guest("diskless", "pvh", disk="", bootloader="", bootloader_args="", extra='"n=2"')

@@ -18,7 +18,7 @@ _NOTES = 64 * 1024  # of one note segment; that of Linux has some hundred bytes
 _TABLE = 128  # program or section headers; Linux has five or six, vmlinux about 50 sections
 _MACHINES = {3: "i386", 62: "x86_64", 183: "arm64", 243: "riscv64", 40: "arm", 21: "ppc64", 22: "s390x"}
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_NOTE, _SHT_NOTE = 1, 2, 3, 4, 7
-_XEN_VERSION, _XEN_GUEST_OS, _XEN_LOADER, _XEN_PHYS32_ENTRY = 5, 6, 8, 18
+_XEN_VERSION, _XEN_GUEST_OS, _XEN_LOADER, _XEN_PAE_MODE, _XEN_PHYS32_ENTRY = 5, 6, 8, 9, 18
 
 
 class _Part(NamedTuple):
@@ -46,12 +46,17 @@ class ElfKernel:
         """Whether it boots as a PV guest."""
         if self.arch not in ("i386", "x86_64"):
             return False
-        system, loader, version = (
-            self.notes.get(number, b"") for number in (_XEN_GUEST_OS, _XEN_LOADER, _XEN_VERSION)
+        system, loader, version, pae = (
+            self.notes.get(number, b"")
+            for number in (_XEN_GUEST_OS, _XEN_LOADER, _XEN_VERSION, _XEN_PAE_MODE)
         )
         if not self.notes:
             info = dict(pair.partition(b"=")[::2] for pair in self.guest_info.strip(b"\0").split(b","))
-            system, loader, version = (info.get(key, b"") for key in (b"GUEST_OS", b"LOADER", b"XEN_VER"))
+            words = (b"GUEST_OS", b"LOADER", b"XEN_VER", b"PAE")
+            system, loader, version, pae = (info.get(word, b"") for word in words)
+        # No Xen since 4.3 has guests of 32 bits without PAE ("guest type xen-3.0-x86_32 not supported").
+        if self.arch == "i386" and not pae.startswith((b"yes", b"bimodal")):
+            return False
         known = system.startswith(b"linux") or loader.startswith(b"generic")
         return known and version.startswith(b"xen-3.0")
 

@@ -11,7 +11,7 @@ import sys
 import tracemalloc
 import zlib
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Optional
 
 import lz4.block
 import pytest
@@ -129,6 +129,16 @@ def test_what_netbsd_said_before_there_were_notes() -> None:
     data += struct.pack("<IIQQQQIIQQ", 13, 3, 0, 0, at + len(text), len(names), 0, 0, 4, 0)
     assert inspected(gzip.compress(bytes(data))).boots == ("xen-pv",)
     assert inspected(gzip.compress(bytes(data).replace(b"xen-3.0", b"xen-2.0"))).boots == ()
+
+
+@pytest.mark.parametrize(
+    ("mode", "pv"), [(None, False), (b"no\0", False), (b"yes\0", True), (b"bimodal\0", True)]
+)
+def test_32_bits_need_pae(mode: Optional[bytes], pv: bool) -> None:
+    data = bytearray(xen_elf(XEN_PV + XEN_PVH + (b"" if mode is None else xen_note(9, mode))))
+    struct.pack_into("<H", data, 18, 3)  # EM_386
+    assert ("xen-pv" in inspected(bytes(data)).boots) is pv
+    assert "xen-pvh" in inspected(bytes(data)).boots
 
 
 # ---- what Xen refuses, and what is not known

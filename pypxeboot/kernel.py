@@ -103,6 +103,8 @@ def check_xen(info: KernelInfo, name: str, wanted: tuple[str, ...]) -> None:
     elif other is not None:
         why = f"it boots as {other[4:].upper()} only"
         hint = f'make the guest {other[4:].upper()} (type="{other[4:]}"), or serve another kernel'
+        if other == "xen-pv":
+            hint += " (or it has pvshim=1, which runs PV kernels in PVH guests)"
     else:
         why = "it says nothing of Xen (no ELF notes)"
         hint = "serve a kernel that was built with CONFIG_XEN_PV or CONFIG_PVH"

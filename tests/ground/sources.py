@@ -31,7 +31,7 @@ def source(name: str) -> Path:
     fetched = subprocess.run([tools.ROOT / "scripts/fetch-sources", name], capture_output=True, text=True)
     path = tools.CACHE / "sources" / name
     if fetched.returncode or not path.is_dir():
-        tools.missing(f"the source of {name} ({fetched.stderr.strip()[-300:]})")
+        tools.missing(f"the source of {name}, of which scripts/fetch-sources {name} tells more,")
     return path
 
 

@@ -45,7 +45,7 @@ def test_without_terminfo_these_are_ansi(name: str, monkeypatch: pytest.MonkeyPa
     assert (codes.move(0, 79), codes.look("1;37;44")) == (b"\x1b[1;80H", b"\x1b[m\x1b[1m")
 
 
-@pytest.mark.parametrize("name", [None, "", "../vt100", "v/vt100", "dumb", "vt100\n", "-vt100", "x" * 300])
+@pytest.mark.parametrize("name", [None, "", "../vt100", "v/vt100", "vt100\n", "-vt100", "x" * 300])
 def test_no_terminal_to_draw_on(name: Optional[str]) -> None:
     assert terminfo.load(name) is None
 

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,9 @@ from pypxeboot.text import printable, size_text
 log = logging.getLogger(__name__)
 
 _STORY_LINES = 24  # requests shown with an error, the last ones
+# xl's child sleeps for a second and then starts xenconsole (xl_vmcontrol.c, autoconnect_console).
+_CONSOLE_SECONDS = 2.5
+_STARTED = time.monotonic()
 
 
 def main(
@@ -142,6 +146,16 @@ def _hand_over(args: argparse.Namespace, plan: Plan, artifacts: Artifacts, outpu
     if result is not None:
         _write(output, result)
     _tell(args, artifacts)
+    if args.domain is not None:
+        _await_console()
+
+
+def _await_console() -> None:
+    """``xl create -c`` hangs if its bootloader ends before the console, a second later, is attached."""
+    from pypxeboot import toolstack
+
+    if toolstack.attaches_console():
+        time.sleep(max(0.0, _CONSOLE_SECONDS - (time.monotonic() - _STARTED)))
 
 
 def _render(

@@ -8,6 +8,7 @@ after a reboot of the guest it is still there.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -34,12 +35,27 @@ def given(limit: int) -> Optional[Given]:
 
     Raises UsageError if its file cannot be had, is larger than ``limit``, or is not root's own.
     """
+    found = _xl()
+    if found is None:
+        return None
+    pid, words = found
+    arguments = create_arguments(words)
+    return None if arguments is None else _read(pid, *arguments, limit)
+
+
+def attaches_console() -> bool:
+    """Whether an ``xl create -c`` that started this process will attach a console to it."""
+    found = _xl()
+    return found is not None and any(re.fullmatch(r"-[a-zA-Z]*c[a-zA-Z]*", word) for word in found[1])
+
+
+def _xl() -> Optional[tuple[int, list[str]]]:
+    """The xl that started this process: its number, and the words behind its name."""
     for pid in _ancestors():
         words = _words(pid)
         names = [Path(word).name for word in words[:2]]  # the second where a shell runs a script of that name
         if "xl" in names:
-            arguments = create_arguments(words[names.index("xl") + 1 :])
-            return None if arguments is None else _read(pid, *arguments, limit)
+            return pid, words[names.index("xl") + 1 :]
     return None
 
 

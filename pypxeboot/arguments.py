@@ -1,32 +1,23 @@
-"""The command line: one parser for Xen's argv, for a person, and for the forms of 2007."""
+"""What the options of the command line ask for: the guest, and the plan of its boot."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import re
-import shlex
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
-from typing import NoReturn, Optional
+from typing import Optional
 
-from pypxeboot import __version__
 from pypxeboot.config import Limits
 from pypxeboot.dhcp import is_host
 from pypxeboot.errors import UsageError
-from pypxeboot.guest import Guest, check_interface, parse_mac, parse_uuid, parse_vif
+from pypxeboot.guest import Guest, check_interface, parse_mac, parse_uuid
 from pypxeboot.lease import Lease, without_dhcp
 from pypxeboot.plan import Plan
 
 Addresses = tuple[IPv4Address, ...]
-FORMATS = ("simple0", "simple", "sxp", "json", "qemu")
-# libxl_bootloader.c, bootloader_gotptys(): the domain's number is in the name of the output file.
-_LIBXL_OUTPUT = re.compile(r"bootloader\.(\d+)\.out")
-# Values that may hold anything: never a string of further options.
-_FREE_TEXT = frozenset(
-    "--args --append --kernel --ramdisk --label --entry --vendor-class --user-class".split()
-)
 # What every guest of the hypervisor has in its SMBIOS, whatever its machine: QEMU with SeaBIOS (chassis
 # type 1, "other"), and hvmloader.
 _SMBIOS = {
@@ -34,7 +25,6 @@ _SMBIOS = {
     "xen": {"SYSVENDOR": "Xen", "SYSPRODUCT": "HVM domU", "BIOSVENDOR": "Xen", "SYSFF": "1"},
 }
 _TRUST_LIMIT = 128 << 10  # as much as one message to the client process takes; some sixty certificates
-_LONGEST = 86400.0  # s; a boot that takes longer than a day is none
 _SMBIOS_WORDS = {
     ("0", "vendor"): "BIOSVENDOR",
     ("0", "version"): "BIOSVERSION",
@@ -50,203 +40,6 @@ _SMBIOS_WORDS = {
     ("2", "serial"): "MBSERIAL",
     ("2", "asset"): "MBASSET",
 }
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint="pypxeboot --help lists the options")
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds <= _LONGEST:
-        raise ValueError
-    return seconds
-
-
-def _board(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,100}", text):
-        raise ValueError
-    return text
-
-
-_board.__name__ = "name of a board"
-_seconds.__name__ = "number of seconds"  # argparse says "invalid ... value"
-
-
-def parser() -> argparse.ArgumentParser:
-    """The parser of ``pypxeboot``."""
-    top = _Parser(
-        prog="pypxeboot",
-        usage="pypxeboot [options] [mac=MAC[,bridge=BR][,...]] [DISK]",
-        description="PXE-boot a guest that has no firmware: DHCP with the guest's MAC on the guest's bridge, "
-        "then pxelinux.cfg, then kernel and initrd, handed over to what starts the guest.",
-        allow_abbrev=False,
-    )
-    _identity(top.add_argument_group("identity and place"))
-    _without_dhcp(top.add_argument_group("without DHCP (with DHCP these override what the server said)"))
-    _choice(top.add_argument_group("choice"))
-    _output(top.add_argument_group("output"))
-    _old(top.add_argument_group("the options of 2007"))
-    top.add_argument(
-        "positional", nargs="*", metavar="mac=MAC,... DISK", help="a Xen vif string; the guest's disk"
-    )
-    return top
-
-
-def _identity(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add("--mac", help="the guest's MAC address")
-    add("--uuid", help="the guest's UUID")
-    add("--hypervisor", choices=("kvm", "xen"), help="default: xen when libxl calls, else kvm")
-    add("--guest-type", choices=("pv", "pvh"), help="the kind of Xen guest, which limits the command line")
-    add("--bridge", help="the bridge that the guest will be connected to")
-    add("--interface", metavar="IF", help="the same, or a NIC")
-    add("--vlan", type=int, metavar="ID", help="VLAN on a bridge that filters VLANs")
-    add("--link", choices=("auto", "veth", "macvlan", "host"), default="auto", help="how to join the network")
-    add(
-        "--mac-wait",
-        type=_seconds,
-        metavar="S",
-        help="how long to wait for a MAC that is alive elsewhere (20)",
-    )
-    add("--arch", help="processor architecture; also asks for default.ARCH and default-ARCH")
-    add(
-        "--board",
-        type=_board,
-        metavar="SOC-BOARD",
-        help="also asks for default-ARCH-SOC-BOARD and default-ARCH-SOC",
-    )
-    add("--profile", choices=("pxelinux", "ipxe", "http"), default="pxelinux", help="what DHCP is told")
-    add("--vendor-class", metavar="S", help="option 60 instead of the profile's")
-    add("--user-class", metavar="S", help="option 77")
-    add("--smbios", action="append", default=[], metavar="type=N,KEY=VALUE,...", help="as QEMU's -smbios")
-
-
-def _without_dhcp(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add("--ip", metavar="ADDR[/PREFIX]", help="the guest's address: no DHCP is done")
-    add("--netmask", help="its netmask, if --ip has no prefix")
-    add("--gateway", help="its default gateway")
-    add("--dns", action="append", default=[], metavar="ADDR", help="a name server (may be repeated)")
-    add("--server", metavar="HOST", help="the boot server (next-server)")
-    add("--bootfile", metavar="NAME|URL", help="the boot file (option 67)")
-    add("--config", metavar="NAME|URL", help="the configuration file (option 209)")
-    add("--path-prefix", metavar="P", help="in front of relative names (option 210)")
-    add(
-        "--dialect",
-        choices=("pxelinux", "uboot"),
-        default="pxelinux",
-        help="whose rules the configuration follows",
-    )
-    add("--tls-ca", metavar="FILE", help="certificate authorities to trust for https")
-    add("--trust", metavar="FILE", help="certificate authorities to trust for imgverify")
-
-
-def _choice(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add("--label", "--entry", metavar="L", help="boot this entry (label, title or number)")
-    add("-l", "--list-entries", action="store_true", help="list the entries, boot nothing")
-    add(
-        "-i",
-        "--interactive",
-        action="store_true",
-        help="somebody is there to choose: a menu without a timeout waits for ever",
-    )
-    add("-q", "--quiet", action="store_true", help="nobody chooses: no menu is shown")
-    add(
-        "--menu-timeout",
-        type=_seconds,
-        default=Limits.menu_wait,
-        metavar="S",
-        help="how long a menu without a timeout waits for a key (60)",
-    )
-    add("--append", default="", metavar="WORDS", help="words at the end of the command line")
-
-
-def _output(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add("--output", default="-", metavar="FILE|-", help="where the result goes (standard output)")
-    add("--output-format", choices=FORMATS, help="default sxp")
-    add("--json", action="store_true", help="the same as --output-format json")
-    add("--output-directory", metavar="DIR", help="where kernel and ramdisk go")
-    add("--no-kernel-check", action="store_true", help="hand a kernel over that Xen will say it cannot boot")
-    add("-n", "--not-really", action="store_true", help="decide, but download neither kernel nor initrd")
-    add("--kernel", help="for pygrub: path in the guest's file system")
-    add("--ramdisk", help="for pygrub: path in the guest's file system")
-    add("--args", default="", help="as --append; pygrub gets it too")
-    add("--runas", metavar="UID", help="the uid of the process that talks to the network")
-    add("--offset", help="for pygrub: offset of the partition")
-    add("--isconfig", action="store_true", help="for pygrub")
-    add("--debug", action="store_true", help="for pygrub; here as -vv")
-    add("--pcap", metavar="FILE", help="write the whole conversation to a capture file")
-    add("-v", "--verbose", action="count", default=0, help="say what is done; twice: every packet")
-    add(
-        "--timeout",
-        type=_seconds,
-        default=Limits.timeout,
-        metavar="S",
-        help="deadline of the whole boot (120)",
-    )
-    add("--version", action="version", version=f"pypxeboot {__version__}")
-
-
-def _old(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add("--udhcpc", metavar="PATH", help="do DHCP with this udhcpc")
-    add("--pygrub-image", metavar="IMG", help="the disk for pygrub")
-    add("--config-dir", metavar="DIR", help="the directory instead of pxelinux.cfg")
-
-
-def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The namespace of ``argv``, with ``vif`` and ``disk`` found among the positionals. Raises UsageError."""
-    args = namespace(argv)
-    args.vif, args.disk = {}, args.pygrub_image
-    for word in args.positional:
-        # In one word, or each key in one of its own, as they come to mind in bootloader_args=[...].
-        if re.match(r"\s*([a-z]+=[^,]*,\s*)*mac=|\s*(bridge|vlan)=", word, re.IGNORECASE):
-            args.vif.update(parse_vif(word))
-        elif args.disk in (None, args.pygrub_image) and not word.isspace() and word:
-            args.disk = word
-        else:
-            raise UsageError(f"one disk too many: {word!r}")
-    return args
-
-
-def namespace(argv: Sequence[str]) -> argparse.Namespace:
-    """The options of ``argv``; what the words in ``positional`` mean is left to the caller."""
-    top = parser()
-    known = {name for action in top._actions for name in action.option_strings}
-    args = top.parse_intermixed_args(_unfolded(argv, known))
-    if args.json:
-        args.output_format = "json"
-    domain = _LIBXL_OUTPUT.search(args.output) if args.output_format == "simple0" else None
-    args.domain = None if domain is None else int(domain[1])
-    args.output_format = args.output_format or "sxp"
-    return args
-
-
-def _unfolded(argv: Sequence[str], known: Container[str]) -> list[str]:
-    """libvirt hands ``<bootloader_args>`` over as one argument: split such a one as a shell would."""
-    words: list[str] = []
-    value_follows = False
-    for word in argv:
-        pieces = [] if value_follows or word.partition("=")[0] in _FREE_TEXT else _options_in(word, known)
-        words += pieces or [word]
-        value_follows = word in _FREE_TEXT
-    return words
-
-
-def _options_in(word: str, known: Container[str]) -> list[str]:
-    """The words of one argument that is a whole string of options; empty if it is not."""
-    if not re.match(r"\s*(-|mac=)", word) or not re.search(r"\s(-|mac=)", word):
-        return []
-    try:
-        pieces = shlex.split(word)
-    except ValueError as why:
-        raise UsageError(f"cannot split {word!r}: {why}") from None
-    options = [piece.partition("=")[0] for piece in pieces if piece.startswith("-")]
-    return pieces if all(option in known for option in options) else []
 
 
 def plan_of(args: argparse.Namespace) -> Plan:

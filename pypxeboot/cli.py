@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
-from pypxeboot import arguments, host, logs, sandbox
+from pypxeboot import arguments, host, logs, options, sandbox
 from pypxeboot.artifacts import Artifacts, Request
 from pypxeboot.clientprocess import ClientProcess
 from pypxeboot.config import NOTICE, Limits
@@ -35,7 +35,7 @@ def main(
     argv: Sequence[str],
     process: Optional[ClientProcess] = None,
     *,
-    parse: Callable[[Sequence[str]], argparse.Namespace] = arguments.parse,
+    parse: Callable[[Sequence[str]], argparse.Namespace] = options.parse,
     act: Optional[Callable[[argparse.Namespace, Optional[ClientProcess]], None]] = None,
 ) -> int:
     """Run ``pypxeboot`` with ``argv``; the exit code says the cause (``errors.py``).

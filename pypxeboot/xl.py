@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from pypxeboot import __version__, arguments, cli, clientprocess, xlconfig
+from pypxeboot import __version__, arguments, cli, clientprocess, options, xlconfig
 from pypxeboot.artifacts import Artifacts
 from pypxeboot.clientprocess import ClientProcess
 from pypxeboot.errors import HandoverError, NoBootSource, UsageError
@@ -60,7 +60,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         raise UsageError("the one command is create", hint="pypxeboot-xl create FILE")
     words = list(argv[1:])
     end = words.index("--") if "--" in words else len(words)
-    args = arguments.namespace(words[:end])
+    args = options.namespace(words[:end])
     if not args.positional:
         raise UsageError("no configuration was named", hint="pypxeboot-xl create FILE")
     args.file, args.settings, args.xl_options = args.positional[0], args.positional[1:], words[end + 1 :]

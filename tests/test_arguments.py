@@ -12,9 +12,10 @@ import pytest
 from ground import tools
 
 from pypxeboot import __version__
-from pypxeboot.arguments import parse, parser, plan_of
+from pypxeboot.arguments import plan_of
 from pypxeboot.boot import Plan
 from pypxeboot.errors import UsageError
+from pypxeboot.options import parse, parser
 
 MAC = "00:16:3e:01:02:03"
 

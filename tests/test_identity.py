@@ -16,7 +16,7 @@ from ground import BRIDGE, MAC, UUID, Run, Site, tools
 from ground.simple import serve
 
 from pypxeboot import identity, toolstack
-from pypxeboot.arguments import parse
+from pypxeboot.options import parse
 
 OTHER = "00:16:3e:00:00:99"
 VIF = f"vif = [ 'mac={MAC},bridge={BRIDGE}', 'mac={OTHER},bridge=nobr' ]\n"

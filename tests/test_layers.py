@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pypxeboot"
 WIRES = set(
     """
     __main__ answers arguments attendance boot capture cli client clientprocess discovery download guestnet
-    host hostside identity kept lab perform transports xl
+    host hostside identity kept lab options perform transports xl
     """.split()
 )
 EDGES = set(

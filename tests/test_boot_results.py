@@ -127,7 +127,6 @@ SCHEMA: dict[str, Any] = {
     "initrds": [{"url": str, "size": int, "sha256": str}],
     "ramdisk": {"path": str, "size": int, "sha256": str},
     "modules": list,
-    "dtb": type(None),
     "cmdline": str,
     "requests": [{"url": str, "result": str, "bytes": int, "seconds": (int, float)}],
     "seconds": dict.fromkeys(("total", "link", "dhcp", "config", "download"), (int, float)),

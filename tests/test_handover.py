@@ -305,6 +305,7 @@ def test_json_keys_at_every_level() -> None:
         value: Any = whole[name] if name else whole
         for item in value if isinstance(value, list) else [value]:
             assert list(item) == keys, name
+    assert "dtb" not in json.loads(report.render(BOOT, GUEST)), "where there is none"
 
 
 def test_json_values() -> None:

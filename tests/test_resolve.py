@@ -29,10 +29,8 @@ class Server:
         self, udp: Reply, tcp: Optional[Reply] = None, address: str = "127.0.0.1", port: int = 0
     ) -> None:
         self.asked: list[str] = []
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind((address, port))
+        self._udp, self._tcp = _same_port(address, port)
         self.port: int = self._udp.getsockname()[1]
-        self._tcp = socket.create_server((address, self.port))
         self._replies = (udp, tcp or udp)
         for serve in (self._serve_udp, self._serve_tcp):
             threading.Thread(target=serve, daemon=True).start()
@@ -71,6 +69,19 @@ class Server:
             except OSError:
                 pass
             sock.close()
+
+
+def _same_port(address: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """A socket of UDP and one of TCP; with ``port`` 0, on any that both have free."""
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind((address, port))
+        try:
+            return udp, socket.create_server((address, udp.getsockname()[1]))
+        except OSError:
+            udp.close()
+            if port:
+                raise
 
 
 @contextmanager

@@ -23,8 +23,10 @@ def render(artifacts: Artifacts, guest: Guest) -> bytes:
     """The result of a boot."""
     packed = pack(artifacts)
     identity = {"mac": guest.mac, "uuid": guest.uuid, "arch": guest.arch}
-    keys = "lease loader config label reason kernel initrds ramdisk modules dtb cmdline".split()
-    keys += ["requests", "seconds", "warnings"]
+    keys = "lease loader config label reason kernel initrds ramdisk modules".split()
+    if artifacts.dtb is not None:  # few guests have one
+        keys.append("dtb")
+    keys += ["cmdline", "requests", "seconds", "warnings"]
     return _dump(
         {
             "schema": SCHEMA,

@@ -67,6 +67,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
         config_directory=args.config_dir,
         udhcpc=args.udhcpc,
         profile=args.profile,
+        client_arch=args.client_arch,
         vendor_class=args.vendor_class,
         user_class=args.user_class,
         arch_given=args.arch is not None or args.board is not None,

@@ -41,6 +41,13 @@ def _board(text: str) -> str:
     return text
 
 
+def _client_arch(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 0xFFFF:
+        raise ValueError
+    return int(text)
+
+
+_client_arch.__name__ = "number of an architecture"
 _board.__name__ = "name of a board"
 _seconds.__name__ = "number of seconds"  # argparse says "invalid ... value"
 
@@ -88,7 +95,15 @@ def _identity(group: argparse._ArgumentGroup) -> None:
         metavar="SOC-BOARD",
         help="also asks for default-ARCH-SOC-BOARD and default-ARCH-SOC",
     )
-    add("--profile", choices=("pxelinux", "ipxe", "http"), default="pxelinux", help="what DHCP is told")
+    add(
+        "--profile", choices=("pxelinux", "efi", "ipxe", "http"), default="pxelinux", help="what DHCP is told"
+    )
+    add(
+        "--client-arch",
+        type=_client_arch,
+        metavar="N",
+        help="option 93 (and what option 60 says of it) instead of the profile's for --arch",
+    )
     add("--vendor-class", metavar="S", help="option 60 instead of the profile's")
     add("--user-class", metavar="S", help="option 77")
     add("--smbios", action="append", default=[], metavar="type=N,KEY=VALUE,...", help="as QEMU's -smbios")

@@ -31,6 +31,7 @@ class Plan:
     config_directory: Optional[str] = None
     udhcpc: Optional[str] = None
     profile: str = "pxelinux"
+    client_arch: Optional[int] = None
     vendor_class: Optional[str] = None
     user_class: Optional[str] = None
     arch_given: bool = False

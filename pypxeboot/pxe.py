@@ -246,18 +246,20 @@ def wire_uuid(uuid: str) -> str:
     return str(UUID(bytes=UUID(uuid).bytes_le))
 
 
-# IANA "Processor Architecture Types". 0 leads to pxelinux.0 and its configuration, the EFI numbers to EFI
-# programs that nothing here could run; so x86 calls itself a BIOS. The others have no BIOS: U-Boot's numbers
-# for what reads pxelinux.cfg, EFI's for iPXE.
+# IANA "Processor Architecture Types". 0 leads to pxelinux.0 and its configuration, the EFI numbers often to
+# programs that nothing here could run; so x86 calls itself a BIOS unless a site serves EFI only. The others
+# have no BIOS: U-Boot's numbers for what reads pxelinux.cfg, EFI's for iPXE. 7 is x86-64; RFC 4578 as printed
+# has 9 for it, and some sites know just that: --client-arch 9.
 _ARCH_CODES = {
     "pxelinux": {"x86_64": 0, "i386": 0, "arm": 21, "arm64": 22, "ppc64": 12, "s390x": 31, "riscv64": 27},
+    "efi": {"x86_64": 7, "i386": 6, "arm": 10, "arm64": 11, "riscv64": 27, "loongarch64": 39},
     "ipxe": {"x86_64": 0, "i386": 0, "arm": 10, "arm64": 11, "riscv64": 27},
     "http": {"x86_64": 16, "i386": 15, "arm": 18, "arm64": 19, "riscv64": 28},
 }
 _ARCH_ALIASES = {"amd64": "x86_64", "i686": "i386", "x86": "i386", "aarch64": "arm64", "ppc64le": "ppc64"}
 # CONFIG_SYS_ARCH of U-Boot.
 _UBOOT_ARCHS = {"x86_64": "x86", "i386": "x86", "arm64": "arm", "riscv64": "riscv", "ppc64": "powerpc"}
-_HTTP_CODES = frozenset({15, 16, 17, 18, 19, 20, 23, 24, 26, 28, 30})
+_HTTP_CODES = frozenset({15, 16, 17, 18, 19, 20, 23, 24, 26, 28, 30, 38, 40})
 
 # Option 55. 208-211 and 150 because most servers send only what was asked for; 128-135 as RFC 4578 2.4 says.
 PARAMETER_REQUEST = (
@@ -277,10 +279,20 @@ _IPXE_FEATURES = bytes((235, 3, *map(int, IPXE_VERSION.split(".")))) + b"".join(
 
 
 def arch_code(profile: str, arch: str) -> int:
-    """Option 93 of a client of ``profile`` (pxelinux, ipxe, http); UsageError if ``arch`` has none."""
+    """Option 93 of a client of ``profile`` (pxelinux, efi, ipxe, http); UsageError if ``arch`` has none."""
     code = _ARCH_CODES[profile].get(_ARCH_ALIASES.get(arch, arch))
     if code is None:
         raise UsageError(f"{arch!r} has no PXE architecture number for profile {profile}")
+    return code
+
+
+def client_arch(plan: Plan) -> int:
+    """Option 93 of the client that ``plan`` describes."""
+    code = plan.client_arch
+    if code is None:
+        return arch_code(plan.profile, plan.guest.arch)
+    if plan.profile == "http" and code not in _HTTP_CODES:
+        raise UsageError(f"--client-arch {code} is no architecture of HTTP boot", hint="x86-64 has 16")
     return code
 
 
@@ -340,7 +352,7 @@ def identity_of(plan: Plan) -> dict[int, bytes]:
 
     The user class of iPXE is raw, without the lengths of RFC 3004: servers match just that.
     """
-    options = identity(plan.guest, arch_code(plan.profile, plan.guest.arch))
+    options = identity(plan.guest, client_arch(plan))
     if plan.vendor_class is not None:
         options[60] = encode(plan.vendor_class)
     if plan.profile == "ipxe":

@@ -11,6 +11,7 @@ from replay import GUEST, LEASE
 from pypxeboot.errors import NoBootSource, Refused, UsageError
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
+from pypxeboot.plan import Plan
 from pypxeboot.pxe import (
     PARAMETER_REQUEST,
     BootSource,
@@ -20,6 +21,7 @@ from pypxeboot.pxe import (
     chained,
     config_names,
     identity,
+    identity_of,
     judge,
     kind_of_name,
     vendor_class,
@@ -179,6 +181,10 @@ def test_architecture_names_only_when_asked_for() -> None:
         ("pxelinux", "x86_64", 0, "PXEClient:Arch:00000:UNDI:002001"),
         ("ipxe", "aarch64", 11, "PXEClient:Arch:00011:UNDI:003010"),
         ("http", "x86_64", 16, "HTTPClient:Arch:00016:UNDI:003001"),
+        ("http", "arm64", 19, "HTTPClient:Arch:00019:UNDI:003001"),
+        ("efi", "x86_64", 7, "PXEClient:Arch:00007:UNDI:003010"),
+        ("efi", "i386", 6, "PXEClient:Arch:00006:UNDI:003010"),
+        ("efi", "arm64", 11, "PXEClient:Arch:00011:UNDI:003010"),
     ],
 )
 def test_who_the_client_says_it_is(profile: str, arch: str, code: int, text: str) -> None:
@@ -187,8 +193,31 @@ def test_who_the_client_says_it_is(profile: str, arch: str, code: int, text: str
 
 
 def test_an_architecture_without_a_number() -> None:
+    for profile in ("http", "efi"):
+        with pytest.raises(UsageError):
+            arch_code(profile, "s390x")
+
+
+@pytest.mark.parametrize(
+    "profile, code, text",
+    [
+        ("pxelinux", 9, b"PXEClient:Arch:00009:UNDI:003010"),
+        ("ipxe", 7, b"PXEClient:Arch:00007:UNDI:003010"),
+        ("http", 20, b"HTTPClient:Arch:00020:UNDI:003001"),
+        ("pxelinux", 16, b"HTTPClient:Arch:00016:UNDI:003001"),
+    ],
+)
+def test_an_architecture_by_number(profile: str, code: int, text: bytes) -> None:
+    options = identity_of(Plan(GUEST, profile=profile, client_arch=code))
+    assert (options[93], options[60]) == (code.to_bytes(2, "big"), text)
+    assert (77 in options) == (profile == "ipxe")
+    own = identity_of(Plan(GUEST, profile=profile, client_arch=code, vendor_class="PXEClient"))
+    assert own[60] == b"PXEClient"
+
+
+def test_http_boot_has_architectures_of_its_own() -> None:
     with pytest.raises(UsageError):
-        arch_code("http", "s390x")
+        identity_of(Plan(GUEST, profile="http", client_arch=7))
 
 
 def test_identity_options() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from pypxeboot.effects import Log, Steps
-from pypxeboot.errors import ConfigError
+from pypxeboot.errors import ConfigError, Refused
 from pypxeboot.labels import Config, Do, Label, Screen
 from pypxeboot.menu import Reason
 from pypxeboot.pxelinux import Files
@@ -48,7 +48,8 @@ def unattended(config: Config) -> tuple[Command, Screen]:
     """What the menu boots when nobody touches a key, and the menu that it does so from.
 
     Where the real one waits for ever (no timeout; a first entry that cannot be chosen cancels it; a submenu
-    or QUIT under the cursor boots nothing) this is what Enter would boot, submenus entered.
+    or QUIT under the cursor boots nothing) this is what Enter would boot, submenus entered; Refused if Enter
+    would ask for a password. A timeout asks for none.
     """
     index, position = start(config)
     screen = config.screens[index]
@@ -62,6 +63,8 @@ def unattended(config: Config) -> tuple[Command, Screen]:
         reason = Reason.WAITS_FOREVER
     else:
         reason = Reason.DEFAULT if config.shiftkey else Reason.TIMEOUT
+    if reason is Reason.WAITS_FOREVER:
+        _check_open(entry)
     return Command(entry, "", reason), screen
 
 
@@ -75,17 +78,27 @@ def entered(config: Config, index: int, position: int) -> Label:
                 f"the menu entry {printable(entry.plain_title)!r} under the cursor boots nothing",
                 hint="choose another one with --label; -l lists them",
             )
+        _check_open(entry)
         seen.add(entry.submenu)
         screen = config.screens[entry.submenu]
         entry = selectable(screen, screen.default)
     return entry
 
 
+def _check_open(entry: Label) -> None:
+    """Nobody is there to type a password, and waiting is no way around it."""
+    if entry.password is not None:
+        raise Refused(
+            f"the menu entry {printable(entry.plain_title)!r} wants a password, and nobody chooses",
+            hint="--label boots it without one; or give the menu a timeout or another default",
+        )
+
+
 def default(config: Config) -> Optional[str]:
     """The LABEL line of what boots when nobody touches a key, if a label does."""
     try:
         label = unattended(config)[0].label
-    except ConfigError:
+    except (ConfigError, Refused):
         return None
     return None if label is None else label.line
 

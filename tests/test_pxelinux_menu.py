@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from replay import GUEST, LEASE, boot, serving
 
 from pypxeboot import ldlinux, pxe
-from pypxeboot.errors import ConfigError, PxeBootError
+from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.menu import Menu, Reason
 
 MENU = dedent(
@@ -238,6 +238,19 @@ def test_any_arguments_of_a_module(module: str, words: list[str]) -> None:
 def test_what_a_menu_boots_untouched(head: str, word: str, reason: Reason) -> None:
     choice = boot(head + MENU)
     assert (choice.entry.cmdline.split()[1], choice.reason) == (word, reason)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["LABEL a\nMENU PASSWD x\nKERNEL k\n", "MENU BEGIN s\nMENU PASSWD x\nLABEL a\nKERNEL k\nMENU END\n"],
+)
+def test_waiting_is_no_way_around_a_password(lines: str) -> None:
+    """Where the real one waits for ever for it. With a timeout it asks for none."""
+    with pytest.raises(Refused, match="wants a password, and nobody chooses"):
+        boot(f"UI menu.c32\n{lines}")
+    assert boot(f"UI menu.c32\n{lines}", label="a").entry.kernel is not None
+    if lines.startswith("LABEL"):
+        assert boot(f"UI menu.c32\nTIMEOUT 1\n{lines}").reason is Reason.TIMEOUT
 
 
 @pytest.mark.parametrize("program", ["menu.c32", "boot/vesamenu.c32", "gfxboot.c32 bootlogo", "m"])

@@ -15,6 +15,7 @@ import pytest
 pytest.register_assert_rewrite("ground")
 
 from ground import Site, kernels, net, tools  # noqa: E402 - after the line above
+from ground.libvirt import Libvirt  # noqa: E402
 
 # A shell starts what it puts into the background with SIGINT ignored, and that is inherited: programs that
 # the tests start and interrupt would not notice.
@@ -73,6 +74,28 @@ def probe_kernel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], by
         tools.need(name)
     image = kernels.build(tmp_path_factory.mktemp("kernel"))
     return lambda tag: kernels.tagged(image, tag)
+
+
+@pytest.fixture(scope="session")
+def disk_image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A disk that says it booted (``kernels.build_disk``)."""
+    for name in ("gcc", "ld"):
+        tools.need(name)
+    return kernels.build_disk(tmp_path_factory.mktemp("disk"))
+
+
+@pytest.fixture(scope="session")
+def libvirtd(tmp_path_factory: pytest.TempPathFactory, clean_machine: None) -> Iterator[Libvirt]:
+    """The libvirtd of all tests: it takes some seconds to start."""
+    with Site(tmp_path_factory.mktemp("libvirt")) as built:
+        yield Libvirt(built)
+
+
+@pytest.fixture
+def libvirt(libvirtd: Libvirt) -> Iterator[Libvirt]:
+    """A libvirtd without domains."""
+    yield libvirtd
+    libvirtd.clean()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@
     simple.py    the site that most tests serve, and what a boot of it must have left
     guests.py    a guest that is already running: one more port with the same MAC
     kernels.py   the probe kernel, and QEMU to boot it
+    libvirt.py   a libvirtd of the tests' own, with domains on a bridge and on a libvirt network
     sources.py   sources of other projects, with our patches on them
 """  # fmt: skip
 

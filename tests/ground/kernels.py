@@ -37,6 +37,14 @@ def build(directory: Path) -> bytes:
     return image.read_bytes()
 
 
+def build_disk(directory: Path) -> bytes:
+    """A disk whose boot sector says ``PROBE disk``, and reboots by the key r, or powers off by p."""
+    parts, image = str(directory / "disk.o"), directory / "disk.bin"
+    _run("gcc", "-m32", "-c", str(SOURCE / "disk.S"), "-o", parts)
+    _run("ld", "-m", "elf_i386", "-Ttext", "0x7c00", "--oformat", "binary", parts, "-o", str(image))
+    return image.read_bytes().ljust(1 << 20, b"\0")
+
+
 def _run(name: str, *args: str) -> None:
     done = subprocess.run([tools.need(name), *args], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -118,8 +126,15 @@ def run_probe(argv: Sequence[str], directory: Path, timeout: float = 60) -> Said
     )
     said = serial.read_text("latin-1") if serial.exists() else ""
     assert done.returncode == DEBUG_EXIT_STATUS, f"QEMU: {done.returncode}: {done.stderr}\n{said}"
-    match = re.search(
-        r"PROBE tag=(.*)\nPROBE cmdline=(.*)\nPROBE ramdisk size=(\w+) fnv=(\w+) data=(\w*)\nPROBE end", said
-    )
-    assert match, said
-    return Said(match[1], match[2], int(match[3], 16), int(match[4], 16), bytes.fromhex(match[5]))
+    found = reports(said)
+    assert found, said
+    return found[0]
+
+
+def reports(text: str) -> list[Said]:
+    """What probe kernels said, one after the other."""
+    pattern = r"PROBE tag=(.*)\nPROBE cmdline=(.*)\nPROBE ramdisk size=(\w+) fnv=(\w+) data=(\w*)\nPROBE end"
+    return [
+        Said(tag, cmdline, int(size, 16), int(fnv, 16), bytes.fromhex(data))
+        for tag, cmdline, size, fnv, data in re.findall(pattern, text)
+    ]

@@ -1,10 +1,14 @@
-/* Says what the loader handed over, on COM1 and on port 0xe9, and ends QEMU through isa-debug-exit. */
+/*
+ * Says what the loader handed over, on COM1 and on port 0xe9, and ends QEMU through isa-debug-exit. Where there is no
+ * such device, the machine stays, or does what the command line says: probe=reboot, probe=poweroff.
+ */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
 
 enum { COM1 = 0x3f8, LINE_STATUS = COM1 + 5, SENT = 0x20, DEBUG_CONSOLE = 0xe9, DEBUG_EXIT = 0x501 };
+enum { KEYBOARD = 0x64, RESET = 0xfe, PM1A_CONTROL = 0x604, SLEEP_S5 = 0x2000 }; /* of q35 under SeaBIOS */
 enum { RAMDISK_IMAGE = 0x218, RAMDISK_SIZE = 0x21c, CMD_LINE_PTR = 0x228 }; /* in the boot parameters */
 enum { SHOWN = 4096 }; /* bytes of the ramdisk that are printed; the checksum is over all */
 
@@ -39,18 +43,30 @@ static void hex(u32 value, int digits)
         put("0123456789abcdef"[(value >> (4 * digits)) & 15]);
 }
 
+static int says(const char *line, const char *word)
+{
+    for (; *line; line++) {
+        int i = 0;
+        while (word[i] && line[i] == word[i])
+            i++;
+        if (!word[i])
+            return 1;
+    }
+    return 0;
+}
+
 static u32 parameter(const u8 *boot_params, u32 offset) { return *(const u32 *)(boot_params + offset); }
 
 void probe(const u8 *boot_params)
 {
     const u8 *ramdisk = (const u8 *)parameter(boot_params, RAMDISK_IMAGE);
+    const char *cmdline = (const char *)parameter(boot_params, CMD_LINE_PTR);
     u32 size = parameter(boot_params, RAMDISK_SIZE), i, checksum = 2166136261u; /* FNV-1a */
 
     text("PROBE tag=");
     text(tag);
     text("\nPROBE cmdline=");
-    if (parameter(boot_params, CMD_LINE_PTR))
-        text((const char *)parameter(boot_params, CMD_LINE_PTR));
+    text(cmdline ? cmdline : "");
     for (i = 0; i < size; i++)
         checksum = (checksum ^ ramdisk[i]) * 16777619u;
     text("\nPROBE ramdisk size=");
@@ -62,6 +78,10 @@ void probe(const u8 *boot_params)
         hex(ramdisk[i], 2);
     text("\nPROBE end\n");
     out(DEBUG_EXIT, 0x15);
+    if (cmdline && says(cmdline, "probe=reboot"))
+        out(KEYBOARD, RESET);
+    if (cmdline && says(cmdline, "probe=poweroff"))
+        __asm__ volatile("outw %0, %1" : : "a"((u16)SLEEP_S5), "Nd"((u16)PM1A_CONTROL));
     for (;;)
         __asm__ volatile("hlt");
 }

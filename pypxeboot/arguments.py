@@ -43,7 +43,18 @@ _SMBIOS_WORDS = {
 
 
 def plan_of(args: argparse.Namespace) -> Plan:
-    """What is to be done. Raises UsageError."""
+    """What is to be done. Raises UsageError, with file and line where a configuration file is wrong."""
+    try:
+        return _plan_of(args)
+    except UsageError as why:
+        option = re.match("--([a-z-]+)", why.message)
+        origin = args.origins.get(option[1].replace("-", "_")) if option else None
+        if origin is None:
+            raise
+        raise UsageError(f"{origin}: {why.message[2:]}", hint=why.hint) from None
+
+
+def _plan_of(args: argparse.Namespace) -> Plan:
     guest = _guest(args)
     words = [text for text in (args.args, args.append) if text]
     if args.udhcpc is not None and not os.access(args.udhcpc, os.X_OK):
@@ -83,7 +94,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
         trust=None if args.trust is None else _trust(args.trust),
         look_inside=not args.no_kernel_check and (guest.hypervisor == "xen" or args.output_format == "json"),
         must_boot=_must_boot(args, guest),
-        limits=Limits(timeout=args.timeout),
+        limits=Limits(kernel=args.max_kernel, ramdisk=args.max_ramdisk, timeout=args.timeout),
     )
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
-from pypxeboot import arguments, host, logs, options, sandbox
+from pypxeboot import arguments, host, logs, options, sandbox, settled
 from pypxeboot.artifacts import Artifacts, Request
 from pypxeboot.clientprocess import ClientProcess
 from pypxeboot.config import NOTICE, Limits
@@ -49,11 +49,11 @@ def main(
         args = parse(argv)
         _set_level(args)
         with host.signals_raise():
-            if args.domain is not None:
-                from pypxeboot import identity
-
-                identity.complete(args)
-            (act or _boot)(args, process)
+            _settle(args)
+            if args.show_config:
+                _write(None, settled.shown(args).encode())
+            else:
+                (act or _boot)(args, process)
         return 0
     except host.BootFailed as why:
         return _failed(why.error, why.failure.requests, args)
@@ -67,6 +67,17 @@ def main(
         return _failed(
             PxeBootError(f"internal error: {what}", hint="-vv shows where; please report it"), (), args
         )
+
+
+def _settle(args: argparse.Namespace) -> None:
+    """Find out who the guest is, and what holds for it."""
+    if args.domain is None:
+        settled.complete(args)
+        return
+    from pypxeboot import identity
+
+    identity.known(args)
+    settled.complete(args, identity.located)
 
 
 def _set_level(args: argparse.Namespace) -> None:

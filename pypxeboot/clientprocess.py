@@ -19,10 +19,11 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class ClientProcess:
-    """A running client: ``pid``, and ``end``, our end of the socket pair to it."""
+    """A running client: ``pid``, ``end``, our end of the socket pair to it, and how it was started."""
 
-    def __init__(self, pid: int, end: socket.socket) -> None:
+    def __init__(self, pid: int, end: socket.socket, *, new_network: bool, raw_frames: bool) -> None:
         self.pid, self.end = pid, end
+        self.new_network, self.raw_frames = new_network, raw_frames
 
     def stop(self) -> None:
         """The client is gone when this returns; a second time it does nothing."""
@@ -45,7 +46,7 @@ def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:
     pid = os.fork()
     if pid:
         theirs.close()
-        return ClientProcess(pid, ours)
+        return ClientProcess(pid, ours, new_network=new_network, raw_frames=raw_frames)
     status = 1
     try:
         keep_only(theirs.fileno())
@@ -80,7 +81,7 @@ def open_standard_streams() -> None:
 def start_early(argv: Sequence[str]) -> Optional[ClientProcess]:
     """The client of an ordinary boot, on a mere look at ``argv``; None where that does not tell enough."""
     text = " ".join(argv)
-    unusual = ("--link", "--ip", "--udhcpc", "--help", "--version")
+    unusual = ("--link", "--ip", "--udhcpc", "--help", "--version", "--show-config")
     told = "mac" in text or "bootloader." in text  # or libxl's configuration may tell the MAC
     if os.geteuid() != 0 or not told or "-h" in argv or any(word in text for word in unusual):
         return None

@@ -1,4 +1,4 @@
-"""Limits, each with its reason."""
+"""Limits, each with its reason. Some are options, and so keys of /etc/pypxeboot.conf: settled.py."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ NOTICE = 25
 class Limits:
     """Bounds of one boot: bytes, seconds."""
 
-    # What pygrub lets a kernel be (RLIMIT_FSIZE of its child).
+    # What pygrub lets a kernel be (RLIMIT_FSIZE of its child). --max-kernel
     kernel: int = 128 << 20
-    # What Xen takes of a module at most (XC_DOM_DECOMPRESS_MAX in xenguest.h).
+    # What Xen takes of a module at most (XC_DOM_DECOMPRESS_MAX in xenguest.h). --max-ramdisk
     ramdisk: int = 1 << 30
-    # What libxl waits for a restricted bootloader before it kills it (libxl_internal.h).
+    # What libxl waits for a restricted bootloader before it kills it (libxl_internal.h). --timeout
     timeout: float = 120.0
     # Teardown of a guest that reboots: backends have 10 s to close under libxl, and the bridge flushes at
-    # once.
+    # once. --mac-wait
     mac_wait: float = 20.0
-    # A menu without a timeout: a bootloader that blocks "xl create" for ever helps nobody.
+    # A menu without a timeout: a bootloader that blocks "xl create" for ever helps nobody. --menu-timeout
     menu_wait: float = 60.0
     # "Just under one hour": the longest TIMEOUT that SYSLINUX knows. Nobody needs longer for one key.
     longest_wait: float = 3600.0

@@ -82,9 +82,12 @@ def boot(
     if plan.static is None:
         log.log(NOTICE, "requesting info for MAC address %s", plan.guest.mac)
     deadline = Deadline(started + plan.limits.timeout)
+    new_network, raw_frames = mode != "host", plan.static is None and plan.udhcpc is None
+    if process is not None and (process.new_network, process.raw_frames) != (new_network, raw_frames):
+        process.stop()  # a configuration file says what its arguments did not
+        process = None
     if process is None:
-        raw_frames = plan.static is None and plan.udhcpc is None
-        process = clientprocess.start(new_network=mode != "host", raw_frames=raw_frames)
+        process = clientprocess.start(new_network=new_network, raw_frames=raw_frames)
     with ExitStack() as undo:
         if capture is not None:
             undo.callback(capture.stop)

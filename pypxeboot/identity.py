@@ -18,17 +18,20 @@ log = logging.getLogger(__name__)
 Vif = Mapping[str, str]
 
 
-def complete(args: argparse.Namespace) -> None:
-    """Put into ``args`` what nobody said of a domain that libxl creates. Raises UsageError."""
-    name = None
-    if args.uuid is None or args.guest_type is None or args.mac is None:
-        known = xenstore.domain(args.domain)
-        args.uuid = args.uuid or known.uuid
-        args.guest_type = args.guest_type or known.type
-        name = known.name
+def known(args: argparse.Namespace) -> None:
+    """Put into ``args`` what xenstore knows of a domain that libxl creates."""
+    if None in (args.uuid, args.guest_type, args.name):
+        domain = xenstore.domain(args.domain)
+        args.uuid = args.uuid or domain.uuid
+        args.guest_type = args.guest_type or domain.type
+        args.name = args.name or domain.name
+
+
+def located(args: argparse.Namespace) -> None:
+    """Put into ``args`` the vif of a domain that libxl creates, where nobody said it. Raises UsageError."""
     mac = args.mac or args.vif.get("mac")
     if mac is None or not (args.bridge or args.interface or args.vif.get("bridge")):
-        args.vif = {**_vif(mac, name), **args.vif}
+        args.vif = {**_vif(mac, args.name), **args.vif}
 
 
 def _vif(mac: Optional[str], name: Optional[str]) -> Vif:

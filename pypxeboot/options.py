@@ -6,21 +6,30 @@ import argparse
 import re
 import shlex
 from collections.abc import Container, Sequence
-from typing import NoReturn
+from copy import copy
+from typing import Any, NoReturn
 
 from pypxeboot import __version__
 from pypxeboot.config import Limits
 from pypxeboot.errors import UsageError
-from pypxeboot.guest import parse_vif
+from pypxeboot.guest import check_interface, parse_mac, parse_uuid, parse_vif
 
 FORMATS = ("simple0", "simple", "sxp", "json", "qemu")
 # libxl_bootloader.c, bootloader_gotptys(): the domain's number is in the name of the output file.
 _LIBXL_OUTPUT = re.compile(r"bootloader\.(\d+)\.out")
 # Values that may hold anything: never a string of further options.
 _FREE_TEXT = frozenset(
-    "--args --append --kernel --ramdisk --label --entry --vendor-class --user-class".split()
+    "--args --append --kernel --ramdisk --label --entry --vendor-class --user-class --name".split()
 )
 _LONGEST = 86400.0  # s; a boot that takes longer than a day is none
+_LARGEST = 1 << 40  # bytes; no guest has a memory of more than a TiB to put a file into
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+# What belongs to one run, or to the caller: no keys of a configuration file.
+_NO_KEYS = frozenset(
+    """--help --version --name --config-file --show-config --list-entries --not-really
+    --output --output-format --json --verbose --debug
+    --kernel --ramdisk --args --offset --isconfig --pygrub-image""".split()
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -33,6 +42,16 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds <= _LONGEST:
         raise ValueError
     return seconds
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,15}) ?([KMG]?)(i?B)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ValueError
+    size = int(match[1]) * _UNITS[match[2].upper()]
+    if not 0 < size <= _LARGEST:
+        raise ValueError
+    return size
 
 
 def _board(text: str) -> str:
@@ -50,6 +69,7 @@ def _client_arch(text: str) -> int:
 _client_arch.__name__ = "number of an architecture"
 _board.__name__ = "name of a board"
 _seconds.__name__ = "number of seconds"  # argparse says "invalid ... value"
+_size.__name__ = "size (512K, 200M, 2G)"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     _choice(top.add_argument_group("choice"))
     _output(top.add_argument_group("output"))
     _old(top.add_argument_group("the options of 2007"))
+    _configuration(top.add_argument_group("configuration file"))
     top.add_argument(
         "positional", nargs="*", metavar="mac=MAC,... DISK", help="a Xen vif string; the guest's disk"
     )
@@ -74,12 +95,13 @@ def parser() -> argparse.ArgumentParser:
 
 def _identity(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--mac", help="the guest's MAC address")
-    add("--uuid", help="the guest's UUID")
+    add("--mac", type=parse_mac, help="the guest's MAC address")
+    add("--uuid", type=parse_uuid, help="the guest's UUID")
+    add("--name", help="the guest's name, by which its section in pypxeboot.conf is found")
     add("--hypervisor", choices=("kvm", "xen"), help="default: xen when libxl calls, else kvm")
     add("--guest-type", choices=("pv", "pvh"), help="the kind of Xen guest, which limits the command line")
-    add("--bridge", help="the bridge that the guest will be connected to")
-    add("--interface", metavar="IF", help="the same, or a NIC")
+    add("--bridge", type=check_interface, help="the bridge that the guest will be connected to")
+    add("--interface", type=check_interface, metavar="IF", help="the same, or a NIC")
     add("--vlan", type=int, metavar="ID", help="VLAN on a bridge that filters VLANs")
     add("--link", choices=("auto", "veth", "macvlan", "host"), default="auto", help="how to join the network")
     add(
@@ -174,7 +196,21 @@ def _output(group: argparse._ArgumentGroup) -> None:
         metavar="S",
         help="deadline of the whole boot (120)",
     )
+    add(
+        "--max-kernel",
+        type=_size,
+        default=Limits.kernel,
+        metavar="SIZE",
+        help="refuse a larger kernel (128M)",
+    )
+    add("--max-ramdisk", type=_size, default=Limits.ramdisk, metavar="SIZE", help="refuse more of it (1G)")
     add("--version", action="version", version=f"pypxeboot {__version__}")
+
+
+def _configuration(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--config-file", metavar="FILE", help="instead of /etc/pypxeboot.conf; its drop-ins are in FILE.d")
+    add("--show-config", action="store_true", help="show what holds for this guest, and who said so")
 
 
 def _old(group: argparse._ArgumentGroup) -> None:
@@ -187,11 +223,12 @@ def _old(group: argparse._ArgumentGroup) -> None:
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The namespace of ``argv``, with ``vif`` and ``disk`` found among the positionals. Raises UsageError."""
     args = namespace(argv)
-    args.vif, args.disk = {}, args.pygrub_image
+    args.disk = args.pygrub_image
     for word in args.positional:
         # In one word, or each key in one of its own, as they come to mind in bootloader_args=[...].
         if re.match(r"\s*([a-z]+=[^,]*,\s*)*mac=|\s*(bridge|vlan)=", word, re.IGNORECASE):
             args.vif.update(parse_vif(word))
+            args.given |= {"mac", "bridge", "vlan"} & set(args.vif)
         elif args.disk in (None, args.pygrub_image) and not word.isspace() and word:
             args.disk = word
         else:
@@ -200,16 +237,44 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def namespace(argv: Sequence[str]) -> argparse.Namespace:
-    """The options of ``argv``; what the words in ``positional`` mean is left to the caller."""
+    """The options of ``argv``; what the words in ``positional`` mean is left to the caller.
+
+    ``given`` is the set of those that stand there, ``origins`` where others come from (``settled.py``).
+    """
     top = parser()
     known = {name for action in top._actions for name in action.option_strings}
+    defaults = defaults_of(top)
+    for action in top._actions:
+        if action.option_strings:
+            action.default = argparse.SUPPRESS
     args = top.parse_intermixed_args(_unfolded(argv, known))
+    args.given = set(vars(args)) & set(defaults)
+    args.origins, args.vif = {}, {}
+    for name, value in defaults.items():
+        if name not in args.given:
+            setattr(args, name, copy(value))
     if args.json:
         args.output_format = "json"
     domain = _LIBXL_OUTPUT.search(args.output) if args.output_format == "simple0" else None
     args.domain = None if domain is None else int(domain[1])
     args.output_format = args.output_format or "sxp"
     return args
+
+
+def defaults_of(top: argparse.ArgumentParser) -> dict[str, Any]:
+    """What the options of a parser are where nobody gives them."""
+    suppressed = argparse.SUPPRESS  # --help and --version, which are no values
+    return {a.dest: a.default for a in top._actions if a.option_strings and a.default is not suppressed}
+
+
+def keys(top: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    """The options that may stand in a configuration file, by their names there."""
+    found = {}
+    for action in top._actions:
+        name = next((name for name in action.option_strings if name.startswith("--")), "")
+        if name and name not in _NO_KEYS:
+            found[name[2:]] = action
+    return found
 
 
 def _unfolded(argv: Sequence[str], known: Container[str]) -> list[str]:

@@ -103,11 +103,6 @@ def _complete(args: argparse.Namespace, settings: dict[str, xlconfig.Value]) -> 
         raise UsageError(f"{args.file} gives the domain no name, or one that is no file name")
     vifs = [parse_vif(vif) for vif in xlconfig.texts(settings.get("vif", []))]
     args.vif, args.disk = (vifs[0] if vifs else {}), None
-    if args.mac is None and not args.vif.get("mac"):
-        raise UsageError(
-            f"{args.file} has no vif with a MAC address",
-            hint="write vif = ['mac=00:16:3e:01:02:03,bridge=xenbr0']",
-        )
     args.has_disk = bool(xlconfig.texts(settings.get("disk", [])))
     args.hypervisor = args.hypervisor or "xen"
     args.guest_type = args.guest_type or ("pvh" if text("type") == "pvh" or text("pvh") == "1" else "pv")
@@ -121,6 +116,11 @@ def _joined(root: str, extra: str) -> str:
 
 
 def _create(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
+    if args.mac is None and not args.vif.get("mac"):
+        raise UsageError(
+            f"{args.file} has no vif with a MAC address",
+            hint="write vif = ['mac=00:16:3e:01:02:03,bridge=xenbr0']",
+        )
     program = shutil.which("xl")
     if program is None:
         raise HandoverError("xl is not installed", hint="install Xen's utilities")

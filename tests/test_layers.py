@@ -20,13 +20,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pypxeboot"
 WIRES = set(
     """
     __main__ answers arguments attendance boot capture cli client clientprocess discovery download guestnet
-    host hostside identity kept lab options perform transports xl
+    host hostside identity kept lab options perform settled transports
+    xl
     """.split()
 )
 EDGES = set(
     """
-    channel console fetch frames httpget link localboot logs lua ping resolve sandbox signature sink store
-    terminfo tftp toolstack udpline workers xenstore
+    channel conffiles console fetch frames httpget link localboot logs lua ping resolve sandbox signature sink
+    store terminfo tftp toolstack udpline workers xenstore
     """.split()
 )
 TOGETHER = {("tftp", "udpline"), ("console", "terminfo")}
@@ -34,7 +35,8 @@ TOGETHER = {("tftp", "udpline"), ("console", "terminfo")}
 
 VALUE_MODULES = set(
     """
-    __future__ abc base64 binascii bisect codecs.getincrementaldecoder collections contextlib copy
+    __future__ abc base64 binascii bisect codecs.getincrementaldecoder collections configparser contextlib
+    copy
     dataclasses enum fnmatch functools hashlib hmac http.HTTPStatus ipaddress itertools json math operator
     re shlex string struct textwrap types typing unicodedata urllib.parse uuid zlib
     bz2 lzma lz4.block zstandard

@@ -91,6 +91,8 @@ def test_file_lists(packages: dict[str, Path]) -> None:
     pages = {path.name for path in (tools.ROOT / "man").iterdir()}
     everything = set().union(*files.values())
     assert {Path(line).name.replace(".gz", "") for line in everything if "/man/man" in line} == pages
+    assert "/etc/pypxeboot.conf.d" in base
+    assert query(packages["pypxeboot"], "-c") == ["/etc/pypxeboot.conf"], "kept where it was changed"
     assert {"/usr/bin/pypxeboot", "/usr/share/bash-completion/completions/pypxeboot"} <= base
     assert {"/usr/libexec/xen/bin/pypxeboot", "/usr/bin/pypxeboot-xl"} <= xen
     assert {Path(line).name.replace(".gz", "") for line in xen} == {

@@ -7,7 +7,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import hypothesis
 import pytest
@@ -34,15 +34,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-xen", action="store_true", help="leave out the tests that boot a whole Xen")
 
 
+# What takes minutes starts first, so that no process of several is left with it at the end.
+_LONGEST = ("test_xenlab", "test_oracle_real", "test_patches")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Namespaces need root, and nothing stands in for it."""
     if config.getoption("--no-xen"):
         items[:] = [item for item in items if not item.get_closest_marker("xen")]
+    items.sort(key=lambda item: item.path.stem not in _LONGEST)
     if os.geteuid() == 0:
         return
     for item in items:
         if item.get_closest_marker("netns"):
             item.add_marker(pytest.mark.skip(reason="network namespaces need root"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What tests had to tell (``record_property("told", ...)``), whichever process they ran in."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, text in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(text)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 from typing import Optional, Union
 
@@ -106,16 +106,16 @@ def test_at_a_terminal_all_is_as_recorded(case: Case) -> None:
     assert attended(case) is not differs
 
 
-def test_how_many_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_how_many_there_are(record_property: Callable[[str, object], None]) -> None:
     keyed = [case for case in PXELINUX if case.keys]
     alone = [case for case in PXELINUX if not case.keys]
     same = [case for case in alone if matches(case, *run(case))]
     at_terminal = [case for case in PXELINUX if attended(case)]
-    with capsys.disabled():
-        print(
-            f"\nas recorded: {len(at_terminal)} of {len(PXELINUX)} at a terminal, {len(keyed)} of them keyed;"
-        )
-        print(f"with nobody there {len(same)} of {len(alone)}: no menu or prompt waits for ever then")
+    record_property(
+        "told",
+        f"recorded boots: {len(at_terminal)} of {len(PXELINUX)} the same at a terminal, {len(keyed)} of them "
+        f"keyed; with nobody there {len(same)} of {len(alone)}: no menu or prompt waits for ever then",
+    )
     assert len(oracle.cases()) == 373 and len(keyed) == 14
     other = {case.name for case in alone if case not in same} - set(oracle.DIFFERENCES)
     assert not [case.name for case in alone if case.name in other and case.expected.booted]

@@ -13,6 +13,10 @@ def run() -> None:
     try:
         from pypxeboot import cli
 
+        if argv[:1] == ["doctor"]:  # a disk of that name is ./doctor
+            from pypxeboot import doctor
+
+            sys.exit(cli.main(argv[1:], process, act=doctor.act))
         sys.exit(cli.main(argv, process))
     finally:
         if process is not None:

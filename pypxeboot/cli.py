@@ -36,12 +36,12 @@ def main(
     process: Optional[ClientProcess] = None,
     *,
     parse: Callable[[Sequence[str]], argparse.Namespace] = options.parse,
-    act: Optional[Callable[[argparse.Namespace, Optional[ClientProcess]], None]] = None,
+    act: Optional[Callable[[argparse.Namespace, Optional[ClientProcess]], Optional[int]]] = None,
 ) -> int:
     """Run ``pypxeboot`` with ``argv``; the exit code says the cause (``errors.py``).
 
     ``process`` is a client that runs already; it is the caller's to stop. Another command of the project has
-    its own ``parse``, and ``act`` in place of boot and handover.
+    its own ``parse``, and ``act`` in place of boot and handover, which may give an exit code of its own.
     """
     logs.configure(NOTICE)
     args: Optional[argparse.Namespace] = None
@@ -50,10 +50,9 @@ def main(
         _set_level(args)
         with host.signals_raise():
             _settle(args)
-            if args.show_config:
-                _write(None, settled.shown(args).encode())
-            else:
-                (act or _boot)(args, process)
+            if not args.show_config:
+                return (act or _boot)(args, process) or 0
+            write(None, settled.shown(args).encode())
         return 0
     except host.BootFailed as why:
         return _failed(why.error, why.failure.requests, args)
@@ -99,7 +98,7 @@ def _failed(error: PxeBootError, requests: Sequence[Request], args: Optional[arg
         from pypxeboot.handover import report
 
         with suppress(HandoverError):  # the cause is what counts
-            _write(None, report.render_failure(error, requests))
+            write(None, report.render_failure(error, requests))
     return error.code
 
 
@@ -123,9 +122,16 @@ def _boot(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
 
 
 def resolve(
-    args: argparse.Namespace, plan: Plan, process: Optional[ClientProcess], store: Store
+    args: argparse.Namespace,
+    plan: Plan,
+    process: Optional[ClientProcess],
+    store: Store,
+    hear: Optional[Callable[[object], None]] = None,
 ) -> Artifacts:
-    """Boot as ``plan`` says, with ``args`` for what is the host side's own; the files are in ``store``."""
+    """Boot as ``plan`` says, with ``args`` for what is the host side's own; the files are in ``store``.
+
+    ``hear`` takes what the client finds on the way, where the plan is to examine.
+    """
     if os.geteuid() != 0:
         raise UsageError("only root can join a guest's network", hint="run it by sudo, or from xl or libvirt")
     try:
@@ -139,7 +145,9 @@ def resolve(
         from pypxeboot.capture import Capture
 
         capture = Capture(None if args.pcap is None else Path(args.pcap), tell=tell)
-    return host.boot(plan, process, mode=args.link, mac_wait=wait, ids=ids, store=store, capture=capture)
+    return host.boot(
+        plan, process, mode=args.link, mac_wait=wait, ids=ids, store=store, capture=capture, hear=hear
+    )
 
 
 def _hand_over(args: argparse.Namespace, plan: Plan, artifacts: Artifacts, output: Optional[Report]) -> None:
@@ -147,15 +155,15 @@ def _hand_over(args: argparse.Namespace, plan: Plan, artifacts: Artifacts, outpu
 
     if plan.list_entries:
         if args.output_format == "json":
-            _write(output, report.render_entries(artifacts))
+            write(output, report.render_entries(artifacts))
         else:
             on_terminal = output is None and sys.stdout.isatty()
             width = shutil.get_terminal_size().columns if on_terminal else None
-            _write(output, report.table(artifacts.entries, width).encode())
+            write(output, report.table(artifacts.entries, width).encode())
         return
     result = _render(args, plan, artifacts, output)
     if result is not None:
-        _write(output, result)
+        write(output, result)
     _tell(args, artifacts)
     if args.domain is not None:
         _await_console()
@@ -214,7 +222,8 @@ def _pygrub_arguments(args: argparse.Namespace) -> list[str]:
     return words
 
 
-def _write(output: Optional[Report], data: bytes) -> None:
+def write(output: Optional[Report], data: bytes) -> None:
+    """Write ``data`` to the file, or to standard output. Raises HandoverError."""
     if output is not None:
         output.write(data)
         return

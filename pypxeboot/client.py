@@ -61,7 +61,7 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     deadline = Deadline(order.deadline)
     discovery = Discovery(plan, deadline) if raw_frames else None
     place, udhcpc_output = host.placed()
-    if discovery is not None:
+    if discovery is not None and not plan.examine:
         # The server may think while the rest is imported and this process locked up: nothing is read before.
         discovery.begin(place)
     from pypxeboot.boot import Pipeline
@@ -69,18 +69,31 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     from pypxeboot.fetch import Fetcher, Progress
     from pypxeboot.workers import Workers
 
+    examination = None
+    if plan.examine:
+        from pypxeboot.examination import Examination
+
+        examination = Examination(plan, place, channel.send)
     _lock_up(order, parent)
     workers = Workers(THREADS)
     sandbox.no_more_processes()
     progress = Progress(sys.stderr, bar=_bar_wanted(sys.stderr))
-    fetcher = Fetcher(transports.getters(plan.ca_file), deadline=deadline, progress=progress)
+    getters = transports.getters(plan.ca_file, None if examination is None else examination.note)
+    fetcher = Fetcher(getters, deadline=deadline, progress=progress)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, plan.look_inside, plan.must_boot)
     dhcp = discovery or _no_dhcp(plan, udhcpc_output, order.deadline)
     pipeline = Pipeline(plan, host, downloads, dhcp)
     try:
-        channel.send(pipeline.run())
+        if examination is not None:
+            examination.listen(discovery)
+        artifacts = pipeline.run()
+        if examination is not None:
+            examination.tell(pipeline, artifacts)
+        channel.send(artifacts)
         return 0
     except PxeBootError as why:
+        if examination is not None:
+            examination.tell(pipeline, None)
         requests, warnings = tuple(fetcher.requests), tuple(pipeline.warnings)
         channel.send(Failure(type(why).__name__, why.message, why.hint, requests, warnings))
         return why.code

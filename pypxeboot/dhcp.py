@@ -7,6 +7,7 @@ alone.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -137,6 +138,16 @@ def suboptions(value: bytes) -> dict[int, bytes]:
     except BadMessage:
         return {}
     return {code: b"".join(pieces) for code, pieces in parts.items()}
+
+
+def release(mac: bytes, xid: int, lease: Lease) -> bytes:
+    """A DHCPRELEASE (RFC 2131, 4.4.6): the client does not want ``lease`` any more."""
+    fixed = struct.pack(">BBBBIHH", BOOTREQUEST, 1, len(mac), 0, xid, 0, 0) + lease.address.packed
+    options = bytes((53, 1, Type.RELEASE))
+    if lease.server_id is not None:
+        options += b"\x36\x04" + lease.server_id.packed
+    chaddr = bytes(12) + mac.ljust(16, b"\0")  # behind yiaddr, siaddr and giaddr
+    return (fixed + chaddr).ljust(_FIXED, b"\0") + MAGIC + options + b"\xff"
 
 
 def is_host(address: IPv4Address) -> bool:

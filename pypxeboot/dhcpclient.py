@@ -73,6 +73,14 @@ class Note:
 Step = Union[Send, Bound, Failed, Note]
 
 
+@dataclass(frozen=True)
+class Heard:
+    """An answer, and how many seconds after the first DISCOVER it came; for those who only listen."""
+
+    message: Message
+    seconds: float
+
+
 @dataclass
 class _Offer:
     lease: Lease
@@ -129,10 +137,7 @@ class DhcpClient:
 
     def receive(self, message: Message, now: float) -> list[Step]:
         """Take one decoded message that came from port 67; what is not for us changes nothing."""
-        if message.op != dhcp.BOOTREPLY or message.xid != self.xid or message.chaddr != self.mac:
-            return []
-        own = self.identity.get(61)
-        if message.options.get(61, own) != own:  # an echo of what somebody else sent (RFC 6842)
+        if not self.is_reply(message):
             return []
         if self.state is State.SELECTING and message.type in (Type.OFFER, None):
             return self._offered(message, now)
@@ -142,6 +147,13 @@ class DhcpClient:
                 return []
             return self._nak(message, now) if message.type == Type.NAK else self._acked(message, now)
         return []
+
+    def is_reply(self, message: Message) -> bool:
+        """Whether ``message`` answers what this client sent."""
+        if message.op != dhcp.BOOTREPLY or message.xid != self.xid or message.chaddr != self.mac:
+            return False
+        own = self.identity.get(61)
+        return message.options.get(61, own) == own  # or it echoes what somebody else sent (RFC 6842)
 
     def standing(self, now: float) -> str:
         """How far it has come, for the one who gives up."""

@@ -13,7 +13,7 @@ from typing import Optional, Protocol
 from pypxeboot import dhcp, frames, pxe, udhcpc
 from pypxeboot.channel import Placed
 from pypxeboot.deadline import Deadline
-from pypxeboot.dhcpclient import Bound, DhcpClient, Failed, Note, Send, Step
+from pypxeboot.dhcpclient import Bound, DhcpClient, Failed, Heard, Note, Send, Step
 from pypxeboot.errors import NoLease
 from pypxeboot.lease import Lease
 from pypxeboot.plan import Plan
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 # RFC 2132 9.10, 57: the largest message that we take: an Ethernet frame less IP and UDP headers, as iPXE
 # says it.
 _MAX_MESSAGE = (1472).to_bytes(2, "big")
+_MAX_HEARD = 64  # answers to one DISCOVER: more than any site has servers and relays
 
 
 def lease_of_udhcpc(plan: Plan, descriptor: int, deadline: float) -> Lease:
@@ -86,6 +87,31 @@ class Discovery:
         self._place = place
         self._start(pxe.identity_of(self._plan), needs_boot_information=not self._plan.says_what_to_boot)
 
+    def listen(self, place: Placed, enough: float, longest: float) -> list[Heard]:
+        """All answers to a DISCOVER, none of which is followed; asked again where nobody answers.
+
+        Takes ``enough`` seconds, up to ``longest`` while there is no answer.
+        """
+        self._place = place
+        self._start(pxe.identity_of(self._plan), needs_boot_information=False)
+        started, heard = time.monotonic(), list[Heard]()
+        try:
+            while len(heard) < _MAX_HEARD:
+                now = time.monotonic()
+                end = min(started + (enough if heard else longest), self._deadline.at)
+                if now >= end:
+                    break
+                due = end if heard else min(self._machine.deadline, end)
+                if select.select([self._socket], [], [], max(due - now, 0))[0]:
+                    message = self._message()
+                    if message is not None and self._machine.is_reply(message):
+                        heard.append(Heard(message, time.monotonic() - started))
+                elif not heard:
+                    self._perform(self._machine.tick(time.monotonic()))
+        finally:
+            self._socket.rest()
+        return heard
+
     def first(self) -> Lease:
         """Go on until there is a lease. Raises NoLease."""
         return self._finish(self._deadline.at)
@@ -132,16 +158,20 @@ class Discovery:
             self._socket.rest()
 
     def _received(self) -> list[Step]:
+        message = self._message()
+        return [] if message is None else self._machine.receive(message, time.monotonic())
+
+    def _message(self) -> Optional[dhcp.Message]:
+        """The message in the frame that waits, if it is a reply to what was sent."""
         frame, checksum_ready = self._socket.receive()
         payload = frames.reply_payload(frame, self._machine.xid, checksum_ready=checksum_ready)
         if payload is None:
-            return []
+            return None
         try:
-            message = dhcp.decode(payload)
+            return dhcp.decode(payload)
         except dhcp.BadMessage as why:
             log.debug("DHCP message ignored: %s", why)
-            return []
-        return self._machine.receive(message, time.monotonic())
+            return None
 
     def _perform(self, steps: list[Step]) -> Optional[Lease]:
         for step in steps:

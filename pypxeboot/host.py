@@ -71,12 +71,13 @@ def boot(
     ids: tuple[int, int],
     store: Store,
     capture: Optional[Capture] = None,
+    hear: Optional[Callable[[object], None]] = None,
 ) -> Artifacts:
     """Boot as ``plan`` says; the files are in ``store``, published.
 
     ``process`` is the client if it runs already, ``mode`` how to join the network (auto, veth, macvlan,
-    host), ``ids`` uid and gid of the client. Raises PxeBootError, and BootFailed for what the client
-    reports.
+    host), ``ids`` uid and gid of the client; ``hear`` takes (and checks) what it finds on the way, where it
+    examines. Raises PxeBootError, and BootFailed for what the client reports.
     """
     started = time.monotonic()
     if plan.static is None:
@@ -92,7 +93,7 @@ def boot(
         if capture is not None:
             undo.callback(capture.stop)
         undo.callback(process.stop)
-        session = _Session(plan, process, store, deadline)
+        session = _Session(plan, process, store, deadline, hear)
         undo.callback(session.leave)
         undo.callback(session.answers.close)
         session.order(ids)
@@ -130,8 +131,16 @@ def signals_raise() -> Iterator[None]:
 class _Session:
     """One boot as the host side goes through it."""
 
-    def __init__(self, plan: Plan, process: ClientProcess, store: Store, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        process: ClientProcess,
+        store: Store,
+        deadline: Deadline,
+        hear: Optional[Callable[[object], None]],
+    ) -> None:
         self._plan, self._channel, self._pid = plan, Channel(process.end), process.pid
+        self._hear = hear
         self.answers = Answers(plan, self._channel, deadline)
         self._store, self._deadline = store, deadline
         self._files: dict[str, list[OutputFile]] = {kind: [] for kind in _KINDS}
@@ -247,6 +256,8 @@ class _Session:
             self._channel.send(Done())
         elif kind == "UseImage":
             self._use_image(unpack(UseImage, value))
+        elif kind == "Finding" and self._hear is not None:
+            self._hear(value)
         elif not self.answers.answer(kind, value):
             raise SchemaError(f"the request {printable(kind, 40)}")
 

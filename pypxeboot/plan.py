@@ -17,6 +17,7 @@ class Plan:
 
     ``patience`` is how many seconds a menu without a timeout of its own waits for a key; None: for ever.
     ``trust`` holds the certificates (PEM) of the authorities whose signatures count in iPXE scripts.
+    ``examine`` has the client tell what it finds on the way, ``give_back`` release the lease in the end.
     """
 
     guest: Guest
@@ -47,6 +48,8 @@ class Plan:
     trust: Optional[bytes] = None
     look_inside: bool = False  # unpack the kernel to see who can boot it
     must_boot: tuple[str, ...] = ()  # refuse a kernel that surely boots as none of these (xen-pv, xen-pvh)
+    examine: bool = False
+    give_back: bool = False
     limits: Limits = field(default_factory=Limits)
 
     def amended(self, lease: Lease) -> Lease:

@@ -4,44 +4,58 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from pypxeboot.effects import Form
 from pypxeboot.text import encode
 from pypxeboot.url import Location, parse
 
+if TYPE_CHECKING:
+    from pypxeboot.tftp import Transfer
+
 log = logging.getLogger(__name__)
 
 Write = Callable[[Union[bytes, memoryview]], object]
+NoteTftp = Callable[[Location, "Transfer"], None]
 
 
-def getters(ca_file: Optional[str]) -> dict[str, Any]:
-    """The clients by scheme; ``ca_file`` holds the certificate authorities for https."""
+def getters(ca_file: Optional[str], note: Optional[NoteTftp] = None) -> dict[str, Any]:
+    """The clients by scheme; ``ca_file`` holds the certificate authorities for https.
+
+    ``note`` is told of each finished TFTP transfer.
+    """
     http = _Http(ca_file)
-    return {"tftp": _tftp, "http": http, "https": http}
+    return {"tftp": _Tftp(note), "http": http, "https": http}
 
 
-def _tftp(
-    location: Location,
-    write: Write,
-    *,
-    limit: int,
-    deadline: float,
-    expect: Callable[[int], None],
-    form: Optional[Form],
-    agent: str,
-) -> None:
-    from pypxeboot import tftp
+class _Tftp:
+    def __init__(self, note: Optional[NoteTftp]) -> None:
+        self._note = note
 
-    tftp.get(
-        location.host,
-        encode(location.path),
-        write,
-        port=location.port or 69,
-        limit=limit,
-        deadline=deadline,
-        expect=expect,
-    )
+    def __call__(
+        self,
+        location: Location,
+        write: Write,
+        *,
+        limit: int,
+        deadline: float,
+        expect: Callable[[int], None],
+        form: Optional[Form],
+        agent: str,
+    ) -> None:
+        from pypxeboot import tftp
+
+        transfer = tftp.get(
+            location.host,
+            encode(location.path),
+            write,
+            port=location.port or 69,
+            limit=limit,
+            deadline=deadline,
+            expect=expect,
+        )
+        if self._note is not None:
+            self._note(location, transfer)
 
 
 class _Http:

@@ -1,0 +1,91 @@
+"""The doctor's client side: hears every DHCP server out, then boots as any boot does, and tells what it sees.
+
+The boot itself follows one server to the end (REQUEST, ACK), since switches that watch DHCP let nobody
+through who has no lease. That is the lease which the guest itself would get.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Optional
+
+from pypxeboot import dhcp, offers, stages
+from pypxeboot.artifacts import Artifacts
+from pypxeboot.channel import Placed
+from pypxeboot.discovery import Discovery
+from pypxeboot.errors import NoLease
+from pypxeboot.findings import Finding, Level, ok
+from pypxeboot.lease import Lease
+from pypxeboot.plan import Plan
+from pypxeboot.stages import Course, Taken
+from pypxeboot.url import Location
+
+if TYPE_CHECKING:
+    from pypxeboot.boot import Pipeline
+    from pypxeboot.tftp import Transfer
+
+# Seconds. dnsmasq pings a fresh address for 3 before it offers it, and PXE ROMs ask again after 4; so does
+# this one where nobody answers.
+_ENOUGH, _LONGEST = 4.0, 9.0
+
+
+class Examination:
+    """One of them; ``tell`` takes each finding as it comes."""
+
+    def __init__(self, plan: Plan, place: Placed, tell: Callable[[Finding], object]) -> None:
+        self._plan, self._place, self._tell = plan, place, tell
+        self._taken: list[Taken] = []
+        guest = plan.guest
+        self._where = guest.bridge or guest.interface or "xenbr0"
+
+    def listen(self, discovery: Optional[Discovery]) -> None:
+        """Tell what DHCP servers there are. Raises NoLease where no boot could get an address."""
+        mac, mode = self._plan.guest.mac, self._place.mode
+        self._tell(ok("MAC", f"{mac} is free, and has joined {self._where} ({mode})"))
+        if discovery is None:
+            how = "--ip" if self._plan.static is not None else "--udhcpc"
+            self._tell(ok("DHCP", f"not asked by pypxeboot itself, because of {how}"))
+            return
+        heard = discovery.listen(self._place, _ENOUGH, _LONGEST)
+        found = offers.findings(heard, self._where, _LONGEST)
+        for finding in found:
+            self._tell(finding)
+            if finding.level is Level.FAIL:
+                raise NoLease(finding.text, hint=finding.mend)
+        discovery.begin(self._place)
+
+    def note(self, location: Location, transfer: Transfer) -> None:
+        """A file has come by TFTP."""
+        self._taken.append(
+            Taken(
+                location.host,
+                transfer.size,
+                transfer.tsize is not None,
+                transfer.blksize,
+                transfer.windowsize,
+                transfer.seconds,
+                transfer.retransmits,
+            )
+        )
+
+    def tell(self, pipeline: Pipeline, artifacts: Optional[Artifacts]) -> None:
+        """Tell how far the boot came; ``artifacts`` is its result, if it has one."""
+        lease = self._plan.static or pipeline.network.lease
+        source = getattr(pipeline, "source", None)  # not before there is a lease
+        requests = pipeline.downloads.fetcher.requests
+        course = Course(self._plan, lease, source, requests, self._taken, artifacts)
+        for finding in stages.findings(course):
+            self._tell(finding)
+        if self._plan.give_back and pipeline.network.lease is not None:
+            self._release(pipeline.network.lease)
+
+    def _release(self, lease: Lease) -> None:
+        """Give back what was leased for a MAC that nobody has: it would only be lost to the pool."""
+        if lease.server_id is None:
+            return
+        message = dhcp.release(self._plan.guest.mac_bytes, secrets.randbits(32), lease)
+        with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(message, (str(lease.server_id), dhcp.SERVER_PORT))

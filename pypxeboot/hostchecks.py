@@ -1,0 +1,127 @@
+"""What the host itself tells about the guest's place, before anything is sent: the host side of the doctor.
+
+Only programs and files of this host are asked; no byte of the network is read here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pypxeboot import firewall, link
+from pypxeboot.errors import NoLease, PxeBootError, UsageError
+from pypxeboot.findings import Finding, fail, ok, warn
+from pypxeboot.guest import Guest
+
+_BRIDGE_NETFILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+_LEGACY_TABLES = Path("/proc/net/ip_tables_names")
+_LONG_STP = 4.0  # s; a port that takes longer to forward costs the first DISCOVER
+
+
+def findings(guest: Guest) -> Iterator[Finding]:
+    """What is found, from the link up; a failure is the last."""
+    where = guest.bridge or guest.interface or "xenbr0"
+    device = _device(where)
+    if device is None:
+        hint = "name the guest's bridge or NIC by --bridge or --interface; 'ip link' lists them"
+        yield fail("bridge", UsageError(f"there is no network interface {where}", hint=hint))
+        return
+    kind = device.get("linkinfo", {}).get("info_kind", "")
+    what = "bridge" if kind == "bridge" else "link"
+    if "UP" not in device.get("flags", ()):
+        yield fail(what, NoLease(f"{where} is down", hint=f"ip link set {where} up"))
+        return
+    if kind != "bridge":
+        yield _nic(where, kind, device)
+        return
+    yield _ports(where, device)
+    yield _spanning_tree(where, device["linkinfo"].get("info_data", {}))
+    yield from _firewall(where)
+
+
+def _device(name: str) -> Any:
+    """What ``ip`` tells of the interface, None if there is none."""
+    with suppress(PxeBootError):
+        return json.loads(link.run(["ip", "-json", "-details", "link", "show", "dev", name]))[0]
+    return None
+
+
+def _nic(where: str, kind: str, device: dict[str, Any]) -> Finding:
+    text = f"{where} is up ({kind or 'a NIC'}), MTU {device.get('mtu')}"
+    if "LOWER_UP" in device.get("flags", ()):
+        return ok("link", text)
+    return warn("link", f"{text}, but has no carrier", "look at its cable and at the switch")
+
+
+def _ports(where: str, device: dict[str, Any]) -> Finding:
+    ports = json.loads(link.run(["ip", "-json", "link", "show", "master", where]) or "[]")
+    live = [port["ifname"] for port in ports if port and "LOWER_UP" in port.get("flags", ())]
+    text = f"{where} is up, MTU {device.get('mtu')}"
+    if live:
+        more = f" and {len(live) - 8} more" if len(live) > 8 else ""
+        return ok("bridge", f"{text}, ports with carrier: {', '.join(live[:8])}{more}")
+    if _has_address(where):
+        return ok("bridge", f"{text}, no port with carrier: only this host can answer")
+    mend = f"put the uplink into it (ip link set NIC master {where}), and look at its cable"
+    return warn("bridge", f"{text}, but no port of it has a carrier: nobody can answer", mend)
+
+
+def _has_address(where: str) -> bool:
+    shown = json.loads(link.run(["ip", "-json", "-4", "addr", "show", "dev", where]) or "[]")
+    return any(item and item.get("addr_info") for item in shown)
+
+
+def _spanning_tree(where: str, data: dict[str, Any]) -> Finding:
+    if not data.get("stp_state"):
+        return ok("STP", f"{where} runs no spanning tree: a new port forwards at once")
+    seconds = 2 * data.get("forward_delay", 1500) / 100  # of the kernel's hundredths
+    text = f"{where} runs STP: a new port forwards after {seconds:.0f} s (it is waited for)"
+    if seconds <= _LONG_STP:
+        return ok("STP", text)
+    mend = f"ip link set {where} type bridge forward_delay 200, or stp_state 0 where there is no loop"
+    return warn("STP", f"{text}, and so does the guest's own", mend)
+
+
+def _firewall(where: str) -> Iterator[Finding]:
+    calls_ip = _read(_BRIDGE_NETFILTER).strip() == "1"
+    chains = _chains()
+    forward = [chain for chain in chains if chain.hook == "forward" and (chain.bridged or calls_ip)]
+    for chain in forward:
+        if chain.bridged:
+            mend = f"let it accept what comes from and goes to the ports of {where}"
+        else:
+            mend = (
+                "sysctl net.bridge.bridge-nf-call-iptables=0, or "
+                "iptables -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT"
+            )
+        how = "" if chain.bridged else " (br_netfilter hands it bridged frames)"
+        yield warn("firewall", f"chain {chain.name} drops what no rule of it accepts{how}", mend)
+    if any(chain.hook == "input" for chain in chains) and _has_address(where):
+        mend = f"if DHCP or TFTP servers run here: accept UDP 67 and 69 and TCP 80 from {where}"
+        yield warn("firewall", "this host drops what no input rule accepts", mend)
+    elif not forward:
+        how = "br_netfilter is on, and no policy drops" if calls_ip else "nothing filters bridged frames"
+        yield ok("firewall", f"{how}, as far as policies go")
+
+
+def _chains() -> list[firewall.Chain]:
+    """The dropping chains of nft and of old iptables, of which either may be in use, or both."""
+    found: list[firewall.Chain] = []
+    with suppress(PxeBootError):
+        found += firewall.of_nft(link.run(["nft", "-j", "list", "ruleset"]))
+    if "filter" in _read(_LEGACY_TABLES).split():
+        for name in ("iptables-legacy", "iptables"):  # where the first is missing, the second is it
+            with suppress(PxeBootError):
+                found += firewall.of_iptables(link.run([name, "-S"]))
+                break
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

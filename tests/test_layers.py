@@ -38,7 +38,7 @@ VALUE_MODULES = set(
     copy
     dataclasses enum fnmatch functools hashlib hmac http.HTTPStatus ipaddress itertools json math operator
     re shlex string struct textwrap types typing unicodedata urllib.parse uuid zlib
-    bz2 lzma lz4.block zstandard
+    bz2 lzma lz4.block zstandard xml.etree.ElementTree xml.parsers.expat
     """.split()
 )
 CALLS_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}

@@ -287,6 +287,7 @@ def domain_xml(
   <memory unit='MiB'>32</memory>
   <os><type arch='x86_64' machine='{machine}'>hvm</type><boot dev='{boot}'/>{os}</os>
   {"".join(f"<{action}>{value}</{action}>" for action, value in actions.items())}
+  <features><acpi/></features>
   {more}
   <devices>
     <emulator>{tools.need("qemu-system-x86_64")}</emulator>

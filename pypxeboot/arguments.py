@@ -6,18 +6,16 @@ import argparse
 import os
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Network, ip_address, ip_interface
 from pathlib import Path
 from typing import Optional
 
 from pypxeboot.config import Limits
-from pypxeboot.dhcp import is_host
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import Guest, check_interface, parse_mac, parse_uuid
-from pypxeboot.lease import Lease, without_dhcp
+from pypxeboot.lease import Address, Lease, is_host, without_dhcp
 from pypxeboot.plan import Plan
 
-Addresses = tuple[IPv4Address, ...]
 # What every guest of the hypervisor has in its SMBIOS, whatever its machine: QEMU with SeaBIOS (chassis
 # type 1, "other"), and hvmloader.
 _SMBIOS = {
@@ -155,19 +153,23 @@ def _smbios(specs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _static(args: argparse.Namespace, gateway: Optional[IPv4Address], dns: Addresses) -> Optional[Lease]:
+def _static(
+    args: argparse.Namespace, gateway: Optional[Address], dns: tuple[Address, ...]
+) -> Optional[Lease]:
     """The lease of ``--ip``, or None where DHCP is to give one."""
     if args.ip is None:
         return None
     text = args.ip if "/" in args.ip or args.netmask is None else f"{args.ip}/{args.netmask}"
     if "/" not in text:
-        raise UsageError(
-            f"--ip {args.ip} has no prefix", hint=f"--ip {args.ip}/24, or --netmask 255.255.255.0"
-        )
+        example = "/64" if ":" in text else "/24, or --netmask 255.255.255.0"
+        raise UsageError(f"--ip {args.ip} has no prefix", hint=f"--ip {args.ip}{example}")
     try:
-        interface = IPv4Interface(text)
+        interface = ip_interface(text)
     except ValueError as why:
         raise UsageError(f"--ip: {why}") from None
+    version = interface.version
+    if gateway is not None and gateway.version != version:
+        raise UsageError(f"--gateway {gateway} is not of one family with --ip {text}")
     if not is_host(interface.ip) or not interface.network.prefixlen:
         raise UsageError(f"--ip {text} cannot be the address of a guest")
     return without_dhcp(interface.ip, interface.network.prefixlen, gateway, dns)
@@ -187,14 +189,14 @@ def _trust(name: str) -> bytes:
     return data
 
 
-def _address(option: str, text: str) -> IPv4Address:
+def _address(option: str, text: str) -> Address:
     try:
-        address = IPv4Address(text)
+        address = ip_address(text)
+        if is_host(address):
+            return address
     except ValueError:
-        address = IPv4Address(0)
-    if not is_host(address):
-        raise UsageError(f"{option} {text!r} is no address of a host")
-    return address
+        pass
+    raise UsageError(f"{option} {text!r} is no address of a host")
 
 
 def _prefix_length(netmask: str) -> int:

@@ -154,7 +154,8 @@ class Pipeline:
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, None)
         assert source.bootfile is not None or source.kind is Kind.PXELINUX
         if source.kind is Kind.KERNEL and source.bootfile is not None:
-            entry = Entry(None, Action.BOOT, kernel=source.bootfile, cmdline=self.plan.append)
+            words = (*self.lease.parameters, self.plan.append)
+            entry = Entry(None, Action.BOOT, kernel=source.bootfile, cmdline=" ".join(filter(None, words)))
             return self._boot_file(entry)
         if source.kind is Kind.IPXE and source.bootfile is not None:
             return self._script(source.bootfile, label)
@@ -198,11 +199,9 @@ class Pipeline:
     def _pxelinux(self, label: Optional[str]) -> Choice:
         """What the configuration files of PXELINUX say."""
         source, plan, lease = self.source, self.plan, self.lease
-        address = lease.address
-        server = source.server or "nowhere"
-        log.log(
-            NOTICE, "getting cfg for IP %s (%08X) from server %s", address, int(address), printable(server)
-        )
+        digits = f" ({int(lease.address):08X})" if lease.address.version == 4 else ""
+        server = printable(source.server or "nowhere")
+        log.log(NOTICE, "getting cfg for IP %s%s from server %s", lease.address, digits, server)
         arch = plan.guest.arch if plan.arch_given else None
         own = plan.dialect == "uboot"
         if plan.list_entries:
@@ -256,7 +255,7 @@ def _lease_report(lease: Lease) -> LeaseReport:
     gateway = default or (lease.routers[0] if lease.routers else None)
     return LeaseReport(
         address=str(lease.address),
-        netmask=str(lease.netmask),
+        netmask=lease.netmask,
         gateway=str(gateway or ""),
         dns=tuple(str(server) for server in lease.dns),
         domain=lease.domain,

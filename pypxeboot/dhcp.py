@@ -14,7 +14,7 @@ from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
-from pypxeboot.lease import Lease
+from pypxeboot.lease import Address, Lease, Network, default_route, is_host
 from pypxeboot.text import decode as to_text
 from pypxeboot.text import is_dname, printable
 from pypxeboot.wire import Reader, Truncated
@@ -150,11 +150,6 @@ def release(mac: bytes, xid: int, lease: Lease) -> bytes:
     return (fixed + chaddr).ljust(_FIXED, b"\0") + MAGIC + options + b"\xff"
 
 
-def is_host(address: IPv4Address) -> bool:
-    """Whether ``address`` can be a host's: not 0/8, 127/8, multicast, reserved or broadcast."""
-    return 0 < int(address) >> 24 < 224 and not address.is_loopback
-
-
 def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
     """The lease that an OFFER or ACK describes, and remarks about what was odd. Raises BadMessage."""
     remarks: list[str] = []
@@ -178,7 +173,7 @@ def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
         routes=_routes(message.options, routers),
         dns=_addresses(message.options.get(6)),
         domain=_domain(message.options.get(15), remarks),
-        search=_search(message.options.get(119)),
+        search=search_list(message.options.get(119)),
         server_id=message.server_id,
         next_server=_next_server(message, remarks),
         bootfile=_bootfile(message, remarks),
@@ -216,13 +211,13 @@ def _prefix_length(message: Message, address: IPv4Address) -> int:
 
 def _routes(
     options: Mapping[int, bytes], routers: tuple[IPv4Address, ...]
-) -> tuple[tuple[IPv4Network, Optional[IPv4Address]], ...]:
+) -> tuple[tuple[Network, Optional[Address]], ...]:
     # RFC 3442: "if the DHCP server returns both a Classless Static Routes option and a Router option,
     # the DHCP client MUST ignore the Router option".
     classless = _classless(options[121]) if 121 in options else None
     if classless is not None:
         return classless
-    return ((IPv4Network("0.0.0.0/0"), routers[0]),) if routers else ()
+    return default_route(routers[0]) if routers else ()
 
 
 def _classless(value: bytes) -> Optional[tuple[tuple[IPv4Network, Optional[IPv4Address]], ...]]:
@@ -292,7 +287,7 @@ def _domain(value: Optional[bytes], remarks: list[str]) -> str:
     return name.rstrip(".")
 
 
-def _search(value: Optional[bytes]) -> tuple[str, ...]:
+def search_list(value: Optional[bytes]) -> tuple[str, ...]:
     """RFC 3397: names in DNS form with compression pointers; all or nothing."""
     names: list[str] = []
     at = 0

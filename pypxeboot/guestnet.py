@@ -9,13 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Optional, Protocol
 
-from pypxeboot import ping, pxe
+from pypxeboot import ndp, ping, pxe
 from pypxeboot.deadline import Deadline
-from pypxeboot.dhcp import is_host
 from pypxeboot.discovery import Dhcp
 from pypxeboot.effects import Configure, Found, Leased, Lookup, Ping, Redhcp, Vlan
 from pypxeboot.errors import PxeBootError
-from pypxeboot.lease import Lease
+from pypxeboot.lease import Lease, is_host
 from pypxeboot.plan import Plan
 from pypxeboot.text import printable
 
@@ -61,6 +60,8 @@ class GuestNet:
             return self._leased(self.dhcp.first)
         lease = self.plan.static
         log.info("no DHCP: address %s/%d was given", lease.address, lease.prefix_length)
+        if lease.address.version == 6:
+            self.interfaces.configure(ndp.on_link(self.plan.guest.mac_bytes))
         self.interfaces.configure(lease)
         return lease
 
@@ -94,7 +95,7 @@ class GuestNet:
         lease = effect.lease
         if not self.interfaces.own_network:
             return _HOSTS_OWN
-        if not is_host(lease.address) or not 0 < lease.prefix_length <= 32:
+        if not is_host(lease.address) or not 0 < lease.prefix_length <= lease.address.max_prefixlen:
             return f"{lease.address}/{lease.prefix_length} cannot be the address of a guest"
         log.info("the script sets address %s/%d", lease.address, lease.prefix_length)
         try:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, Optional
@@ -31,14 +31,15 @@ from pypxeboot.channel import (
     OpenImage,
     OpenOutput,
     Placed,
+    Route,
     SetVlan,
     UseImage,
 )
 from pypxeboot.clientprocess import SIGNALS, ClientProcess
 from pypxeboot.config import NOTICE
 from pypxeboot.deadline import Deadline
-from pypxeboot.dhcp import is_host
 from pypxeboot.errors import KINDS, Aborted, FetchError, PxeBootError
+from pypxeboot.lease import Address, Network, is_host
 from pypxeboot.menu import Action
 from pypxeboot.plan import Order, Plan
 from pypxeboot.schema import SchemaError, unpack
@@ -52,6 +53,14 @@ log = logging.getLogger(__name__)
 
 _GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
 _KINDS = ("kernel", "ramdisk", "module", "dtb")
+
+
+def _route(route: Route, version: int) -> tuple[Network, Optional[Address]]:
+    """A route of the client's, which must be of one family with its address. Raises ValueError."""
+    network, gateway = ip_network(route.network), None if route.gateway is None else ip_address(route.gateway)
+    if {version} != {network.version, version if gateway is None else gateway.version}:
+        raise ValueError(f"a route of IPv{network.version}")
+    return network, gateway
 
 
 class BootFailed(Exception):
@@ -269,16 +278,13 @@ class _Session:
         raise BootFailed(error(printable(failure.message, 2000), hint=hint), failure)
 
     def _configure(self, request: Configure) -> None:
-        address = IPv4Address(request.address)
-        if not is_host(address) or not 0 < request.prefix_length <= 32:
+        address = ip_address(request.address)
+        if not is_host(address) or not 0 < request.prefix_length <= address.max_prefixlen:
             raise ValueError(f"address {address}/{request.prefix_length}")
-        routes = [
-            (IPv4Network(route.network), None if route.gateway is None else IPv4Address(route.gateway))
-            for route in request.routes
-        ]
+        routes = [_route(route, address.version) for route in request.routes]
         assert self._place is not None
         mtu = request.mtu
-        if mtu is None or not link.MIN_MTU <= mtu < self._place.mtu:
+        if mtu is None or not link.MIN_MTU[address.version] <= mtu < self._place.mtu:
             mtu = self._place.mtu
         if request.vlan and request.vlan not in self._vlans:
             raise ValueError(f"an address on VLAN {request.vlan}")

@@ -36,6 +36,7 @@ class HostSide:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self.own_network = True
+        self._interface = ""
         self._vlans: set[int] = set()
         self._forget_names: Callable[[], None] = lambda: None
 
@@ -53,6 +54,7 @@ class HostSide:
         value, descriptor = self._answer("Placed")
         place = unpack(Placed, value)
         self.own_network = place.mode != "host"
+        self._interface = place.name
         return place, descriptor
 
     def _done(self, request: object) -> Optional[int]:
@@ -78,10 +80,12 @@ class HostSide:
         self._done(Configure(str(lease.address), lease.prefix_length, routes, lease.mtu, vlan))
         from pypxeboot import resolve
 
+        interface = f"{self._interface}.{vlan}" if vlan else self._interface
+        servers = [resolve.zoned(str(server), interface) for server in lease.dns]
+
         search = lease.search or ((lease.domain,) if lease.domain else ())
         self._forget_names()
-        resolver = resolve.Resolver([str(server) for server in lease.dns], search)
-        self._forget_names = resolve.install(resolver)
+        self._forget_names = resolve.install(resolve.Resolver(servers, search), interface)
 
     def set_vlan(self, tag: int, *, remove: bool) -> None:
         """Make or take away the interface of a VLAN. Raises PxeBootError if it cannot be."""

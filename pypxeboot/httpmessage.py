@@ -20,7 +20,7 @@ _LATER_STATUS = (408, 425, 429)  # 4xx, but the file may well be there
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _PORTS = {"http": 80, "https": 443}
 _URL = re.compile(
-    r"(https?)://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+\]|[^/?#\[\]@:]+)(?::(\d{0,5}))?([/?][^#]*)?(?:#.*)?",
+    r"(https?)://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^/?#\[\]@]*)?\]|[^/?#\[\]@:]+)(?::(\d{0,5}))?([/?][^#]*)?(?:#.*)?",
     re.DOTALL | re.IGNORECASE,
 )
 # Web servers name the compression of a file that is stored compressed (Apache's AddEncoding). Then the
@@ -66,7 +66,7 @@ def parse(url: str) -> Address:
     if match is None:
         raise Refused(f"{_shown(url)}: not a URL of HTTP or HTTPS")
     scheme, login, host, port_text, target = match.groups()
-    scheme, host = scheme.lower(), host.strip("[]")
+    scheme, host = scheme.lower(), host.strip("[]").partition("%")[0]  # less a zone: see url.py
     port = int(port_text) if port_text else _PORTS[scheme]
     if not 0 < port < 65536 or not (":" in host or text.is_dname(host)):
         raise Refused(f"{_shown(url)}: no host can have that name")

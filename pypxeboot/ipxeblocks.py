@@ -95,12 +95,19 @@ def _card(guest: Guest) -> dict[Key, Value]:
 
 def leased(lease: Lease) -> dict[Key, Value]:
     """What a lease says beside its options, by tag (net/dhcppkt.c)."""
-    values: dict[Key, Value] = {
-        1: Value(lease.netmask.packed, TYPES["ipv4"]),
-        encapsulated(175, 2): Value(lease.address.packed, TYPES["ipv4"]),
-    }
+    values: dict[Key, Value] = {}
     if lease.bootfile:
         values[67] = _text(lease.bootfile)
+    if lease.domain:
+        values[15] = _text(lease.domain)
+    if lease.address.version == 6:
+        addresses6 = {"ip6": (lease.address,), "gateway6": lease.routers[:1], "dns6": lease.dns[:1]}
+        values.update(
+            (key, Value(found[0].packed, TYPES["ipv6"])) for key, found in addresses6.items() if found
+        )
+        return values
+    values[1] = Value(IPv4Address(lease.netmask).packed, TYPES["ipv4"])
+    values[encapsulated(175, 2)] = Value(lease.address.packed, TYPES["ipv4"])
     server = _address(lease.next_server)
     if server is not None:
         values[encapsulated(175, 3)] = Value(server, TYPES["ipv4"])
@@ -108,8 +115,6 @@ def leased(lease: Lease) -> dict[Key, Value]:
     for tag, found in addresses.items():
         if found:
             values[tag] = Value(b"".join(address.packed for address in found), TYPES["ipv4"])
-    if lease.domain:
-        values[15] = _text(lease.domain)
     return values
 
 

@@ -13,7 +13,7 @@ from pypxeboot.ipxedownload import download
 from pypxeboot.ipxelanguage import store
 from pypxeboot.ipxemachine import Command, Machine
 from pypxeboot.ipxeoptions import Call, syntax
-from pypxeboot.lease import Lease
+from pypxeboot.lease import Lease, default_route
 from pypxeboot.settings import Value, parse_name
 from pypxeboot.settingtypes import TYPES
 from pypxeboot.text import printable
@@ -67,8 +67,11 @@ def settle(machine: Machine) -> Steps[None]:
 def _wanted(machine: Machine) -> Optional[Lease]:
     """The lease with what the script has changed of it, None if what it has set is no address."""
     lease, card = machine.lease, machine.settings.card
-    address = _given(machine, f"{card}/ip") or (lease.address,)
-    mask = _given(machine, f"{card}/netmask") or (lease.netmask,)
+    given = _given(machine, f"{card}/ip")
+    if lease.address.version == 6 and not given:
+        return lease
+    address = given or (lease.address,)
+    mask = _given(machine, f"{card}/netmask") or (lease.netmask or "255.255.255.0",)
     routers = _given(machine, f"{card}/gateway")
     servers = _given(machine, "dns")
     try:
@@ -77,8 +80,7 @@ def _wanted(machine: Machine) -> Optional[Lease]:
         return None
     changed = replace(lease, address=address[0], prefix_length=prefix, dns=servers or lease.dns)
     if routers and routers != lease.routers:
-        default = ((IPv4Network("0.0.0.0/0"), routers[0]),)
-        changed = replace(changed, routers=routers, routes=default)
+        changed = replace(changed, routers=routers, routes=default_route(routers[0]))
     return changed
 
 
@@ -123,7 +125,8 @@ def _dhcp(machine: Machine, call: Call) -> Steps[int]:
 
 def _is_leased(machine: Machine) -> bool:
     """Whether the address is still that of DHCP."""
-    return str(machine.lease.address) == machine.settings.show("net0.dhcp/ip")
+    name = "ip" if machine.lease.address.version == 4 else "ip6"
+    return str(machine.lease.address) == machine.settings.show(f"net0.dhcp/{name}")
 
 
 def _options(machine: Machine) -> tuple[tuple[int, bytes], ...]:
@@ -164,7 +167,8 @@ def _route(machine: Machine, call: Call) -> Steps[int]:
     yield from settle(machine)
     lease = machine.lease
     gateway = f" gw {lease.routers[0]}" if lease.routers else ""
-    yield from machine.say(f"{machine.settings.card}: {lease.address}/{lease.netmask}{gateway}")
+    mask = lease.netmask or lease.prefix_length
+    yield from machine.say(f"{machine.settings.card}: {lease.address}/{mask}{gateway}")
     return ipxestatus.OK
 
 

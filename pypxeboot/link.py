@@ -17,12 +17,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Optional
 
 from pypxeboot.errors import PxeBootError, Refused, UsageError
 from pypxeboot.guest import Guest
+from pypxeboot.lease import Address, Network
 
 INNER = "eth0"  # the guest's end, inside the namespace
 
@@ -34,7 +35,7 @@ HOST_END_MAC = "fe:ff:ff:ff:ff:ff"
 # gone; heard within these seconds means alive. On a port of a local guest the entry goes with the port:
 # there, presence alone means alive.
 HEARD_SECONDS = 10
-MIN_MTU = 576  # RFC 791: what every host must take
+MIN_MTU = {4: 576, 6: 1280}  # RFC 791, RFC 8200 5: what every host must take
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # a bootloader's or hook's PATH may lack sbin
 _GUEST_PORT_KINDS = ("tun", "veth", "tap", "macvtap")
@@ -253,20 +254,28 @@ def remove_vlan(pid: int, tag: int) -> None:
 def configure(
     pid: int,
     name: str,
-    address: IPv4Address,
+    address: Address,
     prefix_length: int,
-    routes: Sequence[tuple[IPv4Network, Optional[IPv4Address]]],
+    routes: Sequence[tuple[Network, Optional[Address]]],
     mtu: int,
 ) -> None:
-    """Give an interface of the guest's end its address and routes, in place of any other, and its MTU."""
-    lines = [f"addr flush dev {name}", f"addr add {address}/{prefix_length} dev {name}"]
-    lines.append(f"link set dev {name} mtu {mtu}")
-    subnet = IPv4Network((address, prefix_length), strict=False)
+    """Give an interface of the guest's end its address and routes, in place of any other, and its MTU.
+
+    With IPv6 its link-local address stays, for that is where DHCP and routers answer to.
+    """
+    scope, nodad = "", ""
+    if address.version == 6:
+        # Nobody asks here whether the address is in use: the guest's own kernel will.
+        scope, nodad = "" if address.is_link_local else " scope global", " nodad"
+    lines = [f"addr flush dev {name}{scope}", f"link set dev {name} mtu {mtu}"]
+    lines.append(f"addr add {address}/{prefix_length} dev {name}{nodad}")
+    subnet = ip_network((address, prefix_length), strict=False)
     for network, gateway in sorted(routes, key=lambda route: route[1] is not None):
         if gateway is None:
             lines.append(f"route replace {network} dev {name}")
         elif gateway != address:
             # A gateway outside the subnet is how /32 leases are routed (RFC 3442).
-            onlink = "" if gateway in subnet else " onlink"
+            near = gateway in subnet or (gateway.version == 6 and gateway.is_link_local)
+            onlink = "" if near else " onlink"
             lines.append(f"route replace {network} via {gateway} dev {name}{onlink}")
     in_namespace(pid, "\n".join(lines) + "\n")

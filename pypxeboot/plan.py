@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from pypxeboot.config import Limits
 from pypxeboot.guest import Guest
-from pypxeboot.lease import Lease
+from pypxeboot.lease import Address, Lease, default_route
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class Plan:
     guest: Guest
     static: Optional[Lease] = None
     prefix_length: Optional[int] = None
-    gateway: Optional[IPv4Address] = None
-    dns: tuple[IPv4Address, ...] = ()
+    gateway: Optional[Address] = None
+    dns: tuple[Address, ...] = ()
     server: Optional[str] = None
     bootfile: Optional[str] = None
     config: Optional[str] = None
@@ -53,14 +52,16 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
 
     def amended(self, lease: Lease) -> Lease:
-        """``lease`` with what the administrator knows better."""
-        if self.prefix_length is not None:
+        """``lease`` with what the administrator knows better: what is of its family."""
+        version = lease.address.version
+        if self.prefix_length is not None and version == 4:
             lease = replace(lease, prefix_length=self.prefix_length)
-        if self.gateway is not None:
-            default = ((IPv4Network("0.0.0.0/0"), self.gateway),)
-            options = {**lease.options, 3: self.gateway.packed}
-            lease = replace(lease, routers=(self.gateway,), routes=default, options=options)
-        return replace(lease, dns=self.dns) if self.dns else lease
+        if self.gateway is not None and self.gateway.version == version:
+            options = {**lease.options, 3: self.gateway.packed} if version == 4 else lease.options
+            routes = default_route(self.gateway)
+            lease = replace(lease, routers=(self.gateway,), routes=routes, options=options)
+        dns = tuple(server for server in self.dns if server.version == version)
+        return replace(lease, dns=dns) if dns else lease
 
     @property
     def may_ask(self) -> bool:

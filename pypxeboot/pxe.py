@@ -225,6 +225,9 @@ def _board_names(arch: str, board: Optional[str]) -> list[str]:
 
 
 def _address_names(lease: Lease) -> list[str]:
+    """The address in hexadecimal digits, one less each time; none with IPv6, which no PXELINUX knows."""
+    if lease.address.version == 6:
+        return []
     address = f"{int(lease.address):08X}"
     return [address[:digits] for digits in range(8, 0, -1)]
 

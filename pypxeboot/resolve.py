@@ -130,8 +130,17 @@ def prepare() -> None:
         importlib.import_module(f"dns.rdtypes.{name}")
 
 
-def install(resolver: Resolver) -> Callable[[], None]:
-    """Let ``socket.getaddrinfo`` of this process ask ``resolver``. The function returned takes that back."""
+def zoned(address: str, interface: str) -> str:
+    """``address``, with the link that it is on where it is one of a link: ``fe80::1%eth0``."""
+    plain = address.partition("%")[0]
+    return f"{plain}%{interface}" if ipaddress.ip_address(plain).is_link_local and ":" in plain else plain
+
+
+def install(resolver: Resolver, interface: str) -> Callable[[], None]:
+    """Let ``socket.getaddrinfo`` of this process ask ``resolver``. The function returned takes that back.
+
+    Addresses of a link are those of ``interface``.
+    """
     original = socket.getaddrinfo
 
     def getaddrinfo(
@@ -144,7 +153,8 @@ def install(resolver: Resolver) -> Callable[[], None]:
     ) -> _Infos:
         name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
         if name is None or _is_numeric(name):
-            return list(original(name, port, family, type, proto, flags | socket.AI_NUMERICHOST))
+            where = None if name is None else zoned(name, interface)
+            return list(original(where, port, family, type, proto, flags | socket.AI_NUMERICHOST))
         found: _Infos = []
         for address in resolver.addresses(name):
             if family in (0, _family(address)):

@@ -42,15 +42,27 @@ OPEN_FILES = 128
 _NO_ID = 2**32 - 1  # setresuid(2): -1 leaves an id as it is
 
 
+_QUIET_IPV6 = (
+    ("default/addr_gen_mode", "1"),  # none
+    ("default/accept_ra", "0"),
+    ("default/autoconf", "0"),
+    ("default/dad_transmits", "0"),
+    ("default/disable_ipv6", "0"),
+    ("all/disable_ipv6", "0"),
+)
+
+
 def new_network() -> None:
     """Move this process into a network namespace of its own. Raises OSError."""
     if _LIBC.unshare(_CLONE_NEWNET) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    # The guest's own kernel will speak IPv6 later; until then, no solicitations in its name.
-    switch = Path("/proc/sys/net/ipv6/conf/default/disable_ipv6")
-    if switch.exists():
-        switch.write_text("1")
+    # The guest's own kernel will speak IPv6 later; until then, nothing goes out in its name but what is asked
+    # for: no address of the kernel's own making, no solicitations, no heed to what routers advertise.
+    for name, value in _QUIET_IPV6:
+        switch = Path("/proc/sys/net/ipv6/conf", name)
+        if switch.exists():
+            switch.write_text(value)
     # Scripts may ping: here every group may have sockets for that (icmp(7)).
     with suppress(OSError):  # in a user namespace not all groups exist; pings fail then
         Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 2147483647")

@@ -42,7 +42,9 @@ def selected(mask: int, available: Sequence[Optional[str]]) -> list[str]:
     return [text for bit, text in enumerate(available) if mask >> bit & 1 and text]
 
 
-def _ip(lease: Lease, server: Optional[str]) -> str:
+def _ip(lease: Lease, server: Optional[str]) -> Optional[str]:
+    if not isinstance(lease.address, IPv4Address):  # no PXELINUX boots by IPv6, so there is no form for it
+        return None
     parts = (lease.address, _address(server), _gateway(lease), lease.netmask)
     return "ip=" + ":".join(str(part) for part in parts)
 
@@ -52,7 +54,7 @@ def _gateway(lease: Lease) -> IPv4Address:
     option = lease.options.get(3)
     if option is not None:
         return IPv4Address(option) if len(option) == 4 else _UNKNOWN
-    return lease.routers[0] if len(lease.routers) == 1 else _UNKNOWN
+    return IPv4Address(str(lease.routers[0])) if len(lease.routers) == 1 else _UNKNOWN
 
 
 def _address(server: Optional[str]) -> IPv4Address:

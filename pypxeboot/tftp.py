@@ -111,7 +111,8 @@ class _Job:
 
     @property
     def what(self) -> str:
-        return f"tftp://{printable(self.host)}/{printable(self.name)}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tftp://{printable(host)}/{printable(self.name)}"
 
 
 class _AskAgain(Exception):

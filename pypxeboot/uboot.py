@@ -180,7 +180,7 @@ class _Loader:
         """APPEND, ``ip=`` and ``BOOTIF=``, with what U-Boot makes of variables; ``initrd=`` stays in it."""
         values = self._variables()
         text = label.append
-        if label.ipappend & 1:
+        if label.ipappend & 1 and self._lease.address.version == 4:
             text += " ip=" + ":".join(values[name] for name in ("ipaddr", "serverip", "gatewayip", "netmask"))
         if label.ipappend & 2:
             text += f" BOOTIF=01-{self._guest.mac.replace(':', '-')}"
@@ -194,7 +194,7 @@ class _Loader:
             "ipaddr": str(lease.address),
             "serverip": self._source.server or "0.0.0.0",
             "gatewayip": gateway,
-            "netmask": str(lease.netmask),
+            "netmask": lease.netmask,
             "ethaddr": self._guest.mac,
             "pxeuuid": self._guest.uuid or "",
             "soc": soc,

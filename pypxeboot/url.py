@@ -138,7 +138,9 @@ def _host(host: str, default_server: Optional[str], text: str) -> str:
         host = default_server
     if ":" in host:
         try:
-            return str(IPv6Address(host))
+            # "fe80::1%25eth0" (RFC 6874): a zone means something on the host only that wrote it down; here
+            # there is but one link.
+            return str(IPv6Address(host.partition("%")[0]))
         except ValueError:
             pass
     elif is_dname(host):

@@ -238,7 +238,7 @@ def test_no_server() -> None:
 
 @contextmanager
 def installed(resolver: resolve.Resolver) -> Iterator[None]:
-    restore = resolve.install(resolver)
+    restore = resolve.install(resolver, "lo")
     try:
         yield
     finally:

@@ -164,7 +164,7 @@ def tftpd_hpa(site: Site, root: Path) -> Server:
     """H. Peter Anvin's TFTP server, in ``root`` as its root directory."""
     argv = ["in.tftpd", "-L", "-4", "-a", f"{SERVER}:69", "-u", "root", "-v", "-v", "-s", str(root)]
     server = site.spawn(argv, "tftpd.log")
-    wait_until(lambda: _listens(site, 69), 5, "in.tftpd listens")
+    wait_until(lambda: is_listening(site, 69), 5, "in.tftpd listens")
     return server
 
 
@@ -172,7 +172,7 @@ def atftpd(site: Site, root: Path) -> Server:
     """The atftp server (unpacked in the cache: its package excludes tftpd-hpa's)."""
     argv = ["atftpd", "--daemon", "--no-fork", "--user", "root", "--group", "root", "--bind-address", SERVER]
     server = site.spawn([*argv, "--logfile", "-", "--verbose=7", str(root)], "atftpd.log")
-    wait_until(lambda: _listens(site, 69), 5, "atftpd listens")
+    wait_until(lambda: is_listening(site, 69), 5, "atftpd listens")
     return server
 
 
@@ -189,7 +189,7 @@ def nginx(site: Site, root: Path, extra: str = "", *, addresses: Sequence[str] =
         f" server {{ {listens} root {root}; location / {{ autoindex off; }}\n {extra} }} }}\n"
     )
     server = site.spawn(["nginx", "-c", str(state / "conf"), "-p", str(state), "-e", "stderr"], "nginx.log")
-    wait_until(lambda: _listens(site, 80, "-lnt"), 5, "nginx listens")
+    wait_until(lambda: is_listening(site, 80, "-lnt"), 5, "nginx listens")
     return server
 
 
@@ -203,11 +203,12 @@ def lighttpd(site: Site, root: Path, extra: str = "") -> Server:
         f'cgi.assign = (".cgi" => "/bin/sh")\nserver.upload-dirs = ("{state}")\n{extra}\n'
     )
     server = site.spawn(["lighttpd", "-D", "-f", str(state / "conf")], "lighttpd.log")
-    wait_until(lambda: _listens(site, 80, "-lnt"), 5, "lighttpd listens")
+    wait_until(lambda: is_listening(site, 80, "-lnt"), 5, "lighttpd listens")
     return server
 
 
-def _listens(site: Site, port: int, kind: str = "-lnu") -> bool:
+def is_listening(site: Site, port: int, kind: str = "-lnu") -> bool:
+    """Whether somebody listens on ``port`` there."""
     return f":{port} " in command("ip", "netns", "exec", site.srv, "ss", kind)
 
 

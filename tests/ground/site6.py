@@ -1,0 +1,45 @@
+"""IPv6 at a Site: addresses of its server, and servers that speak it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+from ground import servers
+from ground.net import Server, Site, wait_until
+from ground.servers import Tree
+from ground.simple import tree
+
+PREFIX6 = "2001:db8:77::/64"
+SERVER6, ROUTER6 = "2001:db8:77::1", "fe80::1"
+ADDRESS6 = "2001:db8:77::173"
+OWN6 = "2001:db8:77:0:5054:ff:feab:cdef"
+"""The address that the guest makes itself in PREFIX6."""
+BASE6 = f"tftp://[{SERVER6}]/"
+
+
+def join(site: Site, *addresses: str) -> None:
+    """Give the server IPv6 addresses: SERVER6 and, on the link, ROUTER6."""
+    given = addresses or (f"{SERVER6}/64", f"{ROUTER6}/64")
+    link = site.server_link
+    site.ip(*(f"addr add {address} dev {link} nodad" for address in given), namespace=site.srv)
+    # The address that the kernel makes itself is tried out first, and servers may want to send from it.
+    wait_until(lambda: "tentative" not in site.show("-6", "addr", "show", namespace=site.srv), 5, "addresses")
+
+
+def plant(site: Site, files: Optional[Tree] = None) -> Path:
+    """The files of a site."""
+    return servers.plant(site.directory / "root", tree() if files is None else files)
+
+
+def tftp(site: Site, root: Path, *extra: str) -> Server:
+    """TFTP alone, by dnsmasq."""
+    return servers.dnsmasq(site, root, None, extra=extra)
+
+
+def tftpd_hpa(site: Site, root: Path) -> Server:
+    """The TFTP server that answers on the link, too, which dnsmasq's does not."""
+    argv = ["in.tftpd", "-L", "-a", "[::]:69", "-u", "root", "-v", "-v", "-s", str(root)]
+    server = site.spawn(argv, "tftpd.log")
+    wait_until(lambda: servers.is_listening(site, 69), 5, "in.tftpd listens")
+    return server

@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from typing import Optional, Protocol, Union
 
-from pypxeboot import ldlinux, pxe, uboot
+from pypxeboot import ldlinux, pxe, pxeoptions, uboot
 from pypxeboot.artifacts import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
 from pypxeboot.attendance import Person
 from pypxeboot.config import NOTICE
@@ -73,7 +73,7 @@ class Pipeline:
     def run(self) -> Artifacts:
         """The whole pipeline. Raises PxeBootError."""
         started = time.monotonic()
-        self.lease = self.network.begin()
+        self.lease = self._served(self.network.begin())
         self.source = self.source_of(self.lease, self.plan.bootfile)
         if self.source.kind is Kind.IPXE_BINARY and self.source.bootfile is not None:
             self.become_ipxe(self.source.bootfile)
@@ -85,6 +85,19 @@ class Pipeline:
         config = time.monotonic() - started - dhcp - download - self.downloads.fetcher.deadline.waited
         seconds = Seconds(dhcp=round(dhcp, 3), config=round(max(config, 0), 3), download=round(download, 3))
         return self.artifacts(choice, seconds)
+
+    def _served(self, lease: Lease) -> Lease:
+        """``lease`` after a choice from the menu of a PXE server, if it has one."""
+        services = pxeoptions.services(lease.options.get(pxeoptions.VENDOR_OPTIONS, b""))
+        if self.plan.says_what_to_boot or not services.counts(lease.bootfile):
+            return lease
+        from pypxeboot import pxemenu  # a boot without such a menu need not wait for it
+
+        label = self.plan.label
+        item = self.performer.perform(pxemenu.choose(services, label, self.plan.patience))
+        if item.text == label:  # in the menus to come, it has no meaning
+            self.plan = replace(self.plan, label=None)
+        return self.network.boot_server(lease, services, item.kind)
 
     def source_of(self, lease: Lease, bootfile: Optional[str]) -> BootSource:
         """What the lease, or the administrator, says about booting."""
@@ -133,7 +146,7 @@ class Pipeline:
             raise NoBootSource(f"an iPXE is led to the iPXE program {first}: {told}", hint=hint)
         log.info("%s is an iPXE program: DHCP once more, as iPXE", first)
         self._is_ipxe = True
-        self.lease = self.network.as_ipxe()
+        self.lease = self._served(self.network.as_ipxe())
         self.downloads.fetcher.agent = _IPXE_AGENT
         self.source = self.source_of(self.lease, None)
         if self.source.kind is Kind.IPXE_BINARY:

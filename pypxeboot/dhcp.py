@@ -8,13 +8,13 @@ alone.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
-from pypxeboot.lease import Address, Lease, Network, default_route, is_host
+from pypxeboot.lease import Address, Lease, Network, PxeAnswer, default_route, is_host
 from pypxeboot.text import decode as to_text
 from pypxeboot.text import is_dname, printable
 from pypxeboot.wire import Reader, Truncated
@@ -22,7 +22,10 @@ from pypxeboot.wire import Reader, Truncated
 MAGIC = bytes((99, 130, 83, 99))
 BOOTREQUEST, BOOTREPLY = 1, 2
 CLIENT_PORT, SERVER_PORT = 68, 67
+PXE_PORT = 4011
 INFINITE = 0xFFFFFFFF
+MIN_BOOTP = 300  # RFC 1542 2.1: relays may drop what is shorter than a BOOTP message
+_NONE = IPv4Address(0)
 
 # RFC 2131 2: op to file, 236 octets, then the cookie.
 _FIXED = 236
@@ -183,6 +186,41 @@ def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
         htype=message.htype,
     )
     return lease, tuple(remarks)
+
+
+def pxe_answer(message: Message, client: bytes) -> Optional[PxeAnswer]:
+    """What a PXE server says about booting, None where ``message`` is of none.
+
+    "Option 60 ... PXEClient" is how it says that it is one (PXE 2.1, 2.2.3); to an HTTPClient it says that.
+    """
+    server = message.server_id or message.siaddr
+    if not message.options.get(60, b"").startswith(client) or not is_host(server):
+        return None
+    remarks: list[str] = []
+    return PxeAnswer(
+        server, _next_server(message, remarks), _bootfile(message, remarks), dict(message.options)
+    )
+
+
+def request(
+    xid: int,
+    mac: bytes,
+    options: Iterable[tuple[int, bytes]],
+    *,
+    ciaddr: IPv4Address = _NONE,
+    secs: int = 0,
+    broadcast: bool = False,
+) -> bytes:
+    """The message of a client; an option of more than 255 bytes goes in pieces (RFC 3396)."""
+    head = bytes((BOOTREQUEST, 1, len(mac), 0)) + xid.to_bytes(4, "big") + secs.to_bytes(2, "big")
+    head += (0x8000 if broadcast else 0).to_bytes(2, "big") + ciaddr.packed + bytes(12)
+    body = b""
+    for code, value in options:
+        for at in range(0, len(value) or 1, 255):
+            piece = value[at : at + 255]
+            body += bytes((code, len(piece))) + piece
+    message = head + mac.ljust(16, b"\0") + bytes(64 + 128) + MAGIC + body + b"\xff"
+    return message.ljust(MIN_BOOTP, b"\0")
 
 
 def _number(value: Optional[bytes], width: int) -> Optional[int]:

@@ -8,24 +8,27 @@ the latest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from ipaddress import IPv4Address
 from typing import Optional, Union
 
 from pypxeboot import dhcp
-from pypxeboot.dhcp import Message, Type
-from pypxeboot.lease import Lease
+from pypxeboot.dhcp import Message, Type, suboptions
+from pypxeboot.lease import Lease, PxeAnswer
 from pypxeboot.text import printable
 
 # PXE 2.1: four tries, 4, 8, 16 and 32 seconds. A fresh address costs 3 s with dnsmasq and 1 s with ISC dhcpd
 # (they ping it first), so the first wait must not be shorter.
 DISCOVER_WAITS = (4.0, 8.0, 16.0, 32.0)
 REQUEST_WAITS = (1.0, 2.0, 4.0, 8.0)
-# How long an offer without boot information waits for one with it; iPXE waits as long for a proxy's.
-BETTER_OFFER_WAIT = 2.0
+# How long an offer without boot information waits for one with it, or for a proxyDHCP server: iPXE's 2 s,
+# then, since there would be nothing to boot and either can have got lost, once more with another DISCOVER.
+# That one waits as a first one, for a server that pings.
+BETTER_OFFER_WAITS = (2.0, 4.0)
 MAX_OFFERS = 16  # kept from one discovery: more servers than any site has
 MAX_RESTARTS = 4  # after NAKs or refused leases
+_IPXE_OPTIONS, _NO_PXEDHCP = 175, 176  # "do not wait for ProxyDHCP"
 
 
 class State(Enum):
@@ -85,13 +88,15 @@ class Heard:
 class _Offer:
     lease: Lease
     server_id: IPv4Address
+    bootable: bool
 
 
 @dataclass
 class DhcpClient:
     """One client for one MAC.
 
-    ``identity`` holds the options that every message carries (57, 60, 93, 94, 97, 77).
+    ``identity`` holds the options that every message carries (57, 60, 93, 94, 97, 77). PXE servers count only
+    where boot information is needed; ``better_offer_waits`` is how long for.
     """
 
     mac: bytes
@@ -100,6 +105,7 @@ class DhcpClient:
     request_list: bytes
     broadcast: bool = False
     needs_boot_information: bool = True
+    better_offer_waits: tuple[float, ...] = BETTER_OFFER_WAITS
     state: State = State.INIT
     deadline: float = 0.0
     _started: float = 0.0
@@ -107,6 +113,8 @@ class DhcpClient:
     _discovers: int = 0
     _restarts: int = 0
     _offers: list[_Offer] = field(default_factory=list)
+    _pxe: dict[IPv4Address, PxeAnswer] = field(default_factory=dict)
+    _waits: list[float] = field(default_factory=list)
     _chosen: Optional[_Offer] = None
     _failed: set[IPv4Address] = field(default_factory=set)
     _seen_reasons: set[str] = field(default_factory=set)
@@ -117,7 +125,14 @@ class DhcpClient:
             self._started = now
         self.state, self._tries, self._chosen = State.SELECTING, 0, None
         self._offers.clear()
-        return self._discover(now)
+        self._waits = list(self.better_offer_waits)
+        return self._discover(now, DISCOVER_WAITS[0])
+
+    @property
+    def _client(self) -> bytes:
+        """What a server's option 60 begins with if its answer is for a client such as this."""
+        http = self.identity.get(60, b"").startswith(b"HTTPClient")
+        return b"HTTPClient" if http else b"PXEClient"
 
     def tick(self, now: float) -> list[Step]:
         """What is due at ``now``."""
@@ -125,10 +140,12 @@ class DhcpClient:
             return []
         if self.state is State.SELECTING:
             if self._offers:
+                if self._waits and not any(offer.bootable for offer in self._offers):
+                    return self._discover(now, self._waits.pop(0))
                 return self._select(now)
             if self._tries == len(DISCOVER_WAITS):
                 return self._fail(self.standing(now))
-            return self._discover(now)
+            return self._discover(now, DISCOVER_WAITS[self._tries])
         if self._tries == len(REQUEST_WAITS):
             assert self._chosen is not None
             note = Note(f"DHCP server {self._chosen.server_id} does not answer the REQUEST", warning=True)
@@ -139,6 +156,8 @@ class DhcpClient:
         """Take one decoded message that came from port 67; what is not for us changes nothing."""
         if not self.is_reply(message):
             return []
+        if message.type == Type.OFFER and not int(message.yiaddr):
+            return self._proxied(message, now)
         if self.state is State.SELECTING and message.type in (Type.OFFER, None):
             return self._offered(message, now)
         if self.state is State.REQUESTING and message.type in (Type.ACK, Type.NAK):
@@ -159,37 +178,63 @@ class DhcpClient:
         """How far it has come, for the one who gives up."""
         waited = f"in {now - self._started:.0f} s ({self._discovers} DISCOVERs)"
         if self._chosen is None:
-            return (
-                f"no DHCP offer that can be used {waited}"
-                if self._seen_reasons
-                else f"no DHCP offer {waited}"
-            )
+            if self._pxe:
+                return f"no DHCP server offers an address {waited}, only PXE servers answer"
+            used = " that can be used" if self._seen_reasons else ""
+            return f"no DHCP offer{used} {waited}"
         return f"an offer of {self._chosen.server_id} but no ACK {waited}"
+
+    def _proxied(self, message: Message, now: float) -> list[Step]:
+        """An offer without an address: a proxyDHCP server's. It may come while another's address is asked."""
+        if self.state not in (State.SELECTING, State.REQUESTING) or not self.needs_boot_information:
+            return []
+        answer = dhcp.pxe_answer(message, self._client)
+        if answer is None or answer.server in self._pxe or len(self._pxe) >= MAX_OFFERS:
+            return []
+        self._pxe[answer.server] = answer
+        what = f"boot file {printable(answer.bootfile)}" if answer.bootfile else "boot servers"
+        note = Note(f"proxyDHCP offer from {answer.server}: {what}")
+        if self.state is State.SELECTING and self._offers:
+            return [note, *self._select(now)]
+        return [note]
 
     def _offered(self, message: Message, now: float) -> list[Step]:
         server = message.server_id or message.siaddr
-        if not int(message.yiaddr):
-            return []  # a proxy's: an address is what is wanted here
         try:
-            lease, remarks = dhcp.lease_of(message)
+            lease, remarks = self._lease_of(message)
         except dhcp.BadMessage as why:
             return self._once(f"offer of {server} refused: {why}")
         # A good one is taken at once: a flood of others must not keep it out, nor may a server that did not
-        # keep its word before be always the first.
-        good = self._bootable(lease) or not self.needs_boot_information
-        good = good and server not in self._failed
+        # keep its word before be always the first. A PXE server's is one: where there is no more in it, its
+        # port 4011 is asked.
+        bootable = self._bootable(lease) or bool(lease.pxe)
+        good = (bootable or not self.needs_boot_information) and server not in self._failed
         full = len(self._offers) >= MAX_OFFERS and not good
         if full or any(known.server_id == server for known in self._offers):
             return []
-        self._offers.append(_Offer(lease, server))
+        first = not self._offers
+        self._offers.append(_Offer(lease, server, bootable))
         steps: list[Step] = [Note(f"DHCP offer from {server}: {describe(lease)}")]
         steps += [Note(remark, warning=True) for remark in remarks]
         if message.type is None:  # BOOTP: the reply is the whole exchange (RFC 1534)
             return [*steps, *self._bind(lease)]
-        if good:
+        if good or self._pxe:
             return [*steps, *self._select(now)]
-        self.deadline = min(self.deadline, now + BETTER_OFFER_WAIT)
+        if first:
+            self.deadline = now + self._waits.pop(0)
         return steps
+
+    def _lease_of(self, message: Message) -> tuple[Lease, tuple[str, ...]]:
+        """The lease in ``message``, with what it says as a PXE server's, and remarks. Raises BadMessage."""
+        lease, remarks = dhcp.lease_of(message)
+        answer = dhcp.pxe_answer(message, self._client)
+        if answer is not None:
+            return replace(lease, pxe=(answer,)), remarks
+        if self._client == b"HTTPClient" and lease.bootfile and "://" not in lease.bootfile:
+            # UEFI 2.10, 24.7.3.1: without HTTPClient an offer is of an address and no more.
+            remarks += (f"boot file {printable(lease.bootfile)} is not for HTTP boot, and is not used",)
+            return replace(lease, bootfile=""), remarks
+        return lease, remarks
 
     @staticmethod
     def _bootable(lease: Lease) -> bool:
@@ -197,23 +242,24 @@ class DhcpClient:
 
     def _select(self, now: float) -> list[Step]:
         # The first of the best: with boot information before without, servers that failed before last.
-        self._offers.sort(
-            key=lambda offer: (offer.server_id in self._failed, not self._bootable(offer.lease))
-        )
+        self._offers.sort(key=lambda offer: (offer.server_id in self._failed, not offer.bootable))
         self._chosen = self._offers.pop(0)
         self.state, self._tries = State.REQUESTING, 0
         return self._request(now)
 
     def _acked(self, message: Message, now: float) -> list[Step]:
         try:
-            lease, _remarks = dhcp.lease_of(message)
+            lease, _remarks = self._lease_of(message)
         except dhcp.BadMessage as why:
             return [Note(f"lease refused: {why}", warning=True), *self._next_offer(now)]
-        return self._bind(lease)
+        assert self._chosen is not None
+        return self._bind(lease if lease.pxe else replace(lease, pxe=self._chosen.lease.pxe))
 
     def _bind(self, lease: Lease) -> list[Step]:
         self.state = State.BOUND
-        return [Bound(lease)]
+        answers = (*lease.pxe, *self._pxe.values())
+        alone = any(suboptions(lease.options.get(_IPXE_OPTIONS, b"")).get(_NO_PXEDHCP, b""))
+        return [Bound(replace(lease, pxe=() if alone or not self.needs_boot_information else answers))]
 
     def _nak(self, message: Message, now: float) -> list[Step]:
         text = printable(message.options.get(56, b""))
@@ -243,8 +289,8 @@ class DhcpClient:
         self._seen_reasons.add(text)
         return [Note(text, warning=True)]
 
-    def _discover(self, now: float) -> list[Step]:
-        self.deadline = now + DISCOVER_WAITS[self._tries]
+    def _discover(self, now: float, wait: float) -> list[Step]:
+        self.deadline = now + wait
         self._tries += 1
         self._discovers += 1
         return [Note(f"DHCPDISCOVER, try {self._tries}"), self._message(Type.DISCOVER, (), now)]

@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import Optional, Protocol
 
 from pypxeboot import dhcp, frames, pxe, udhcpc
+from pypxeboot.bootserver import Question
 from pypxeboot.channel import Placed
 from pypxeboot.deadline import Deadline
-from pypxeboot.dhcpclient import Bound, DhcpClient, Failed, Heard, Note, Send, Step
+from pypxeboot.dhcpclient import BETTER_OFFER_WAITS, Bound, DhcpClient, Failed, Heard, Note, Send, Step
 from pypxeboot.errors import NoLease
-from pypxeboot.lease import Lease
+from pypxeboot.lease import Lease, PxeAnswer
 from pypxeboot.plan import Plan
+from pypxeboot.pxeserver import PxeSocket
 from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
@@ -56,8 +58,20 @@ class Dhcp(Protocol):
     def first(self) -> Lease:
         """The lease that the boot begins with. Raises NoLease."""
 
-    def again(self, identity: Mapping[int, bytes], seconds: Optional[float] = None, vlan: int = 0) -> Lease:
-        """Another exchange, the client saying ``identity`` of itself; on a VLAN, if given. Raises NoLease."""
+    def again(
+        self,
+        identity: Mapping[int, bytes],
+        seconds: Optional[float] = None,
+        vlan: int = 0,
+        waits: tuple[float, ...] = BETTER_OFFER_WAITS,
+    ) -> Lease:
+        """Another exchange, the client saying ``identity`` of itself; on a VLAN, if given. Raises NoLease.
+
+        ``waits`` is how long an offer without boot information waits for one with it.
+        """
+
+    def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
+        """The answer of a PXE server, once the interface has the address of ``lease``."""
 
 
 class NoDhcp:
@@ -66,9 +80,18 @@ class NoDhcp:
     def __init__(self, why: str, first_lease: Callable[[], Lease]) -> None:
         self._why, self.first = why, first_lease
 
-    def again(self, identity: Mapping[int, bytes], seconds: Optional[float] = None, vlan: int = 0) -> Lease:
+    def again(
+        self,
+        identity: Mapping[int, bytes],
+        seconds: Optional[float] = None,
+        vlan: int = 0,
+        waits: tuple[float, ...] = (),
+    ) -> Lease:
         """There is none."""
         raise NoLease(f"DHCP would have to be done once more, and {self._why}")
+
+    def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
+        """Nobody is asked."""
 
 
 class Discovery:
@@ -85,7 +108,11 @@ class Discovery:
     def begin(self, place: Placed) -> None:
         """Send the first DISCOVER."""
         self._place = place
-        self._start(pxe.identity_of(self._plan), needs_boot_information=not self._plan.says_what_to_boot)
+        self._pxe_socket = PxeSocket(own_network=place.mode != "host")
+        plan = self._plan
+        # With a path prefix there is something to boot even if DHCP says nothing.
+        waits = BETTER_OFFER_WAITS if plan.path_prefix is None else BETTER_OFFER_WAITS[:1]
+        self._start(pxe.identity_of(plan), waits, needs_boot_information=not plan.says_what_to_boot)
 
     def listen(self, place: Placed, enough: float, longest: float) -> list[Heard]:
         """All answers to a DISCOVER, none of which is followed; asked again where nobody answers.
@@ -93,7 +120,7 @@ class Discovery:
         Takes ``enough`` seconds, up to ``longest`` while there is no answer.
         """
         self._place = place
-        self._start(pxe.identity_of(self._plan), needs_boot_information=False)
+        self._start(pxe.identity_of(self._plan), (), needs_boot_information=False)
         started, heard = time.monotonic(), list[Heard]()
         try:
             while len(heard) < _MAX_HEARD:
@@ -116,14 +143,37 @@ class Discovery:
         """Go on until there is a lease. Raises NoLease."""
         return self._finish(self._deadline.at)
 
-    def again(self, identity: Mapping[int, bytes], seconds: Optional[float] = None, vlan: int = 0) -> Lease:
+    def again(
+        self,
+        identity: Mapping[int, bytes],
+        seconds: Optional[float] = None,
+        vlan: int = 0,
+        waits: tuple[float, ...] = BETTER_OFFER_WAITS,
+    ) -> Lease:
         """All of another exchange. Raises NoLease."""
         now = time.monotonic()
         end = self._deadline.at if seconds is None else min(self._deadline.at, now + seconds)
-        self._start(identity, needs_boot_information=True, vlan=vlan)
+        self._start(identity, waits, needs_boot_information=True, vlan=vlan)
         return self._finish(end)
 
-    def _start(self, identity: Mapping[int, bytes], *, needs_boot_information: bool, vlan: int = 0) -> None:
+    def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
+        """The first good answer of those that are asked."""
+        mac, end = self._plan.guest.mac_bytes, self._deadline.at
+        options = {**self._machine.identity, 55: self._machine.request_list}
+        try:
+            return self._pxe_socket.ask(question, self._interface, mac, lease, options, end)
+        except OSError as why:  # of a script's VLAN that is gone
+            log.warning("no PXE server can be asked: %s", why.strerror)
+            return None
+
+    def _start(
+        self,
+        identity: Mapping[int, bytes],
+        waits: tuple[float, ...],
+        *,
+        needs_boot_information: bool,
+        vlan: int = 0,
+    ) -> None:
         # With a namespace the interface has the guest's MAC. On the host's own, replies go to a foreign MAC:
         # ask for broadcasts, and listen to everything.
         foreign = self._place.mode == "host"
@@ -132,6 +182,7 @@ class Discovery:
         self._where = name if foreign else guest.bridge or guest.interface or "xenbr0"
         if vlan:
             self._where += f", VLAN {vlan}"
+        self._interface = name
         self._socket.bind(name, promiscuous=foreign)
         self._machine = DhcpClient(
             mac=guest.mac_bytes,
@@ -140,6 +191,7 @@ class Discovery:
             request_list=bytes(pxe.PARAMETER_REQUEST),
             broadcast=foreign,
             needs_boot_information=needs_boot_information,
+            better_offer_waits=waits,
         )
         self._perform(self._machine.start(time.monotonic()))
 

@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 from contextlib import suppress
-from typing import Any, Optional
+from typing import Optional
 
 from pypxeboot import dhcp
 from pypxeboot.dhcpclient import Send
@@ -36,8 +36,6 @@ _SO_TIMESTAMP = 29
 _SO_RCVBUFFORCE = 33
 _TIMEVAL = struct.Struct("ll")
 
-_MIN_BOOTP = 300  # RFC 1542 2.1: relays may drop what is shorter than a BOOTP message
-
 
 def preload(*, every_protocol: bool = False) -> None:
     """Import scapy, which takes longer than all else before the first DISCOVER.
@@ -45,9 +43,10 @@ def preload(*, every_protocol: bool = False) -> None:
     ``every_protocol`` is for :func:`summary`.
     """
     logging.getLogger("scapy").setLevel(logging.ERROR)  # it warns about interfaces without an address
-    import scapy.layers.dhcp
+    import scapy.layers.inet
 
     if every_protocol:
+        import scapy.layers.dhcp
         import scapy.layers.dns
         import scapy.layers.tftp  # noqa: F401
 
@@ -64,20 +63,10 @@ def summary(frame: bytes) -> str:
 
 def build(mac: bytes, message: Send) -> bytes:
     """The Ethernet frame, broadcast from 0.0.0.0, of one message of the client with ``mac``."""
-    from scapy.layers.dhcp import BOOTP, DHCP
     from scapy.layers.inet import IP, UDP
     from scapy.layers.l2 import Ether
 
-    options: list[Any] = [*message.options, "end"]
-    bootp = BOOTP(
-        op=dhcp.BOOTREQUEST,
-        chaddr=mac.ljust(16, b"\0"),
-        hlen=len(mac),
-        xid=message.xid,
-        secs=message.secs,
-        flags=0x8000 if message.broadcast else 0,
-    ) / DHCP(options=options)
-    payload = bytes(bootp).ljust(_MIN_BOOTP, b"\0")
+    payload = dhcp.request(message.xid, mac, message.options, secs=message.secs, broadcast=message.broadcast)
     frame = (
         Ether(src=mac.hex(":"), dst="ff:ff:ff:ff:ff:ff")
         / IP(src="0.0.0.0", dst="255.255.255.255", ttl=64)

@@ -6,16 +6,19 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Protocol
 
-from pypxeboot import ndp, ping, pxe
+from pypxeboot import bootserver, ndp, ping, pxe
 from pypxeboot.deadline import Deadline
+from pypxeboot.dhcp import PXE_PORT
+from pypxeboot.dhcpclient import BETTER_OFFER_WAITS
 from pypxeboot.discovery import Dhcp
 from pypxeboot.effects import Configure, Found, Leased, Lookup, Ping, Redhcp, Vlan
-from pypxeboot.errors import PxeBootError
+from pypxeboot.errors import NoBootSource, PxeBootError
 from pypxeboot.lease import Lease, is_host
 from pypxeboot.plan import Plan
+from pypxeboot.pxeoptions import LOCAL_BOOT, VENDOR_OPTIONS, Services, boot_item
 from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
@@ -76,7 +79,10 @@ class GuestNet:
         identity = {**pxe.identity_of(pxe.as_ipxe(self.plan)), **dict(effect.options)}
         try:
             return Leased(
-                self._leased(lambda: self.dhcp.again(identity, effect.seconds, effect.vlan), effect.vlan)
+                self._leased(
+                    lambda: self.dhcp.again(identity, effect.seconds, effect.vlan, BETTER_OFFER_WAITS[:1]),
+                    effect.vlan,
+                )
             )
         except PxeBootError as why:
             if time.monotonic() >= self.deadline.at:
@@ -85,10 +91,50 @@ class GuestNet:
 
     def _leased(self, exchange: Callable[[], Lease], vlan: int = 0) -> Lease:
         started = time.monotonic()
-        lease = self.lease = self.plan.amended(exchange())
+        lease = self.plan.amended(exchange())
         self.interfaces.configure(lease, vlan)
+        lease = self.lease = self._led(lease)
         self.seconds += time.monotonic() - started
         return lease
+
+    def _led(self, lease: Lease) -> Lease:
+        """``lease`` with what PXE servers say about booting; those that have not said it yet are asked."""
+        answer = next(filter(bootserver.is_complete, lease.pxe), None)
+        question = None if answer is not None else bootserver.of_proxies(lease)
+        if question is not None:
+            answer = self.dhcp.ask(question, lease)
+            if answer is None:
+                servers = ", ".join(str(address) for address, _port in question.targets)
+                log.warning("PXE server %s does not answer at port %d", servers, PXE_PORT)
+        if answer is None:
+            return lease
+        if answer.server != lease.server_id:
+            what = printable(answer.bootfile) or "of a boot server"
+            log.info("proxyDHCP server %s: boot file %s", answer.server, what)
+            lease = replace(lease, proxy=answer)
+        return lease.led_by(answer)
+
+    def boot_server(self, lease: Lease, services: Services, kind: int) -> Lease:
+        """``lease`` with what a boot server of type ``kind`` says, or with the guest's disk for type 0.
+
+        Raises NoBootSource where none answers and the lease has no boot file of its own.
+        """
+        if kind == LOCAL_BOOT:
+            options = {**lease.options, VENDOR_OPTIONS: boot_item(LOCAL_BOOT)}
+            return replace(lease, bootfile="", options=options)
+        started = time.monotonic()
+        answer = self.dhcp.ask(bootserver.of_boot_servers(services, kind), lease)
+        self.seconds += time.monotonic() - started
+        if answer is None:
+            told = f"no PXE boot server of type {kind} answers"
+            if not lease.bootfile:
+                hint = "is it running, does a firewall drop UDP 4011?"
+                raise NoBootSource(told, hint=hint)
+            log.warning("%s: the boot file of DHCP is taken", told)
+            return lease
+        log.info("boot server %s: boot file %s", answer.server, printable(answer.bootfile))
+        self.lease = replace(lease.led_by(answer), boot_server=answer)
+        return self.lease
 
     def configure(self, effect: Configure) -> str:
         """The address that a script gives."""

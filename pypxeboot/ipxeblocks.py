@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 from typing import Optional
 from uuid import UUID
 
 from pypxeboot.dhcp import suboptions
 from pypxeboot.guest import Guest
-from pypxeboot.lease import Lease
+from pypxeboot.lease import Lease, PxeAnswer
 from pypxeboot.pxe import IPXE_VERSION
 from pypxeboot.settings import Key, Settings, Value, encapsulated
 from pypxeboot.settingtypes import TYPES
@@ -58,6 +58,12 @@ def settings_of(guest: Guest, lease: Lease, builtin: Callable[[Key], Optional[Va
     card = settings.block("net0", create=True)
     card.values.update(_card(guest))
     relet(settings, "net0", lease)
+    for name, answer in (("proxydhcp", lease.proxy), ("pxebs", lease.boot_server)):
+        if answer is not None:
+            block = settings.block(name, create=True)
+            block.values.update(_answered(answer))
+            block.lookup = _options(answer.options)
+            block.writable = False
     smbios = settings.block("smbios", create=True)
     smbios.values.update(_smbios(guest))
     own = settings.block("builtin", create=True)
@@ -72,7 +78,7 @@ def relet(settings: Settings, card: str, lease: Lease) -> None:
     block = settings.block(f"{card}.dhcp", create=True)
     block.values.clear()
     block.values.update(leased(lease))
-    block.lookup = _options(lease)
+    block.lookup = _options(lease.options)
 
 
 def _text(text: str) -> Value:
@@ -118,6 +124,15 @@ def leased(lease: Lease) -> dict[Key, Value]:
     return values
 
 
+def _answered(answer: PxeAnswer) -> dict[Key, Value]:
+    """The same of a PXE server's answer."""
+    values: dict[Key, Value] = {67: _text(answer.bootfile)} if answer.bootfile else {}
+    server = _address(answer.next_server)
+    if server is not None:
+        values[encapsulated(175, 3)] = Value(server, TYPES["ipv4"])
+    return values
+
+
 def _address(text: Optional[str]) -> Optional[bytes]:
     try:
         return IPv4Address(text or "").packed
@@ -125,7 +140,7 @@ def _address(text: Optional[str]) -> Optional[bytes]:
         return None
 
 
-def _options(lease: Lease) -> Callable[[Key], Optional[Value]]:
+def _options(options: Mapping[int, bytes]) -> Callable[[Key], Optional[Value]]:
     """Options by number, and sub-options as ``43.116`` and ``175.1``."""
 
     def lookup(key: Key) -> Optional[Value]:
@@ -134,7 +149,7 @@ def _options(lease: Lease) -> Callable[[Key], Optional[Value]]:
         outer, inner = key >> 8, key & 0xFF
         if not 0 <= outer < 0x100:
             return None
-        option = lease.options.get(outer or inner)
+        option = options.get(outer or inner)
         raw = suboptions(option).get(inner) if outer and option is not None else option
         return Value(raw) if raw else None
 

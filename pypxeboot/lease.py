@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Optional, Union
 
@@ -11,6 +11,25 @@ Address = Union[IPv4Address, IPv6Address]
 Network = Union[IPv4Network, IPv6Network]
 
 _EVERYWHERE: Mapping[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
+
+# What a PXE server's answer says in place of the DHCP server's, if it says anything: vendor options, boot
+# server and file, iPXE's options, those that PXELINUX reads. Addresses and names stay what DHCP says.
+_OF_BOOTING = frozenset({43, 66, 67, *range(128, 136), 150, 175, 203, 208, 209, 210, 211})
+# Of these a DHCP server's own mean nothing any more beside another's boot file.
+_OF_THE_BOOT_FILE = frozenset({43, 66, 67, 150})
+
+
+@dataclass(frozen=True)
+class PxeAnswer:
+    """What ``server``, a PXE server (proxyDHCP, a boot server, perhaps DHCP's own), says about booting.
+
+    The rest is as in :class:`Lease`.
+    """
+
+    server: IPv4Address
+    next_server: Optional[str] = None
+    bootfile: str = ""
+    options: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -22,6 +41,9 @@ class Lease:
     address, or a name, or None. ``routes`` are those of option 121 where given (RFC 3442: then option 3 does
     not count), else the default route by the first router. ``seconds`` is None for an infinite lease, or
     where there was no DHCP. ``parameters`` are the words for the boot file (RFC 5970 3.2).
+
+    ``pxe`` are the answers of PXE servers that came beside it, ``proxy`` and ``boot_server`` those that its
+    boot file is from (:meth:`led_by`).
     """
 
     address: Address
@@ -40,6 +62,16 @@ class Lease:
     htype: int = 1
     options6: Mapping[int, bytes] = field(default_factory=dict)
     parameters: tuple[str, ...] = ()
+    pxe: tuple[PxeAnswer, ...] = ()
+    proxy: Optional[PxeAnswer] = None
+    boot_server: Optional[PxeAnswer] = None
+
+    def led_by(self, answer: PxeAnswer) -> Lease:
+        """The same lease with what a PXE server says about booting."""
+        options = {code: value for code, value in self.options.items() if code not in _OF_THE_BOOT_FILE}
+        options.update((code, value) for code, value in answer.options.items() if code in _OF_BOOTING)
+        server = answer.next_server or self.next_server
+        return replace(self, next_server=server, bootfile=answer.bootfile, options=options)
 
     @property
     def netmask(self) -> str:

@@ -20,7 +20,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pypxeboot"
 WIRES = set(
     """
     __main__ answers arguments attendance boot capture cli client clientprocess discovery doctor download
-    examination guestnet host hostchecks hostside identity kept lab options perform settled transports xl
+    examination guestnet host hostchecks hostside identity kept lab options perform pxeserver settled
+    transports xl
     """.split()
 )
 EDGES = set(

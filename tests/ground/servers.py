@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional, Union
 
-from ground.net import MAC, SERVER, Server, Site, command, wait_until
+from ground.net import BRIDGE, MAC, SERVER, Server, Site, command, wait_until
 
 ADDRESS = "10.77.0.173"
 """The fixed address of the guest where nothing else is said; 0A4D00AD in file names."""
@@ -91,6 +91,25 @@ def dnsmasq(
     argv += [f"--address=/{name}/{address}" for name, address in (names or {}).items()]
     server = site.spawn([*argv, *extra], "dnsmasq.log", namespace=namespace)
     return server.wait_for("TFTP root is" if root is not None else "IP range" if offer else "started")
+
+
+def beside(site: Site, address: str) -> tuple[str, str]:
+    """Another machine on the bridge: its namespace, and its link, which has ``address``."""
+    namespace = site.namespace(f"{len(site.servers)}beside")
+    port = f"sw{len(site.links())}"
+    site.ip(
+        f"link add {port} type veth peer name far0 netns {namespace}", f"link set {port} master {BRIDGE} up"
+    )
+    site.adopt(port)
+    site.ip(f"addr add {address}/24 dev far0", "link set far0 up", namespace=namespace)
+    return namespace, "far0"
+
+
+def proxy_dhcp(site: Site, address: str, *extra: str, root: Optional[Path] = None) -> Server:
+    """dnsmasq as a proxyDHCP server on a machine of its own; ``extra`` says what it has to boot."""
+    namespace, link = beside(site, address)
+    extra = ("--dhcp-range=10.77.0.0,proxy", *extra)
+    return dnsmasq(site, root, None, extra=extra, namespace=namespace, link=link)
 
 
 def dhcpd(site: Site, offer: Offer = STANDARD, extra: str = "") -> Server:

@@ -15,6 +15,7 @@ from pypxeboot.errors import UsageError
 from pypxeboot.guest import Guest, check_interface, parse_mac, parse_uuid
 from pypxeboot.lease import Address, Lease, is_host, without_dhcp
 from pypxeboot.plan import Plan
+from pypxeboot.vmm import NAMES, Target
 
 # What every guest of the hypervisor has in its SMBIOS, whatever its machine: QEMU with SeaBIOS (chassis
 # type 1, "other"), and hvmloader.
@@ -92,6 +93,7 @@ def _plan_of(args: argparse.Namespace) -> Plan:
         trust=None if args.trust is None else _trust(args.trust),
         look_inside=not args.no_kernel_check and (guest.hypervisor == "xen" or args.output_format == "json"),
         must_boot=_must_boot(args, guest),
+        target=_target(args, guest),
         limits=Limits(kernel=args.max_kernel, ramdisk=args.max_ramdisk, timeout=args.timeout),
     )
 
@@ -101,6 +103,16 @@ def _must_boot(args: argparse.Namespace, guest: Guest) -> tuple[str, ...]:
     if args.no_kernel_check or guest.hypervisor != "xen":
         return ()
     return ("xen-pv", "xen-pvh") if args.guest_type is None else (f"xen-{args.guest_type}",)
+
+
+def _target(args: argparse.Namespace, guest: Guest) -> Optional[Target]:
+    """The virtual machine monitor for which the kernel has to be right, as the output format tells it."""
+    name = {"qemu-microvm": "qemu", "libvirt": "qemu"}.get(args.output_format, args.output_format)
+    if name not in NAMES or args.no_kernel_check or guest.hypervisor == "xen":
+        return None
+    target = Target(name, guest.arch)
+    target.check()
+    return target
 
 
 def _guest(args: argparse.Namespace) -> Guest:

@@ -59,7 +59,7 @@ class Configure:
 
 @dataclass(frozen=True)
 class OpenOutput:
-    """Client to host: give me a file to write. ``kind`` is kernel, ramdisk, module or dtb."""
+    """Client to host: give me a file to write. ``kind`` is one that ``Downloads`` names."""
 
     kind: str
 

@@ -18,6 +18,7 @@ from pypxeboot.artifacts import Artifacts, Request
 from pypxeboot.clientprocess import ClientProcess
 from pypxeboot.config import NOTICE, Limits
 from pypxeboot.errors import Aborted, HandoverError, NoBootSource, PxeBootError, UsageError
+from pypxeboot.guest import Guest
 from pypxeboot.menu import Action
 from pypxeboot.plan import Plan
 from pypxeboot.store import Report, Store
@@ -182,26 +183,45 @@ def _render(
 ) -> Optional[bytes]:
     """The bytes of the result, or None where another program has written them."""
     from pypxeboot import localboot
-    from pypxeboot.handover import qemu, report, xen
+    from pypxeboot.handover import report, xen
 
     if args.output_format == "json":
         return report.render(artifacts, plan.guest)
+    if args.output_format == "shell":
+        from pypxeboot.handover import shell
+
+        return shell.render(artifacts, plan.guest)
     if artifacts.action in (Action.REBOOT, Action.POWEROFF):
         raise NoBootSource(
-            f"the entry says {artifacts.action.value}: nothing boots", hint="--json tells it to scripts"
+            f"the entry says {artifacts.action.value}: nothing boots",
+            hint="--output-format shell or json tells it to scripts",
         )
-    if args.output_format == "qemu":
-        if artifacts.action is Action.LOCALBOOT and args.disk is None:
-            raise NoBootSource(
-                "the entry says local disk, and no disk was given", hint="name it as last argument"
-            )
-        return qemu.render(artifacts, plan.guest, args.disk)
+    if args.output_format not in options.XEN_FORMATS:
+        return _directly(args, artifacts, plan.guest)
     if artifacts.action is Action.LOCALBOOT:
         path = None if output is None else Path(args.output)
         directory = None if args.output_directory is None else Path(args.output_directory)
         result = localboot.run(_pygrub_arguments(args), args.disk, args.output_format, path, directory)
         return result if output is None else None
     return xen.render(artifacts, args.output_format, args.guest_type)
+
+
+def _directly(args: argparse.Namespace, artifacts: Artifacts, guest: Guest) -> bytes:
+    """What a virtual machine monitor with direct kernel boot reads, or a shell to start it."""
+    from pypxeboot.handover import cloudhypervisor, firecracker, libvirtos, qemu
+
+    form, disk = args.output_format, args.disk
+    if form == "libvirt":
+        return libvirtos.render(artifacts, guest, args.guest_type)
+    if form == "firecracker":
+        return firecracker.render(artifacts, guest, disk)
+    if form == "cloud-hypervisor":
+        return cloudhypervisor.render(artifacts, guest, disk)
+    if artifacts.action is Action.LOCALBOOT and disk is None:
+        raise NoBootSource(
+            "the entry says local disk, and no disk was given", hint="name it as last argument"
+        )
+    return qemu.render(artifacts, guest, disk, microvm=form == "qemu-microvm")
 
 
 def _pygrub_arguments(args: argparse.Namespace) -> list[str]:

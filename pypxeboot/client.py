@@ -80,7 +80,8 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     progress = Progress(sys.stderr, bar=_bar_wanted(sys.stderr))
     getters = transports.getters(plan.ca_file, None if examination is None else examination.note)
     fetcher = Fetcher(getters, deadline=deadline, progress=progress)
-    downloads = Downloads(fetcher, workers, plan.limits, host.open_output, plan.look_inside, plan.must_boot)
+    wanted = (plan.look_inside, plan.must_boot, plan.target)
+    downloads = Downloads(fetcher, workers, plan.limits, host.open_output, *wanted)
     dhcp = discovery or _no_dhcp(plan, udhcpc_output, order.deadline)
     pipeline = Pipeline(plan, host, downloads, dhcp)
     try:

@@ -12,15 +12,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Optional
 
-from pypxeboot import cpio, kernel, pxe
+from pypxeboot import cpio, kernel, pxe, vmm
 from pypxeboot.artifacts import DeviceTree, InitrdFile, KernelFile, ModuleFile, Ramdisk
 from pypxeboot.config import Limits
-from pypxeboot.errors import NotFound, Refused
+from pypxeboot.errors import FetchError, NotFound, Refused
 from pypxeboot.fetch import Fetcher
 from pypxeboot.menu import Entry
 from pypxeboot.sink import FileSink
 from pypxeboot.text import encode, printable, size_text
 from pypxeboot.url import Location
+from pypxeboot.wire import ReadAt
 from pypxeboot.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ _DTB_LIMIT = 2 << 20  # U-Boot leaves about as much room; real ones have less th
 _DTB_MAGIC = b"\xd0\x0d\xfe\xed"
 
 # Threads that a download needs: one fetches initrds beside the kernel, and each file has one that hashes it:
-# of kernel, ramdisk, and a module or device tree, one at a time.
+# of kernel, ramdisk, and the kernel unpacked, a module or a device tree, one at a time.
 THREADS = 4
 
 
@@ -57,8 +58,8 @@ class Files:
 class Downloads:
     """Loads entries.
 
-    ``open_output`` gives a descriptor for a kind (kernel, ramdisk, module, dtb) of output file;
-    ``look_inside`` and ``must_boot`` are the plan's.
+    ``open_output`` gives a descriptor for a kind (kernel, unpacked-kernel, ramdisk, module, dtb) of output
+    file; ``look_inside``, ``must_boot`` and ``target`` are the plan's.
     """
 
     fetcher: Fetcher
@@ -67,6 +68,7 @@ class Downloads:
     open_output: Callable[[str], int]
     look_inside: bool = False
     must_boot: tuple[str, ...] = ()
+    target: Optional[vmm.Target] = None
     files: Files = field(default_factory=Files)
     seconds: float = 0.0
 
@@ -115,17 +117,26 @@ class Downloads:
         _not_empty(location, size)
         if pxe.judge(os.pread(sink.descriptor, pxe.JUDGE_BYTES, 0)) is pxe.Kind.IPXE:
             raise ScriptInstead(f"{printable(str(location))} is an iPXE script, not a kernel")
-        return self.kernel_file(location, sink.descriptor, size, digest, cmdline)
+        served = KernelFile(str(location), None, size, digest)
+        return self.kernel_file(served, sink.descriptor, cmdline, lambda: self.open_output("unpacked-kernel"))
 
     def kernel_file(
-        self, location: Location, descriptor: int, size: int, digest: str, cmdline: str
+        self, served: KernelFile, descriptor: int, cmdline: str, open_unpacked: Callable[[], int]
     ) -> KernelFile:
-        """The kernel in ``descriptor``, after a look at it. Raises Refused if the guest cannot boot it."""
+        """The kernel in ``descriptor``, after a look at it. Raises Refused if the guest cannot boot it.
+
+        Where it has to be unpacked for the guest, ``open_unpacked`` gives a file to do that into.
+        """
 
         def read_at(offset: int, count: int) -> bytes:
             return os.pread(descriptor, count, offset)
 
-        info, name = kernel.identify(read_at(0, kernel.HEAD), size, read_at), printable(str(location))
+        size, digest, name = served.size or 0, served.sha256, printable(served.url)
+        info = kernel.identify(read_at(0, kernel.HEAD), size, read_at)
+        if self.target is not None and not self.target.takes(info):
+            packed, info = info, vmm.inside(info, read_at, self.target, name)
+            size, digest = self._unpack(packed, read_at, open_unpacked())
+            log.info("kernel %s: unpacked for %s, %s", name, vmm.NAMES[self.target.vmm], size_text(size))
         if self.look_inside:
             info = kernel.inspect(info, read_at)
             if info.unread:
@@ -135,7 +146,16 @@ class Downloads:
             taken = f"takes {info.cmdline_size} of the {len(encode(cmdline))} bytes of its command line"
             log.warning("kernel %s %s", name, taken)
         log.info("kernel %s: %s, sha256 %s", name, info.format, digest)
-        return KernelFile(str(location), None, size, digest, info.format, info.boots)
+        return KernelFile(served.url, None, size, digest, info.format, info.boots)
+
+    def _unpack(self, packed: kernel.KernelInfo, read_at: ReadAt, descriptor: int) -> tuple[int, str]:
+        """Size and hash of what is in a kernel, written to ``descriptor``."""
+        with FileSink(descriptor, self.workers.start) as sink:
+            for piece in vmm.pieces(packed, read_at):
+                if time.monotonic() >= self.fetcher.deadline.at:
+                    raise FetchError("the kernel was not unpacked in time")
+                sink.write(piece)
+            return sink.size, sink.digest()
 
     def _joined(self, entry: Entry, sink: FileSink) -> list[InitrdFile]:
         files: list[InitrdFile] = []

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
-_KINDS = ("kernel", "ramdisk", "module", "dtb")
+_KINDS = ("kernel", "unpacked-kernel", "ramdisk", "module", "dtb")
 
 
 def _route(route: Route, version: int) -> tuple[Network, Optional[Address]]:
@@ -349,7 +349,8 @@ class _Session:
         dtb = artifacts.dtb
         if artifacts.action is not Action.BOOT or kernel is None or kernel.size is None:
             return artifacts
-        kernel = replace(kernel, path=self._publish("kernel", 0, kernel.size))
+        kind = "unpacked-kernel" if self._files["unpacked-kernel"] else "kernel"
+        kernel = replace(kernel, path=self._publish(kind, 0, kernel.size))
         if ramdisk is not None and ramdisk.size is not None:
             ramdisk = replace(ramdisk, path=self._publish("ramdisk", 0, ramdisk.size))
         modules = tuple(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Optional, Protocol, Union
 
 from pypxeboot import kernel
-from pypxeboot.artifacts import InitrdFile, ModuleFile, Ramdisk
+from pypxeboot.artifacts import InitrdFile, KernelFile, ModuleFile, Ramdisk
 from pypxeboot.download import Downloads, Files
 from pypxeboot.effects import (
     Assemble,
@@ -244,12 +244,11 @@ class KeptFiles:
         file, downloads = self._files[effect.kernel], self.downloads
         if file.size > downloads.limits.kernel:
             raise Refused(f"{file.location}: {size_text(file.size)}, more than a kernel may have")
-        cmdline = effect.entry.cmdline
-        loaded = downloads.kernel_file(file.location, file.descriptor, file.size, file.sha256, cmdline)
+        boots, loaded = self._kernel(effect.kernel, effect.entry.cmdline)
         initrds = tuple(self._initrd(part) for part in effect.parts if isinstance(part, int))
         ramdisk = self._ramdisk(effect.parts, file.location) if effect.parts else None
         # Nothing can go wrong any more: a failed attempt leaves all files as they were.
-        self._use(effect.kernel, "kernel")
+        self._use(boots, "kernel")
         made = None if ramdisk is None else self._use(ramdisk, "ramdisk")
         modules = [self._use(handle, "module") for handle in effect.modules]
         return Files(
@@ -261,6 +260,25 @@ class KeptFiles:
                 for used, module in zip(modules, effect.entry.modules)
             ),
         )
+
+    def _kernel(self, number: int, cmdline: str) -> tuple[int, KernelFile]:
+        """The file to boot, which is another than that of ``number`` where the kernel has to be unpacked."""
+        file, boots = self._files[number], number
+
+        def open_unpacked() -> int:
+            nonlocal boots
+            boots, unpacked = self._open(file.location, None)
+            return unpacked.descriptor
+
+        served = KernelFile(str(file.location), None, file.size, file.sha256)
+        try:
+            loaded = self.downloads.kernel_file(served, file.descriptor, cmdline, open_unpacked)
+        except BaseException:
+            if boots != number:
+                self.drop(Drop(boots))
+            raise
+        self._files[boots].size = loaded.size or 0
+        return boots, loaded
 
     def _initrd(self, part: int) -> InitrdFile:
         file = self._files[part]

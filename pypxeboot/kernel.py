@@ -25,10 +25,10 @@ _NO_END = 1 << 62  # for the size of what is unpacked, which nobody knows before
 class KernelInfo:
     """A kernel. ``boots`` names who can boot it, as far as was looked: qemu, xen-pv, xen-pvh.
 
-    For a bzImage, ``protocol`` is that of the boot protocol (0x20f for 2.15), ``setup_sects`` as it counts,
-    ``payload`` the compression of the kernel in it, ``packed`` where that is (start and size), ``release``
-    what it calls itself. ``unread`` says why it is not known whether Xen can boot it, if it is not;
-    ``broken`` what is wrong with what is inside.
+    ``payload`` is the compression of the kernel in it, ``packed`` where that is (start and size). For a
+    bzImage, ``protocol`` is that of the boot protocol (0x20f for 2.15), ``setup_sects`` as it counts, and
+    ``release`` what it calls itself. ``unread`` says why it is not known whether Xen can boot it, if it is
+    not; ``broken`` what is wrong with what is inside.
     """
 
     format: str
@@ -257,7 +257,11 @@ def _zboot(file: FileView) -> Optional[KernelInfo]:
     arch = {0xAA64: "arm64", 0x5064: "riscv64", 0x6264: "loongarch64"}.get(machine)
     payload = head[0x18:0x20].partition(b"\0")[0]
     return KernelInfo(
-        "EFI zboot", ("qemu",) if arch == "arm64" else (), arch, payload=text.printable(payload, 8)
+        "EFI zboot",
+        ("qemu",) if arch == "arm64" else (),
+        arch,
+        payload=text.printable(payload, 8),
+        packed=(file.number("<I", 8), file.number("<I", 12)),
     )
 
 

@@ -14,7 +14,9 @@ from pypxeboot.config import Limits
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import check_interface, parse_mac, parse_uuid, parse_vif
 
-FORMATS = ("simple0", "simple", "sxp", "json", "qemu")
+XEN_FORMATS = ("simple0", "simple", "sxp")
+_DIRECT_FORMATS = ("qemu", "qemu-microvm", "firecracker", "cloud-hypervisor", "libvirt")
+FORMATS = (*XEN_FORMATS, "json", "shell", *_DIRECT_FORMATS)
 # libxl_bootloader.c, bootloader_gotptys(): the domain's number is in the name of the output file.
 _LIBXL_OUTPUT = re.compile(r"bootloader\.(\d+)\.out")
 # Values that may hold anything: never a string of further options.

@@ -8,6 +8,7 @@ from typing import Optional
 from pypxeboot.config import Limits
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Address, Lease, default_route
+from pypxeboot.vmm import Target
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Plan:
     must_boot: tuple[str, ...] = ()  # refuse a kernel that surely boots as none of these (xen-pv, xen-pvh)
     examine: bool = False
     give_back: bool = False
+    target: Optional[Target] = None  # the kernel is unpacked for it if need be
     limits: Limits = field(default_factory=Limits)
 
     def amended(self, lease: Lease) -> Lease:

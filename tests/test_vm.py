@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import shlex
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ground import BRIDGE, MAC, Site, kernels, servers, tools
+from ground import BRIDGE, MAC, Site, arm64, kernels, servers, tools
+from ground.net import Run
 from ground.servers import Offer
 from ground.simple import INITRDS, JOINED, kernel_of, serve
 
@@ -62,14 +66,28 @@ def test_files_of_simple0_boot(probed: Site) -> None:
 
 def test_the_qemu_form_boots(probed: Site) -> None:
     """The words that ``--output-format qemu`` prints are a piece of a shell's command line."""
-    base = ("--mac", MAC, "--bridge", BRIDGE, "--output-directory", str(probed.out))
-    run = probed.pypxeboot(*base, "--output-format", "qemu").ok()
-    words = shlex.split(run.stdout.decode())
-    network = next(at for at, word in enumerate(words) if word.startswith("bridge,"))
-    assert f"br={BRIDGE}" in words[network] and any(f"mac={MAC}" in word for word in words)
-    words[network] = words[network].replace("bridge,", "user,restrict=on,").replace(f",br={BRIDGE}", "")
-    argv = qemu(*(words if not words[0].startswith("qemu") else words[1:]))
-    check(kernels.run_probe(argv, probed.directory))
+    words = words_of(as_format(probed, "qemu"), QEMU[0])
+    check(kernels.run_probe(qemu(*words[1:]), probed.directory))
+
+
+@contextmanager
+def running(argv: Sequence[str], serial: Path) -> Iterator[subprocess.Popen[bytes]]:
+    words = [tools.need(argv[0]), *argv[1:], "-serial", f"file:{serial}"]
+    machine = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        yield machine
+    finally:
+        machine.kill()
+        machine.communicate()
+
+
+def until(machine: subprocess.Popen[bytes], serial: Path, text: bytes, seconds: float) -> None:
+    """Wait until the machine has written ``text``."""
+    deadline = time.monotonic() + seconds
+    while text not in (serial.read_bytes() if serial.exists() else b""):
+        assert machine.poll() is None, machine.communicate()
+        assert time.monotonic() < deadline, serial.read_text("latin-1")[-2000:]
+        time.sleep(0.5)
 
 
 def netboot_tree(cache: Path) -> Path:
@@ -97,14 +115,63 @@ def test_debian_installer_comes_to_its_first_screen(site: Site, cache: Path) -> 
         "-append",
         result["cmdline"],
     ]
-    argv = [tools.need(QEMU[0]), *QEMU[1:-1], "1024", *words, "-display", "none", "-serial", f"file:{serial}"]
-    machine = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        deadline = time.monotonic() + 300
-        while b"Select a language" not in (serial.read_bytes() if serial.exists() else b""):
-            assert machine.poll() is None, machine.communicate()
-            assert time.monotonic() < deadline, serial.read_text("latin-1")[-2000:]
-            time.sleep(0.5)
-    finally:
-        machine.kill()
-        machine.communicate()
+    with running([*QEMU[:-1], "1024", *words, "-display", "none"], serial) as machine:
+        until(machine, serial, b"Select a language", 300)
+
+
+def words_of(run: Run, *names: str) -> list[str]:
+    """The words of a run's result, without the network that only a host with the bridge has."""
+    words = shlex.split(run.ok().stdout.decode())
+    network = next(at for at, word in enumerate(words) if word.startswith("bridge,"))
+    assert f"br={BRIDGE}" in words[network] and any(f"mac={MAC}" in word for word in words)
+    words[network] = words[network].replace("bridge,", "user,restrict=on,").replace(f",br={BRIDGE}", "")
+    assert words[0] in names
+    return words
+
+
+def as_format(site: Site, form: str, *args: str) -> Run:
+    base = ("--mac", MAC, "--bridge", BRIDGE, "--output-directory", str(site.out))
+    return site.pypxeboot(*base, "--output-format", form, *args)
+
+
+def test_the_qemu_microvm_form_boots(probed: Site) -> None:
+    words = words_of(as_format(probed, "qemu-microvm"), QEMU[0])
+    check(kernels.run_probe([tools.need(words[0]), "-nodefaults", *words[1:]], probed.directory))
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> bytes:
+    return kernels.tagged(arm64.build(tmp_path), "over the wire")
+
+
+@pytest.mark.parametrize("kind", ["Image", "Image.gz", "zboot"])
+def test_the_qemu_form_of_arm64_boots(site: Site, image: bytes, kind: str) -> None:
+    data = {"Image": image, "Image.gz": gzip.compress(image), "zboot": arm64.zboot(image)}[kind]
+    serve(site, files={"pxelinux.cfg/default": CONFIG.encode(), "vmlinuz": data, **INITRDS})
+    words = words_of(as_format(site, "qemu", "--arch", "arm64"), "qemu-system-aarch64")
+    said = arm64.run([tools.need(words[0]), "-nodefaults", *words[1:]], site.directory)
+    assert (said.tag, said.cmdline, said.ramdisk) == ("over the wire", CMDLINE, len(JOINED))
+
+
+def test_a_kernel_of_another_architecture_is_refused(site: Site, image: bytes) -> None:
+    serve(site, files={"pxelinux.cfg/default": CONFIG.encode(), "vmlinuz": image, **INITRDS})
+    run = as_format(site, "qemu", "--arch", "x86_64")
+    assert run.rc == 7 and "is one of arm64, and the guest is one of x86_64" in run.stderr
+    site.assert_nothing_left(within=1)
+    assert as_format(site, "qemu", "--arch", "x86_64", "--no-kernel-check").rc == 0
+
+
+def test_the_kernel_of_the_firecracker_form_is_unpacked_and_boots(site: Site, cache: Path) -> None:
+    """QEMU boots the vmlinux by its PVH note, as Firecracker does since 1.12."""
+    tree = netboot_tree(cache)
+    servers.dnsmasq(site, tree, Offer())
+    run = as_format(site, "firecracker", "--label", "install", "--append", "console=ttyS0 ignore_loglevel")
+    source = json.loads(run.ok().stdout)["boot-source"]
+    kernel = Path(source["kernel_image_path"])
+    with kernel.open("rb") as file:
+        assert file.read(4) == b"\x7fELF"
+    assert [path.name.split(".")[0] for path in sorted(site.out.iterdir())] == ["ramdisk", "unpacked-kernel"]
+    serial = site.directory / "serial.txt"
+    argv = [*QEMU[:-1], "512", "-kernel", str(kernel), "-append", source["boot_args"], "-display", "none"]
+    with running(argv, serial) as machine:
+        until(machine, serial, b"Command line: " + source["boot_args"].encode(), 60)

@@ -1,0 +1,47 @@
+"""The ``<os>`` element of a libvirt domain.
+
+Source: libvirt's docs/formatdomain.rst, "Direct kernel boot". What starts a domain by libvirt itself is
+``pypxeboot-virt``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Optional
+from xml.etree import ElementTree
+
+from pypxeboot.artifacts import Artifacts
+from pypxeboot.errors import HandoverError
+from pypxeboot.guest import Guest
+from pypxeboot.handover.direct import boot_of
+
+_ARCHITECTURES = {"i386": "i686", "arm64": "aarch64"}
+# What XML 1.0 cannot hold at all, and the carriage return, which every parser makes a line feed of.
+_NO_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def render(artifacts: Artifacts, guest: Guest, guest_type: Optional[str]) -> bytes:
+    """The element, without a machine type; ``guest_type`` is pv, pvh, or None. Raises HandoverError."""
+    system = ElementTree.Element("os")
+    kind = "hvm" if guest.hypervisor == "kvm" else "xen" if guest_type == "pv" else "xenpvh"
+    arch = _ARCHITECTURES.get(guest.arch, guest.arch)
+    ElementTree.SubElement(system, "type", arch=arch).text = kind
+    boot = boot_of(artifacts, "libvirt")
+    if boot is None:
+        if guest.arch not in ("x86_64", "i386"):  # other machines have no firmware unless it is asked for
+            system.set("firmware", "efi")
+        ElementTree.SubElement(system, "boot", dev="hd")
+    else:
+        values = {"kernel": boot.kernel, "initrd": boot.ramdisk, "cmdline": boot.cmdline, "dtb": boot.dtb}
+        for name, value in values.items():
+            if value:
+                ElementTree.SubElement(system, name).text = _text(name, value)
+    ElementTree.indent(system)
+    return ElementTree.tostring(system, "unicode").encode() + b"\n"
+
+
+def _text(name: str, value: str) -> str:
+    wrong = _NO_XML.search(value)
+    if wrong is not None:
+        raise HandoverError(f"{name} holds {wrong[0]!r}, which XML cannot")
+    return value

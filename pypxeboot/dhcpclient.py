@@ -131,8 +131,11 @@ class DhcpClient:
     @property
     def _client(self) -> bytes:
         """What a server's option 60 begins with if its answer is for a client such as this."""
-        http = self.identity.get(60, b"").startswith(b"HTTPClient")
-        return b"HTTPClient" if http else b"PXEClient"
+        return b"HTTPClient" if self._http else b"PXEClient"
+
+    @property
+    def _http(self) -> bool:
+        return self.identity.get(60, b"").startswith(b"HTTPClient")
 
     def tick(self, now: float) -> list[Step]:
         """What is due at ``now``."""
@@ -188,7 +191,7 @@ class DhcpClient:
         """An offer without an address: a proxyDHCP server's. It may come while another's address is asked."""
         if self.state not in (State.SELECTING, State.REQUESTING) or not self.needs_boot_information:
             return []
-        answer = dhcp.pxe_answer(message, self._client)
+        answer = self._answer(message)
         if answer is None or answer.server in self._pxe or len(self._pxe) >= MAX_OFFERS:
             return []
         self._pxe[answer.server] = answer
@@ -224,13 +227,18 @@ class DhcpClient:
             self.deadline = now + self._waits.pop(0)
         return steps
 
+    def _answer(self, message: Message) -> Optional[PxeAnswer]:
+        """What a server for clients such as this says; HTTP boot has no more than the URL in the offer."""
+        answer = dhcp.pxe_answer(message, self._client)
+        return None if answer is None or (self._http and "://" not in answer.bootfile) else answer
+
     def _lease_of(self, message: Message) -> tuple[Lease, tuple[str, ...]]:
         """The lease in ``message``, with what it says as a PXE server's, and remarks. Raises BadMessage."""
         lease, remarks = dhcp.lease_of(message)
-        answer = dhcp.pxe_answer(message, self._client)
+        answer = self._answer(message)
         if answer is not None:
             return replace(lease, pxe=(answer,)), remarks
-        if self._client == b"HTTPClient" and lease.bootfile and "://" not in lease.bootfile:
+        if self._http and lease.bootfile and "://" not in lease.bootfile:
             # UEFI 2.10, 24.7.3.1: without HTTPClient an offer is of an address and no more.
             remarks += (f"boot file {printable(lease.bootfile)} is not for HTTP boot, and is not used",)
             return replace(lease, bootfile=""), remarks

@@ -12,7 +12,7 @@ from typing import Optional
 
 from pypxeboot.config import Limits
 from pypxeboot.errors import UsageError
-from pypxeboot.guest import Guest, check_interface, parse_mac, parse_uuid
+from pypxeboot.guest import Guest, check_bridge, check_interface, parse_mac, parse_uuid
 from pypxeboot.lease import Address, Lease, is_host, without_dhcp
 from pypxeboot.plan import Plan
 from pypxeboot.vmm import NAMES, Target
@@ -132,7 +132,7 @@ def _guest(args: argparse.Namespace) -> Guest:
         uuid=None if args.uuid is None else parse_uuid(args.uuid),
         arch=args.arch or os.uname().machine.replace("aarch64", "arm64"),
         hypervisor=hypervisor,
-        bridge=None if bridge is None else check_interface(bridge),
+        bridge=None if bridge is None else check_bridge(bridge),
         interface=None if args.interface is None else check_interface(args.interface),
         vlan=vlan,
         board=args.board,

@@ -14,6 +14,8 @@ from pypxeboot.errors import UsageError
 _MAC_NOISE = re.compile(r"[:.\-]")
 # IFNAMSIZ less its NUL; ':' would be an alias, and '/' the kernel refuses.
 _INTERFACE = re.compile(r"[^\s/:,]{1,15}")
+# With the VLANs of a port behind it, as Xen's vif-openvswitch has them: br0.TAG:TRUNK:TRUNK.
+_VLANS = re.compile(r"(\.[0-9]{1,4})?(:[0-9]{1,4})*$")
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,17 @@ def check_interface(name: str) -> str:
     if not _INTERFACE.fullmatch(name) or name in (".", ".."):
         raise UsageError(f"{name!r} cannot be the name of a network interface")
     return name
+
+
+def check_bridge(name: str) -> str:
+    """``name`` if a bridge could have it, with the VLANs of a port behind it or not, else UsageError."""
+    check_interface(_VLANS.sub("", name) or name)
+    return name
+
+
+def routed_by(vif: Mapping[str, str]) -> bool:
+    """Whether the scripts that come with Xen connect this vif to no bridge."""
+    return vif.get("script", "").rpartition("/")[2] in ("vif-route", "vif-nat")
 
 
 def parse_vif(text: str) -> dict[str, str]:

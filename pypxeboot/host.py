@@ -17,9 +17,9 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
-from pypxeboot import clientprocess, link
+from pypxeboot import clientprocess, link, place
 from pypxeboot.answers import Answers
 from pypxeboot.artifacts import Artifacts, Failure
 from pypxeboot.channel import (
@@ -38,10 +38,11 @@ from pypxeboot.channel import (
 from pypxeboot.clientprocess import SIGNALS, ClientProcess
 from pypxeboot.config import NOTICE
 from pypxeboot.deadline import Deadline
-from pypxeboot.errors import KINDS, Aborted, FetchError, PxeBootError
+from pypxeboot.errors import KINDS, Aborted, FetchError, PxeBootError, Refused
 from pypxeboot.lease import Address, Network, is_host
 from pypxeboot.menu import Action
 from pypxeboot.plan import Order, Plan
+from pypxeboot.ports import Place, Wanted, Way
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.store import OutputFile, Store
 from pypxeboot.text import printable
@@ -106,12 +107,12 @@ def boot(
         undo.callback(session.leave)
         undo.callback(session.answers.close)
         session.order(ids)
-        place = session.join(mode, mac_wait)
+        there = session.join(mode, mac_wait)
         if capture is not None:
             undo.callback(capture.stop)  # before its network goes
-            own = place.mode == "host"  # all the traffic of the host passes there, not just the guest's
-            capture.start(process.pid, place.name, plan.guest.mac_bytes if own else b"", ids)
-        return session.run(place, started)
+            own = there.mode == "host"  # all the traffic of the host passes there, not just the guest's
+            capture.start(process.pid, there.name, plan.guest.mac_bytes if own else b"", ids)
+        return session.run(there, started)
 
 
 @contextmanager
@@ -155,8 +156,8 @@ class _Session:
         self._files: dict[str, list[OutputFile]] = {kind: [] for kind in _KINDS}
         self._images: dict[int, OutputFile] = {}
         self._vlans: set[int] = set()
-        self._joiner: Optional[link.Joiner] = None
-        self._place: Optional[link.Place] = None
+        self._way: Optional[Way] = None
+        self._place: Optional[Place] = None
 
     def order(self, ids: tuple[int, int]) -> None:
         """Tell the client what to do."""
@@ -166,29 +167,28 @@ class _Session:
         except Closed:
             raise self._no_result() from None
 
-    def join(self, mode: str, mac_wait: float) -> link.Place:
+    def join(self, mode: str, mac_wait: float) -> Place:
         """Give the client its place on the network."""
-        self._joiner = joiner = link.Joiner(
-            self._plan.guest, mode, mac_wait, lambda line: log.log(NOTICE, "%s", line)
-        )
+        wanted = Wanted(self._plan.guest, mac_wait, lambda line: log.log(NOTICE, "%s", line))
+        self._way = way = place.way_to(wanted, mode)
         kind, value = self._receive()  # its namespace is there
         if kind == "Failure":
             self._failed(value)
-        place = joiner.join(self._pid, self._deadline.at)
-        log.info("MAC %s on %s (%s), MTU %d", self._plan.guest.mac, place.where, place.mode, place.mtu)
-        return place
+        self._place = way.join(self._pid, self._deadline.at)
+        there = (self._place.where, self._place.mode, self._place.mtu)
+        log.info("MAC %s on %s (%s), MTU %d", self._plan.guest.mac, *there)
+        return self._place
 
     def leave(self) -> None:
         """Take the place on the network away."""
-        if self._joiner is not None:
-            self._joiner.leave()
+        if self._way is not None:
+            self._way.leave()
 
-    def run(self, place: link.Place, started: float) -> Artifacts:
+    def run(self, there: Place, started: float) -> Artifacts:
         """Let the client boot from there."""
-        self._place = place
         linked = time.monotonic() - started
-        with self._udhcpc(place) as output:
-            self._channel.send(Placed(place.name, place.mode), output)
+        with self._udhcpc(there) as output:
+            self._channel.send(Placed(there.name, there.mode), output)
             artifacts = self._serve()
         seconds = replace(
             artifacts.seconds, link=round(linked, 3), total=round(time.monotonic() - started, 3)
@@ -196,7 +196,7 @@ class _Session:
         return self._published(replace(artifacts, seconds=seconds))
 
     @contextmanager
-    def _udhcpc(self, place: link.Place) -> Iterator[Optional[int]]:
+    def _udhcpc(self, there: Place) -> Iterator[Optional[int]]:
         """The descriptor from which the client reads what udhcpc says, where one was asked for."""
         program = self._plan.udhcpc
         if program is None or self._plan.static is not None:
@@ -204,11 +204,11 @@ class _Session:
             return
         from pypxeboot import pxe, udhcpc
 
-        foreign = self._plan.guest.mac if place.mode == "host" else None
+        foreign = self._plan.guest.mac if there.mode == "host" else None
         script = str(Path(__file__).with_name("udhcpc-script"))
-        argv = udhcpc.argv(program, script, place.name, foreign, pxe.identity_of(self._plan))
+        argv = udhcpc.argv(program, script, there.name, foreign, pxe.identity_of(self._plan))
         log.info("running %s", " ".join(argv))
-        inside = [] if place.mode == "host" else ["nsenter", f"--net=/proc/{self._pid}/ns/net"]
+        inside = [] if there.mode == "host" else ["nsenter", f"--net=/proc/{self._pid}/ns/net"]
         process = link.start(["setpriv", "--pdeathsig", "KILL", *inside, *argv])
         try:
             assert process.stdout is not None
@@ -292,7 +292,13 @@ class _Session:
         if self._place.mode == "host":  # the host's own interfaces stay as they are
             self._channel.send(Done())
         else:
-            self._try(lambda: link.configure(self._pid, name, address, request.prefix_length, routes, mtu))
+            self._try(lambda: self._give(name, address, request.prefix_length, routes, mtu))
+
+    def _give(self, name: str, address: Address, *more: Any) -> None:
+        """Give the client's interface its address, and have the host know the way there."""
+        assert self._way is not None
+        self._way.reach(str(address), self._deadline.at)
+        link.configure(self._pid, name, address, *more)
 
     def _set_vlan(self, request: SetVlan) -> None:
         assert self._place is not None
@@ -308,6 +314,8 @@ class _Session:
         """Change the client's interfaces, and tell it what came of that."""
         try:
             change()
+        except Refused:  # the client cannot do anything about it
+            raise
         except PxeBootError as why:
             self._channel.send(Done(why.message))
             return False

@@ -10,12 +10,13 @@ from typing import Optional
 
 from pypxeboot import toolstack, xenstore, xlconfig
 from pypxeboot.errors import UsageError
-from pypxeboot.guest import parse_mac, parse_vif
+from pypxeboot.guest import parse_mac, parse_vif, routed_by
 from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
 
 Vif = Mapping[str, str]
+_KEYS = ("mac", "bridge", "vlan", "script")  # what a vif tells of the guest's place
 
 
 def known(args: argparse.Namespace) -> None:
@@ -46,10 +47,10 @@ def _vif(mac: Optional[str], name: Optional[str]) -> Vif:
         # With the MAC it can go on; the bridge is libxl's default then.
         log.warning("the bridge is not known: %s", printable(why.message))
         found, where = None, ""
-    vif = {} if found is None else {key: found[key] for key in ("mac", "bridge", "vlan") if found.get(key)}
+    vif = {} if found is None else {key: found[key] for key in _KEYS if found.get(key)}
     if vif:
         log.info("%s from %s", ", ".join(f"{key} {printable(vif[key])}" for key in vif), where)
-    if "bridge" not in vif:
+    if "bridge" not in vif and not routed_by(vif):
         bridge = _default_bridge()
         vif.update({} if bridge is None else {"bridge": bridge})
     return vif

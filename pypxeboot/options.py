@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 from pypxeboot import __version__
 from pypxeboot.config import Limits
 from pypxeboot.errors import UsageError
-from pypxeboot.guest import check_interface, parse_mac, parse_uuid, parse_vif
+from pypxeboot.guest import check_bridge, check_interface, parse_mac, parse_uuid, parse_vif
 
+LINKS = ("auto", "veth", "macvlan", "routed", "host")
 XEN_FORMATS = ("simple0", "simple", "sxp")
 _DIRECT_FORMATS = ("qemu", "qemu-microvm", "firecracker", "cloud-hypervisor", "libvirt")
 FORMATS = (*XEN_FORMATS, "json", "shell", *_DIRECT_FORMATS)
@@ -102,10 +103,10 @@ def _identity(group: argparse._ArgumentGroup) -> None:
     add("--name", help="the guest's name, by which its section in pypxeboot.conf is found")
     add("--hypervisor", choices=("kvm", "xen"), help="default: xen when libxl calls, else kvm")
     add("--guest-type", choices=("pv", "pvh"), help="the kind of Xen guest, which limits the command line")
-    add("--bridge", type=check_interface, help="the bridge that the guest will be connected to")
+    add("--bridge", type=check_bridge, help="the bridge that the guest will be connected to")
     add("--interface", type=check_interface, metavar="IF", help="the same, or a NIC")
     add("--vlan", type=int, metavar="ID", help="VLAN on a bridge that filters VLANs")
-    add("--link", choices=("auto", "veth", "macvlan", "host"), default="auto", help="how to join the network")
+    add("--link", choices=LINKS, default="auto", help="how to join the network")
     add(
         "--mac-wait",
         type=_seconds,

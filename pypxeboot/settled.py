@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 from pypxeboot import conffiles, options, sections
 from pypxeboot.errors import UsageError
-from pypxeboot.guest import parse_mac, parse_uuid
+from pypxeboot.guest import parse_mac, parse_uuid, routed_by
 from pypxeboot.sections import Section, Setting
 from pypxeboot.text import printable
 
@@ -40,6 +40,9 @@ def complete(
     if toolstack is not None:
         toolstack(args)
         database.settle(args)
+    place = (args.bridge, args.interface, args.vif.get("bridge"))
+    if args.link == "auto" and place == (None, None, None) and routed_by(args.vif):
+        args.link = "routed"
 
 
 def shown(args: argparse.Namespace) -> str:

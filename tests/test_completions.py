@@ -66,7 +66,7 @@ def test_every_choice_is_offered(programs: Path) -> None:
     assert CHOICES and all(choice in words for (_name, choice), words in zip(CHOICES, found))
     assert offered(programs, ["pypxeboot", "--link", "=", "v"], ["pypxeboot", "--link", "="]) == [
         ["veth"],
-        ["auto", "veth", "macvlan", "host"],
+        ["auto", "veth", "macvlan", "routed", "host"],
     ]
 
 

@@ -26,12 +26,20 @@ WIRES = set(
 )
 EDGES = set(
     """
-    channel conffiles console fetch frames httpget link localboot logs lua ping resolve sandbox signature sink
-    store terminfo tftp toolstack udpline workers xenstore
+    channel conffiles console fetch frames httpget linuxbridge link localboot logs lua macvlan ovs ping place
+    ports resolve routed sandbox signature sink store terminfo tftp toolstack udpline workers xenstore
     """.split()
 )
-TOGETHER = {("tftp", "udpline"), ("console", "terminfo")}
-"""Edges in two files each."""
+WAYS = {"linuxbridge", "macvlan", "ovs", "routed"}
+TOGETHER = {
+    ("tftp", "udpline"),
+    ("console", "terminfo"),
+    ("ports", "link"),
+    ("place", "ports"),
+    ("place", "link"),
+}
+"""Edges in several files each."""
+TOGETHER |= {(way, part) for way in WAYS for part in ("ports", "link")} | {("place", way) for way in WAYS}
 
 VALUE_MODULES = set(
     """

@@ -23,17 +23,21 @@ while True:
 
 
 @contextlib.contextmanager
-def running_guest(site: Site, mac: str = MAC, port: str = "vif9") -> Iterator[str]:
-    """A guest with ``mac`` that runs on the bridge's port of that name, until the exit."""
+def running_guest(site: Site, mac: str = MAC, port: str = "vif9", bridge: str = BRIDGE) -> Iterator[str]:
+    """A guest with ``mac`` that runs on the bridge's port of that name, until the exit.
+
+    Without a ``bridge``, somebody else connects the port.
+    """
     namespace = site.namespace(port)
     site.ip(
         f"link add {port} address fe:ff:ff:ff:ff:ff type veth peer name eth0 address {mac} netns {namespace}",
-        f"link set {port} master {BRIDGE} up",
+        f"link set {port} {f'master {bridge}' if bridge else ''} up",
     )
     site.adopt(port)
     site.ip("link set eth0 up", namespace=namespace)
     talker = site.spawn([sys.executable, "-c", _TALK, mac], "guest.log", namespace=namespace)
-    wait_until(lambda: port in site.learned(mac), 5, f"{mac} learned on {port}")
+    if bridge:
+        wait_until(lambda: port in site.learned(mac), 5, f"{mac} learned on {port}")
     try:
         yield port
     finally:

@@ -62,6 +62,8 @@ def _plan_of(args: argparse.Namespace) -> Plan:
         raise UsageError("--timeout must be more than 0 seconds")
     if args.interactive and args.quiet:
         raise UsageError("--interactive and --quiet contradict each other")
+    if args.udhcpc is not None and args.family == 6:
+        raise UsageError("--udhcpc and --ipv6 contradict each other: udhcpc does DHCP of IPv4")
     gateway = None if args.gateway is None else _address("--gateway", args.gateway)
     dns = tuple(_address("--dns", server) for server in args.dns)
     return Plan(
@@ -76,6 +78,7 @@ def _plan_of(args: argparse.Namespace) -> Plan:
         path_prefix=args.path_prefix,
         config_directory=args.config_dir,
         udhcpc=args.udhcpc,
+        family=args.family,
         profile=args.profile,
         client_arch=args.client_arch,
         vendor_class=args.vendor_class,
@@ -180,6 +183,8 @@ def _static(
     except ValueError as why:
         raise UsageError(f"--ip: {why}") from None
     version = interface.version
+    if args.family not in (None, version):
+        raise UsageError(f"--ip {text} is of IPv{version}: --ipv{args.family} contradicts it")
     if gateway is not None and gateway.version != version:
         raise UsageError(f"--gateway {gateway} is not of one family with --ip {text}")
     if not is_host(interface.ip) or not interface.network.prefixlen:

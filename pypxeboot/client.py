@@ -8,13 +8,15 @@ import os
 import socket
 import sys
 from contextlib import suppress
-from typing import Optional, TextIO
+from typing import Optional, TextIO, Union
 
 from pypxeboot import frames, logs, sandbox, transports
 from pypxeboot.artifacts import Failure
 from pypxeboot.channel import Channel, Closed, Ready
 from pypxeboot.deadline import Deadline
 from pypxeboot.discovery import Discovery, NoDhcp, lease_of_udhcpc
+from pypxeboot.discovery6 import Discovery6
+from pypxeboot.dualstack import DualStack
 from pypxeboot.errors import PxeBootError
 from pypxeboot.hostside import HostSide
 from pypxeboot.plan import Order, Plan
@@ -60,10 +62,11 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     plan, host = order.plan, HostSide(channel)
     deadline = Deadline(order.deadline)
     discovery = Discovery(plan, deadline) if raw_frames else None
+    dhcp = None if discovery is None else _dhcp(plan, deadline, discovery, host)
     place, udhcpc_output = host.placed()
-    if discovery is not None and not plan.examine:
+    if dhcp is not None and not plan.examine:
         # The server may think while the rest is imported and this process locked up: nothing is read before.
-        discovery.begin(place)
+        dhcp.begin(place)
     from pypxeboot.boot import Pipeline
     from pypxeboot.download import THREADS, Downloads
     from pypxeboot.fetch import Fetcher, Progress
@@ -82,8 +85,7 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     fetcher = Fetcher(getters, deadline=deadline, progress=progress)
     wanted = (plan.look_inside, plan.must_boot, plan.target)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, *wanted)
-    dhcp = discovery or _no_dhcp(plan, udhcpc_output, order.deadline)
-    pipeline = Pipeline(plan, host, downloads, dhcp)
+    pipeline = Pipeline(plan, host, downloads, dhcp or _no_dhcp(plan, udhcpc_output, order.deadline))
     try:
         if examination is not None:
             examination.listen(discovery)
@@ -98,6 +100,16 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
         requests, warnings = tuple(fetcher.requests), tuple(pipeline.warnings)
         channel.send(Failure(type(why).__name__, why.message, why.hint, requests, warnings))
         return why.code
+
+
+def _dhcp(
+    plan: Plan, deadline: Deadline, ipv4: Discovery, host: HostSide
+) -> Union[Discovery, Discovery6, DualStack]:
+    """DHCP of the family that was asked for, or of both."""
+    if plan.family == 4 or plan.examine:
+        return ipv4
+    ipv6 = Discovery6(plan, deadline, host.configure)
+    return ipv6 if plan.family == 6 else DualStack(plan, deadline, ipv4, ipv6)
 
 
 def _no_dhcp(plan: Plan, udhcpc_output: Optional[int], deadline: float) -> NoDhcp:

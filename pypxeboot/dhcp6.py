@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv6Address
 from typing import Optional
-from uuid import UUID
 
 from pypxeboot.dhcp import INFINITE, BadMessage
 from pypxeboot.lease import is_host
@@ -23,8 +22,6 @@ CLIENT_PORT, SERVER_PORT = 546, 547
 SERVERS = "ff02::1:2"  # All_DHCP_Relay_Agents_and_Servers
 
 _MAX_DUID = 130  # RFC 8415 11.1: 128 octets and the type
-_INTEL = 343  # the enterprise number of PXE: UEFI firmware sends its class under it
-_ETHERNET = 1
 
 
 class Type(IntEnum):
@@ -120,30 +117,10 @@ def _option(code: int, value: bytes) -> bytes:
     return code.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value
 
 
-# What the client says of itself.
-
-
-def client_duid(mac: bytes, uuid: Optional[str]) -> bytes:
-    """Who the client is: by its UUID (RFC 6355), as firmware, else by its MAC (DUID-LL)."""
-    if uuid is not None and UUID(uuid).int:
-        return b"\0\4" + UUID(uuid).bytes
-    return b"\0\3" + _ETHERNET.to_bytes(2, "big") + mac
-
-
 def association(iaid: bytes, address: Optional[IPv6Address] = None) -> bytes:
     """IA_NA: an address is wanted, this one if given. Its times are the server's business (zero)."""
     wanted = b"" if address is None else _option(Option.IA_ADDRESS, address.packed + bytes(8))
     return iaid + bytes(8) + wanted
-
-
-def classes(*texts: bytes) -> bytes:
-    """Classes as options 15 and 16 hold them, each behind its length."""
-    return b"".join(len(text).to_bytes(2, "big") + text for text in texts)
-
-
-def vendor_class(text: bytes) -> bytes:
-    """Option 16, as UEFI firmware has it."""
-    return _INTEL.to_bytes(4, "big") + classes(text)
 
 
 # What a server says.

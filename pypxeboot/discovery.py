@@ -7,14 +7,24 @@ import os
 import secrets
 import select
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Optional, Protocol
 
 from pypxeboot import dhcp, frames, pxe, udhcpc
 from pypxeboot.bootserver import Question
 from pypxeboot.channel import Placed
 from pypxeboot.deadline import Deadline
-from pypxeboot.dhcpclient import BETTER_OFFER_WAITS, Bound, DhcpClient, Failed, Heard, Note, Send, Step
+from pypxeboot.dhcpclient import (
+    BETTER_OFFER_WAITS,
+    Bound,
+    DhcpClient,
+    Failed,
+    Heard,
+    Note,
+    Send,
+    State,
+    Step,
+)
 from pypxeboot.errors import NoLease
 from pypxeboot.lease import Lease, PxeAnswer
 from pypxeboot.plan import Plan
@@ -48,8 +58,45 @@ def lease_of_udhcpc(plan: Plan, descriptor: int, deadline: float) -> Lease:
         raise NoLease(f"{plan.udhcpc} got no lease: {why}", hint=hint) from None
     for remark in remarks:
         log.warning("%s", remark)
-    _tell_lease(lease)
+    tell_lease(lease)
     return lease
+
+
+class Selectable(Protocol):
+    """What select() takes."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+
+
+class Exchange(Protocol):
+    """DHCP of one family, under way."""
+
+    @property
+    def sockets(self) -> Sequence[Selectable]:
+        """What to wait for."""
+
+    @property
+    def due(self) -> float:
+        """And until when."""
+
+    def advance(self, ready: Collection[Selectable]) -> Optional[Lease]:
+        """Take what has come, or do what is due; the lease, once there is one. Raises NoLease."""
+
+    def given_up(self) -> NoLease:
+        """What is to be told where there is no more time."""
+
+
+def finish(exchange: Exchange, deadline: float) -> Lease:
+    """Go on until there is a lease. Raises NoLease."""
+    while True:
+        now = time.monotonic()
+        if now >= deadline:
+            raise exchange.given_up()
+        wait = max(min(exchange.due, deadline) - now, 0)
+        lease = exchange.advance(select.select(exchange.sockets, [], [], wait)[0])
+        if lease is not None:
+            return lease
 
 
 class Dhcp(Protocol):
@@ -197,17 +244,37 @@ class Discovery:
 
     def _finish(self, deadline: float) -> Lease:
         try:
-            while True:
-                now = time.monotonic()
-                if now >= deadline:
-                    raise self._no_lease(f"{self._machine.standing(now)} before the deadline")
-                wait = max(min(self._machine.deadline, deadline) - now, 0)
-                steps = self._received() if select.select([self._socket], [], [], wait)[0] else []
-                lease = self._perform(steps or self._machine.tick(time.monotonic()))
-                if lease is not None:
-                    return lease
+            return finish(self, deadline)
         finally:
-            self._socket.rest()
+            self.rest()
+
+    @property
+    def sockets(self) -> tuple[Selectable, ...]:
+        """What to wait for."""
+        return (self._socket,)
+
+    @property
+    def due(self) -> float:
+        """And until when."""
+        return self._machine.deadline
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a server was chosen."""
+        return self._machine.state is State.REQUESTING
+
+    def advance(self, ready: Collection[Selectable]) -> Optional[Lease]:
+        """Take what has come, or do what is due; the lease, once there is one. Raises NoLease."""
+        steps = self._received() if self._socket in ready else []
+        return self._perform(steps or self._machine.tick(time.monotonic()))
+
+    def given_up(self) -> NoLease:
+        """What is to be told where there is no more time."""
+        return self._no_lease(f"{self._machine.standing(time.monotonic())} before the deadline")
+
+    def rest(self) -> None:
+        """Hear nothing until the next exchange."""
+        self._socket.rest()
 
     def _received(self) -> list[Step]:
         message = self._message()
@@ -234,7 +301,7 @@ class Discovery:
             elif isinstance(step, Failed):
                 raise self._no_lease(step.reason)
             elif isinstance(step, Bound):
-                _tell_lease(step.lease)
+                tell_lease(step.lease)
                 return step.lease
         return None
 
@@ -246,7 +313,8 @@ class Discovery:
         )
 
 
-def _tell_lease(lease: Lease) -> None:
+def tell_lease(lease: Lease) -> None:
+    """A lease, in a few lines of the log."""
     time_text = "for ever" if lease.seconds is None else f"for {lease.seconds} s"
     log.info("DHCP lease: %s/%d %s from %s", lease.address, lease.prefix_length, time_text, lease.server_id)
     for network, gateway in lease.routes:

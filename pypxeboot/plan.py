@@ -31,6 +31,7 @@ class Plan:
     path_prefix: Optional[str] = None
     config_directory: Optional[str] = None
     udhcpc: Optional[str] = None
+    family: Optional[int] = None  # 4, 6; None: IPv4, and IPv6 where that does not boot
     profile: str = "pxelinux"
     client_arch: Optional[int] = None
     vendor_class: Optional[str] = None

@@ -19,9 +19,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pypxeboot"
 
 WIRES = set(
     """
-    __main__ answers arguments attendance boot capture cli client clientprocess discovery doctor download
-    examination guestnet host hostchecks hostside identity kept lab options perform pxeserver settled
-    transports xl
+    __main__ answers arguments attendance boot capture cli client clientprocess discovery discovery6 doctor
+    download dualstack examination guestnet host hostchecks hostside identity kept lab options perform
+    pxeserver settled transports xl
     """.split()
 )
 EDGES = set(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
 from ground import servers
-from ground.net import Server, Site, wait_until
+from ground.net import MAC, Server, Site, wait_until
 from ground.servers import Tree
 from ground.simple import tree
 
@@ -43,3 +44,20 @@ def tftpd_hpa(site: Site, root: Path) -> Server:
     server = site.spawn(argv, "tftpd.log")
     wait_until(lambda: servers.is_listening(site, 69), 5, "in.tftpd listens")
     return server
+
+
+def dnsmasq(
+    site: Site,
+    root: Optional[Path],
+    url: str = f"{BASE6}pxelinux.0",
+    *,
+    range6: str = "2001:db8:77::100,2001:db8:77::1ff,64,1h",
+    routers: bool = True,
+    extra: Sequence[str] = (),
+) -> Server:
+    """DHCPv6, router advertisements and TFTP; the guest known by its MAC has ADDRESS6."""
+    own = [f"--dhcp-range={range6}", f"--dhcp-host={MAC},[{ADDRESS6}]"]
+    own += ["--enable-ra", f"--ra-param={site.server_link},5"] if routers else []
+    own += [f"--dhcp-option=option6:bootfile-url,{url}"] if url else []
+    server = servers.dnsmasq(site, root, None, extra=[*own, *extra])
+    return server.wait_for("started")

@@ -1,0 +1,197 @@
+"""DHCPv6 and routers as the client process does them: sockets, time and randomness around ``dhcp6client``.
+
+Plain sockets do, since the interface is the guest's own. Privileges are needed to make them, so they are
+there before this process is locked up.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import socket
+import struct
+import time
+from collections.abc import Callable, Collection, Mapping
+from ipaddress import IPv6Address
+from typing import Optional
+
+from pypxeboot import dhcp6, ndp, pxe, pxe6
+from pypxeboot.bootserver import Question
+from pypxeboot.channel import Placed
+from pypxeboot.deadline import Deadline
+from pypxeboot.dhcp import BadMessage
+from pypxeboot.dhcp6client import AskRouters, Dhcp6Client, Multicast, Step
+from pypxeboot.dhcpclient import Bound, Failed, Note
+from pypxeboot.discovery import Selectable, finish, tell_lease
+from pypxeboot.errors import NoLease, UsageError
+from pypxeboot.lease import Lease, PxeAnswer
+from pypxeboot.plan import Plan
+
+log = logging.getLogger(__name__)
+
+_ICMP6_FILTER = 1  # linux/icmpv6.h
+_LARGEST = 65536
+_INT = struct.Struct("i")
+
+
+class Discovery6:
+    """IPv6 for one guest. ``configure`` gives its interface an address."""
+
+    def __init__(self, plan: Plan, deadline: Deadline, configure: Callable[[Lease], None]) -> None:
+        self._plan, self._deadline, self._configure = plan, deadline, configure
+        guest = plan.guest
+        self._where = guest.bridge or guest.interface or "xenbr0"
+
+    def open(self, place: Placed) -> None:
+        """Make the sockets, while there are privileges. Raises OSError where the kernel has no IPv6."""
+        self._interface = place.name
+        self._servers = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self._servers.bind(("::", dhcp6.CLIENT_PORT))
+        self._routers = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+        self._routers.setsockopt(socket.IPPROTO_ICMPV6, _ICMP6_FILTER, _only(ndp.ROUTER_ADVERT))
+        self._routers.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, ndp.HOP_LIMIT)
+        self._routers.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
+
+    def begin(self, place: Placed) -> None:
+        """All of the above, and the first packets. Raises UsageError, NoLease."""
+        if place.mode == "host":
+            raise UsageError("--ipv6 needs an interface of the guest's own, and --link host has none")
+        try:
+            self.open(place)
+        except OSError as why:
+            raise NoLease(f"no IPv6 on this host: {why.strerror}") from None
+        self.start()
+
+    def start(self) -> Optional[Lease]:
+        """Send the first packets. Raises NoLease."""
+        self._configure(ndp.on_link(self._plan.guest.mac_bytes))
+        self._start(pxe.identity_of(self._plan), needs_boot_information=not self._plan.says_what_to_boot)
+        return None
+
+    def first(self) -> Lease:
+        """Go on until there is a lease. Raises NoLease."""
+        return finish(self, self._deadline.at)
+
+    def again(
+        self,
+        identity: Mapping[int, bytes],
+        seconds: Optional[float] = None,
+        vlan: int = 0,
+        waits: tuple[float, ...] = (),
+    ) -> Lease:
+        """All of another exchange; it waits as DHCPv6 does. Raises NoLease."""
+        if vlan:
+            raise NoLease("DHCPv6 is not done on VLANs")
+        now = time.monotonic()
+        end = self._deadline.at if seconds is None else min(self._deadline.at, now + seconds)
+        self._start(identity, needs_boot_information=True)
+        return finish(self, end)
+
+    def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
+        """There are no PXE servers beside those of DHCPv6."""
+
+    def _start(self, identity: Mapping[int, bytes], *, needs_boot_information: bool) -> None:
+        guest = self._plan.guest
+        self._machine = Dhcp6Client(
+            mac=guest.mac_bytes,
+            duid=pxe6.client_duid(guest.mac_bytes, guest.uuid),
+            xid=secrets.randbits(24),
+            identity=pxe6.identity(identity, guest.arch),
+            needs_boot_information=needs_boot_information,
+        )
+        self._perform(self._machine.start(time.monotonic()))
+
+    # What a loop needs.
+
+    @property
+    def sockets(self) -> tuple[Selectable, ...]:
+        """What to wait for."""
+        return self._servers, self._routers
+
+    @property
+    def due(self) -> float:
+        """And until when."""
+        return self._machine.deadline
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether anybody at all speaks IPv6 here."""
+        return self._machine.is_answered
+
+    def advance(self, ready: Collection[Selectable]) -> Optional[Lease]:
+        """Take what has come, or do what is due; the lease, once there is one. Raises NoLease."""
+        steps: list[Step] = []
+        if self._servers in ready:
+            steps += self._from_server()
+        if self._routers in ready:
+            steps += self._from_router()
+        return self._perform(steps or self._machine.tick(time.monotonic()))
+
+    def given_up(self) -> NoLease:
+        """There is no more time."""
+        return self._no_lease(f"{self._machine.standing(time.monotonic())} before the deadline")
+
+    def rest(self) -> None:
+        """What comes from now on is for the next exchange, or for nobody."""
+
+    def _from_server(self) -> list[Step]:
+        payload, sender = self._servers.recvfrom(_LARGEST)
+        try:
+            message = dhcp6.decode(payload)
+        except BadMessage as why:
+            log.debug("DHCPv6 message ignored: %s", why)
+            return []
+        return self._machine.receive(message, _address(sender[0]), time.monotonic())
+
+    def _from_router(self) -> list[Step]:
+        packet, ancillary, _flags, sender = self._routers.recvmsg(_LARGEST, socket.CMSG_SPACE(_INT.size))
+        hops = [
+            _INT.unpack(data)[0]
+            for level, kind, data in ancillary
+            if (level, kind, len(data)) == (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT, _INT.size)
+        ]
+        try:
+            advertisement = ndp.decode(packet, _address(sender[0]), hops[0] if hops else 0)
+        except BadMessage as why:
+            log.debug("ignored: %s", why)
+            return []
+        return self._machine.heard(advertisement, time.monotonic())
+
+    def _perform(self, steps: list[Step]) -> Optional[Lease]:
+        for step in steps:
+            if isinstance(step, Multicast):
+                self._send(self._servers, step.payload, dhcp6.SERVERS, dhcp6.SERVER_PORT)
+            elif isinstance(step, AskRouters):
+                self._send(self._routers, ndp.solicitation(self._plan.guest.mac_bytes), ndp.ROUTERS, 0)
+            elif isinstance(step, Note):
+                log.log(logging.WARNING if step.warning else logging.INFO, "%s", step.text)
+            elif isinstance(step, Failed):
+                raise self._no_lease(step.reason)
+            elif isinstance(step, Bound):
+                tell_lease(step.lease)
+                return step.lease
+        return None
+
+    def _send(self, sender: socket.socket, packet: bytes, group: str, port: int) -> None:
+        try:
+            sender.sendto(packet, (group, port, 0, socket.if_nametoindex(self._interface)))
+        except OSError as why:
+            raise self._no_lease(f"IPv6 cannot be sent: {why.strerror}") from None
+
+    def _no_lease(self, reason: str) -> NoLease:
+        return NoLease(
+            f"{reason} on {self._where}",
+            hint="is it the right bridge, does its DHCPv6 server know this client, does a firewall drop "
+            "UDP 546 and 547 or ICMPv6? --pcap FILE shows what was on the wire",
+        )
+
+
+def _address(text: str) -> IPv6Address:
+    return IPv6Address(text.partition("%")[0])
+
+
+def _only(kind: int) -> bytes:
+    """The filter (RFC 3542 3.2) that lets one type of ICMPv6 through: a set bit keeps one out."""
+    words = [0xFFFFFFFF] * 8
+    words[kind >> 5] &= ~(1 << (kind & 31))
+    return struct.pack("8I", *words)

@@ -41,6 +41,8 @@ class Discovery6:
         self._plan, self._deadline, self._configure = plan, deadline, configure
         guest = plan.guest
         self._where = guest.bridge or guest.interface or "xenbr0"
+        # There from the beginning: IPv6 may fail before anything is sent, and is asked all the same.
+        self._machine = self._new(pxe.identity_of(plan), needs_boot_information=not plan.says_what_to_boot)
 
     def open(self, place: Placed) -> None:
         """Make the sockets, while there are privileges. Raises OSError where the kernel has no IPv6."""
@@ -65,8 +67,7 @@ class Discovery6:
     def start(self) -> Optional[Lease]:
         """Send the first packets. Raises NoLease."""
         self._configure(ndp.on_link(self._plan.guest.mac_bytes))
-        self._start(pxe.identity_of(self._plan), needs_boot_information=not self._plan.says_what_to_boot)
-        return None
+        return self._perform(self._machine.start(time.monotonic()))
 
     def first(self) -> Lease:
         """Go on until there is a lease. Raises NoLease."""
@@ -84,22 +85,22 @@ class Discovery6:
             raise NoLease("DHCPv6 is not done on VLANs")
         now = time.monotonic()
         end = self._deadline.at if seconds is None else min(self._deadline.at, now + seconds)
-        self._start(identity, needs_boot_information=True)
+        self._machine = self._new(identity, needs_boot_information=True)
+        self._perform(self._machine.start(now))
         return finish(self, end)
 
     def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
         """There are no PXE servers beside those of DHCPv6."""
 
-    def _start(self, identity: Mapping[int, bytes], *, needs_boot_information: bool) -> None:
+    def _new(self, identity: Mapping[int, bytes], *, needs_boot_information: bool) -> Dhcp6Client:
         guest = self._plan.guest
-        self._machine = Dhcp6Client(
+        return Dhcp6Client(
             mac=guest.mac_bytes,
             duid=pxe6.client_duid(guest.mac_bytes, guest.uuid),
             xid=secrets.randbits(24),
             identity=pxe6.identity(identity, guest.arch),
             needs_boot_information=needs_boot_information,
         )
-        self._perform(self._machine.start(time.monotonic()))
 
     # What a loop needs.
 

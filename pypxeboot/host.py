@@ -38,7 +38,7 @@ from pypxeboot.channel import (
 from pypxeboot.clientprocess import SIGNALS, ClientProcess
 from pypxeboot.config import NOTICE
 from pypxeboot.deadline import Deadline
-from pypxeboot.errors import KINDS, Aborted, FetchError, PxeBootError, Refused
+from pypxeboot.errors import KINDS, Aborted, FetchError, NoLease, PxeBootError, Refused
 from pypxeboot.lease import Address, Network, is_host
 from pypxeboot.menu import Action
 from pypxeboot.plan import Order, Plan
@@ -112,7 +112,22 @@ def boot(
             undo.callback(capture.stop)  # before its network goes
             own = there.mode == "host"  # all the traffic of the host passes there, not just the guest's
             capture.start(process.pid, there.name, plan.guest.mac_bytes if own else b"", ids)
-        return session.run(there, started)
+        try:
+            return session.run(there, started)
+        except BootFailed as why:
+            _explain(why.error, there)
+            raise
+
+
+def _explain(error: PxeBootError, there: Place) -> None:
+    """Put into the hint what only this side can see of why nobody answered."""
+    if not isinstance(error, NoLease) or there.mode != "veth":
+        return
+    from pypxeboot import hostchecks
+
+    found = hostchecks.obstacle(there.where)
+    if found is not None:
+        error.hint = f"this host's own firewall may be why: {found}; --link host is out of its reach"
 
 
 @contextmanager

@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from pypxeboot import firewall, link
 from pypxeboot.errors import NoLease, PxeBootError, UsageError
-from pypxeboot.findings import Finding, fail, ok, warn
+from pypxeboot.findings import Finding, Level, fail, ok, warn
 from pypxeboot.guest import Guest
 
 _BRIDGE_NETFILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
@@ -105,6 +105,12 @@ def _firewall(where: str) -> Iterator[Finding]:
     elif not forward:
         how = "br_netfilter is on, and no policy drops" if calls_ip else "nothing filters bridged frames"
         yield ok("firewall", f"{how}, as far as policies go")
+
+
+def obstacle(where: str) -> Optional[str]:
+    """What of this host's firewall keeps a guest of the bridge from being answered, and the mend; or None."""
+    found = next((finding for finding in _firewall(where) if finding.level is Level.WARN), None)
+    return None if found is None else f"{found.text}: {found.mend}"
 
 
 def _chains() -> list[firewall.Chain]:

@@ -112,7 +112,9 @@ def proxy_dhcp(site: Site, address: str, *extra: str, root: Optional[Path] = Non
     return dnsmasq(site, root, None, extra=extra, namespace=namespace, link=link)
 
 
-def dhcpd(site: Site, offer: Offer = STANDARD, extra: str = "") -> Server:
+def dhcpd(
+    site: Site, offer: Offer = STANDARD, extra: str = "", *, namespace: str = "", link: str = ""
+) -> Server:
     """ISC dhcpd. PXE options are forced as its users do it: joined to the client's request list.
 
     ``extra`` are lines of its configuration.
@@ -142,7 +144,8 @@ def dhcpd(site: Site, offer: Offer = STANDARD, extra: str = "") -> Server:
     (state / "conf").write_text("\n".join(lines))
     (state / "leases").touch()
     files = ["-cf", str(state / "conf"), "-lf", str(state / "leases"), "-pf", str(state / "pid")]
-    server = site.spawn(["dhcpd", "-4", "-f", "-d", *files, site.server_link], "dhcpd.log")
+    argv = ["dhcpd", "-4", "-f", "-d", *files, link or site.server_link]
+    server = site.spawn(argv, "dhcpd.log", namespace=namespace)
     return server.wait_for("Sending on   Socket/fallback")
 
 

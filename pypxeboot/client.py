@@ -152,8 +152,8 @@ def _prepare(*, signatures: bool) -> None:
     """Import what is otherwise imported on first use."""
     from pypxeboot import resolve
 
-    own = ("pypxeboot.ipxe", "pypxeboot.tftp", "pypxeboot.httpget")
-    for name in (*own, "tftpy", "requests", "encodings.idna"):
+    own = ("pypxeboot.ipxe", "pypxeboot.pxemenu", "pypxeboot.tftp", "pypxeboot.httpget", "pypxeboot.ftpget")
+    for name in (*own, "tftpy", "requests", "encodings.idna", "encodings.latin_1"):
         importlib.import_module(name)
     crypt = ("passlib.hash", "passlib.handlers.md5_crypt", "passlib.handlers.sha2_crypt")
     for name in ("bz2", "lzma", "lupa.lua52", "lz4.block", "zstandard", *crypt):

@@ -218,10 +218,7 @@ class Fetcher:
         result = "ok"
         try:
             if getter is None:
-                names = ", ".join(sorted(self._getters))
-                raise Refused(
-                    f"{printable(url)}: the scheme {printable(location.scheme)} is not one of {names}"
-                )
+                raise self._unknown(location)
             with self._lock:
                 if len(self.requests) >= MAX_REQUESTS:
                     raise Refused(
@@ -246,6 +243,17 @@ class Fetcher:
             if shown:
                 self._progress.end(url)
             self._record(Request(url, result, count, round(time.monotonic() - began, 6)), shown)
+
+    def _unknown(self, location: Location) -> Refused:
+        """There is no client for it."""
+        shown, scheme = printable(str(location)), location.scheme
+        if scheme == "nfs":  # as iPXE may have been built with it
+            return Refused(
+                f"{shown}: NFS is not spoken here", hint="let the same files be had by http or tftp"
+            )
+        return Refused(
+            f"{shown}: the scheme {printable(scheme)} is not one of {', '.join(sorted(self._getters))}"
+        )
 
     def _record(self, request: Request, shown: bool) -> None:
         with self._lock:

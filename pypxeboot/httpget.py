@@ -20,10 +20,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from pypxeboot import httplogin, httpmessage, text
+from pypxeboot import httplogin, httpmessage, streams, text
 from pypxeboot.effects import Form
 from pypxeboot.errors import FetchError, PxeBootError, Refused
 from pypxeboot.httpmessage import Address
+from pypxeboot.streams import Paced
 
 if TYPE_CHECKING:
     from requests import Response
@@ -109,7 +110,7 @@ def get(
             exchange.ask({**fields, **own}, ca_file, form)
             tries += 1
             wait = httpmessage.retry_after(exchange.status, exchange.header("Retry-After"))
-            if wait is not None and tries < _TRIES and wait < exchange.left:
+            if wait is not None and tries < _TRIES and wait < exchange.time_left():
                 _tell(log, f"{address}: {status_text(exchange.status)}, again in {wait:.0f} s")
                 time.sleep(wait)
                 continue
@@ -174,8 +175,7 @@ class _Exchange:
             self._answer.close()
         self._stream.close()
 
-    @property
-    def left(self) -> float:
+    def time_left(self) -> float:
         """Seconds until the deadline; FetchError if there are none."""
         left = self.deadline - time.monotonic()
         if left <= 0:
@@ -195,7 +195,7 @@ class _Exchange:
             request = Request(
                 method, self.address.origin + "/", headers={**own, **fields}, data=body
             ).prepare()
-            self._answer = _adapter(self).send(request, stream=True, timeout=self.left, verify=verify)
+            self._answer = _adapter(self).send(request, stream=True, timeout=self.time_left(), verify=verify)
         except PxeBootError:
             raise
         except (RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
@@ -212,31 +212,28 @@ class _Exchange:
         """A connection to one of the server's addresses; each gets its share of the time."""
         host, port = self.address.host, self.address.port
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
+            return streams.connect(host, port, self.time_left)
+        except socket.gaierror as error:
             reason = text.printable(error.strerror or str(error))
             raise FetchError(f"{self.address}: no address of {host}: {reason}") from None
-        reason = "no address"
-        for index, (family, kind, protocol, _, where) in enumerate(found):
-            share = self.left / (len(found) - index)
-            sock = socket.socket(family, kind, protocol)
-            try:
-                sock.settimeout(share)
-                sock.connect(where)
-                return sock
-            except OSError as error:
-                sock.close()
-                reason = _reason(error)
-        hint = f"does a web server listen on port {port} of {host}?"
-        raise FetchError(f"{self.address}: cannot connect: {reason}", hint=hint)
+        except OSError as error:
+            hint = f"does a web server listen on port {port} of {host}?"
+            raise FetchError(f"{self.address}: cannot connect: {_reason(error)}", hint=hint) from None
 
     def open(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        """The reader of the answer, in place of http.client's own: it reads through :class:`_Paced`."""
+        """The reader of the answer, in place of http.client's own: it reads through :class:`Paced`."""
         head = http.client.HTTPResponse(sock, *args, **kwargs)
         head.fp.close()
-        head.fp = self._stream = io.BufferedReader(_Paced(self, sock), 1 << 16)
+        head.fp = self._stream = io.BufferedReader(Paced(sock, self.time_left, self._count), 1 << 16)
         self._head = head
         return head
+
+    def _count(self, count: int) -> None:
+        """``count`` bytes have come; those of the head are not to be without end."""
+        if self.head_left is not None:
+            self.head_left -= count
+            if self.head_left < 0:
+                raise FetchError(f"{self.address}: the head of the answer has no end")
 
     def body(self, write: Write, size: int) -> int:
         """Up to ``size`` bytes of the body to ``write``; how many there were."""
@@ -273,32 +270,6 @@ class _Exchange:
             return bool(self._stream.read(1))
         except (OSError, ValueError, FetchError):
             return False
-
-
-class _Paced(io.RawIOBase):
-    """The bytes of a socket, each read with no more time than the exchange has left."""
-
-    def __init__(self, exchange: _Exchange, sock: socket.socket) -> None:
-        self._exchange = exchange
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> Optional[int]:
-        exchange = self._exchange
-        self._sock.settimeout(exchange.left)
-        count = self._raw.readinto(buffer)
-        if exchange.head_left is not None:
-            exchange.head_left -= count or 0
-            if exchange.head_left < 0:
-                raise FetchError(f"{exchange.address}: the head of the answer has no end")
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
 
 
 class _Connection:

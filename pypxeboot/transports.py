@@ -25,7 +25,7 @@ def getters(ca_file: Optional[str], note: Optional[NoteTftp] = None) -> dict[str
     ``note`` is told of each finished TFTP transfer.
     """
     http = _Http(ca_file)
-    return {"tftp": _Tftp(note), "http": http, "https": http}
+    return {"tftp": _Tftp(note), "http": http, "https": http, "ftp": _ftp}
 
 
 class _Tftp:
@@ -56,6 +56,32 @@ class _Tftp:
         )
         if self._note is not None:
             self._note(location, transfer)
+
+
+def _ftp(
+    location: Location,
+    write: Write,
+    *,
+    limit: int,
+    deadline: float,
+    expect: Callable[[int], None],
+    form: Optional[Form],
+    agent: str,
+) -> None:
+    from pypxeboot import ftpget
+
+    ftpget.get(
+        str(location),
+        location.host,
+        location.path,
+        write,
+        port=location.port or 21,
+        limit=limit,
+        deadline=deadline,
+        expect=expect,
+        user=location.user,
+        password=location.password,
+    )
 
 
 class _Http:

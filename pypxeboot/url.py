@@ -16,7 +16,7 @@ NAME_MAX = 255
 JOINED_MAX = 511
 
 # Servers are asked with these; fetch refuses every other scheme.
-SCHEMES = ("tftp", "http", "https")
+SCHEMES = ("tftp", "http", "https", "ftp")
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _NAME_END = re.compile(r"[\x00-\x20\x7f]")

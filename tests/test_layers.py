@@ -26,14 +26,17 @@ WIRES = set(
 )
 EDGES = set(
     """
-    channel conffiles console fetch frames httpget linuxbridge link localboot logs lua macvlan ovs ping place
-    ports resolve routed sandbox signature sink store terminfo tftp toolstack udpline workers xenstore
+    channel conffiles console fetch frames ftpget httpget linuxbridge link localboot logs lua macvlan ovs ping
+    place ports resolve routed sandbox signature sink store streams terminfo tftp toolstack udpline workers
+    xenstore
     """.split()
 )
 WAYS = {"linuxbridge", "macvlan", "ovs", "routed"}
 TOGETHER = {
     ("tftp", "udpline"),
     ("console", "terminfo"),
+    ("httpget", "streams"),
+    ("ftpget", "streams"),
     ("ports", "link"),
     ("place", "ports"),
     ("place", "link"),

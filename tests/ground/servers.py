@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional, Union
 
+from ground import tools
 from ground.net import BRIDGE, MAC, SERVER, Server, Site, command, wait_until
 
 ADDRESS = "10.77.0.173"
@@ -227,6 +228,25 @@ def lighttpd(site: Site, root: Path, extra: str = "") -> Server:
     server = site.spawn(["lighttpd", "-D", "-f", str(state / "conf")], "lighttpd.log")
     wait_until(lambda: is_listening(site, 80, "-lnt"), 5, "lighttpd listens")
     return server
+
+
+def vsftpd(site: Site, root: Path) -> Server:
+    """An FTP server over ``root`` for anonymous users."""
+    state = site.fresh("vsftpd")
+    (state / "empty").mkdir(parents=True)
+    lines = [
+        *("listen=YES", f"listen_address={SERVER}", "background=NO", "seccomp_sandbox=NO", "local_enable=NO"),
+        *("anonymous_enable=YES", f"anon_root={root}", "ftp_username=root"),
+        *(f"secure_chroot_dir={state}/empty", "xferlog_enable=YES", "xferlog_std_format=NO"),
+        *(f"vsftpd_log_file={state}/log", "log_ftp_protocol=YES", ""),
+    ]
+    (state / "conf").write_text("\n".join(lines))
+    # It serves no directory that it could write to. The mount is gone with the process.
+    program = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" "$3"'
+    words = [str(root), tools.need("vsftpd"), str(state / "conf")]
+    server = site.spawn(["sh", "-c", program, "sh", *words], "vsftpd.log")
+    wait_until(lambda: is_listening(site, 21, "-lnt"), 5, "vsftpd listens")
+    return Server(server.process, state / "log")
 
 
 def is_listening(site: Site, port: int, kind: str = "-lnu") -> bool:

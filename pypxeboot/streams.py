@@ -1,0 +1,55 @@
+"""TCP connections on which nothing takes longer than there is time for, however slowly bytes trickle."""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Callable
+from typing import Any, Optional
+
+Left = Callable[[], float]
+"""How many seconds there are; it raises what ends the transfer if there are none."""
+
+
+def connect(host: str, port: int, left: Left) -> socket.socket:
+    """A connection to one of the addresses of ``host``; each gets its share of the time.
+
+    Raises OSError; socket.gaierror for a name that has no address.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    problem = OSError("no address")
+    for index, (family, kind, protocol, _, where) in enumerate(found):
+        share = left() / (len(found) - index)
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(share)
+            sock.connect(where)
+            return sock
+        except OSError as error:
+            sock.close()
+            problem = error
+    raise problem
+
+
+class Paced(io.RawIOBase):
+    """The bytes of a socket, each read with no more time than is left; ``count`` is told how many came."""
+
+    def __init__(self, sock: socket.socket, left: Left, count: Callable[[int], None]) -> None:
+        self._sock, self._left, self._count = sock, left, count
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        """It is for nothing else."""
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        """One read."""
+        self._sock.settimeout(self._left())
+        count = self._raw.readinto(buffer)
+        self._count(count or 0)
+        return count
+
+    def close(self) -> None:
+        """The socket itself stays open."""
+        self._raw.close()
+        super().close()

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping
 from typing import Optional
 from xml.etree.ElementTree import Element, SubElement
 
-from pypxeboot.domainxml import metadata
+from pypxeboot.domainxml import metadata, writable
 from pypxeboot.errors import HandoverError
 
 NAMESPACE = "urn:pypxeboot:live:1"
 """Of the metadata that a running domain has, and its stored definition has not."""
 
 _DIRECT = ("kernel", "initrd", "cmdline", "dtb")
-# What XML 1.0 cannot hold at all, and the carriage return, which every parser makes a line feed of.
-_NO_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def booting(
@@ -39,7 +36,7 @@ def booting(
     else:
         for name, value in direct.items():
             if value:
-                SubElement(system, name).text = _text(name, value)
+                SubElement(system, name).text = writable(name, value)
     if again:
         _set(root, "on_reboot", "destroy")
     _tell(root, told)
@@ -71,7 +68,7 @@ def _tell(root: Element, told: Mapping[str, str]) -> None:
     old = metadata(root, NAMESPACE, "booted")
     if old is not None:
         found.remove(old)
-    values = {name: _text(name, value) for name, value in told.items() if value}
+    values = {name: writable(name, value) for name, value in told.items() if value}
     SubElement(found, "pypxeboot-live:booted", {"xmlns:pypxeboot-live": NAMESPACE, **values})
     before = root.findtext("description")
     _set(root, "description", "\n".join(filter(None, (before, "PXE: " + " ".join(values.values())))))
@@ -82,10 +79,3 @@ def _set(root: Element, name: str, text: str) -> None:
     if element is None:
         element = SubElement(root, name)
     element.text = text
-
-
-def _text(name: str, value: str) -> str:
-    wrong = _NO_XML.search(value)
-    if wrong is not None:
-        raise HandoverError(f"{name} holds {wrong[0]!r}, which XML cannot")
-    return value

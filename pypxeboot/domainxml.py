@@ -7,12 +7,13 @@ size and depth are bounded.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Optional
 from xml.etree.ElementTree import Element, TreeBuilder, tostring
 from xml.parsers import expat
 
-from pypxeboot.errors import UsageError
+from pypxeboot.errors import HandoverError, UsageError
 from pypxeboot.text import printable
 
 NAMESPACE = "urn:pypxeboot:domain:1"
@@ -20,6 +21,8 @@ NAMESPACE = "urn:pypxeboot:domain:1"
 
 MAX_SIZE = 4 << 20  # characters; libvirt passes no longer string over its socket
 _MAX_DEPTH = 64  # a domain of libvirt's own has some ten
+# What XML 1.0 cannot hold at all, and the carriage return, which every parser makes a line feed of.
+_NO_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 # By libvirt's names; as PXELINUX and this project call them.
 _ARCHITECTURES = {"i686": "i386", "aarch64": "arm64", "armv7l": "arm"}
 _ORDERS = {("network",): False, ("network", "disk"): True}
@@ -29,14 +32,13 @@ _ORDERS = {("network",): False, ("network", "disk"): True}
 class Interface:
     """A NIC of a domain: ``kind`` is its type (bridge, network, direct...), ``source`` the attributes there.
 
-    ``vlan`` is its one VLAN; ``switch`` the type of its virtual port (openvswitch...).
+    ``vlan`` is its one VLAN.
     """
 
     kind: str
     mac: Optional[str]
     source: dict[str, str]
     vlan: Optional[str] = None
-    switch: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,6 @@ class Network:
     bridge: Optional[str]
     device: Optional[str]
     vlan: Optional[str] = None
-    switch: Optional[str] = None
 
 
 def parse(text: str) -> Element:
@@ -117,6 +118,14 @@ def serialised(root: Element) -> str:
     return tostring(root, "unicode")
 
 
+def writable(name: str, text: str) -> str:
+    """``text`` itself, if XML can hold it. Raises HandoverError."""
+    wrong = _NO_XML.search(text)
+    if wrong is not None:
+        raise HandoverError(f"{name} holds {wrong[0]!r}, which XML cannot")
+    return text
+
+
 def domain(root: Element) -> Domain:
     """What the XML of a domain says. Raises UsageError."""
     if root.tag != "domain":
@@ -151,7 +160,6 @@ def network(root: Element, portgroup: Optional[str]) -> Network:
         bridge=name,
         device=device,
         vlan=_vlan(_group(root, portgroup)) or _vlan(root),
-        switch=_switch(_group(root, portgroup)) or _switch(root),
     )
 
 
@@ -204,7 +212,6 @@ def _interface(element: Element) -> Interface:
         mac=_attribute(element, "mac", "address"),
         source={} if source is None else dict(source.attrib),
         vlan=_vlan(element),
-        switch=_switch(element),
     )
 
 
@@ -218,10 +225,6 @@ def _vlan(element: Optional[Element]) -> Optional[str]:
     """The one VLAN of an interface that is on no trunk."""
     tags = [] if element is None else element.findall("vlan/tag")
     return tags[0].get("id") if len(tags) == 1 else None
-
-
-def _switch(element: Optional[Element]) -> Optional[str]:
-    return None if element is None else _attribute(element, "virtualport", "type")
 
 
 def _attribute(element: Element, path: str, name: str) -> Optional[str]:

@@ -42,6 +42,12 @@ def configure(level: int) -> None:
     top.setLevel(level)
 
 
+def name(guest: str) -> None:
+    """Let every line name the guest that it is about: lines of many go to one place."""
+    for handler in logging.getLogger("pypxeboot").handlers:
+        handler.setFormatter(logging.Formatter(f"pypxeboot: {guest}: ".replace("%", "%%") + "%(message)s"))
+
+
 def hold() -> None:
     """Keep lines back: a picture is on the terminal."""
     with _hold.lock:

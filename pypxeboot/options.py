@@ -35,8 +35,11 @@ _NO_KEYS = frozenset(
 )
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser that raises UsageError."""
+
     def error(self, message: str) -> NoReturn:
+        """Raise it."""
         raise UsageError(message, hint="pypxeboot --help lists the options")
 
 
@@ -77,7 +80,7 @@ _size.__name__ = "size (512K, 200M, 2G)"
 
 def parser() -> argparse.ArgumentParser:
     """The parser of ``pypxeboot``."""
-    top = _Parser(
+    top = Parser(
         prog="pypxeboot",
         usage="pypxeboot [options] [mac=MAC[,bridge=BR][,...]] [DISK]",
         description="PXE-boot a guest that has no firmware: DHCP with the guest's MAC on the guest's bridge, "

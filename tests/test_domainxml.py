@@ -36,7 +36,7 @@ DISK = "<disk type='file' device='disk'><source file='/d'/></disk>"
 FIRST = "<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/></interface>"
 SECOND = (
     "<interface type='network'><mac address='52:54:00:00:00:02'/><source network='lab' portgroup='p'/>"
-    "<vlan><tag id='42'/></vlan><virtualport type='openvswitch'/><boot order='1'/></interface>"
+    "<vlan><tag id='42'/></vlan><boot order='1'/></interface>"
 )
 
 
@@ -55,7 +55,7 @@ def test_a_domain() -> None:
 def test_the_interface_that_boots_is_the_first_of_the_order() -> None:
     found = domainxml.domain(xml(devices=FIRST + SECOND)).interface
     source = {"network": "lab", "portgroup": "p"}
-    assert found == Interface("network", "52:54:00:00:00:02", source, vlan="42", switch="openvswitch")
+    assert found == Interface("network", "52:54:00:00:00:02", source, vlan="42")
     assert domainxml.domain(xml(devices="")).interface is None
 
 
@@ -109,8 +109,8 @@ NETWORKS = {
     "macvtap pool": ("<forward mode='vepa'><interface dev='eth1'/></forward>", Network("n", None, "eth1")),
     "hostdev": ("<forward mode='hostdev' dev='eth0'/>", Network("n", None, None)),
     "vlan": (
-        "<bridge name='b'/><vlan><tag id='7'/></vlan><virtualport type='openvswitch'/>",
-        Network("n", "b", None, "7", "openvswitch"),
+        "<bridge name='b'/><vlan><tag id='7'/></vlan>",
+        Network("n", "b", None, "7"),
     ),
     "port group": (
         "<bridge name='b'/><portgroup name='p'><vlan><tag id='9'/></vlan></portgroup>"

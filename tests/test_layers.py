@@ -21,14 +21,14 @@ WIRES = set(
     """
     __main__ answers arguments attendance boot capture cli client clientprocess discovery discovery6 doctor
     download dualstack examination guestnet host hostchecks hostside identity kept lab options perform
-    pxeserver settled transports xl
+    pxeserver settled transports virt virtwatch xl
     """.split()
 )
 EDGES = set(
     """
-    channel conffiles console fetch frames ftpget httpget linuxbridge link localboot logs lua macvlan ovs ping
-    place ports resolve routed sandbox signature sink store streams terminfo tftp toolstack udpline workers
-    xenstore
+    bootfiles channel conffiles console fetch frames ftpget handover.libvirt httpget link linuxbridge
+    localboot logs lua macvlan marks ovs ping place ports resolve routed sandbox servicemanager signature sink
+    store streams terminfo tftp toolstack udpline workers xenstore
     """.split()
 )
 WAYS = {"linuxbridge", "macvlan", "ovs", "routed"}
@@ -66,6 +66,7 @@ THIRD_PARTY = {
     "lz4": "unpack",
     "zstandard": "unpack",
     "libvirt": "handover.libvirt",
+    "libvirt_qemu": "handover.libvirt",
     "lupa": "lua",
     "passlib": "passwords",
 }

@@ -6,18 +6,15 @@ Source: libvirt's docs/formatdomain.rst, "Direct kernel boot". What starts a dom
 
 from __future__ import annotations
 
-import re
 from typing import Optional
 from xml.etree import ElementTree
 
 from pypxeboot.artifacts import Artifacts
-from pypxeboot.errors import HandoverError
+from pypxeboot.domainxml import writable
 from pypxeboot.guest import Guest
 from pypxeboot.handover.direct import boot_of
 
 _ARCHITECTURES = {"i386": "i686", "arm64": "aarch64"}
-# What XML 1.0 cannot hold at all, and the carriage return, which every parser makes a line feed of.
-_NO_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def render(artifacts: Artifacts, guest: Guest, guest_type: Optional[str]) -> bytes:
@@ -35,13 +32,6 @@ def render(artifacts: Artifacts, guest: Guest, guest_type: Optional[str]) -> byt
         values = {"kernel": boot.kernel, "initrd": boot.ramdisk, "cmdline": boot.cmdline, "dtb": boot.dtb}
         for name, value in values.items():
             if value:
-                ElementTree.SubElement(system, name).text = _text(name, value)
+                ElementTree.SubElement(system, name).text = writable(name, value)
     ElementTree.indent(system)
     return ElementTree.tostring(system, "unicode").encode() + b"\n"
-
-
-def _text(name: str, value: str) -> str:
-    wrong = _NO_XML.search(value)
-    if wrong is not None:
-        raise HandoverError(f"{name} holds {wrong[0]!r}, which XML cannot")
-    return value

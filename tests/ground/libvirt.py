@@ -71,6 +71,17 @@ _NETWORK_XML = f"""\
   </ip>
 </network>
 """
+# libvirtd waits until a QEMU that it ended is reaped: an init may take seconds for that, and this none.
+_REAPER = """
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+daemon = subprocess.Popen(sys.argv[1:])
+while True:
+    try:
+        os.wait()
+    except ChildProcessError:
+        break
+"""
 
 
 class Libvirt:
@@ -80,8 +91,7 @@ class Libvirt:
         for name in ("libvirtd", "virsh", "qemu-system-x86_64", "dnsmasq", "unshare", "nsenter"):
             tools.need(name)
         self.site, self.root = site, site.directory / "libvirt"
-        self._daemon: Optional[Server] = None
-        for name in (*_PLACES, "etc/hooks", "lib/tftp", "lib/serial", "lib/images"):
+        for name in (*_PLACES, "etc/hooks", "lib/tftp", "lib/serial", "lib/images", "lib/boot"):
             (self.root / name).mkdir(parents=True, mode=0o755)
         group = "nogroup" if "\nnogroup:" in Path("/etc/group").read_text() else "nobody"
         (self.root / "etc/qemu.conf").write_text(_QEMU_CONF.format(group=group))
@@ -130,23 +140,32 @@ class Libvirt:
 
     def start(self) -> None:
         """Start libvirtd; it answers when this returns."""
-        argv = [*self._inside, tools.need("libvirtd"), "--pid-file", "/run/libvirt/libvirtd.pid"]
-        self._daemon = self.site.spawn(argv, "libvirtd.out", namespace=self.site.hyp)
+        argv = [
+            sys.executable,
+            "-c",
+            _REAPER,
+            tools.need("libvirtd"),
+            "--pid-file",
+            "/run/libvirt/libvirtd.pid",
+        ]
+        self.site.spawn([*self._inside, *argv], "libvirtd.out", namespace=self.site.hyp)
         wait_until((self.root / "run/libvirt-sock").exists, 30, "libvirtd's socket")
         self.virsh("list", timeout=FIRST_ANSWER)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End libvirtd, or kill it; guests go on."""
-        assert self._daemon is not None
-        self._daemon.process.send_signal(number)
-        self._daemon.process.wait(30)
+        pid = self._pid()
+        os.kill(pid, number)
+        wait_until(lambda: not Path(f"/proc/{pid}").exists(), 30, "the end of libvirtd")
         with contextlib.suppress(FileNotFoundError):
             (self.root / "run/libvirt-sock").unlink()
 
+    def _pid(self) -> int:
+        return int((self.root / "run/libvirtd.pid").read_text())
+
     def reload(self) -> None:
         """libvirtd looks for hooks now."""
-        assert self._daemon is not None
-        self._daemon.process.send_signal(signal.SIGHUP)
+        os.kill(self._pid(), signal.SIGHUP)
 
     def log(self) -> str:
         """What libvirtd had to say."""
@@ -237,7 +256,7 @@ class Libvirt:
             self.virsh("destroy", name)
         for name in self.names("--all"):
             self.virsh("undefine", name, "--managed-save")
-        for folder in ("lib/serial", "lib/images", "pypxeboot", "run-pypxeboot"):
+        for folder in ("lib/serial", "lib/images", "lib/boot", "pypxeboot", "run-pypxeboot"):
             for path in (self.root / folder).iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         if (self.root / "etc/hooks/qemu.d").exists():

@@ -102,7 +102,8 @@ class Pipeline:
     def source_of(self, lease: Lease, bootfile: Optional[str]) -> BootSource:
         """What the lease, or the administrator, says about booting."""
         plan, server, path_prefix = self.plan, self.plan.server, self.plan.path_prefix
-        if plan.static is not None and plan.config is not None and bootfile is None:
+        leads = plan.static is None and (lease.address.version == 4 or lease.next_server is not None)
+        if not leads and plan.config is not None and bootfile is None:
             implied_server, implied_prefix = pxe.beside(plan.config)
             server, path_prefix = server or implied_server, path_prefix or implied_prefix
         source = pxe.boot_source(

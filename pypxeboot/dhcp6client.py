@@ -226,7 +226,8 @@ class Dhcp6Client:
         try:
             address, _seconds = dhcp6.address_of(message, self.iaid)
         except dhcp6.Denied as why:
-            return self._once(f"DHCPv6 server {source} gives no address: {why}")
+            # Where hosts make their own addresses this is what it should say.
+            return self._once(f"DHCPv6 server {source} gives no address: {why}", warning=False)
         has_boot_file = bool(message.first(Option.BOOT_FILE_URL))
         good = (has_boot_file or not self.needs_boot_information) and duid not in self._failed
         full = len(self._offers) >= MAX_OFFERS and not good
@@ -308,12 +309,12 @@ class Dhcp6Client:
         self.state = State.FAILED
         return [Failed(reason)]
 
-    def _once(self, text: str) -> list[Step]:
-        """A warning, the first time and at most a handful of different ones: floods must not fill the log."""
+    def _once(self, text: str, *, warning: bool = True) -> list[Step]:
+        """A line, the first time and at most a handful of different ones: floods must not fill the log."""
         if text in self._denials or len(self._denials) >= 8:
             return []
         self._denials.append(text)
-        return [Note(text, warning=True)]
+        return [Note(text, warning)]
 
     # What is sent.
 

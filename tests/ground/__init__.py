@@ -3,6 +3,7 @@
     tools.py     what must be installed, and where the cache is
     net.py       Site: hypervisor and server namespaces, and runs of pypxeboot in them
     servers.py   dnsmasq, ISC dhcpd, Kea, tftpd-hpa, atftpd, nginx, lighttpd, and DHCP by a script
+    site6.py     IPv6 at a site: addresses, DHCPv6 servers, routers
     simple.py    the site that most tests serve, and what a boot of it must have left
     guests.py    a guest that is already running: one more port with the same MAC
     kernels.py   the probe kernel, and QEMU to boot it

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from ground import servers
 from ground.net import MAC, Server, Site, wait_until
@@ -24,8 +25,14 @@ def join(site: Site, *addresses: str) -> None:
     given = addresses or (f"{SERVER6}/64", f"{ROUTER6}/64")
     link = site.server_link
     site.ip(*(f"addr add {address} dev {link} nodad" for address in given), namespace=site.srv)
-    # The address that the kernel makes itself is tried out first, and servers may want to send from it.
-    wait_until(lambda: "tentative" not in site.show("-6", "addr", "show", namespace=site.srv), 5, "addresses")
+    settle(site, site.srv)
+
+
+def settle(site: Site, namespace: str) -> None:
+    """Wait for the addresses that the kernel makes itself, and tries out first: servers bind to them."""
+    wait_until(
+        lambda: "tentative" not in site.show("-6", "addr", "show", namespace=namespace), 5, "addresses"
+    )
 
 
 def plant(site: Site, files: Optional[Tree] = None) -> Path:
@@ -52,12 +59,46 @@ def dnsmasq(
     url: str = f"{BASE6}pxelinux.0",
     *,
     range6: str = "2001:db8:77::100,2001:db8:77::1ff,64,1h",
+    host: str = f"{MAC},[{ADDRESS6}]",
     routers: bool = True,
     extra: Sequence[str] = (),
 ) -> Server:
     """DHCPv6, router advertisements and TFTP; the guest known by its MAC has ADDRESS6."""
-    own = [f"--dhcp-range={range6}", f"--dhcp-host={MAC},[{ADDRESS6}]"]
+    own = [f"--dhcp-range={range6}", *([f"--dhcp-host={host}"] if host else [])]
     own += ["--enable-ra", f"--ra-param={site.server_link},5"] if routers else []
     own += [f"--dhcp-option=option6:bootfile-url,{url}"] if url else []
     server = servers.dnsmasq(site, root, None, extra=[*own, *extra])
     return server.wait_for("started")
+
+
+def kea(site: Site, subnet: dict[str, Any], link: str = "", namespace: str = "", **more: Any) -> Server:
+    """Kea's DHCPv6 server with this subnet, leases in memory; ``more`` stands beside the subnet."""
+    log = {"name": "kea-dhcp6", "severity": "INFO", "output_options": [{"output": "stdout", "flush": True}]}
+    config = {
+        "interfaces-config": {"interfaces": [link or site.server_link]},
+        "lease-database": {"type": "memfile", "persist": False},
+        "valid-lifetime": 600,
+        "loggers": [log],
+        "subnet6": [{"id": 1, "subnet": PREFIX6, "interface": "" if link else site.server_link, **subnet}],
+        **more,
+    }
+    state = site.fresh("kea6")
+    state.mkdir()
+    config["server-id"] = {"type": "LL", "persist": False}
+    (state / "kea.json").write_text(json.dumps({"Dhcp6": config}))
+    env = dict.fromkeys(("KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR"), str(state))
+    env["KEA_LOGGER_DESTINATION"] = "stdout"
+    argv = ["kea-dhcp6", "-c", str(state / "kea.json")]
+    return site.spawn(argv, "kea6.log", namespace=namespace, env=env).wait_for("DHCP6_STARTED")
+
+
+def radvd(site: Site, *lines: str, prefix: str = PREFIX6) -> Server:
+    """Router advertisements by radvd, with these lines of its interface's section."""
+    state = site.fresh("radvd")
+    state.mkdir()
+    own = "AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4;"
+    (state / "conf").write_text(
+        f"interface {site.server_link} {{ {own} {' '.join(lines)}\n prefix {prefix} {{ }};\n}};\n"
+    )
+    argv = ["radvd", "-n", "-d", "3", "-m", "stderr", "-C", str(state / "conf"), "-p", str(state / "pid")]
+    return site.spawn(argv, "radvd.log").wait_for("sending RA|config file syntax ok|version .* started")

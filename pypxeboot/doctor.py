@@ -40,7 +40,7 @@ def act(args: argparse.Namespace, process: Optional[ClientProcess]) -> int:
     if made_up:
         mend = "servers that know their guests answer --mac MAC"
         report.add(findings.warn("MAC", f"none was given: {args.mac} is made up", mend))
-    for finding in hostchecks.findings(plan.guest):
+    for finding in hostchecks.findings(plan.guest, args.link):
         report.add(finding)
     if not report.failed:
         try:

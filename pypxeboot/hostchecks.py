@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
-from pypxeboot import firewall, link
+from pypxeboot import firewall, link, ovs, place, routed
 from pypxeboot.errors import NoLease, PxeBootError, UsageError
 from pypxeboot.findings import Finding, Level, fail, ok, warn
 from pypxeboot.guest import Guest
@@ -21,15 +21,22 @@ _LEGACY_TABLES = Path("/proc/net/ip_tables_names")
 _LONG_STP = 4.0  # s; a port that takes longer to forward costs the first DISCOVER
 
 
-def findings(guest: Guest) -> Iterator[Finding]:
-    """What is found, from the link up; a failure is the last."""
-    where = guest.bridge or guest.interface or "xenbr0"
-    device = _device(where)
+def findings(guest: Guest, mode: str) -> Iterator[Finding]:
+    """What is found, from the link up; a failure is the last. ``mode`` is that of ``--link``."""
+    if mode == "routed":
+        where = guest.interface or guest.bridge or routed.uplink()
+    else:
+        where = guest.bridge or guest.interface or place.DEFAULT_BRIDGE
+    device = link.show(where)
+    switch = None if _kind(device) == "bridge" else ovs.find(where)
+    if switch is not None and mode in ("auto", "veth"):
+        yield _switch(switch)
+        return
     if device is None:
         hint = "name the guest's bridge or NIC by --bridge or --interface; 'ip link' lists them"
         yield fail("bridge", UsageError(f"there is no network interface {where}", hint=hint))
         return
-    kind = device.get("linkinfo", {}).get("info_kind", "")
+    kind = _kind(device)
     what = "bridge" if kind == "bridge" else "link"
     if "UP" not in device.get("flags", ()):
         yield fail(what, NoLease(f"{where} is down", hint=f"ip link set {where} up"))
@@ -42,11 +49,15 @@ def findings(guest: Guest) -> Iterator[Finding]:
     yield from _firewall(where)
 
 
-def _device(name: str) -> Any:
-    """What ``ip`` tells of the interface, None if there is none."""
-    with suppress(PxeBootError):
-        return json.loads(link.run(["ip", "-json", "-details", "link", "show", "dev", name]))[0]
-    return None
+def _kind(device: Optional[dict[str, Any]]) -> str:
+    return str((device or {}).get("linkinfo", {}).get("info_kind", ""))
+
+
+def _switch(switch: ovs.Switch) -> Finding:
+    """What ovs-vsctl tells; which VLANs lead where is the switch's own business."""
+    ports = link.run(["ovs-vsctl", "--timeout=5", "list-ports", switch.name]).split()
+    text = f"{switch.name} is a bridge of Open vSwitch with {len(ports)} port{'s' * (len(ports) != 1)}"
+    return ok("bridge", text if switch.tag is None else f"{text}, VLAN {switch.tag} is the guest's")
 
 
 def _nic(where: str, kind: str, device: dict[str, Any]) -> Finding:

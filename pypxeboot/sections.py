@@ -24,7 +24,9 @@ DEFAULTS, PREFIX, NAME, MAC, UUID = range(5)  # kinds of sections, by how much t
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PREFIX = re.compile(r"(([0-9a-fA-F]{1,2}[:-]){1,5})\*")
 # What was meant to be a MAC must not silently become a name that no guest has.
-_LIKE_A_MAC = re.compile(r"([0-9a-fA-F]{0,2}[:-]){3,}.*|.*\*.*|[0-9a-fA-F]{12}")
+_LIKE_A_MAC = re.compile(
+    r"([0-9a-fA-F]{0,2}:){2,}.*|([0-9a-fA-F]{1,2}-){5}[0-9a-fA-F]{1,2}|([0-9a-fA-F]{4}\.?){3}|.*\*.*"
+)
 _ONE_GUEST = {"mac", "uuid", "ip"}  # no two guests may have the same
 
 
@@ -130,6 +132,8 @@ def _whose(header: str, where: str) -> tuple[int, str]:
     text = header.strip()
     if text == "defaults":
         return DEFAULTS, ""
+    if text.lower() in ("default", "defaults"):  # else it would be of a guest of that name
+        raise UsageError(f"{where}: [{text}] is written [defaults]")
     if _UUID.fullmatch(text):
         return UUID, parse_uuid(text)
     prefix = _PREFIX.fullmatch(text)

@@ -92,6 +92,13 @@ def test_a_mac_that_is_alive(site: Site, switch: OpenVSwitch) -> None:
         assert run.rc == 7 and SWITCH in run.result["error"]["message"], str(run)
 
 
+def test_the_doctor(site: Site, switch: OpenVSwitch) -> None:
+    serve(site)
+    given = ("doctor", "--mac", MAC, "--bridge", f"{SWITCH}.20")
+    run = site.pypxeboot(*given, env=switch.environment).ok()
+    assert b"bridge of Open vSwitch with 1 port, VLAN 20" in run.stdout, str(run)
+
+
 def test_rapid_spanning_tree(site: Site, switch: OpenVSwitch) -> None:
     switch.vsctl("set", "Bridge", SWITCH, "rstp_enable=true", "other_config:rstp-forward-delay=4")
     state = ("--if-exists", "get", "Port", "vsw", "rstp_status:rstp_port_state")

@@ -13,9 +13,11 @@ import pytest
 from ground import BRIDGE, MAC, UUID, Site, tools
 from ground.net import command
 from ground.simple import serve
+from hypothesis import given
+from hypothesis import strategies as st
 from test_identity import VIF, booted, xl
 
-from pypxeboot import options, settled
+from pypxeboot import options, sections, settled
 from pypxeboot.arguments import plan_of
 from pypxeboot.errors import UsageError
 from pypxeboot.plan import Plan
@@ -137,6 +139,7 @@ WRONG = [
     ("[00:16:3e:01:02]\n", 1, "neither a MAC"),
     ("[00:16:3g:*]\n", 1, "neither a MAC"),
     ("[*]\n", 1, "neither a MAC"),
+    ("[DEFAULT]\n", 1, "written [defaults]"),
     ("[01:16:3e:01:02:03]\n", 1, "neither a MAC"),
     ("[defaults]\nmac = 00:16:3e:01:02:03\n", 2, "of one guest"),
     ("[00:16:3e:*]\nip = 10.0.0.1/24\n", 2, "of one guest"),
@@ -158,6 +161,24 @@ WRONG = [
 def test_a_wrong_file_is_named_with_the_line(write: Write, text: str, line: Any, said: str) -> None:
     message = refused(write("# nothing\n", broken=text), "--mac", MAC)
     assert said in message and (line is None or f"site.conf.d/broken.conf:{line}: " in message), message
+
+
+@pytest.mark.parametrize("name", ["db-1-a-x", "a.b.c", "Win 10 (test)", "fe-dc", "x:y", "0:1"])
+def test_names_of_guests(write: Write, name: str) -> None:
+    assert plan(write(f"[{name}]\nlabel = a\n"), "--mac", MAC, "--name", name).label == "a"
+
+
+@given(st.text(alphabet="[]=:#; \t\r\n\0\x0c\x85\u2028*abM0-", max_size=60), st.sampled_from(["", "[a]\n"]))
+def test_any_text_is_read_or_refused(text: str, before: str) -> None:
+    try:
+        found = sections.parse("f", before + text, {"a", "b"})
+    except UsageError as why:
+        assert re.match("f:[0-9]+: ", why.message)
+    else:
+        lines = (before + text).split("\n")
+        for section in found:
+            for key, setting in section.settings.items():
+                assert key in lines[int(setting.origin[2:]) - 1].lower()
 
 
 def test_values_of_other_guests_are_looked_at_when_shown(write: Write) -> None:

@@ -131,6 +131,11 @@ class TestRouted:
         assert run.rc == 7 and "vif3.0" in run.result["error"]["message"], str(run)
         assert "vif3.0" in routed.show("route", "get", ADDRESS)
 
+    def test_the_doctor(self, routed: Site) -> None:
+        servers.dnsmasq(routed, servers.plant(routed.directory / "root", tree()), None)
+        given = ("--mac", MAC, "--link", "routed", "--ip", f"{ADDRESS}/24", *BY_HAND)
+        assert b"vsw is up" in routed.pypxeboot("doctor", *given).ok().stdout
+
     def test_a_host_that_cannot_route(self, site: Site) -> None:
         run = boot_on(site, "--link", "routed")
         assert run.rc == 2 and "default route" in run.result["error"]["message"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Optional, Protocol
 
-from pypxeboot import menuc32, prompt
+from pypxeboot import menuc32
 from pypxeboot.effects import Log, Print, Steps
 from pypxeboot.errors import ConfigError, PxeBootError
 from pypxeboot.labels import Config, Label
@@ -16,6 +16,7 @@ from pypxeboot.menu import Choice, Reason
 from pypxeboot.menuprogram import Program
 from pypxeboot.messages import Texts
 from pypxeboot.person import Over, Person
+from pypxeboot.prompt import Prompt
 from pypxeboot.text import printable
 
 # Lines of SAY and files of DISPLAY that are shown; what came before them has left the screen.
@@ -23,18 +24,24 @@ _SAID = 100
 
 
 class Detour(Exception):
-    """What runs is left for good: for a menu, for another configuration, else for the prompt."""
+    """What runs is left for good: for a menu, for another configuration, else for the prompt.
 
-    def __init__(self, *, menu: Optional[Config] = None, fresh: bool = False) -> None:
+    ``message`` says why, where that is not what was asked for.
+    """
+
+    def __init__(self, *, menu: Optional[Config] = None, fresh: bool = False, message: str = "") -> None:
         super().__init__()
         self.menu = menu
         self.fresh = fresh
+        self.message = message
 
 
 class Machine(Protocol):
     """The loader, as whoever sits before it uses it."""
 
     error: Optional[PxeBootError]
+    returned: bool
+    """Whether what boots nothing was a module: it ends at the prompt, wherever it was started from."""
 
     @property
     def config(self) -> Config:
@@ -63,6 +70,7 @@ class Attended:
         self._machine = machine
         self._person = person
         self._texts = texts
+        self._prompt = Prompt(machine.config, person, texts)
 
     def boot(self) -> Steps[Choice]:
         """Until something boots."""
@@ -78,6 +86,10 @@ class Attended:
                 menu, fresh = None, False
             except Detour as detour:
                 menu, fresh = detour.menu, detour.fresh
+                if detour.message:
+                    yield Print(f"{printable(detour.message, 1000)}\n")
+            if fresh:
+                self._prompt = Prompt(self._machine.config, self._person, self._texts)
 
     def _at_prompt(self, fresh: bool) -> Steps[Optional[Choice]]:
         """What runs by itself in a fresh configuration, else what is asked for."""
@@ -94,10 +106,14 @@ class Attended:
         except ConfigError as error:
             self._machine.error, choice = error, None
         if choice is None:
-            timed = bool(config.timeout or config.totaltimeout) and not config.noescape
-            more = timed and bool(config.ontimeout) and reason is not Reason.ONTIMEOUT
-            yield Print(f"{printable(self._failure(text, more=more), 1000)}\n")
+            yield Print(f"{printable(self._failure(text, more=self._may_mend(reason)), 1000)}\n")
         return choice
+
+    def _may_mend(self, tried: Reason) -> bool:
+        """Whether ONTIMEOUT may still boot something when the prompt's time is over."""
+        config = self._machine.config
+        timed = bool(config.timeout or config.totaltimeout) and not config.noescape
+        return timed and bool(config.ontimeout) and tried is not Reason.ONTIMEOUT
 
     def _say(self, config: Config) -> Steps[None]:
         for said in config.said[-_SAID:]:
@@ -113,7 +129,7 @@ class Attended:
                 raise self._machine.no_default()
             return config.command, Reason.DEFAULT
         while True:
-            typed = yield from prompt.ask(config, self._person, self._texts)
+            typed = yield from self._prompt.ask()
             if typed is Over.TIMEOUT and config.ontimeout:
                 return config.ontimeout, Reason.ONTIMEOUT
             if typed is Over.TIMEOUT:
@@ -142,7 +158,7 @@ class Attended:
             if command.reason is Reason.CHOSEN:
                 self._machine.refresh()
             choice = yield from self._tried(command)
-            if choice is None and program.screen.onerror:
+            if choice is None and program.screen.onerror and not self._machine.returned:
                 yield from self._say_trying()
                 onerror = menuc32.command(config, program.screen.onerror, Reason.ONERROR)
                 choice = yield from self._tried(onerror)
@@ -150,7 +166,10 @@ class Attended:
                 return choice
             label = command.label
             tried = command.words if label is None else f"{label.screen} {label.position}"
-            message = self._failure(tried)
+            returned = self._machine.returned
+            message = self._failure(tried, more=returned and self._may_mend(command.reason))
+            if returned:
+                raise Detour(message=message)
 
     def _tried(self, command: menuc32.Command) -> Steps[Optional[Choice]]:
         self._machine.error = None

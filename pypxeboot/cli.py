@@ -56,15 +56,15 @@ def main(
             write(None, settled.shown(args).encode())
         return 0
     except host.BootFailed as why:
-        return _failed(why.error, why.failure.requests, args)
+        return failed(why.error, why.failure.requests, args)
     except PxeBootError as why:
-        return _failed(why, (), args)
+        return failed(why, (), args)
     except KeyboardInterrupt:
-        return _failed(Aborted("interrupted"), (), args)
+        return failed(Aborted("interrupted"), (), args)
     except Exception as why:
         log.debug("where it failed", exc_info=True)
         what = f"{type(why).__name__}: {printable(str(why))}"
-        return _failed(
+        return failed(
             PxeBootError(f"internal error: {what}", hint="-vv shows where; please report it"), (), args
         )
 
@@ -87,7 +87,12 @@ def _set_level(args: argparse.Namespace) -> None:
     logging.getLogger("pypxeboot").setLevel(level)
 
 
-def _failed(error: PxeBootError, requests: Sequence[Request], args: Optional[argparse.Namespace]) -> int:
+def failed(
+    error: PxeBootError,
+    requests: Sequence[Request] = (),
+    args: Optional[argparse.Namespace] = None,
+) -> int:
+    """Say what went wrong, after what was asked for; the exit code."""
     if not log.isEnabledFor(logging.INFO):
         for request in requests[-_STORY_LINES:]:
             result = size_text(request.bytes) if request.result == "ok" else request.result

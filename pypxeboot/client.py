@@ -64,7 +64,9 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     discovery = Discovery(plan, deadline) if raw_frames else None
     dhcp = None if discovery is None else _dhcp(plan, deadline, discovery, host)
     place, udhcpc_output = host.placed()
-    if dhcp is not None and not plan.examine:
+    if dhcp is not None and plan.examine and not isinstance(dhcp, Discovery6):
+        dhcp.open(place)
+    elif dhcp is not None:
         # The server may think while the rest is imported and this process locked up: nothing is read before.
         dhcp.begin(place)
     from pypxeboot.boot import Pipeline
@@ -88,7 +90,7 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     pipeline = Pipeline(plan, host, downloads, dhcp or _no_dhcp(plan, udhcpc_output, order.deadline))
     try:
         if examination is not None:
-            examination.listen(discovery)
+            examination.listen(discovery, dhcp)
         artifacts = pipeline.run()
         if examination is not None:
             examination.tell(pipeline, artifacts)
@@ -106,7 +108,7 @@ def _dhcp(
     plan: Plan, deadline: Deadline, ipv4: Discovery, host: HostSide
 ) -> Union[Discovery, Discovery6, DualStack]:
     """DHCP of the family that was asked for, or of both."""
-    if plan.family == 4 or plan.examine:
+    if plan.family == 4:
         return ipv4
     ipv6 = Discovery6(plan, deadline, host.configure)
     return ipv6 if plan.family == 6 else DualStack(plan, deadline, ipv4, ipv6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Optional, Union
@@ -16,9 +17,9 @@ class Menu:
 
 @dataclass(frozen=True)
 class Run:
-    """Run ``command`` as if it had been typed; an empty one is the default."""
+    """Run ``command`` as if it had been typed; None is the default."""
 
-    command: str
+    command: Optional[str]
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ _INFORMATION = frozenset(
     + "hello hexdump host kbdmap kontron_wdt ls meminfo pcitest pmload prdhcp pwd rosh sysdump".split()
     + "vesainfo vpdtest zzjson".split()
 )
+# What isspace() knows, and no more.
+_BLANKS = re.compile("[ \t\n\v\f\r]+")
 # pxechn.c32's options that take a value; -h, -n, -N, -r, -S, -u, -w and -W take none.
 _PXECHN_VALUES = "cfgopt"
 
@@ -98,13 +101,16 @@ def interpret(module: str, arguments: str, arch: str) -> Plan:
 
     "COM32 command line: split at whitespace, no quoting" (core/elflink/load_env32.c)
     """
-    words = arguments.split()
+    words = [word for word in _BLANKS.split(arguments) if word]
     handler = _HANDLERS.get(module)
     if handler is not None:
         return handler(words)
-    if module in ("ifcpu", "ifcpu64"):
-        parts = _parts(words, "--")
-        return _ifcpu64(parts, arch) if module == "ifcpu64" else _ifcpu(parts, arch)
+    if module == "cmd":  # takes it as it is: an empty command is none
+        return Run(arguments)
+    if module == "ifcpu64":
+        return _ifcpu64(_parts(words, "--"), arch)
+    if module == "ifcpu":
+        return _ifcpu(words, arch)
     if module in _INFORMATION:
         return Nothing("shows information and boots nothing")
     return Nothing("is no module whose meaning is known here; what it does needs real firmware")
@@ -121,7 +127,7 @@ def _parts(words: Sequence[str], mark: str) -> list[list[str]]:
 
 
 def _run(words: Sequence[str]) -> Plan:
-    return Run(" ".join(words))
+    return Run(" ".join(words) or None)
 
 
 def _ifcpu64(parts: list[list[str]], arch: str) -> Plan:
@@ -130,41 +136,56 @@ def _ifcpu64(parts: list[list[str]], arch: str) -> Plan:
     return _run(parts[min(wanted, len(parts) - 1)])
 
 
-def _ifcpu(parts: list[list[str]], arch: str) -> Plan:
-    """``feature... -- if all are there -- else``. A virtual machine has PAE and a hypervisor.
+def _ifcpu(words: Sequence[str], arch: str) -> Plan:
+    """``feature... -- if all are there -- else``; a feature counts up to the second ``--``.
 
-    How many processors, and whether it can nest, is not known before it runs: taken as no.
+    A virtual machine has PAE, a hypervisor, a table of its processors, which is all that "smp" looks for, and
+    what CPU= says. How many cores is not known before it runs: taken as one.
     """
-    features, choices = parts[0], parts[1:]
-    if not choices or "dry-run" in features:
+    marks = [at for at, word in enumerate(words) if word == "--"][:2]
+    features = set(words[: marks[1]] if len(marks) == 2 else words)
+    if not marks or "dry-run" in features:
         return Nothing("was given no command to run")
-    there = {"pae", "hypervisor", "debug"} | ({"64"} if arch != "i386" else set())
-    known = {"64", "hvm", "multicore", "smp", "pae", "hypervisor"}
-    matches = all(word in there for word in features if word in known)
-    return _run(choices[0 if matches else min(1, len(choices) - 1)])
+    there = {"pae", "hypervisor", "smp"} | (set() if arch == "i386" else {"64", "hvm"})
+    matches = features & {"64", "hvm", "multicore", "smp", "pae", "hypervisor"} <= there
+    if matches and len(marks) == 2:
+        return _run(words[marks[0] + 1 : marks[1]])
+    return _run(words[marks[-1] + 1 :])
 
 
 def _undetected(words: Sequence[str]) -> Plan:
-    """``[options] if detected -- if not``: neither Plop nor MEMDISK is below a guest without firmware."""
-    parts = _parts(words, "--")
-    return _run(parts[1] if len(parts) > 1 else [])
+    """``if detected -- if not``: neither Plop nor MEMDISK is below a guest without firmware.
+
+    An empty command is none, not the default.
+    """
+    command = words[words.index("--") + 1 :] if "--" in words else []
+    return _run(command) if command else Nothing("was given no command for this case")
+
+
+def _ifmemdsk(words: Sequence[str]) -> Plan:
+    """The same after some options, without which it is not run."""
+    mark = words.index("--") if "--" in words else len(words)
+    known = {"--info", "--safe-hooks", "--mbfts", "--no-sequential"}
+    options = {word for word in words[:mark] if word.startswith("--")}
+    return _undetected(words) if options <= known else Nothing(f"does not know {min(options - known)}")
 
 
 def _whichsys(words: Sequence[str]) -> Plan:
+    """``-pxe- command``, the last of them, up to the next such mark."""
     chosen: Optional[list[str]] = None
+    ours = False
     for word in words:
         if word in ("-iso-", "-pxe-", "-sys-"):
-            if chosen is not None:
-                break
-            chosen = [] if word == "-pxe-" else None
-        elif chosen is not None:
+            ours = word == "-pxe-"
+            chosen = [] if ours else chosen
+        elif ours and chosen is not None:
             chosen.append(word)
-    return Nothing("was given no -pxe- command") if chosen is None else _run(chosen)
+    return _run(chosen) if chosen else Nothing("was given no -pxe- command")
 
 
 def _configure(words: Sequence[str]) -> Plan:
-    if not words:
-        return Nothing("was given no configuration file")
+    if len(words) not in (1, 2):
+        return Nothing("wants a configuration file, and perhaps a directory")
     return Configure(words[0], words[1] if len(words) > 1 else "")
 
 
@@ -195,9 +216,9 @@ def _packed(name: str) -> tuple[str, str]:
 
 
 def _mboot(words: Sequence[str]) -> Plan:
-    """``[-solaris|-aout..] kernel arguments --- module arguments --- ...``."""
+    """``[-solaris|-no-aout..] kernel arguments --- module arguments --- ...``."""
     parts = _parts(words, "---")
-    while parts[0] and parts[0][0] in ("-solaris", "-nosolaris", "-aout", "-noaout"):
+    while parts[0] and parts[0][0] in ("-solaris", "-no-solaris", "-aout", "-no-aout"):
         parts[0].pop(0)
     if not all(parts):
         return Nothing("was given an image without a name")
@@ -234,13 +255,12 @@ _HANDLERS: dict[str, Callable[[Sequence[str]], Plan]] = {
     "menu": lambda words: Menu(tuple(words)),
     "vesamenu": lambda words: Menu(tuple(words)),
     "gfxboot": lambda words: Menu(()),  # its arguments are pictures
-    "cmd": _run,
     "config": _configure,
     "linux": _linux,
     "mboot": _mboot,
     "whichsys": _whichsys,
     "ifplop": _undetected,
-    "ifmemdsk": _undetected,
+    "ifmemdsk": _ifmemdsk,
     "pxechn": _pxechn,
     "pxechain": _pxechn,
     "chain": lambda words: End("localboot"),

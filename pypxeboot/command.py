@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pypxeboot.pxe import Kind, kind_of_name
-from pypxeboot.words import split
+from pypxeboot.words import first
 
 # Types that a directive gives (execute.c). What BOOT, BSS and PXE name runs in real mode, on a BIOS. COMBOOT
 # is dead since 5.00: its word is taken for a file's name.
@@ -27,22 +27,38 @@ _ENDINGS = {".c32": "com32", ".0": "program", ".bin": "program", ".bs": "program
 _FIRMWARE = ("memdisk", "wimboot")
 
 
-def typed(command: str) -> tuple[str, str, str]:
+def typed(command: str, strings: str = "") -> tuple[str, str, str]:
     """A command line as its type, the file, and what follows the blanks after it.
 
     The type is ``linux``, ``com32``, ``config``, ``localboot``, ``firmware`` or, by its name, ``program``.
+    ``strings`` of SYSAPPEND go to the end: of what follows a type specifier, and then once more, but not of
+    what a module is handed (execute.c).
     """
-    word, words = split(command)
-    kind = _TYPES.get(word[1:]) if word.startswith(".") else None
-    if kind is None:
-        kind = type_of(word)
-    else:
-        word, words = split(words)
-        if kind == "com32" and word and not word.endswith(".c32"):
-            word += ".c32"
+    given = None
+    while True:
+        word, words = first(command)
+        kind = _TYPES.get(word[1:]) if word.startswith(".") else None
+        if kind is None:
+            break
+        given, command = kind, _appended(words, strings)
+        if kind == "com32":
+            command = _with_extension(command)
+    kind = given or type_of(word)
+    if kind != "com32":
+        words = _appended(words, strings)
     if kind in ("linux", "program") and _needs_firmware(word):
         kind = "firmware"
     return kind, word, words
+
+
+def _appended(words: str, strings: str) -> str:
+    return f"{words} {strings}" if words and strings else words or strings
+
+
+def _with_extension(command: str) -> str:
+    """COM32: ``.c32`` is added to the first word, if it is not there."""
+    word, words = first(command)
+    return command if word.endswith(".c32") or not word else joined(f"{word}.c32", words)
 
 
 def type_of(word: str) -> str:

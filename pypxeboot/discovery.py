@@ -154,19 +154,26 @@ class Discovery:
 
     def begin(self, place: Placed) -> None:
         """Send the first DISCOVER."""
+        self.open(place)
+        self.start()
+
+    def open(self, place: Placed) -> None:
+        """Make all that privileges are needed for."""
         self._place = place
         self._pxe_socket = PxeSocket(own_network=place.mode != "host")
+
+    def start(self) -> None:
+        """Send the first DISCOVER, with or without privileges."""
         plan = self._plan
         # With a path prefix there is something to boot even if DHCP says nothing.
         waits = BETTER_OFFER_WAITS if plan.path_prefix is None else BETTER_OFFER_WAITS[:1]
         self._start(pxe.identity_of(plan), waits, needs_boot_information=not plan.says_what_to_boot)
 
-    def listen(self, place: Placed, enough: float, longest: float) -> list[Heard]:
+    def listen(self, enough: float, longest: float) -> list[Heard]:
         """All answers to a DISCOVER, none of which is followed; asked again where nobody answers.
 
         Takes ``enough`` seconds, up to ``longest`` while there is no answer.
         """
-        self._place = place
         self._start(pxe.identity_of(self._plan), (), needs_boot_information=False)
         started, heard = time.monotonic(), list[Heard]()
         try:

@@ -23,6 +23,7 @@ from pypxeboot.host import BootFailed
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.store import Store
 
+_TOPICS = {3: "DHCP", 4: "boot file", 5: "config", 6: "files"}  # by the exit code of what ended a boot
 _MOST = 300  # findings of one client: it asks 256 files at most
 
 
@@ -82,7 +83,7 @@ class _Report:
     def end(self, error: PxeBootError) -> None:
         """The boot failed, which the client may have told already."""
         if not self.failed:
-            self.add(findings.fail("boot", error))
+            self.add(findings.fail(_TOPICS.get(error.code, "boot"), error))
 
     def close(self) -> int:
         """The last line; the exit code."""

@@ -70,8 +70,22 @@ class DualStack:
 
     def begin(self, place: Placed) -> None:
         """Send the first DISCOVER, and make ready for IPv6 if it can be had."""
+        self.open(place)
+        self.start()
+
+    def start(self) -> None:
+        """Send the first DISCOVER, with or without privileges."""
         self._began = self._first.began = time.monotonic()
-        self._ipv4.begin(place)
+        self._ipv4.start()
+
+    def start_without_ipv4(self, why: NoLease) -> None:
+        """IPv4 is known to come to nothing: begin with IPv6."""
+        self._began = time.monotonic()
+        self._first.error = why
+
+    def open(self, place: Placed) -> None:
+        """Make all that privileges are needed for."""
+        self._ipv4.open(place)
         try:
             if place.mode == "host":
                 raise OSError(0, "not with --link host")

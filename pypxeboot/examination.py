@@ -10,14 +10,16 @@ import secrets
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Union
 
 from pypxeboot import dhcp, offers, stages
 from pypxeboot.artifacts import Artifacts
 from pypxeboot.channel import Placed
 from pypxeboot.discovery import Discovery
+from pypxeboot.discovery6 import Discovery6
+from pypxeboot.dualstack import DualStack
 from pypxeboot.errors import NoLease
-from pypxeboot.findings import Finding, Level, ok
+from pypxeboot.findings import Finding, Level, ok, warn
 from pypxeboot.lease import Lease
 from pypxeboot.plan import Plan
 from pypxeboot.stages import Course, Taken
@@ -41,21 +43,25 @@ class Examination:
         guest = plan.guest
         self._where = guest.bridge or guest.interface or "xenbr0"
 
-    def listen(self, discovery: Optional[Discovery]) -> None:
-        """Tell what DHCP servers there are. Raises NoLease where no boot could get an address."""
+    def listen(self, ipv4: Optional[Discovery], dhcp: Union[Discovery, Discovery6, DualStack, None]) -> None:
+        """Tell what DHCP servers there are, and begin. Raises NoLease where no boot could get an address."""
         mac, mode = self._plan.guest.mac, self._place.mode
         self._tell(ok("MAC", f"{mac} is free, and has joined {self._where} ({mode})"))
-        if discovery is None:
-            how = "--ip" if self._plan.static is not None else "--udhcpc"
-            self._tell(ok("DHCP", f"not asked by pypxeboot itself, because of {how}"))
+        if ipv4 is None or dhcp is None or isinstance(dhcp, Discovery6):
+            option = "--ip" if self._plan.static is not None else "--ipv6" if dhcp else "--udhcpc"
+            self._tell(ok("DHCP", f"servers of IPv4 are not listened to, because of {option}"))
             return
-        heard = discovery.listen(self._place, _ENOUGH, _LONGEST)
-        found = offers.findings(heard, self._where, _LONGEST)
-        for finding in found:
-            self._tell(finding)
-            if finding.level is Level.FAIL:
-                raise NoLease(finding.text, hint=finding.mend)
-        discovery.begin(self._place)
+        for finding in offers.findings(ipv4.listen(_ENOUGH, _LONGEST), self._where, _LONGEST):
+            if finding.level is not Level.FAIL:
+                self._tell(finding)
+                continue
+            error = NoLease(finding.text, hint=finding.mend)
+            if not isinstance(dhcp, DualStack):
+                raise error
+            self._tell(warn("DHCP", f"{finding.text}; IPv6 is tried", ""))
+            dhcp.start_without_ipv4(error)
+            return
+        dhcp.start()
 
     def note(self, location: Location, transfer: Transfer) -> None:
         """A file has come by TFTP."""

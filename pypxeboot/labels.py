@@ -96,7 +96,8 @@ class Config:
     """A parsed configuration. Times are in tenths of a second; 0 is for ever.
 
     ``hidden`` is MENU HIDDEN, ``hidden_keys`` maps keys to their MENU HIDDENKEY commands. ``said`` is what
-    reading it printed, each text of SAY or file of DISPLAY.
+    reading it printed, each text of SAY or file of DISPLAY. ``last`` is the menu that was not
+    closed at the end.
     """
 
     labels: tuple[Label, ...]
@@ -116,6 +117,7 @@ class Config:
     clear: bool = False
     hidden_keys: Mapping[str, str] = field(default_factory=dict)
     said: tuple[Said, ...] = ()
+    last: int = 0
     timeout: int = 0
     totaltimeout: int = 0
     sysappend: int = 0

@@ -27,7 +27,7 @@ from pypxeboot.pxe import BootSource, Kind, chained, kind_of_name
 from pypxeboot.pxelinux import Files, parse, walk
 from pypxeboot.text import encode, printable
 from pypxeboot.url import Location, is_absolute
-from pypxeboot.words import SPACE, split
+from pypxeboot.words import SPACE, first, split
 
 # "cmdline too long" (execute.c): 2048 with the NUL.
 CMDLINE_LIMIT = 2047
@@ -87,6 +87,7 @@ class _Loader:
         self._attended = False
         self._steps = 0
         self.error: Optional[PxeBootError] = None
+        self.returned = False
         self._main: Location
         self.config: Config
         self._catalog: Catalog
@@ -98,9 +99,12 @@ class _Loader:
         self._main, data = yield from walk(self._files, self._source, self._guest, self._lease, archs)
         yield from self._read(data)
 
-    def _read(self, data: bytes) -> Steps[None]:
+    def _read(self, data: bytes, sysappend: int = 0) -> Steps[None]:
         yield Log(f"configuration {self._main}")
-        self.config, self.error = (yield from parse(self._files, data)), None
+        yield from self._use(data, sysappend)
+
+    def _use(self, data: bytes, sysappend: int) -> Steps[None]:
+        self.config, self.error = (yield from parse(self._files, data, sysappend)), None
         arch = self._guest.arch
         self._catalog = Catalog(self._files, self._main, self.config, arch, self.command_line)
 
@@ -170,50 +174,58 @@ class _Loader:
     def run(self, text: str, reason: Reason) -> Steps[Optional[Choice]]:
         """Run ``text`` as if typed: a label, else a file; if that fails, ONERROR."""
         self._step()
-        word, words = split(text)
+        self.returned = False
+        word, words = first(text)
         label = self.config.by_name.get(word)
         if label is not None:
             command = joined(self.command_line(label), words)
             choice = yield from self._execute(command, reason, label)
         elif not self.config.implicit:
-            command = word
             choice = self._fail(ConfigError(f"{printable(word)!r} is no label, and IMPLICIT 0 forbids files"))
         else:
-            command = yield from self._implicit(word, words if self.config.allowoptions else "")
-            choice = yield from self._execute(command, reason, None)
-        if choice is None and self.config.onerror and typed(command)[0] != "com32":
+            word = yield from self._with_extension(word)
+            command = joined(word, words if self.config.allowoptions else "")
+            choice = yield from self._execute(command, reason, None, sysappend=True)
+        if choice is None and self.config.onerror and not self.returned:
             choice = yield from self._onerror()
         return choice
 
-    def _implicit(self, word: str, words: str) -> Steps[str]:
-        """A file named without a label: "the global APPEND is not used", but for a kernel SYSAPPEND is."""
+    def _with_extension(self, word: str) -> Steps[str]:
+        """A file named without a label, with its extension."""
         if word and type_of(word) == "linux":
             for extension in _EXTENSIONS:
                 if (yield from self._files.exists(word + extension)):
-                    word += extension
-                    break
-        strings = self._strings(self.config.sysappend) if type_of(word) == "linux" else []
-        return " ".join([word, *([words] if words else []), *strings])
+                    return word + extension
+        return word
 
     def _onerror(self) -> Steps[Optional[Choice]]:
-        """6.x runs ``<label's command line> <whole DEFAULT line>``; ONERROR's own arguments are lost."""
+        """6.x runs ``<label's command line> <whole DEFAULT line>``; ONERROR's own arguments are lost.
+
+        Without DEFAULT that is what C prints of no string.
+        """
         yield from self._say_trying("ONERROR")
-        text, default = self.config.onerror, self.config.command or ""
+        text, default = self.config.onerror, self.config.command
         label = self.config.by_name.get(split(text)[0])
-        command = joined(self.command_line(label) if label else text, default)
-        return (yield from self._execute(command, Reason.ONERROR, label))
+        command = f"{self.command_line(label) if label else text} {'(null)' if default is None else default}"
+        return (yield from self._execute(command, Reason.ONERROR, label, sysappend=True))
 
     def command_line(self, label: Label) -> str:
-        """The label's command line with the SYSAPPEND strings, empty if it is no command."""
-        if label.do is not Do.COMMAND:
+        """The label's command line with the SYSAPPEND strings, empty if it has none."""
+        if label.do not in (Do.COMMAND, Do.HELP):
             return ""
         return " ".join([label.command, *self._strings(label.sysappend)])
 
     def _strings(self, mask: int) -> list[str]:
         return sysappend.selected(mask, self._available)
 
-    def _execute(self, command: str, reason: Reason, label: Optional[Label]) -> Steps[Optional[Choice]]:
-        """Run a command line by its type (execute.c); None if it fails, the cause in ``_error``."""
+    def _execute(
+        self, command: str, reason: Reason, label: Optional[Label], *, sysappend: bool = False
+    ) -> Steps[Optional[Choice]]:
+        """Run a command line by its type (execute.c); None if it fails, the cause in ``error``.
+
+        ``sysappend`` adds the strings that SYSAPPEND asks for outside of labels.
+        """
+        self.returned = False
         if len(encode(command)) > CMDLINE_LIMIT:
             return self._fail(
                 ConfigError(
@@ -221,15 +233,18 @@ class _Loader:
                     "PXELINUX does not boot it"
                 )
             )
-        kind, word, words = typed(command)
+        strings = self._strings(self.config.sysappend) if sysappend else []
+        kind, word, words = typed(command, " ".join(strings))
         if kind == "localboot":
             return self._choice(self._end(label, Action.LOCALBOOT), reason)
         if not word:
             return self._fail(ConfigError(f"{_shown(label, command)} names no file to boot"))
         if kind == "com32":
-            return (yield from self._module(word, words, reason, label))
+            choice = yield from self._module(word, words, reason, label)
+            self.returned = choice is None
+            return choice
         if kind == "config":
-            return (yield from self._configure(word, words, reason))
+            return (yield from self._configure(word, words, sysappend=self.config.sysappend))
         if kind == "firmware" and kind_of_name(word) is Kind.IPXE_BINARY:
             return (yield from self._ipxe(word, words))
         if kind == "firmware":
@@ -252,7 +267,7 @@ class _Loader:
             choice: Choice = yield RunScript(entry.kernel)
             return choice
         if reply.kind is Refused and not reply.ok and (yield from self._files.holds_config(kernel)):
-            return (yield from self._configure(kernel, "", reason))
+            return (yield from self._configure(kernel, "", sysappend=self.config.sysappend))
         if not reply.ok:
             why = printable(reply.error) or f"{entry.kernel} cannot be loaded"
             hint = f"the configuration is {self._main}"
@@ -272,9 +287,10 @@ class _Loader:
         if isinstance(plan, com32.Menu):
             return (yield from self._menu(plan.names))
         if isinstance(plan, com32.Run):
-            return (yield from self.run(plan.command or self.config.command or "", reason))
+            command = self.config.command if plan.command is None else plan.command
+            return (yield from self.run(command or "", reason))
         if isinstance(plan, com32.Configure):
-            return (yield from self._configure(plan.name, plan.directory, reason))
+            return (yield from self._configure(plan.name, plan.directory))
         if isinstance(plan, com32.Linux):
             cmdline = joined(plan.cmdline, self._user_append)
             wrapped = [Wrapped(name, path) for name, path in plan.packed]
@@ -323,31 +339,39 @@ class _Loader:
             raise Detour(menu=menu)
         picked, screen = menuc32.unattended(menu)
         choice = yield from self.picked(picked)
-        if choice is None and screen.onerror:
+        if choice is None and screen.onerror and not self.returned:
             yield from self._say_trying("MENU ONERROR")
             choice = yield from self.picked(menuc32.command(menu, screen.onerror, Reason.ONERROR))
-        if choice is None:
+        if choice is None and not self.returned:
             self._give_up()  # the real one shows the menu again, for ever
         return choice
 
     def picked(self, picked: menuc32.Command) -> Steps[Optional[Choice]]:
         """Run what a menu chose."""
-        text = picked.words if picked.label is None else joined(self.command_line(picked.label), picked.words)
+        text = picked.words if picked.label is None else self.command_line(picked.label) + picked.words
         text = text if picked.edited is None else picked.edited
-        return (yield from self._execute(text, picked.reason, picked.label))
+        on_error = picked.reason is Reason.ONERROR
+        return (yield from self._execute(text, picked.reason, picked.label, sysappend=on_error))
 
-    def _configure(self, name: str, directory: str, reason: Reason) -> Steps[Optional[Choice]]:
-        """CONFIG: "name resolved against the old cwd, then chdir(dir)", a text put behind the prefix."""
+    def _configure(self, name: str, directory: str, *, sysappend: int = 0) -> Steps[Optional[Choice]]:
+        """CONFIG: "name resolved against the old cwd, then chdir(dir)", a text put behind the prefix.
+
+        A global SYSAPPEND outlives it, but not config.c32 ("SysAppends = ipappend_flags").
+        """
         self._step()
         data = yield from self._files.read(name)
         if data is None:
-            return self._fail(ConfigError(f"the configuration {printable(name)!r} is not there"))
+            why = f"the configuration {printable(name)!r} is not there"
+            if not self._attended:
+                raise ConfigError(why)
+            yield from self._use(b"", sysappend)  # the one that led here is gone all the same
+            raise Detour(fresh=True, message=why)
         self._main = self._files.locate(name)
         directory = directory.rstrip(SPACE)
         if directory:
             files = self._files
             files.prefix = directory if is_absolute(directory) else files.prefix + directory
-        yield from self._read(data)
+        yield from self._read(data, sysappend)
         return (yield from self._anew())
 
     def _ipxe(self, word: str, words: str) -> Steps[Optional[Choice]]:

@@ -14,14 +14,17 @@ from pypxeboot.pxelinux import Files
 from pypxeboot.syslinux import Parser
 from pypxeboot.text import printable
 from pypxeboot.url import Location
-from pypxeboot.words import split
+from pypxeboot.words import first, split
 
 PROGRAMS = frozenset({"menu", "vesamenu", "gfxboot"})
+
+# What a timeout runs; of HELP that is the name of its text.
+RUNS = (Do.COMMAND, Do.HELP)
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to run: a label with extra words behind its command line, or, without a label, a file.
+    """What to run: a label with extra words, and the blanks before them, or, without a label, a file.
 
     ``edited`` is a whole command line in place of the label's.
     """
@@ -57,6 +60,8 @@ def unattended(config: Config) -> tuple[Command, Screen]:
     waits = waits or selectable(screen, position).position != position
     if screen.ontimeout and not waits and not config.shiftkey:
         return command(config, screen.ontimeout, Reason.ONTIMEOUT), screen
+    if not waits and screen.entries[position].do is Do.HELP:
+        return Command(screen.entries[position], "", Reason.TIMEOUT), screen
     entry = entered(config, index, position)
     screen = config.screens[entry.screen]
     if waits or entry.screen != index:
@@ -105,9 +110,9 @@ def default(config: Config) -> Optional[str]:
 
 def command(config: Config, text: str, reason: Reason) -> Command:
     """``text`` of ONTIMEOUT or ONERROR: a label, if some whole LABEL line is its first word, else a file."""
-    word, words = split(text)
+    word = first(text)[0]
     label = _by_line(config, word)
-    return Command(label, words if label else text, reason)
+    return Command(label, text[len(word) :] if label else text, reason)
 
 
 def _by_line(config: Config, line: str) -> Optional[Label]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from pypxeboot import drawing, lineedit, listing, menuc32, menukeys, passwords
+from pypxeboot.command import joined
 from pypxeboot.effects import Print, Show, Steps
 from pypxeboot.labels import Config, Do, Label, Screen, folded
 from pypxeboot.looks import countdown
@@ -89,9 +90,9 @@ class Program:
         return end.command
 
     def _default_command(self, reason: Reason) -> Optional[Command]:
-        """The default entry, if it is a command."""
+        """The default entry, if it has a command line."""
         entry = self.screen.entries[self._default]
-        return Command(entry, "", reason) if entry.do is Do.COMMAND else None
+        return Command(entry, "", reason) if entry.do in menuc32.RUNS else None
 
     def _over(self, over: Over) -> Optional[_End]:
         """The time is over: what that runs. Where it is nothing the real menu would begin again, for ever."""
@@ -162,7 +163,7 @@ class Program:
         if entry.password is not None and not (yield from self._knows_password(entry.password)):
             return None
         if entry.do is Do.COMMAND:
-            return _End(Command(entry, words, Reason.CHOSEN))
+            return _End(Command(entry, joined("", words), Reason.CHOSEN))
         if entry.do is Do.QUIT:
             return _End(None)
         if entry.do is Do.HELP:

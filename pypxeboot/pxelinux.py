@@ -125,8 +125,11 @@ def walk(
     )
 
 
-def parse(files: Files, data: bytes) -> Steps[Config]:
-    """The configuration in ``data`` and in what it includes, as the loader itself reads it."""
-    parser = Parser(files.read)
+def parse(files: Files, data: bytes, sysappend: int = 0) -> Steps[Config]:
+    """The configuration in ``data`` and in what it includes, as the loader itself reads it.
+
+    ``sysappend`` is what the configuration before it left behind.
+    """
+    parser = Parser(files.read, sysappend=sysappend)
     yield from parser.file(data)
     return parser.config()

@@ -34,7 +34,7 @@ class _Draft:
     title: Optional[str] = None
     help: str = ""
     do: Do = Do.COMMAND
-    target: str = ""
+    tagged: bool = False
     submenu: Optional[int] = None
     password: Optional[str] = None
     immediate: Optional[bool] = None
@@ -45,7 +45,7 @@ class _Draft:
     default: bool = False
 
 
-_TYPES = frozenset("localboot kernel linux boot bss pxe fdimage comboot com32 config".split())
+_TYPES = frozenset("none localboot kernel linux boot bss pxe fdimage comboot com32 config".split())
 _FLAGS = frozenset("prompt noescape implicit allowoptions nocomplete".split())
 _HIDDEN = 1
 # A screen's width of blanks: what is indented further cannot be seen.
@@ -56,10 +56,12 @@ class Parser:
     """Reads files one after the other, "the same way as if the files had been concatenated".
 
     With ``menu`` it reads as menu.c32 does: a label's file is by default its whole line, and INCLUDE knows
-    submenus.
+    submenus. ``sysappend`` is what holds until a line says otherwise.
     """
 
-    def __init__(self, read: Callable[[str], Steps[Optional[bytes]]], *, menu: bool = False) -> None:
+    def __init__(
+        self, read: Callable[[str], Steps[Optional[bytes]]], *, menu: bool = False, sysappend: int = 0
+    ) -> None:
         self._read = read
         self._menu = menu
         self._labels: list[Label] = []
@@ -69,15 +71,17 @@ class Parser:
         self._slots = [0, 0]  # where in its parent's entries each submenu stands
         self._hidden_keys: dict[str, str] = {}
         self._said: list[Said] = []
-        self._here = 0
+        self._current = 0  # what MENU BEGIN and END move to and from
+        self._here = 0  # what lines are about: an included file leaves this one as it was
         self._open: Optional[_Draft] = None
         self._append = ""
         self._depth = 0
         self._missing: set[str] = set()
-        self._config = Config((), ())
+        self._config = Config((), (), sysappend=sysappend)
 
     def config(self) -> Config:
         """What was read so far, as at the end of the last file."""
+        self._here = self._current
         self._record()
         tags = {screen.tag: index for index, screen in enumerate(self._screens)}
         entries = [tuple(_resolved(entry, tags) for entry in found) for found in self._entries]
@@ -97,11 +101,13 @@ class Parser:
             by_name=by_name,
             hidden_keys=self._hidden_keys,
             said=tuple(self._said),
+            last=self._current,
         )
 
     def file(self, data: bytes) -> Steps[None]:
         """Read one file and what it includes."""
         file = lines(data)
+        self._here = self._current
         for line in file:
             word, rest = split(line)
             word = word.lower()
@@ -120,7 +126,10 @@ class Parser:
                 self._line(word, rest)
 
     def _include(self, rest: str, submenu: bool) -> Steps[None]:
-        """INCLUDE file [tag]: a missing file is skipped; with a tag, menus show it as a submenu."""
+        """INCLUDE file [tag]: a missing file is skipped; with a tag, menus show it as a submenu.
+
+        To menu.c32 what is missing is an empty submenu.
+        """
         name, tag = split(rest)
         if self._depth == INCLUDE_DEPTH:
             raise ConfigError(
@@ -132,12 +141,16 @@ class Parser:
             if name not in self._missing:
                 self._missing.add(name)
                 yield Log(f"INCLUDE {printable(name)}: not there, skipped", warning=True)
-            return
+            if not self._menu:
+                return
         if submenu and tag:
             self._begin(tag)
-        self._depth += 1
-        yield from self.file(data)
-        self._depth -= 1
+        if data is not None:
+            here = self._here
+            self._depth += 1
+            yield from self.file(data)
+            self._depth -= 1
+            self._here = here
         if submenu and tag:
             self._end()
 
@@ -261,12 +274,14 @@ class Parser:
             draft.immediate = word == "immediate"
         elif word == "quit":
             draft.do = Do.QUIT
-        elif word == "help":
-            draft.do, draft.target = Do.HELP, split(rest)[0]
+        elif word == "help" and self._menu:
+            draft.do, draft.kernel, draft.append = Do.HELP, split(rest)[0], None
         elif word == "goto":
-            draft.do, draft.target = Do.GOTO, rest
+            draft.do, draft.kernel = Do.GOTO, rest
         elif word == "exit" and self._screens[self._here].parent is not None:
-            draft.do, draft.target, draft.submenu = Do.EXIT, rest, self._screens[self._here].parent
+            draft.do, draft.submenu = Do.EXIT, self._screens[self._here].parent
+            draft.kernel = rest or draft.kernel
+            draft.tagged = bool(rest)
 
     def _submenu_line(self, word: str, rest: str) -> None:
         """MENU LABEL, DEFAULT and PASSWD where no label is open: they mean the submenu's own entry."""
@@ -303,7 +318,8 @@ class Parser:
     def _begin(self, tag: str) -> None:
         """MENU BEGIN: looks, timeout, ONTIMEOUT and MENU ONERROR "are copied at that moment"."""
         self._record()
-        parent, self._here = self._here, len(self._screens)
+        parent = self._current
+        self._here = self._current = len(self._screens)
         self._slots.append(len(self._entries[parent]))
         entry = Label(None, None, do=Do.SUBMENU, submenu=self._here, title=tag, screen=parent)
         self._entries[parent].append(replace(entry, position=self._slots[-1]))
@@ -314,7 +330,7 @@ class Parser:
     def _end(self) -> None:
         """MENU END; at top level it does nothing."""
         self._record()
-        self._here = self._screens[self._here].parent or 0
+        self._here = self._current = self._screens[self._current].parent or 0
 
     def _set(self, **values: Any) -> None:
         self._screens[self._here] = replace(self._screens[self._here], **values)
@@ -336,9 +352,9 @@ class Parser:
             name=None if off else draft.name,
             line=None if off else draft.line,
             command=self._command(draft),
-            sysappend=draft.sysappend,
+            sysappend=draft.sysappend if draft.do is Do.COMMAND else 0,
             do=Do.DISABLED if off else draft.do,
-            target=draft.target,
+            target="" if draft.do is Do.EXIT and not draft.tagged else draft.kernel,
             submenu=draft.submenu,
             title="" if draft.separator else title,
             help=draft.help,
@@ -356,6 +372,9 @@ class Parser:
             self._screens[screen] = replace(self._screens[screen], default=label.position)
 
     def _command(self, draft: _Draft) -> str:
+        """What the label runs; HELP has its text there, and a timeout does run that."""
+        if draft.do is not Do.COMMAND:
+            return draft.kernel
         append = self._append if draft.append is None else draft.append
         parts = [draft.kernel if draft.kind == "kernel" else f".{draft.kind} {draft.kernel}"]
         if append not in ("", "-"):  # "APPEND - = empty"

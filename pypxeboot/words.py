@@ -34,6 +34,14 @@ def split(text: str) -> tuple[str, str]:
     return word, text[len(word) :].lstrip(SPACE)
 
 
+def first(text: str) -> tuple[str, str]:
+    """The first word of a command line, and what follows the blanks after it.
+
+    What begins with a blank begins with an empty word: nothing skips that blank (ldlinux.c, find_command).
+    """
+    return ("", text.lstrip(SPACE)) if text[:1] and text[0] in SPACE else split(text)
+
+
 def number(text: str) -> int:
     """``text`` as atoi() reads it: 0 if it is no number."""
     match = _NUMBER.match(text)

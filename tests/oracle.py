@@ -1,7 +1,8 @@
 """The recorded boots of the real loaders, in one form, with what they served and what came of it.
 
-Two files of PXELINUX boots (``pxelinux-cases.json`` and ``pxelinux-scenarios.json`` in ``oracle/``) and one
-of iPXE boots. Importing this module and making cases touches nothing but those files.
+Three files of PXELINUX boots (``pxelinux-cases.json``, ``pxelinux-more.json``, which tells only the requests
+after the configuration was found, and ``pxelinux-scenarios.json`` in ``oracle/``) and one of iPXE boots.
+Importing this module and making cases touches nothing but those files.
 """
 
 from __future__ import annotations
@@ -37,7 +38,12 @@ _SMBIOS = {
 }  # fmt: skip
 
 
-KEYS = {"spc": " ", "equal": "=", "ret": "enter", "esc": "escape"}
+KEYS = {
+    "spc": " ", "equal": "=", "ret": "enter", "esc": "escape", "comma": ",", "dot": ".", "slash": "/",
+    "minus": "-", "shift-equal": "+", "shift-dot": ">", "shift-comma": "<", "shift-semicolon": ":",
+    "pgup": "page-up", "pgdn": "page-down", "ctrl-h": "backspace",
+    **{f"shift-{letter}": letter.upper() for letter in "abcdefghijklmnopqrstuvwxyz"},
+}  # fmt: skip
 
 DIFFERENCES = {
     "a7_dot0": "a file is judged by its content: KERNEL probe-5.10.0 is a kernel, whatever its name ends in",
@@ -262,7 +268,8 @@ def _scenario(name: str, raw: dict[str, Any], client: dict[str, Any]) -> Case:
 @functools.cache
 def cases() -> tuple[Case, ...]:
     """Every recorded boot."""
-    found = [_case(raw, "pxelinux") for raw in _load("pxelinux-cases.json")]
+    files = ("pxelinux-cases.json", "pxelinux-more.json")
+    found = [_case(raw, "pxelinux") for name in files for raw in _load(name)]
     scenarios = _load("pxelinux-scenarios.json")
     found += [_scenario(name, raw, scenarios["client"]) for name, raw in scenarios["scenarios"].items()]
     found += [_case(raw, "ipxe") for raw in _load("ipxe-cases.json")]

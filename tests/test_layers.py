@@ -20,15 +20,15 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pypxeboot"
 WIRES = set(
     """
     __main__ answers arguments attendance boot capture cli client clientprocess discovery discovery6 doctor
-    download dualstack examination guestnet host hostchecks hostside identity kept lab options perform
-    pxeserver settled transports virt virtwatch xl
+    download dualstack examination explain guestnet host hostchecks hostside identity kept lab options perform
+    pxeserver settled transports virt virthook virtwatch xl
     """.split()
 )
 EDGES = set(
     """
-    bootfiles channel conffiles console fetch frames ftpget handover.libvirt httpget link linuxbridge
-    localboot logs lua macvlan marks ovs ping place ports resolve routed sandbox servicemanager signature sink
-    store streams terminfo tftp toolstack udpline workers xenstore
+    bootfiles channel conffiles console fetch frames ftpget handover.libvirt hookfiles httpget link
+    linuxbridge localboot logs lua macvlan marks ovs ping place ports resolve routed sandbox servicemanager
+    signature sink store streams terminfo tftp toolstack udpline workers xenstore
     """.split()
 )
 WAYS = {"linuxbridge", "macvlan", "ovs", "routed"}

@@ -167,16 +167,21 @@ INITRDS = "a initrd=x initrd=y,z initrd+=w"
     [
         ("menu", "a ~", Menu(("a", "~"))),
         ("gfxboot", "bootlogo", Menu(())),
-        ("cmd", "a  b", Run("a b")),
+        ("cmd", "a  b", Run("a  b")),
+        ("cmd", "", Run("")),
         ("config", "a b/", Configure("a", "b/")),
         ("config", "a", Configure("a", "")),
         ("ifcpu64", "a x -- b -- c", Run("a x")),
-        ("ifcpu64", "", Run("")),
+        ("ifcpu64", "", Run(None)),
         ("ifcpu", "64 pae -- a -- b", Run("a")),
-        ("ifcpu", "hvm -- a -- b", Run("b")),
-        ("ifcpu", "smp -- a", Run("a")),
-        ("ifplop", "-x -- b c", Run("b c")),
-        ("ifmemdsk", "a", Run("")),
+        ("ifcpu", "multicore smp -- a -- b -- c", Run("b -- c")),
+        ("ifcpu", "-- a multicore -- b", Run("b")),
+        ("ifcpu", "multicore -- a", Run("a")),
+        ("ifcpu", "smp hvm 64 -- a -- b", Run("a")),
+        ("ifcpu", "64 -- -- b", Run(None)),
+        ("ifplop", "-x -- b c -- d", Run("b c -- d")),
+        ("ifmemdsk", "--info --mbfts a -- b", Run("b")),
+        ("whichsys", "-pxe- a -iso- b -pxe- c", Run("c")),
         ("whichsys", "-iso- a -pxe- b x -sys- c", Run("b x")),
         (
             "linux",
@@ -206,6 +211,15 @@ def test_com32_modules(module: str, words: str, plan: Plan) -> None:
 @pytest.mark.parametrize(
     "module, words",
     [("whichsys", "-iso- a"), ("ifcpu", "64"), ("config", ""), ("linux", "-x k"), ("linux", "-dhcpinfo")]
+    + [
+        ("ifplop", "a"),
+        ("ifplop", "a --"),
+        ("whichsys", "-pxe- -iso- b"),
+        ("ifmemdsk", "a"),
+        ("ifmemdsk", "a --"),
+        ("ifmemdsk", "--x a -- b"),
+    ]
+    + [("ifcpu", "a -- dry-run -- b"), ("config", "a b c"), ("cat", "a")]
     + [("mboot", "a --- --- b"), ("mboot", ""), ("pxechn", "-c x"), ("ls", ""), ("sanboot", "")],
 )
 def test_com32_modules_that_boot_nothing(module: str, words: str) -> None:

@@ -184,7 +184,6 @@ def test_a_menu_that_waits_for_ever_has_patience(
         "MENU BEGIN s\nLABEL in\nKERNEL k\nAPPEND n=in\nMENU END\n",
         "LABEL g\nMENU GOTO s\n",
         "LABEL q\nMENU QUIT\n",
-        "LABEL h\nMENU HELP h\n",
     ],
 )
 def test_defaults_that_boot_nothing_wait_for_a_person(default: str) -> None:
@@ -192,6 +191,13 @@ def test_defaults_that_boot_nothing_wait_for_a_person(default: str) -> None:
     assert chosen(config, [500.0, "end", "enter"]) == "n=z"
     with pytest.raises(Aborted):
         attended(config, [500.0])
+
+
+def test_a_timeout_runs_the_text_of_a_help_entry() -> None:
+    config = "UI menu.c32\nTIMEOUT 10\nLABEL h\nMENU HELP k\nAPPEND x\nLABEL z\nKERNEL k2\n"
+    for keys in ([], None):
+        choice, _ = attended(config, keys or [], **({} if keys is not None else {"terminal": None}))
+        assert choice.entry.cmdline == "BOOT_IMAGE=k " and choice.reason is Reason.TIMEOUT
 
 
 def test_trap_with_patience_boots_what_enter_would() -> None:

@@ -30,7 +30,7 @@ def typed(config: str, keys: Sequence[Press], **more: Any) -> str:
     [
         (["enter"], "n=1"),
         ([*"linux-old", "enter"], "n=2"),
-        ([*" linux-old  a  b", "enter"], "n=2 a  b"),
+        ([*"linux-old  a  b", "enter"], "n=2 a  b"),
         ([*"linux-oldx", "backspace", "enter"], "n=2"),
         ([*"xlinux", "home", "delete", "enter"], "n=1"),
         ([*"linux x y", "ctrl-w", "ctrl-w", "enter"], "n=1"),
@@ -38,8 +38,7 @@ def typed(config: str, keys: Sequence[Press], **more: Any) -> str:
         ([*"linux-old", "left", "left", "left", "left", "ctrl-k", "enter"], "n=1"),
         ([*"inux", "ctrl-a", "l", "ctrl-e", *" z", "enter"], "n=1 z"),
         ([*"linux z", "ctrl-b", "ctrl-d", "y", "ctrl-f", "right", "enter"], "n=1 y"),
-        ([*"lin", "tab", *" z", "enter"], "n=1 z"),  # as far as the names agree
-        ([*"linux-", "tab", "enter"], "n=2"),
+        ([*"lin", "tab", *"ux z", "enter"], "n=1 z"),  # listed, not completed
         (["escape", "ctrl-c", "up", "f5", "ctrl-l", "insert", "enter"], "n=1"),
         ([Terminal(20, 5), "enter"], "n=1"),
         ([*"nope", "enter", *"linux", "enter"], "n=1"),
@@ -60,6 +59,37 @@ def test_tab_lists_what_is_left() -> None:
     assert "  and 803 more\n" in attended(PROMPT + many, ["tab", "enter"])[1].printed
     assert attended("NOCOMPLETE 1\n" + PROMPT, ["tab", "enter"])[1].printed == "boot: \n"
     assert attended(PROMPT, [*"q", "tab", "ctrl-u", "enter"])[1].printed == "boot: q\b \b\n"
+
+
+@pytest.mark.parametrize(
+    "keys, line",
+    [
+        (["enter"], ""),  # runs "gone y" again, and so do these two
+        (["ctrl-u", "backspace", "enter"], ""),
+        (["ctrl-p", "enter"], ""),
+        (["q", "backspace", "enter"], "n=1"),
+        (["up", *["backspace"] * 6, *"linux z", "enter"], "n=1 z"),
+        (["up", "up", "home", "delete", *"k", *["delete"] * 3, "enter"], "x"),  # older
+        (["up", "up", "up", "down", "home", "delete", *"k", *["delete"] * 3, "enter"], "x"),  # around
+        (["down", "home", "delete", *"k", *["delete"] * 3, "enter"], "x"),  # the oldest
+        (["ctrl-r", "x", "home", "ctrl-u", *"linux", "enter"], "n=1"),
+        (["ctrl-r", *"e ", "ctrl-r", "end", "home", *"linux ", "enter"], "n=1 gone x"),
+        (["ctrl-r", "Q", *"linux", "enter"], "n=1"),  # nothing found: the line is empty
+        (["ctrl-r", "y", "ctrl-c", *"linux", "enter"], "n=1"),
+    ],
+)
+def test_history(keys: list[Press], line: str) -> None:
+    before = [*"gone x", "enter", *"gone y", "enter"]
+    if line:
+        assert typed(PROMPT, [*before, *keys]) == line
+    else:
+        with pytest.raises(Aborted):
+            attended(PROMPT, [*before, *keys])
+
+
+def test_a_new_configuration_has_no_history() -> None:
+    config = "PROMPT 1\nDEFAULT linux\nLABEL again\nCONFIG pxelinux.cfg/default\n" + LABELS
+    assert typed(config, [*"again", "enter", "up", "enter"]) == "n=1"
 
 
 def test_a_local_boot() -> None:

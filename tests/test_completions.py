@@ -87,6 +87,14 @@ def test_files_folders_and_links(programs: Path) -> None:
     assert "lo" in link and value == [""]
 
 
+def test_sub_commands(programs: Path) -> None:
+    command, options, files = offered(
+        programs, ["pypxeboot", "d"], ["pypxeboot", "doctor", "--out"], ["pypxeboot", "explain", ""]
+    )
+    assert command == ["compopt -o default", "doctor"] and files == ["compopt -o default", ""]
+    assert sorted(options) == [name for name in OPTIONS if name.startswith("--out")]
+
+
 def test_the_lab(programs: Path) -> None:
     command, options, tree = offered(
         programs,

@@ -2,51 +2,42 @@
 
 from __future__ import annotations
 
-import io
 import re
 import signal
-import struct
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any, Optional
 
 import pytest
-from dhcp_peers import message, standard
+from boot_frames import (
+    ACK,
+    CLIENT,
+    CLIENT_MAC,
+    LEASED,
+    NAK,
+    OFFER,
+    OTHER,
+    SERVER_MAC,
+    arp,
+    block,
+    discover,
+    from_tftp,
+    reply,
+    request,
+    rrq,
+    tcp,
+    told,
+    udp,
+    verdict,
+)
+from dhcp_peers import message
 from ground import MAC, SERVER, Site, servers, tools, wait_until
 from ground.servers import ADDRESS
 from ground.simple import SIMPLE, serve, tree
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pypxeboot import capturefile, dhcp, packets
-from pypxeboot.capturefile import BadCapture, Frame
+from pypxeboot import dhcp, packets
+from pypxeboot.capturefile import Frame
 from pypxeboot.lease import Lease
 from pypxeboot.story import Story
-
-CLIENT_MAC = "52:54:00:ab:cd:ef"
-SERVER_MAC = "02:00:00:00:be:ef"
-CLIENT, OTHER = "10.77.0.150", "10.77.0.66"
-
-
-def explain(*args: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "pypxeboot", "explain", *args]
-    env = {"PYTHONPATH": str(tools.ROOT), "PATH": "/usr/bin:/bin"}
-    return subprocess.run(argv, capture_output=True, text=True, timeout=90, env=env, **more)
-
-
-def told(path: Path, *, code: int = 0) -> str:
-    done = explain(str(path))
-    assert done.returncode == code, done
-    assert all(line.isprintable() for line in (done.stdout + done.stderr).splitlines())
-    return done.stdout
-
-
-def verdict(text: str) -> str:
-    last = text.splitlines()[-1]
-    assert last.startswith("verdict: ")
-    return last
-
 
 # -- captures of real boots
 
@@ -116,66 +107,6 @@ def test_without_privileges(site: Site) -> None:
 
 
 # -- captures made by hand
-
-
-def ethernet(layers: Any, mac: str = CLIENT_MAC) -> bytes:
-    from scapy.layers.l2 import Ether
-
-    return bytes(Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / layers)
-
-
-def udp(source: str, sport: int, target: str, dport: int, data: bytes, mac: str = "") -> bytes:
-    from scapy.layers.inet import IP, UDP
-
-    ip = IP(src=source, dst=target) / UDP(sport=sport, dport=dport) / data
-    return ethernet(ip, mac or (CLIENT_MAC if source in (CLIENT, "0.0.0.0") else SERVER_MAC))
-
-
-def tcp(source: str, target: str, flags: str, data: bytes = b"", seq: int = 0, *, port: int = 80) -> bytes:
-    from scapy.layers.inet import IP, TCP
-
-    ports = {"sport": 40000, "dport": port} if source == CLIENT else {"sport": port, "dport": 40000}
-    ip = IP(src=source, dst=target) / TCP(flags=flags, seq=seq, **ports) / data
-    return ethernet(ip, CLIENT_MAC if source == CLIENT else SERVER_MAC)
-
-
-def arp(operation: int, mac: str, source: str, target: str) -> bytes:
-    from scapy.layers.l2 import ARP
-
-    return ethernet(ARP(op=operation, hwsrc=mac, psrc=source, pdst=target), mac)
-
-
-def discover(xid: int = 1) -> bytes:
-    options = b"\x35\x01\x01\x3c\x09PXEClient\xff"
-    return udp("0.0.0.0", 68, "255.255.255.255", 67, message(options, op=1, xid=xid, yiaddr="0.0.0.0"))
-
-
-def request(xid: int = 1) -> bytes:
-    options = b"\x35\x01\x03\x32\x04" + bytes(map(int, CLIENT.split("."))) + b"\xff"
-    return udp("0.0.0.0", 68, "255.255.255.255", 67, message(options, op=1, xid=xid, yiaddr="0.0.0.0"))
-
-
-def reply(
-    kind: int, server: str = OTHER, xid: int = 1, *, yiaddr: str = CLIENT, **changed: Optional[bytes]
-) -> bytes:
-    options = standard(kind, server=server, **{"o67": b"pxelinux.0", **changed})
-    return udp(server, 67, CLIENT, 68, message(options, xid=xid, yiaddr=yiaddr, siaddr=server))
-
-
-OFFER, ACK, NAK = 2, 5, 6
-LEASED = ((0.0, discover()), (0.01, reply(OFFER)), (0.02, request()), (0.03, reply(ACK)))
-
-
-def rrq(name: str = "vmlinuz", port: int = 2000) -> bytes:
-    return udp(CLIENT, port, OTHER, 69, b"\0\1" + name.encode() + b"\0octet\0blksize\x001468\0")
-
-
-def from_tftp(data: bytes, port: int = 2000) -> bytes:
-    return udp(OTHER, 3000, CLIENT, port, data)
-
-
-def block(number: int, size: int = 512) -> bytes:
-    return from_tftp(struct.pack(">HH", 3, number & 0xFFFF) + bytes(size))
 
 
 def story(*frames: tuple[float, bytes], end: float = 0.0) -> list[str]:
@@ -307,175 +238,3 @@ def test_a_release_and_nothing_of_a_boot() -> None:
         f"RELEASE of {CLIENT}" in line for line in story((0.0, udp(CLIENT, 68, OTHER, 67, data)), end=1)
     )
     assert "no boot in this capture" in story((0.0, b"nonsense"))[-1]
-
-
-# -- files
-
-
-def pcap(*frames: bytes, magic: str = "<", nano: bool = False, linktype: int = 1) -> bytes:
-    head = struct.pack(magic + "IHHIIII", 0xA1B23C4D if nano else 0xA1B2C3D4, 2, 4, 0, 0, 65535, linktype)
-    return head + b"".join(
-        struct.pack(magic + "IIII", 10, at * 1000, len(data), len(data)) + data
-        for at, data in enumerate(frames)
-    )
-
-
-WHOLE = [data for _when, data in LEASED] + [rrq(), block(1, 7)]
-
-
-def read(data: bytes) -> list[Frame]:
-    return list(capturefile.frames(io.BytesIO(data).read))
-
-
-@pytest.mark.parametrize("magic", ["<", ">"])
-@pytest.mark.parametrize("nano", [False, True])
-def test_forms_of_pcap(magic: str, nano: bool) -> None:
-    found = read(pcap(*WHOLE, magic=magic, nano=nano))
-    assert [frame.data for frame in found] == WHOLE
-    assert found[1].when == pytest.approx(10 + (1e-6 if nano else 1e-3))
-
-
-def test_pcapng_as_scapy_writes_it(tmp_path: Path) -> None:
-    from scapy.layers.l2 import Ether
-    from scapy.utils import PcapNgWriter
-
-    path = tmp_path / "boot.pcapng"
-    with PcapNgWriter(str(path)) as writer:
-        for at, data in enumerate(WHOLE):
-            frame = Ether(data)
-            frame.time = 1000 + at
-            writer.write(frame)
-    found = read(path.read_bytes())
-    assert [frame.data for frame in found] == WHOLE
-    assert [round(frame.when) for frame in found] == [1000 + at for at in range(len(WHOLE))]
-    assert "all went well" in verdict(told(path))
-
-
-def test_vlan_tags_and_ipv6() -> None:
-    from scapy.layers.inet import UDP
-    from scapy.layers.inet6 import IPv6
-    from scapy.layers.l2 import Dot1Q
-
-    data = ethernet(
-        Dot1Q(vlan=7) / IPv6(src="fe80::1", dst="2001:db8::2") / UDP(sport=9, dport=69) / b"\0\1k\0octet\0"
-    )
-    found = packets.packet(Frame(packets.ETHERNET, 0, data))
-    assert found is not None and (found.source, found.target, found.target_port) == (
-        "fe80::1",
-        "2001:db8::2",
-        69,
-    )
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"", "no capture file"),
-        (b"\x7fELF" + bytes(100), "no capture file"),
-        (pcap(*WHOLE)[:-3], "ends in the middle of a frame"),
-        (pcap()[:20], "ends in the middle"),
-        (pcap() + struct.pack("<IIII", 1, 1, 0x7FFFFFFF, 1), "2147483647 bytes"),
-        (
-            b"\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a" + bytes(16) + b"\6\0\0\0\xff\xff\xff\xff",
-            "4294967295 bytes",
-        ),
-        (b"\x0a\x0d\x0d\x0a\x1c\0\0\0nonsense", "byte order"),
-    ],
-)
-def test_damaged_files(tmp_path: Path, data: bytes, words: str) -> None:
-    path = tmp_path / "damaged.pcap"
-    path.write_bytes(data)
-    done = explain(str(path))
-    assert done.returncode == 1 and words in done.stderr, done
-    assert "Traceback" not in done.stderr
-    assert bool(done.stdout) == data.startswith(pcap(*WHOLE)[:-3]), "what was read before is told"
-
-
-@pytest.mark.parametrize("args", [(), ("a", "b"), ("--nosuch",), ("/no/such/file",), ("/",)])
-def test_a_wrong_command_line(args: tuple[str, ...]) -> None:
-    done = explain(*args)
-    assert done.returncode in (1, 2) and done.stderr.startswith("pypxeboot: error: "), done
-    assert explain("--help").stdout.startswith("usage: ")
-
-
-def test_a_flood_of_clients_is_told_in_part() -> None:
-    one = Story()
-    for number in range(6000):
-        mac = number.to_bytes(6, "big")
-        data = udp_of(message(b"\x35\x01\x01\xff", op=1, mac=mac, xid=number))
-        one.add(packets.packet(Frame(1, float(number), data)), float(number))
-    lines = list(one.lines())
-    assert len(lines) < 1000 and "1000 conversations more are left out" in lines[-2]
-    assert lines[-1].startswith("verdict: ")
-
-
-def udp_of(payload: bytes) -> bytes:
-    """A DISCOVER's frame, without scapy's leisure."""
-    length = 28 + len(payload)
-    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, length, 0, 0, 64, 17, 0, bytes(4), b"\xff" * 4)
-    return b"\xff" * 6 + b"\2" * 6 + b"\x08\0" + ip + struct.pack(">HHHH", 68, 67, length - 20, 0) + payload
-
-
-# -- fuzzing
-
-
-def survives(data: bytes) -> None:
-    """No exception but BadCapture, and nothing unprintable; a verdict, whatever the file."""
-    one = Story()
-    try:
-        for frame in capturefile.frames(io.BytesIO(data).read):
-            one.add(packets.packet(frame), frame.when)
-    except BadCapture as why:
-        assert str(why).isprintable()
-    lines = list(one.lines())
-    assert lines[-1].startswith("verdict: ") and all(line.isprintable() for line in lines)
-
-
-HEADS = (b"", pcap(), pcap(magic=">", nano=True), pcap(linktype=113), pcap(linktype=276), pcap(linktype=101))
-SECTION = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28) + struct.pack(
-    "<IIHHII", 1, 20, 1, 0, 0, 20
-)
-
-
-@given(st.sampled_from((*HEADS, SECTION)), st.binary(max_size=400))
-def test_any_bytes(head: bytes, rest: bytes) -> None:
-    survives(head + rest)
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from((53, 67, 68, 69, 4011, 2000, 3000)),
-            st.sampled_from((69, 67, 2000, 53)),
-            st.binary(max_size=80),
-        ),
-        max_size=12,
-    ),
-    st.booleans(),
-)
-def test_any_payloads(datagrams: list[tuple[int, int, bytes]], leased: bool) -> None:
-    frames = list(WHOLE) if leased else []
-    for number, (sport, dport, data) in enumerate(datagrams):
-        ends = (CLIENT, OTHER) if number % 2 else (OTHER, CLIENT)
-        frames.append(udp(ends[0], sport, ends[1], dport, data))
-    survives(pcap(*frames))
-
-
-CONVERSATION = [
-    *WHOLE,
-    reply(NAK),
-    arp(1, CLIENT_MAC, CLIENT, OTHER),
-    tcp(CLIENT, OTHER, "S"),
-    tcp(CLIENT, OTHER, "PA", b"GET /k HTTP/1.1\r\n\r\n", 1),
-    tcp(OTHER, CLIENT, "PA", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", 1),
-    udp(CLIENT, 999, OTHER, 53, b"\0\1\1\0\0\1" + bytes(6) + b"\4boot\0\0\1\0\1"),
-    udp(OTHER, 53, CLIENT, 999, b"\0\1\x81\x83\0\1" + bytes(6) + b"\4boot\0\0\1\0\1"),
-]
-
-
-@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=20), st.data())
-def test_bytes_that_were_changed(changes: list[tuple[int, int]], data: st.DataObject) -> None:
-    capture = bytearray(pcap(*CONVERSATION))
-    for at, value in changes:
-        capture[at % len(capture)] = value
-    survives(bytes(capture[: data.draw(st.integers(len(capture) // 2, len(capture)))]))

@@ -34,6 +34,8 @@ def act(args: argparse.Namespace, process: Optional[ClientProcess]) -> int:
     made_up = not (args.mac or args.vif.get("mac"))
     if made_up:
         args.mac = f"02:{secrets.token_bytes(5).hex(':')}"  # of the range that is nobody's
+    if args.family == 6:
+        raise UsageError("the doctor knows IPv4 only", hint="pypxeboot -6 -vv -n tells what IPv6 comes to")
     plan = replace(arguments.plan_of(args), examine=True, give_back=made_up, quiet=True)
     if os.geteuid() != 0:
         raise UsageError("only root can join a guest's network", hint="run it by sudo")

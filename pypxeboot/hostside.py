@@ -82,10 +82,10 @@ class HostSide:
 
         interface = f"{self._interface}.{vlan}" if vlan else self._interface
         servers = [resolve.zoned(str(server), interface) for server in lease.dns]
-
         search = lease.search or ((lease.domain,) if lease.domain else ())
+        resolver = resolve.Resolver(servers, search, family=lease.address.version)
         self._forget_names()
-        self._forget_names = resolve.install(resolve.Resolver(servers, search), interface)
+        self._forget_names = resolve.install(resolver, interface)
 
     def set_vlan(self, tag: int, *, remove: bool) -> None:
         """Make or take away the interface of a VLAN. Raises PxeBootError if it cannot be."""

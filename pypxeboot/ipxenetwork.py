@@ -101,7 +101,7 @@ def _dhcp(machine: Machine, call: Call) -> Steps[int]:
     if cards is None:
         return ipxestatus.NO_DEVICE
     configurator = call.text("configurator")
-    if configurator not in (None, "dhcp"):
+    if configurator not in (None, "dhcp", *(("ipv6",) if machine.lease.address.version == 6 else ())):
         words = f'"{configurator}": no such configurator'
         return (yield from machine.refuse(words, ipxestatus.UNSUPPORTED))
     card = cards[0]

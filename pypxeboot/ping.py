@@ -1,13 +1,16 @@
-"""ICMP echo, without privileges: the sockets of icmp(7), in which the kernel does what needs them."""
+"""ICMP echo, without privileges: the sockets of icmp(7), in which the kernel does what needs them.
+
+With IPv6 they are the same but for two numbers.
+"""
 
 from __future__ import annotations
 
 import socket
 import struct
 import time
-from typing import Union
 
-_ECHO, _ECHO_REPLY = 8, 0
+# Protocol, echo and echo reply.
+_KINDS = {socket.AF_INET: (socket.IPPROTO_ICMP, 8, 0), socket.AF_INET6: (socket.IPPROTO_ICMPV6, 128, 129)}
 _HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence; the kernel fills in two
 _MAX_SIZE = 65507 - _HEADER.size
 
@@ -18,25 +21,25 @@ def ping(host: str, count: int, size: int, seconds: float, deadline: float) -> i
     ``deadline`` (of ``time.monotonic()``) ends it early. Raises OSError where there can be no answer: an
     unknown host, no route, no permission.
     """
-    address: Union[tuple[str, int], tuple[str, int, int, int]]
-    family, _kind, _protocol, _name, address = socket.getaddrinfo(host, 0, socket.AF_INET)[0]  # type: ignore[assignment]
+    family, _kind, _protocol, _name, address = socket.getaddrinfo(host, 0)[0]
+    protocol, echo, echo_reply = _KINDS[family]
     answered = 0
-    with socket.socket(family, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) as sock:
+    with socket.socket(family, socket.SOCK_DGRAM, protocol) as sock:
         sock.connect(address)
         for number in range(1, count + 1):
             start = time.monotonic()
             end = min(start + seconds, deadline)
             if start >= deadline:
                 break
-            sock.send(_HEADER.pack(_ECHO, 0, 0, 0, number & 0xFFFF) + bytes(min(max(size, 0), _MAX_SIZE)))
-            if _reply(sock, number & 0xFFFF, end):
+            sock.send(_HEADER.pack(echo, 0, 0, 0, number & 0xFFFF) + bytes(min(max(size, 0), _MAX_SIZE)))
+            if _reply(sock, echo_reply, number & 0xFFFF, end):
                 answered += 1
                 if number < count:
                     time.sleep(max(end - time.monotonic(), 0))
     return answered
 
 
-def _reply(sock: socket.socket, number: int, end: float) -> bool:
+def _reply(sock: socket.socket, echo_reply: int, number: int, end: float) -> bool:
     """Whether the answer to request ``number`` comes until ``end``."""
     while True:
         left = end - time.monotonic()
@@ -49,5 +52,5 @@ def _reply(sock: socket.socket, number: int, end: float) -> bool:
             return False
         if len(reply) == _HEADER.size:
             kind, _code, _checksum, _identifier, sequence = _HEADER.unpack(reply)
-            if (kind, sequence) == (_ECHO_REPLY, number):
+            if (kind, sequence) == (echo_reply, number):
                 return True

@@ -28,13 +28,17 @@ _Infos = list[tuple[Any, ...]]
 
 
 class Resolver:
-    """Asks ``servers`` (addresses); names without a dot are tried in the ``search`` domains first."""
+    """Asks ``servers`` (addresses); names without a dot are tried in the ``search`` domains first.
+
+    ``family`` (4 or 6) is the one that there is an address of: such are asked for first.
+    """
 
     def __init__(
         self,
         servers: Sequence[str],
         search: Sequence[str] = (),
         *,
+        family: int = 4,
         wait: float = _WAIT,
         lifetime: float = _LIFETIME,
         port: int = 53,
@@ -44,10 +48,11 @@ class Resolver:
         self._wait = wait
         self._lifetime = lifetime
         self._port = port
+        self._kinds = ("AAAA", "A") if family == 6 else ("A", "AAAA")
         self._known: dict[str, list[str]] = {}
 
     def addresses(self, name: str) -> list[str]:
-        """The IPv4 addresses of ``name``, or its IPv6 ones if there are none; socket.gaierror if neither.
+        """The addresses of ``name`` of one family, the own one if there are any; socket.gaierror if none.
 
         What was found is kept for the life of the resolver, which is one boot.
         """
@@ -63,7 +68,7 @@ class Resolver:
         deadline = time.monotonic() + self._lifetime
         failures: list[str] = []
         for candidate in self._candidates(name):
-            for kind in ("A", "AAAA"):
+            for kind in self._kinds:
                 found = self._ask(candidate, kind, deadline, failures)
                 if found:
                     return found

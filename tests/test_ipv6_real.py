@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ground import servers, site6
-from ground.net import UUID, Run, Server, Site, command
+from ground.net import MAC, UUID, Run, Server, Site, command
 from ground.simple import asked, check_simple, check_stderr, kernel_of, tree
 from ground.site6 import ADDRESS6, BASE6, OWN6, PREFIX6, ROUTER6, SERVER6
 
@@ -142,6 +142,9 @@ def test_a_kernel_by_http_and_its_parameters(dual: Site) -> None:
 
 
 SCRIPT = """#!ipxe
+dhcp -c ipv6 || exit 1
+ping -c 1 2001:db8:77::1 || exit 2
+ping -c 1 fe80::1 || exit 3
 isset ${ip} && set family 4 || set family 6
 kernel vmlinuz by=${family} ip6=${net0/ip6} gw=${gateway6} mac=${mac:hexhyp}
 boot
@@ -158,6 +161,28 @@ def test_an_ipxe_program_and_its_script(dual: Site) -> None:
     run = dual.boot("-6", "-v").ok()
     assert "ipxe.efi is an iPXE program: DHCP once more" in run.stderr
     assert run.result["cmdline"] == f"by=6 ip6={ADDRESS6} gw={ROUTER6} mac=52-54-00-ab-cd-ef"
+
+
+# Links.
+
+
+def test_a_plain_nic(dual: Site) -> None:
+    dual.ip("link set vsw nomaster", "link set vsw up")
+    site6.dnsmasq(dual, site6.plant(dual))
+    base = ("--json", "--mac", MAC, "--interface", "vsw", "--output-directory", str(dual.out))
+    check_simple(dual, dual.pypxeboot(*base, "-6"), BASE6)
+
+
+def test_a_host_that_has_ipv6_switched_off(dual: Site) -> None:
+    off = "for i in all default; do echo 1 > /proc/sys/net/ipv6/conf/$i/disable_ipv6; done"
+    command("ip", "netns", "exec", dual.hyp, "sh", "-c", off)
+    site6.dnsmasq(dual, site6.plant(dual))
+    check_simple(dual, dual.boot("-6"), BASE6)
+
+
+def test_an_interface_of_the_hosts_own(dual: Site) -> None:
+    run = dual.boot("-6", "--link", "host")
+    assert run.rc == 2 and "--link host" in run.stderr, str(run)
 
 
 # Hostile servers.

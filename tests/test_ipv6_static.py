@@ -59,9 +59,10 @@ def test_http_and_a_redirect(site6_: Site) -> None:
 
 
 def test_names_of_hosts(site6_: Site) -> None:
-    """A server that is asked on the link, and an address that only IPv6 has."""
+    """A server that is asked on the link; of a host that has both families the address of this one counts."""
     root = site6.plant(site6_)
-    servers.dnsmasq(site6_, root, None, names={"boot.example": SERVER6})
+    both = "--address=/boot.example/10.99.0.1"
+    servers.dnsmasq(site6_, root, None, names={"boot.example": SERVER6}, extra=[both])
     run = site6_.boot(*IP6, "--dns", ROUTER6, "--config", "tftp://boot.example/pxelinux.cfg/default")
     check_simple(site6_, run, "tftp://boot.example/")
 

@@ -143,6 +143,13 @@ def test_ipv6_where_there_is_no_ipv4() -> None:
         assert ns.asked == ["six.example. A", "six.example. AAAA"]
 
 
+def test_the_own_family_is_asked_for_first() -> None:
+    with server(zone("two.example. A 192.0.2.1", "two.example. AAAA 2001:db8::1", "old. A 192.0.2.9")) as ns:
+        resolver = resolve.Resolver(["127.0.0.1"], family=6, port=ns.port)
+        assert resolver.addresses("two.example") == ["2001:db8::1"]
+        assert resolver.addresses("old") == ["192.0.2.9"], "a name of the other one is a name all the same"
+
+
 def test_search_list_is_for_names_without_a_dot() -> None:
     with server(zone("boot.b.example. A 192.0.2.1", "boot.b. A 192.0.2.2")) as ns:
         resolver = resolve.Resolver(["127.0.0.1"], ["a.example", "b.example.", "bad domain"], port=ns.port)

@@ -1,9 +1,11 @@
-/* delaybr - a wire with delay and loss between two network namespaces, for kernels without netem.
+/* delaybr - a wire with delay, loss, duplicates and reordering between two network namespaces, for kernels
+ * without netem.
  *
- *   delaybr NETNS1 TAP1 NETNS2 TAP2 DELAY_US [LOSS_PERMILLE [SEED]]
+ *   delaybr NETNS1 TAP1 NETNS2 TAP2 DELAY_US [LOSS_PERMILLE [SEED [DUPLICATES_PERMILLE [REORDERED_PERMILLE]]]]
  *
  * Opens tap device TAP1 in NETNS1 and TAP2 in NETNS2 (both made with "ip netns add" and "ip tuntap add"),
- * prints "ready", and carries frames both ways until it is killed. A frame leaves DELAY_US after it came in.
+ * prints "ready", and carries frames both ways until it is killed. A frame leaves DELAY_US after it came in, one
+ * that is reordered LATE_US later still: others overtake it. A duplicate leaves as late.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #define _GNU_SOURCE
@@ -22,11 +24,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FRAME_MAX = 2048, QUEUE_LENGTH = 8192, BURST = 64 };
+enum { FRAME_MAX = 2048, QUEUE_LENGTH = 8192, BURST = 64, LATE_US = 30000 };
+
+struct faults {
+	int loss, duplicates, reordered; /* permille */
+};
 
 struct frame {
 	long long due; /* ns of CLOCK_MONOTONIC */
-	ssize_t length;
+	ssize_t length; /* 0 when it has left */
 	unsigned char bytes[FRAME_MAX];
 };
 
@@ -64,7 +70,12 @@ static int open_tap(const char *netns, const char *name)
 	return fd;
 }
 
-static void take_in(struct lane *lane, long long delay, int loss)
+static int happens(int permille)
+{
+	return random() % 1000 < permille;
+}
+
+static void take_in(struct lane *lane, long long delay, const struct faults *faults)
 {
 	for (int n = 0; n < BURST && lane->head - lane->tail < QUEUE_LENGTH; n++) {
 		struct frame *frame = &lane->frames[lane->head % QUEUE_LENGTH];
@@ -72,39 +83,57 @@ static void take_in(struct lane *lane, long long delay, int loss)
 		frame->length = read(lane->from, frame->bytes, FRAME_MAX);
 		if (frame->length <= 0)
 			return;
-		if (random() % 1000 < loss)
+		if (happens(faults->loss))
 			continue;
-		frame->due = now() + delay;
+		frame->due = now() + delay + (happens(faults->reordered) ? LATE_US * 1000LL : 0);
 		lane->head++;
+		if (happens(faults->duplicates) && lane->head - lane->tail < QUEUE_LENGTH) {
+			struct frame *twin = &lane->frames[lane->head % QUEUE_LENGTH];
+
+			*twin = *frame;
+			twin->due = now() + delay + LATE_US * 1000LL;
+			lane->head++;
+		}
 	}
 }
 
 /* Returns ns until the next frame is due, or -1 if none waits. */
-static long long let_out(struct lane *lane)
+static long long let_out(struct lane *lane, int in_order)
 {
-	while (lane->tail != lane->head) {
-		struct frame *frame = &lane->frames[lane->tail % QUEUE_LENGTH];
+	long long next = -1;
+
+	for (unsigned at = lane->tail; at != lane->head; at++) {
+		struct frame *frame = &lane->frames[at % QUEUE_LENGTH];
 		long long wait = frame->due - now();
 
-		if (wait > 0)
-			return wait;
-		if (write(lane->to, frame->bytes, frame->length) < 0 && errno == EAGAIN)
-			return 100000;
-		lane->tail++;
+		if (frame->length && wait <= 0) {
+			if (write(lane->to, frame->bytes, frame->length) < 0 && errno == EAGAIN)
+				return 100000;
+			frame->length = 0;
+		} else if (frame->length && (next < 0 || wait < next)) {
+			next = wait;
+			if (in_order)
+				break;
+		}
+		if (!frame->length && at == lane->tail)
+			lane->tail++;
 	}
-	return -1;
+	return next;
 }
 
 int main(int argc, char **argv)
 {
 	struct lane lanes[2] = { 0 };
 	long long delay;
-	int loss;
+	struct faults faults = { 0 };
 
 	if (argc < 6)
-		errx(2, "usage: delaybr NETNS1 TAP1 NETNS2 TAP2 DELAY_US [LOSS_PERMILLE [SEED]]");
+		errx(2, "usage: delaybr NETNS1 TAP1 NETNS2 TAP2 DELAY_US "
+			"[LOSS_PERMILLE [SEED [DUPLICATES_PERMILLE [REORDERED_PERMILLE]]]]");
 	delay = atoll(argv[5]) * 1000;
-	loss = argc > 6 ? atoi(argv[6]) : 0;
+	faults.loss = argc > 6 ? atoi(argv[6]) : 0;
+	faults.duplicates = argc > 8 ? atoi(argv[8]) : 0;
+	faults.reordered = argc > 9 ? atoi(argv[9]) : 0;
 	srandom(argc > 7 ? (unsigned)atoi(argv[7]) : 1);
 	lanes[0].from = lanes[1].to = open_tap(argv[1], argv[2]);
 	lanes[1].from = lanes[0].to = open_tap(argv[3], argv[4]);
@@ -121,7 +150,7 @@ int main(int argc, char **argv)
 		long long next = -1;
 
 		for (int i = 0; i < 2; i++) {
-			long long wait = let_out(&lanes[i]);
+			long long wait = let_out(&lanes[i], !faults.duplicates && !faults.reordered);
 
 			if (wait >= 0 && (next < 0 || wait < next))
 				next = wait;
@@ -134,6 +163,6 @@ int main(int argc, char **argv)
 		ppoll(polls, 2, next < 0 ? NULL : &pause, NULL);
 		for (int i = 0; i < 2; i++)
 			if (polls[i].revents & POLLIN)
-				take_in(&lanes[i], delay, loss);
+				take_in(&lanes[i], delay, &faults);
 	}
 }

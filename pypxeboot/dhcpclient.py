@@ -96,7 +96,8 @@ class DhcpClient:
     """One client for one MAC.
 
     ``identity`` holds the options that every message carries (57, 60, 93, 94, 97, 77). PXE servers count only
-    where boot information is needed; ``better_offer_waits`` is how long for.
+    where boot information is needed; ``better_offer_waits`` is how long for. DISCOVERs go out for
+    ``patience`` seconds, and four of them at least.
     """
 
     mac: bytes
@@ -106,6 +107,7 @@ class DhcpClient:
     broadcast: bool = False
     needs_boot_information: bool = True
     better_offer_waits: tuple[float, ...] = BETTER_OFFER_WAITS
+    patience: float = 0.0
     state: State = State.INIT
     deadline: float = 0.0
     _started: float = 0.0
@@ -146,9 +148,11 @@ class DhcpClient:
                 if self._waits and not any(offer.bootable for offer in self._offers):
                     return self._discover(now, self._waits.pop(0))
                 return self._select(now)
-            if self._tries == len(DISCOVER_WAITS):
+            if self._tries < len(DISCOVER_WAITS):
+                return self._discover(now, DISCOVER_WAITS[self._tries])
+            if now >= self._started + self.patience:
                 return self._fail(self.standing(now))
-            return self._discover(now, DISCOVER_WAITS[self._tries])
+            return self._discover(now, DISCOVER_WAITS[-1])
         if self._tries == len(REQUEST_WAITS):
             assert self._chosen is not None
             note = Note(f"DHCP server {self._chosen.server_id} does not answer the REQUEST", warning=True)

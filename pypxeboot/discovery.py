@@ -246,6 +246,7 @@ class Discovery:
             broadcast=foreign,
             needs_boot_information=needs_boot_information,
             better_offer_waits=waits,
+            patience=self._plan.limits.timeout / 2,
         )
         self._perform(self._machine.start(time.monotonic()))
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Optional
 
 from pypxeboot import terminfo
-from pypxeboot.errors import Aborted
+from pypxeboot.errors import Aborted, Ended
 from pypxeboot.keys import Decoder
 from pypxeboot.painting import Canvas, canvas, strokes
 from pypxeboot.picture import Picture, Pressed, Terminal
@@ -144,7 +144,7 @@ class Console:
         """Leave the terminal as it was found."""
         try:
             self._give_back()
-        except Aborted:  # a signal just now; a second one is ignored
+        except Ended:  # a signal just now; a second one is ignored
             self._give_back()
             raise
         finally:

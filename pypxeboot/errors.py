@@ -75,6 +75,13 @@ class Refused(PxeBootError):
     code = 7
 
 
+class Ended(BaseException):
+    """A signal came. No :class:`Exception`: nothing on the way out may take it for a failure that it can mend.
+
+    ``host.signals_raise`` makes Aborted of it.
+    """
+
+
 class Aborted(PxeBootError):
     """The user or the toolstack ended the boot."""
 

@@ -38,7 +38,7 @@ from pypxeboot.channel import (
 from pypxeboot.clientprocess import SIGNALS, ClientProcess
 from pypxeboot.config import NOTICE
 from pypxeboot.deadline import Deadline
-from pypxeboot.errors import KINDS, Aborted, FetchError, NoLease, PxeBootError, Refused
+from pypxeboot.errors import KINDS, Aborted, Ended, FetchError, NoLease, PxeBootError, Refused
 from pypxeboot.lease import Address, Network, is_host
 from pypxeboot.menu import Action
 from pypxeboot.plan import Order, Plan
@@ -132,7 +132,7 @@ def _explain(error: PxeBootError, there: Place) -> None:
 
 @contextmanager
 def signals_raise() -> Iterator[None]:
-    """Within this block SIGTERM, SIGHUP and SIGINT raise Aborted, so that everything is unwound.
+    """SIGTERM, SIGHUP and SIGINT unwind everything within this block, which then raises Aborted.
 
     When it has succeeded they are ignored: the result stands, and a late signal must not say otherwise.
     """
@@ -140,14 +140,16 @@ def signals_raise() -> Iterator[None]:
     def abort(number: int, _frame: Optional[FrameType]) -> None:
         for other in SIGNALS:  # once: the unwinding must not be interrupted
             signal.signal(other, signal.SIG_IGN)
-        raise Aborted(f"ended by {signal.Signals(number).name}")
+        raise Ended(signal.Signals(number).name)
 
     before = {number: signal.signal(number, abort) for number in SIGNALS}
     try:
         yield
-    except BaseException:
+    except BaseException as why:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if isinstance(why, Ended):
+            raise Aborted(f"ended by {why}") from None
         raise
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

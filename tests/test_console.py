@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import termios
 from collections.abc import Iterator
 from typing import Any, Optional
 
@@ -76,6 +77,8 @@ def test_terminals_without_a_cursor_get_lines(site: Site, term: Optional[str]) -
         screen.wait_for("two")
         assert screen.lines[0] == "one"
         assert b"\x1b" not in screen.received
+        # While a key is waited for Ctrl-C is one; before, it ends the boot.
+        wait_until(lambda: not screen.modes()[3] & termios.ISIG, 30, "the wait for a key")
         screen.press("ctrl-c")
         screen.wait_for("read ctrl-c")
         assert "dumb=True" in finished(screen).stderr

@@ -24,6 +24,7 @@ _SMBIOS = {
     "xen": {"SYSVENDOR": "Xen", "SYSPRODUCT": "HVM domU", "BIOSVENDOR": "Xen", "SYSFF": "1"},
 }
 _TRUST_LIMIT = 128 << 10  # as much as one message to the client process takes; some sixty certificates
+_ASK = "ask"  # the address of who will type it
 _SMBIOS_WORDS = {
     ("0", "vendor"): "BIOSVENDOR",
     ("0", "version"): "BIOSVERSION",
@@ -69,6 +70,7 @@ def _plan_of(args: argparse.Namespace) -> Plan:
     return Plan(
         guest=guest,
         static=_static(args, gateway, dns),
+        by_hand=args.ip == _ASK,
         prefix_length=None if args.netmask is None else _prefix_length(args.netmask),
         gateway=gateway,
         dns=dns,
@@ -172,7 +174,7 @@ def _static(
     args: argparse.Namespace, gateway: Optional[Address], dns: tuple[Address, ...]
 ) -> Optional[Lease]:
     """The lease of ``--ip``, or None where DHCP is to give one."""
-    if args.ip is None:
+    if args.ip in (None, _ASK):
         return None
     text = args.ip if "/" in args.ip or args.netmask is None else f"{args.ip}/{args.netmask}"
     if "/" not in text:

@@ -20,7 +20,7 @@ from pypxeboot.config import NOTICE
 from pypxeboot.discovery import Dhcp
 from pypxeboot.download import Downloads
 from pypxeboot.effects import Load, Loader, RunIpxe, RunScript
-from pypxeboot.errors import NoBootSource, NotFound, ServerError
+from pypxeboot.errors import NoBootSource, NoLease, NotFound, ServerError
 from pypxeboot.guestnet import GuestNet, Interfaces
 from pypxeboot.kept import Images, KeptFiles
 from pypxeboot.lease import Lease
@@ -73,8 +73,8 @@ class Pipeline:
     def run(self) -> Artifacts:
         """The whole pipeline. Raises PxeBootError."""
         started = time.monotonic()
-        self.lease = self._served(self.network.begin())
-        self.source = self.source_of(self.lease, self.plan.bootfile)
+        self.lease = self._served(self._addressed())
+        self.source = self._begun(self.lease)
         if self.source.kind is Kind.IPXE_BINARY and self.source.bootfile is not None:
             self.become_ipxe(self.source.bootfile)
         choice = self.choose(self.plan.label)
@@ -85,6 +85,40 @@ class Pipeline:
         config = time.monotonic() - started - dhcp - download - self.downloads.fetcher.deadline.waited
         seconds = Seconds(dhcp=round(dhcp, 3), config=round(max(config, 0), 3), download=round(download, 3))
         return self.artifacts(choice, seconds)
+
+    def _addressed(self) -> Lease:
+        """The address that the boot begins with; by hand, where that was asked for, or DHCP gives none."""
+        plan = self.plan
+        try:
+            if not plan.by_hand:
+                return self.network.begin()
+            refused = NoLease("no address was given", hint="--ip ask needs somebody at a terminal")
+        except NoLease as why:
+            if not plan.interactive:
+                raise
+            refused = why
+        from pypxeboot import byhand
+
+        lease = self.performer.perform(byhand.lease("" if plan.by_hand else refused.message))
+        if lease is None:
+            raise refused
+        self.plan = replace(plan, static=lease)
+        return self.network.given(lease)
+
+    def _begun(self, lease: Lease) -> BootSource:
+        """What there is to boot; somebody who sits there may say it where nobody else does."""
+        try:
+            return self.source_of(lease, self.plan.bootfile)
+        except NoBootSource as why:
+            if not (self.plan.interactive or self.plan.by_hand):
+                raise
+            from pypxeboot import byhand
+
+            plan = self.performer.perform(byhand.boot_file(why.message, self.plan))
+            if plan is None:
+                raise
+            self.plan = plan
+            return self.source_of(lease, plan.bootfile)
 
     def _served(self, lease: Lease) -> Lease:
         """``lease`` after a choice from the menu of a PXE server, if it has one."""

@@ -116,9 +116,8 @@ def _dhcp(
 
 def _no_dhcp(plan: Plan, udhcpc_output: Optional[int], deadline: float) -> NoDhcp:
     """What stands in for DHCP where this process does none."""
-    if plan.static is not None:
-        static = plan.static
-        return NoDhcp("with --ip there is none", lambda: static)
+    if not plan.does_dhcp:
+        return NoDhcp("with --ip there is none")
     assert udhcpc_output is not None
     descriptor = udhcpc_output
     why = f"{plan.udhcpc} does it once only"

@@ -124,8 +124,14 @@ class Dhcp(Protocol):
 class NoDhcp:
     """Where pypxeboot does no DHCP itself; ``first_lease`` is what there is instead."""
 
-    def __init__(self, why: str, first_lease: Callable[[], Lease]) -> None:
-        self._why, self.first = why, first_lease
+    def __init__(self, why: str, first_lease: Optional[Callable[[], Lease]] = None) -> None:
+        self._why, self._first = why, first_lease
+
+    def first(self) -> Lease:
+        """What there is instead. Raises NoLease where that is for others to say."""
+        if self._first is None:
+            raise NoLease(f"no DHCP: {self._why}")
+        return self._first()
 
     def again(
         self,

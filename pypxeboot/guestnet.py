@@ -13,7 +13,7 @@ from pypxeboot import bootserver, ndp, ping, pxe
 from pypxeboot.deadline import Deadline
 from pypxeboot.dhcp import PXE_PORT
 from pypxeboot.dhcpclient import BETTER_OFFER_WAITS
-from pypxeboot.discovery import Dhcp
+from pypxeboot.discovery import Dhcp, NoDhcp
 from pypxeboot.effects import Configure, Found, Leased, Lookup, Ping, Redhcp, Vlan
 from pypxeboot.errors import NoBootSource, PxeBootError
 from pypxeboot.lease import Lease, is_host
@@ -61,8 +61,12 @@ class GuestNet:
         """The address that the boot begins with: given by hand, or by DHCP."""
         if self.plan.static is None:
             return self._leased(self.dhcp.first)
-        lease = self.plan.static
+        return self.given(self.plan.static)
+
+    def given(self, lease: Lease) -> Lease:
+        """An address that somebody gave by hand; there is no DHCP from now on."""
         log.info("no DHCP: address %s/%d was given", lease.address, lease.prefix_length)
+        self.dhcp = NoDhcp("the address was given by hand")
         if lease.address.version == 6:
             self.interfaces.configure(ndp.on_link(self.plan.guest.mac_bytes))
         self.interfaces.configure(lease)

@@ -90,10 +90,10 @@ def boot(
     examines. Raises PxeBootError, and BootFailed for what the client reports.
     """
     started = time.monotonic()
-    if plan.static is None:
+    if plan.does_dhcp:
         log.log(NOTICE, "requesting info for MAC address %s", plan.guest.mac)
     deadline = Deadline(started + plan.limits.timeout)
-    new_network, raw_frames = mode != "host", plan.static is None and plan.udhcpc is None
+    new_network, raw_frames = mode != "host", plan.does_dhcp and plan.udhcpc is None
     if process is not None and (process.new_network, process.raw_frames) != (new_network, raw_frames):
         process.stop()  # a configuration file says what its arguments did not
         process = None
@@ -216,7 +216,7 @@ class _Session:
     def _udhcpc(self, there: Place) -> Iterator[Optional[int]]:
         """The descriptor from which the client reads what udhcpc says, where one was asked for."""
         program = self._plan.udhcpc
-        if program is None or self._plan.static is not None:
+        if program is None or not self._plan.does_dhcp:
             yield None
             return
         from pypxeboot import pxe, udhcpc

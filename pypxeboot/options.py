@@ -143,7 +143,7 @@ def _without_dhcp(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("-4", "--ipv4", dest="family", action="store_const", const=4, help="IPv4 only")
     add("-6", "--ipv6", dest="family", action="store_const", const=6, help="IPv6 only (router and DHCPv6)")
-    add("--ip", metavar="ADDR[/PREFIX]", help="the guest's address: no DHCP is done")
+    add("--ip", metavar="ADDR[/PREFIX]|ask", help="the guest's address: no DHCP is done")
     add("--netmask", help="its netmask, if --ip has no prefix")
     add("--gateway", help="its default gateway")
     add("--dns", action="append", default=[], metavar="ADDR", help="a name server (may be repeated)")

@@ -22,6 +22,7 @@ class Plan:
 
     guest: Guest
     static: Optional[Lease] = None
+    by_hand: bool = False  # no DHCP: whoever sits at the terminal types the address
     prefix_length: Optional[int] = None
     gateway: Optional[Address] = None
     dns: tuple[Address, ...] = ()
@@ -65,6 +66,11 @@ class Plan:
             lease = replace(lease, routers=(self.gateway,), routes=routes, options=options)
         dns = tuple(server for server in self.dns if server.version == version)
         return replace(lease, dns=dns) if dns else lease
+
+    @property
+    def does_dhcp(self) -> bool:
+        """Whether an address comes by DHCP."""
+        return self.static is None and not self.by_hand
 
     @property
     def may_ask(self) -> bool:

@@ -76,7 +76,7 @@ class Refused(PxeBootError):
 
 
 class Ended(BaseException):
-    """A signal came. No :class:`Exception`: nothing on the way out may take it for a failure that it can mend.
+    """A signal came. No Exception: nothing on the way out may take it for a failure that it can mend.
 
     ``host.signals_raise`` makes Aborted of it.
     """

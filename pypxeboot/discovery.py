@@ -8,7 +8,7 @@ import secrets
 import select
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Optional, Protocol
+from typing import Optional, Protocol, Union
 
 from pypxeboot import dhcp, frames, pxe, udhcpc
 from pypxeboot.bootserver import Question
@@ -58,7 +58,7 @@ def lease_of_udhcpc(plan: Plan, descriptor: int, deadline: float) -> Lease:
         raise NoLease(f"{plan.udhcpc} got no lease: {why}", hint=hint) from None
     for remark in remarks:
         log.warning("%s", remark)
-    tell_lease(lease)
+    _tell_lease(lease)
     return lease
 
 
@@ -310,13 +310,10 @@ class Discovery:
         for step in steps:
             if isinstance(step, Send):
                 self._socket.send(frames.build(self._plan.guest.mac_bytes, step))
-            elif isinstance(step, Note):
-                log.log(logging.WARNING if step.warning else logging.INFO, "%s", step.text)
-            elif isinstance(step, Failed):
-                raise self._no_lease(step.reason)
-            elif isinstance(step, Bound):
-                tell_lease(step.lease)
-                return step.lease
+            else:
+                lease = told(step, self._no_lease)
+                if lease is not None:
+                    return lease
         return None
 
     def _no_lease(self, reason: str) -> NoLease:
@@ -327,8 +324,18 @@ class Discovery:
         )
 
 
-def tell_lease(lease: Lease) -> None:
-    """A lease, in a few lines of the log."""
+def told(step: Union[Bound, Failed, Note], no_lease: Callable[[str], NoLease]) -> Optional[Lease]:
+    """Tell a step that sends nothing; the lease, if that is it. Raises what a failure is by ``no_lease``."""
+    if isinstance(step, Failed):
+        raise no_lease(step.reason)
+    if isinstance(step, Bound):
+        _tell_lease(step.lease)
+        return step.lease
+    log.log(logging.WARNING if step.warning else logging.INFO, "%s", step.text)
+    return None
+
+
+def _tell_lease(lease: Lease) -> None:
     time_text = "for ever" if lease.seconds is None else f"for {lease.seconds} s"
     log.info("DHCP lease: %s/%d %s from %s", lease.address, lease.prefix_length, time_text, lease.server_id)
     for network, gateway in lease.routes:

@@ -21,8 +21,7 @@ from pypxeboot.channel import Placed
 from pypxeboot.deadline import Deadline
 from pypxeboot.dhcp import BadMessage
 from pypxeboot.dhcp6client import AskRouters, Dhcp6Client, Multicast, Step
-from pypxeboot.dhcpclient import Bound, Failed, Note
-from pypxeboot.discovery import Selectable, finish, tell_lease
+from pypxeboot.discovery import Selectable, finish, told
 from pypxeboot.errors import NoLease, UsageError
 from pypxeboot.lease import Lease, PxeAnswer
 from pypxeboot.plan import Plan
@@ -132,9 +131,6 @@ class Discovery6:
         """There is no more time."""
         return self._no_lease(f"{self._machine.standing(time.monotonic())} before the deadline")
 
-    def rest(self) -> None:
-        """What comes from now on is for the next exchange, or for nobody."""
-
     def _from_server(self) -> list[Step]:
         payload, sender = self._servers.recvfrom(_LARGEST)
         try:
@@ -164,13 +160,10 @@ class Discovery6:
                 self._send(self._servers, step.payload, dhcp6.SERVERS, dhcp6.SERVER_PORT)
             elif isinstance(step, AskRouters):
                 self._send(self._routers, ndp.solicitation(self._plan.guest.mac_bytes), ndp.ROUTERS, 0)
-            elif isinstance(step, Note):
-                log.log(logging.WARNING if step.warning else logging.INFO, "%s", step.text)
-            elif isinstance(step, Failed):
-                raise self._no_lease(step.reason)
-            elif isinstance(step, Bound):
-                tell_lease(step.lease)
-                return step.lease
+            else:
+                lease = told(step, self._no_lease)
+                if lease is not None:
+                    return lease
         return None
 
     def _send(self, sender: socket.socket, packet: bytes, group: str, port: int) -> None:

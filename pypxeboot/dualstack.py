@@ -171,14 +171,16 @@ class DualStack:
     def _go_on(self, now: float) -> None:
         """Wait for something to happen, and take it."""
         second = self._second
-        late = self._first.is_over or (now >= self._began + _HEAD_START and not self._ipv4.is_answered)
-        if late and second.began is None and not second.is_over:
-            second.began = now
-            second.attempt(self._ipv6.start)
+        is_late = self._first.is_over or (now >= self._began + _HEAD_START and not self._ipv4.is_answered)
+        is_due = is_late and second.began is None and not second.is_over
         running = [one for one in (self._first, second) if one.is_running]
         sockets = [item for one in running for item in one.exchange.sockets]
         ends = (self._began + _HEAD_START, self._began + _IPV4_WAIT, self._patience, self._deadline.at)
-        until = min(*(end for end in ends if end > now), *(one.exchange.due for one in running))
-        ready = select.select(sockets, [], [], max(until - now, 0))[0]
+        until = min([*(end for end in ends if end > now), *(one.exchange.due for one in running)])
+        ready = select.select(sockets, [], [], 0 if is_due else max(until - now, 0))[0]
         for one in running:
             one.attempt(partial(one.exchange.advance, ready))
+        # Not while an answer may be waiting: this process may have been kept busy for longer than that.
+        if is_due and (not ready or now >= self._began + _IPV4_WAIT):
+            second.began = now
+            second.attempt(self._ipv6.start)

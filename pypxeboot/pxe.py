@@ -74,6 +74,12 @@ _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _KERNEL_MAGIC = ((0x202, b"HdrS"), (0, b"\x7fELF"), (0x38, b"ARM\x64"), (0x38, b"RSC\x05"))
 
 
+_NO_BOOT_FILE = {
+    4: "set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config",
+    6: "set a boot file URL (option 59) in DHCPv6, or give --bootfile or --config",
+}
+
+
 def boot_source(
     lease: Lease,
     *,
@@ -98,7 +104,7 @@ def boot_source(
     if not name and config is None and given_prefix is None:
         raise NoBootSource(
             "the DHCP server names no boot file",
-            hint="set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config",
+            hint=_NO_BOOT_FILE[lease.address.version],
         )
     if config is not None and kind not in (Kind.IPXE, Kind.IPXE_BINARY):
         kind = Kind.PXELINUX  # nothing else reads option 209; to an iPXE it means nothing

@@ -20,19 +20,13 @@ OWN6 = "2001:db8:77:0:5054:ff:feab:cdef"
 BASE6 = f"tftp://[{SERVER6}]/"
 
 
-def join(site: Site, *addresses: str) -> None:
-    """Give the server IPv6 addresses: SERVER6 and, on the link, ROUTER6."""
+def join(site: Site, *addresses: str, link: str = "", namespace: str = "") -> None:
+    """Give the server (or a link elsewhere) IPv6 addresses: SERVER6 and, on the link, ROUTER6."""
     given = addresses or (f"{SERVER6}/64", f"{ROUTER6}/64")
-    link = site.server_link
-    site.ip(*(f"addr add {address} dev {link} nodad" for address in given), namespace=site.srv)
-    settle(site, site.srv)
-
-
-def settle(site: Site, namespace: str) -> None:
-    """Wait for the addresses that the kernel makes itself, and tries out first: servers bind to them."""
-    wait_until(
-        lambda: "tentative" not in site.show("-6", "addr", "show", namespace=namespace), 5, "addresses"
-    )
+    link = link or site.server_link
+    # The kernel's own address of the link is tried out for a second or two, which nothing here needs.
+    lines = (f"addr flush dev {link} scope link", *(f"addr add {one} dev {link} nodad" for one in given))
+    site.ip(*lines, namespace=namespace or site.srv)
 
 
 def plant(site: Site, files: Optional[Tree] = None) -> Path:

@@ -44,6 +44,22 @@ def test_configurations_that_it_refuses(tmp_path: Path, case: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_guest_database(tmp_path: Path) -> None:
+    """The configuration's own vif and name are known before the sections are looked up."""
+    config, database = tmp_path / "guest.cfg", tmp_path / "site.conf"
+    config.write_text(GOOD)
+    database.write_text(
+        "[defaults]\nbridge = br9\nvlan = 9\n[web]\nlabel = a\n[00:16:3e:1:2:3]\narch = i386\n"
+    )
+    done = run("create", "--config-file", str(database), "--show-config", str(config))
+    rows = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert {"mac 00:16:3e:01:02:03 toolstack", "bridge xenbr0 toolstack", "guest-type pvh toolstack"} <= {
+        *rows
+    }
+    assert {f"vlan 9 {database}:3", f"label a {database}:5", f"arch i386 {database}:7"} <= {*rows}
+
+
 @pytest.mark.parametrize(
     "args",
     [(), ("start", "x"), ("create",), ("create", "/nosuch"), ("create", "-l", "x"), ("create", "--no")],

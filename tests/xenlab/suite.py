@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -266,6 +267,60 @@ def test_missing_kernel() -> None:
     guest = Guest("missing")
     guest.boots("no-such-kernel", "n=1")
     failed(guest, guest.create(), "no-such-kernel")
+
+
+def test_the_guest_database_alone() -> None:
+    """A domain that says nothing of a network: its name, which xenstore has, leads to the rest."""
+    guest = Guest("known", bootloader_args="", vif="")
+    guest.boots("probe-pv", "n=1")
+    database = Path("/etc/pypxeboot.conf")
+    database.write_text(f"[{guest.name}]\nmac = {guest.mac}\nbridge = xenbr0\nappend = n=2\n")
+    try:
+        assert guest.create().returncode == 0
+    finally:
+        database.unlink()
+    assert "PROBE cmdline=[BOOT_IMAGE=probe-pv n=1 n=2]" in guest.said, guest.said
+    nothing_left()
+
+
+def test_vlans_of_a_filtering_bridge() -> None:
+    """For which this kernel is needed; no domain is."""
+    run("ip", "link", "add", "brv", "type", "bridge", "vlan_filtering", "1")
+    run("ip", "netns", "add", "far")
+    run("ip", "link", "add", "far0", "type", "veth", "peer", "name", "eth0", "netns", "far")
+    run("ip", "link", "set", "far0", "master", "brv", "up")
+    run("bridge", "vlan", "del", "dev", "far0", "vid", "1")
+    run("bridge", "vlan", "add", "dev", "far0", "vid", "20", "pvid", "untagged")
+    run("ip", "link", "set", "brv", "up")
+    run("ip", "-n", "far", "addr", "add", "198.51.100.1/24", "dev", "eth0")
+    run("ip", "-n", "far", "link", "set", "eth0", "up")
+    argv = [
+        "ip",
+        "netns",
+        "exec",
+        "far",
+        "dnsmasq",
+        "--conf-file=/dev/null",
+        "--keep-in-foreground",
+        "--port=0",
+    ]
+    argv += ["--port=0", "--user=root", "--pid-file=", "--dhcp-leasefile=/run/far.leases", "--no-ping"]
+    argv += ["--enable-tftp", f"--tftp-root={SERVED}", "--dhcp-boot=pxelinux.0"]
+    argv += ["--dhcp-range=198.51.100.10,198.51.100.20"]
+    server = subprocess.Popen(argv)
+    guest = Guest("vlan")
+    guest.boots("probe-pv", "n=1")
+    try:
+        given = ("pypxeboot", "-v", "--json", "--mac", guest.mac, "--bridge", "brv")
+        done = run(*given, "--vlan", "20", "-n")
+        assert done.returncode == 0 and "198.51.100.1/pxelinux.cfg" in done.stdout
+        assert run(*given, "--vlan", "21", "-n", "--timeout", "25").returncode == 3
+    finally:
+        server.kill()
+        server.wait()
+        run("ip", "netns", "del", "far")
+        run("ip", "link", "del", "brv")
+    nothing_left()
 
 
 def test_destroyed_meanwhile() -> None:

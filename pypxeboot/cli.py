@@ -38,11 +38,13 @@ def main(
     *,
     parse: Callable[[Sequence[str]], argparse.Namespace] = options.parse,
     act: Optional[Callable[[argparse.Namespace, Optional[ClientProcess]], Optional[int]]] = None,
+    toolstack: Optional[Callable[[argparse.Namespace], None]] = None,
 ) -> int:
     """Run ``pypxeboot`` with ``argv``; the exit code says the cause (``errors.py``).
 
     ``process`` is a client that runs already; it is the caller's to stop. Another command of the project has
-    its own ``parse``, and ``act`` in place of boot and handover, which may give an exit code of its own.
+    its own ``parse``, and ``act`` in place of boot and handover, which may give an exit code of its own;
+    ``toolstack`` is for :func:`settled.complete`.
     """
     logs.configure(NOTICE)
     args: Optional[argparse.Namespace] = None
@@ -50,7 +52,7 @@ def main(
         args = parse(argv)
         _set_level(args)
         with host.signals_raise():
-            _settle(args)
+            _settle(args, toolstack)
             if not args.show_config:
                 return (act or _boot)(args, process) or 0
             write(None, settled.shown(args).encode())
@@ -69,10 +71,10 @@ def main(
         )
 
 
-def _settle(args: argparse.Namespace) -> None:
+def _settle(args: argparse.Namespace, toolstack: Optional[Callable[[argparse.Namespace], None]]) -> None:
     """Find out who the guest is, and what holds for it."""
     if args.domain is None:
-        settled.complete(args)
+        settled.complete(args, toolstack)
         return
     from pypxeboot import identity
 

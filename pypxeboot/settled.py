@@ -36,10 +36,10 @@ def complete(
     database = _Database(args.config_file)
     if args.show_config:
         database.check()
-    database.settle(args)
     if toolstack is not None:
+        database.settle(args, only_own=True)
         toolstack(args)
-        database.settle(args)
+    database.settle(args)
     place = (args.bridge, args.interface, args.vif.get("bridge"))
     if args.link == "auto" and place == (None, None, None) and routed_by(args.vif):
         args.link = "routed"
@@ -91,14 +91,16 @@ class _Database:
             for key, setting in section.settings.items():
                 self._converted(key, setting)
 
-    def settle(self, args: argparse.Namespace) -> None:
+    def settle(self, args: argparse.Namespace, *, only_own: bool = False) -> None:
+        """Apply what holds; ``only_own``: of what is for this guest alone."""
         if not self._sections:
             return
         for _ in range(
             3
         ):  # a section by name may tell the UUID, and that another section, which tells the MAC
             guest = _identity(args)
-            self._apply(args, sections.matching(self._sections, *guest))
+            found = sections.matching(self._sections, *guest)
+            self._apply(args, [section for section in found if section.of_one_guest or not only_own])
             if _identity(args) == guest:
                 return
 

@@ -73,7 +73,7 @@ def run() -> None:
         from pypxeboot import virtwatch
 
         sys.exit(virtwatch.main(argv))
-    sys.exit(cli.main(argv, parse=_parse, act=_start))
+    sys.exit(cli.main(argv, parse=_parse, act=_start, toolstack=_locate))
 
 
 def own_options() -> argparse.ArgumentParser:
@@ -135,10 +135,11 @@ def _host_smbios(args: argparse.Namespace) -> Optional[Element]:
     return domainxml.parse(args.connection.host_smbios())
 
 
-def _locate(args: argparse.Namespace, interface: Optional[Interface]) -> None:
+def _locate(args: argparse.Namespace) -> None:
     """Find where the guest will be connected, unless that was said. Raises PxeBootError."""
     if args.bridge or args.interface:
         return
+    interface: Optional[Interface] = args.about.interface
     kind = "" if interface is None else interface.kind
     if interface is None:
         raise UsageError(f"domain {printable(args.name)} has no network interface")
@@ -165,7 +166,6 @@ def _start(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
         target.destroy()
     if not args.print_xml:
         check_off(target)
-    _locate(args, args.about.interface)
     plan = arguments.plan_of(args)
     if args.arch is None and args.about.arch is not None:
         plan = replace(plan, guest=replace(plan.guest, arch=args.about.arch))

@@ -299,5 +299,6 @@ def test_xen_needs_no_bootloader_args(site: Site, write: Write) -> None:
     file = write(f"[web]\nmac = {MAC}\nbridge = {BRIDGE}\n")
     assert booted(xl(site, "name = 'web'\n", file))
     assert booted(xl(site, f"name = 'web'\nvif = ['mac={MAC},bridge=nobr']\n", file))
-    assert booted(xl(site, VIF, write("[defaults]\nbridge = nobr\n")))
+    file = write("[defaults]\nbridge = nobr\n")
+    assert booted(xl(site, VIF, file)) and booted(xl(site, VIF, file, f"mac={MAC}"))
     assert command("ip", "-n", site.hyp, "link", "show", BRIDGE)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Optional
 from xml.etree.ElementTree import Element, SubElement
 
+from pypxeboot import domainhook
 from pypxeboot.domainxml import metadata, writable
 from pypxeboot.errors import HandoverError
 
@@ -31,6 +32,7 @@ def booting(
         raise HandoverError("the domain's XML has no <os>")
     for element in [element for element in system if element.tag in _DIRECT]:
         system.remove(element)
+    domainhook.leave_out(root)
     if direct is None:
         _from_disk(root, system)
     else:

@@ -6,14 +6,10 @@ import os
 import secrets
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
+from pypxeboot.domainhook import HookFiles
 from pypxeboot.errors import HandoverError
-
-DIRECTORY = "pypxeboot"
-"""How the name of a directory has to begin in which files are replaced: what is elsewhere is not ours."""
 
 STATE = Path("/run/pypxeboot/hook")
 # Whoever QEMU runs as has to get through, and to read: libvirt gives it only the files that it knows of.
@@ -22,62 +18,45 @@ _DIRECTORY_MODE, _FILE_MODE = 0o711, 0o644
 _MARK_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class HookFiles:
-    """Where a domain's XML wants its boot.
-
-    ``config`` is the file of its ``-readconfig``; ``kernel`` and ``initrd`` are those of its ``<os>``, or
-    (``direct`` is False) files beside ``config``.
-    """
-
-    config: Optional[Path]
-    kernel: Path
-    initrd: Optional[Path]
-    direct: bool
-
-    def are_ours(self) -> bool:
-        """Whether all of them are where the hook may replace files."""
-        return all(
-            path.is_absolute() and ".." not in path.parts and path.parent.name.startswith(DIRECTORY)
-            for path in self._paths()
-        )
-
-    def _paths(self) -> list[Path]:
-        return [path for path in (self.config, self.kernel, self.initrd) if path is not None]
-
-    def directory(self) -> Path:
-        """Where downloads go, made if it is not there: on the file system of :attr:`kernel`."""
-        for path in self._paths():
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.parent.chmod(_DIRECTORY_MODE)
-            except OSError as why:
-                raise HandoverError(f"cannot make {path.parent}: {why.strerror}") from None
-        return self.kernel.parent
-
-    def remove(self) -> None:
-        """Leave nothing of the last boot."""
-        for path in self._paths():
-            with suppress(OSError):
-                path.unlink()
+def directory(files: HookFiles) -> Path:
+    """Where downloads go, made if it is not there: on the file system of the kernel."""
+    for path in map(Path, files.paths):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.chmod(_DIRECTORY_MODE)
+        except OSError as why:
+            raise HandoverError(f"cannot make {path.parent}: {why.strerror}") from None
+    return Path(files.kernel).parent
 
 
-def put(source: Path, target: Path) -> None:
+def remove(files: HookFiles) -> None:
+    """Leave nothing of the last boot."""
+    for path in files.paths:
+        with suppress(OSError):
+            Path(path).unlink()
+
+
+def exist(files: HookFiles) -> bool:
+    """Whether the hook has filled them."""
+    return Path(files.config or files.kernel).exists()
+
+
+def put(source: str, target: str) -> None:
     """Have ``source`` take the place of ``target``, of which a running QEMU may still read."""
     try:
-        source.chmod(_FILE_MODE)
-        source.replace(target)
+        Path(source).chmod(_FILE_MODE)
+        Path(source).replace(target)
     except OSError as why:
         raise HandoverError(f"cannot write {target}: {why.strerror}") from None
 
 
-def write(data: bytes, target: Path) -> None:
+def write(data: bytes, target: str) -> None:
     """A new file in the place of ``target``."""
-    fresh = target.with_name(f"{target.name}.{secrets.token_hex(4)}.new")
+    fresh = Path(f"{target}.{secrets.token_hex(4)}.new")
     try:
         with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW), "wb") as file:
             file.write(data)
-        put(fresh, target)
+        put(str(fresh), target)
     except OSError as why:
         raise HandoverError(f"cannot write {target}: {why.strerror}") from None
     finally:

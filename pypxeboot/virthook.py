@@ -26,6 +26,7 @@ from pypxeboot import (
     arguments,
     cli,
     clientprocess,
+    domainhook,
     domainlive,
     domainsmbios,
     domainxml,
@@ -37,11 +38,12 @@ from pypxeboot import (
 )
 from pypxeboot.artifacts import Artifacts
 from pypxeboot.config import NOTICE
+from pypxeboot.domainhook import HookFiles
 from pypxeboot.domainxml import Domain
 from pypxeboot.errors import HandoverError, NoBootSource, PxeBootError, UsageError
 from pypxeboot.handover import readconfig
 from pypxeboot.handover.direct import DirectBoot, boot_of
-from pypxeboot.hookfiles import HookFiles, Mark
+from pypxeboot.hookfiles import Mark
 from pypxeboot.menu import Action
 from pypxeboot.plan import Plan
 from pypxeboot.store import Store
@@ -91,6 +93,7 @@ def _error_of(argv: Sequence[str]) -> Optional[PxeBootError]:
                 "this is a hook, which libvirt runs", hint="install it as hooks/qemu.d/pypxeboot"
             )
         xml = sys.stdin.buffer.read(domainxml.MAX_SIZE * 4).decode("utf-8", "replace")
+        logs.name(printable(argv[0]))
         with host.signals_raise():
             _handle(argv[1], argv[3] if len(argv) > 3 else "", domainxml.parse(xml))
         return None
@@ -107,12 +110,9 @@ def _error_of(argv: Sequence[str]) -> Optional[PxeBootError]:
 
 def _handle(operation: str, reason: str, root: Element) -> None:
     """Do what is to be done when libvirt does ``operation``."""
-    files = _files(root)
+    files = domainhook.files(root)
     about = domainxml.domain(root)
     if files is None or about.wish is None or domainlive.is_ours(root):  # or pypxeboot-virt has booted it
-        return
-    if not files.are_ours():
-        log.log(NOTICE, "the files in its XML are left alone: no directory pypxeboot... has them")
         return
     mark = Mark(about.uuid)
     if operation in ("migrate", "restore"):
@@ -122,7 +122,7 @@ def _handle(operation: str, reason: str, root: Element) -> None:
     elif operation == "release":
         saved = reason in _GOES_ON or (_SAVED / f"{about.name}.save").exists()
         if not saved and not mark.is_set():
-            files.remove()
+            hookfiles.remove(files)
         mark.clear()
     elif operation == "prepare":
         if not mark.is_set():
@@ -138,30 +138,12 @@ def _is_on_network(about: Domain) -> bool:
     return about.interface is not None and about.interface.kind == "network"
 
 
-def _files(root: Element) -> Optional[HookFiles]:
-    """The files that the domain names; None where it names none."""
-    words = [
-        word.get("value", "")
-        for element in root
-        for word in element
-        if element.tag.rpartition(":")[2] == "commandline" and word.tag.rpartition(":")[2] == "arg"
-    ]
-    named = [word for option, word in zip(words, words[1:]) if option == "-readconfig"]
-    config = Path(named[-1]) if named else None
-    kernel, initrd = root.findtext("os/kernel"), root.findtext("os/initrd")
-    if kernel:
-        return HookFiles(config, Path(kernel), Path(initrd) if initrd else None, direct=True)
-    if config is None:
-        return None
-    return HookFiles(config, config.with_suffix(".kernel"), config.with_suffix(".initrd"), direct=False)
-
-
 def _boot(root: Element, about: Domain, files: HookFiles) -> None:
     """Resolve the boot of the domain, and fill its files."""
     args = _arguments(root, about)
     settled.complete(args)
     plan = _plan(args, about)
-    with Store(files.directory()) as store:
+    with Store(hookfiles.directory(files)) as store:
         try:
             artifacts: Optional[Artifacts] = cli.resolve(args, plan, None, store)
         except (PxeBootError, host.BootFailed) as why:
@@ -173,7 +155,7 @@ def _boot(root: Element, about: Domain, files: HookFiles) -> None:
         try:
             _fill(files, artifacts, about)
         except BaseException:
-            files.remove()
+            hookfiles.remove(files)
             raise
     log.log(NOTICE, "handed over: %s", "localboot" if artifacts is None else artifacts.action.value)
 
@@ -221,7 +203,7 @@ def _fill(files: HookFiles, artifacts: Optional[Artifacts], about: Domain) -> No
             )
         if not about.has_disk:
             raise NoBootSource("the entry says local disk, and the domain has none")
-        files.remove()
+        hookfiles.remove(files)
         hookfiles.write(readconfig.render(None, None, ""), files.config)
         return
     if artifacts.action is not Action.BOOT:
@@ -236,15 +218,15 @@ def _fill(files: HookFiles, artifacts: Optional[Artifacts], about: Domain) -> No
         hookfiles.write(_config(files, boot), files.config)
     elif boot.cmdline:
         log.warning("the command line stays that of the domain's XML: it has no -readconfig")
-    hookfiles.put(Path(boot.kernel), files.kernel)
+    hookfiles.put(boot.kernel, files.kernel)
     if boot.ramdisk is not None and files.initrd is not None:
-        hookfiles.put(Path(boot.ramdisk), files.initrd)
+        hookfiles.put(boot.ramdisk, files.initrd)
     elif files.initrd is not None:
-        files.initrd.unlink(missing_ok=True)  # of the last boot
+        Path(files.initrd).unlink(missing_ok=True)  # of the last boot
 
 
 def _config(files: HookFiles, boot: DirectBoot) -> bytes:
     if files.direct:
         return readconfig.render(None, None, boot.cmdline)
-    initrd = None if boot.ramdisk is None else str(files.initrd)
-    return readconfig.render(str(files.kernel), initrd, boot.cmdline)
+    initrd = None if boot.ramdisk is None else files.initrd
+    return readconfig.render(files.kernel, initrd, boot.cmdline)

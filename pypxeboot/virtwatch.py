@@ -18,7 +18,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from pypxeboot import bootfiles, cli, domainlive, domainxml, marks, options, servicemanager, virt
+from pypxeboot import (
+    bootfiles,
+    cli,
+    domainhook,
+    domainlive,
+    domainxml,
+    hookfiles,
+    marks,
+    options,
+    servicemanager,
+    virt,
+)
 from pypxeboot.clientprocess import ClientProcess
 from pypxeboot.config import NOTICE
 from pypxeboot.errors import Aborted, HandoverError, UsageError
@@ -196,7 +207,8 @@ class _Watcher:
         guest = self._guests.get(event.uuid)
         if isinstance(event, Ended):
             if guest is not None:
-                guest.ended = event.reason
+                # The first counts: then libvirt ends QEMU by a signal, which is told, too.
+                guest.ended = guest.ended or event.reason
         elif isinstance(event, Started):
             self._started(self._connection, event)
         elif guest is not None and guest.child is not None:
@@ -245,7 +257,8 @@ class _Watcher:
     def _runs(self, target: Target, *, fresh: bool) -> None:
         """A domain runs: by our boot, or by somebody else, which is no boot from the network."""
         live = domainxml.parse(target.live_xml())
-        if not domainlive.is_ours(live):
+        files = domainhook.files(live)
+        if not domainlive.is_ours(live) and (files is None or not hookfiles.exist(files)):
             if self._is_booting(target.uuid):
                 return  # its boot will say that it runs
             if fresh:

@@ -32,12 +32,18 @@ def hooked(libvirt: Libvirt, tmp_path: Path) -> Iterator[Libvirt]:
     program.write_text(f'#!/bin/sh\necho "$2" >>{tmp_path}/calls\nPYTHONPATH={tools.ROOT} exec {runs} "$@"\n')
     program.chmod(0o755)
     text = (tools.ROOT / "scripts/libvirt-hook").read_text()
-    libvirt.hook(text.replace("#!/bin/sh\n", f"#!/bin/sh\nPATH={tmp_path}:$PATH\n", 1), "pypxeboot")
-    # libvirtd has seen the hook once a domain that does not opt in has started.
+    first = f"#!/bin/sh\nPATH={tmp_path}:$PATH\ntouch {tmp_path}/seen\n"
+    libvirt.hook(text.replace("#!/bin/sh\n", first, 1), "pypxeboot")
     libvirt.define(domain_xml("other", "52:54:00:00:00:02"))
-    libvirt.virsh("start", "other")
-    libvirt.virsh("destroy", "other")
-    assert not (tmp_path / "calls").exists()
+
+    def seen() -> bool:
+        libvirt.reload()  # once more: it is not heard while another is under way
+        libvirt.virsh("start", "other")
+        libvirt.virsh("destroy", "other")
+        return (tmp_path / "seen").exists()
+
+    wait_until(seen, 30, "libvirtd has seen that there is a hook")
+    assert not (tmp_path / "calls").exists()  # for a domain that does not opt in
     yield libvirt
     for name in libvirt.names():
         libvirt.virsh("destroy", name)
@@ -184,6 +190,25 @@ def test_files_elsewhere_are_left_alone(hooked: Libvirt, probe_kernel: Callable[
     assert said(hooked).tag == "my own"
     hooked.virsh("destroy", "guest")
     assert own.exists()
+
+
+def test_the_watch_leaves_a_guest_of_the_hook_alone_until_it_reboots(
+    hooked: Libvirt, probe_kernel: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    pytest.importorskip("libvirt")
+    serve(hooked, probe_kernel("first"))
+    place = define(hooked)
+    watch = hooked.spawn("pypxeboot.virt", "watch", "-v", log="watch.log").wait_for("connected")
+    hooked.virsh("start", "guest")
+    assert said(hooked).tag == "first"
+    wait_until(lambda: "destroy" in hooked.live("guest").partition("<on_reboot>")[2][:20], 20, "on_reboot")
+    before = hooked.qemu("guest")
+    serve(hooked, probe_kernel("second"))
+    hooked.virsh("reset", "guest")
+    assert said(hooked, times=2).tag == "second"
+    assert hooked.qemu("guest") != before and "-readconfig" not in hooked.live("guest")
+    assert not list(place.iterdir())
+    watch.stop()
 
 
 def test_without_its_program_other_domains_start(hooked: Libvirt, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from ipaddress import IPv4Address
 from typing import Optional
 from uuid import UUID
 
+from pypxeboot import ipxestatus
 from pypxeboot.dhcp import suboptions
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease, PxeAnswer
 from pypxeboot.pxe import IPXE_VERSION
-from pypxeboot.settings import Key, Settings, Value, encapsulated
-from pypxeboot.settingtypes import TYPES
+from pypxeboot.settings import Key, Settings, Value, encapsulated, smbios_key
+from pypxeboot.settingtypes import TYPES, c_string
 from pypxeboot.text import encode
 
 # Machines that have a BIOS build of iPXE, whose scripts lead to kernels rather than EFI programs.
@@ -30,18 +31,13 @@ _SMBIOS = {
 _PLACES = {
     (0, 4): "BIOSVENDOR",
     (0, 5): "BIOSVERSION",
-    (1, 4): "SYSVENDOR",
-    (1, 5): "SYSPRODUCT",
     (1, 6): "SYSVERSION",
-    (1, 7): "SYSSERIAL",
     (1, 25): "SYSSKU",
     (1, 26): "SYSFAMILY",
     (2, 4): "MBVENDOR",
     (2, 5): "MBPRODUCT",
     (2, 6): "MBVERSION",
-    (2, 7): "MBSERIAL",
     (2, 8): "MBASSET",
-    (3, 8): "SYSASSET",
 }
 # What guests see where nobody says otherwise; sites branch on the first two.
 _HYPERVISORS = {
@@ -56,20 +52,19 @@ def settings_of(guest: Guest, lease: Lease, builtin: Callable[[Key], Optional[Va
     """The settings of ``guest`` with ``lease``; ``builtin`` gives those that change all the time."""
     settings = Settings()
     card = settings.block("net0", create=True)
-    card.values.update(_card(guest))
+    card.lookup, card.refuses = _card(guest).get, _card_refuses
     relet(settings, "net0", lease)
     for name, answer in (("proxydhcp", lease.proxy), ("pxebs", lease.boot_server)):
         if answer is not None:
             block = settings.block(name, create=True)
             block.values.update(_answered(answer))
-            block.lookup = _options(answer.options)
-            block.writable = False
+            block.lookup, block.refuses = _options(answer.options), _untagged
     smbios = settings.block("smbios", create=True)
     smbios.values.update(_smbios(guest))
+    smbios.refuses = lambda _key, _value: ipxestatus.NOT_STORABLE
     own = settings.block("builtin", create=True)
     own.values.update(_own(guest))
-    own.lookup = builtin
-    smbios.writable = own.writable = False
+    own.lookup, own.refuses = builtin, _own_refuses
     return settings
 
 
@@ -78,17 +73,40 @@ def relet(settings: Settings, card: str, lease: Lease) -> None:
     block = settings.block(f"{card}.dhcp", create=True)
     block.values.clear()
     block.values.update(leased(lease))
-    block.lookup = _options(lease.options)
+    others = {code: data for code, data in lease.options.items() if code not in block.values}
+    block.lookup, block.refuses = _options(others), _untagged
 
 
 def _text(text: str) -> Value:
     return Value(encode(text), TYPES["string"])
 
 
+# What cannot be stored: net/netdev_settings.c, net/dhcppkt.c and core/settings.c, "applies" and "store".
+_FIXED = frozenset({"bustype", "busid", "busloc", "chip", "hwaddr", "ifname", "linktype"})
+_CHANGING = frozenset({"errno", "unixtime", "version", "platform", "buildarch", "cwuri", "cwduri"})
+_MAC_BYTES = 6
+
+
+def _card_refuses(key: Key, value: Optional[Value]) -> Optional[int]:
+    if key in _FIXED:
+        return ipxestatus.CARD_NOT_STORABLE
+    return ipxestatus.BAD_MAC if key == "mac" and value and len(value.raw) != _MAC_BYTES else None
+
+
+def _untagged(key: Key, _value: Optional[Value]) -> Optional[int]:
+    """A DHCP packet has options, and nothing else."""
+    return None if isinstance(key, int) else ipxestatus.NOT_APPLICABLE
+
+
+def _own_refuses(key: Key, _value: Optional[Value]) -> Optional[int]:
+    return ipxestatus.NOT_STORABLE if key in _CHANGING else ipxestatus.NOT_APPLICABLE
+
+
 def _card(guest: Guest) -> dict[Key, Value]:
     chip, bus, bus_id = _CARDS.get(guest.hypervisor, _CARDS["kvm"])
     values: dict[Key, Value] = {
         "mac": Value(guest.mac_bytes, TYPES["hex"]),
+        "hwaddr": Value(guest.mac_bytes, TYPES["hex"]),
         "ifname": _text("net0"),
         "chip": _text(chip),
         "bustype": _text(bus),
@@ -103,7 +121,8 @@ def leased(lease: Lease) -> dict[Key, Value]:
     """What a lease says beside its options, by tag (net/dhcppkt.c)."""
     values: dict[Key, Value] = {}
     if lease.bootfile:
-        values[67] = _text(lease.bootfile)
+        raw = lease.options.get(67, b"")  # servers end it with a NUL, which ``:hex`` shows
+        values[67] = Value(raw, TYPES["string"]) if c_string(raw) == lease.bootfile else _text(lease.bootfile)
     if lease.domain:
         values[15] = _text(lease.domain)
     if lease.address.version == 6:
@@ -164,9 +183,9 @@ def _smbios(guest: Guest) -> dict[Key, Value]:
             values[name] = _text(known[key])
     for (kind, offset), key in _PLACES.items():
         if known.get(key):
-            values[encapsulated(kind, offset, 0)] = _text(known[key])
+            values[smbios_key(encapsulated(kind, offset, 0))] = _text(known[key])
     if guest.uuid is not None:
-        values["uuid"] = Value(UUID(guest.uuid).bytes, TYPES["uuid"])
+        values["uuid"] = Value(UUID(guest.uuid).bytes_le, TYPES["uuid"], uuid=True)
     return values
 
 

@@ -36,6 +36,9 @@ def download(
     given = ipxeuri.parse(text)
     form = _form(machine, given)
     uri = ipxeuri.resolve(machine.cwuri, given)
+    status = _openable(uri)
+    if status:
+        return None, (yield from machine.fail("Could not start download", status))
     if not quiet:
         yield from machine.say(f"{given.shown}...", end="")
     kept, words, status = yield from _fetched(machine, uri, form, seconds)
@@ -52,14 +55,19 @@ def download(
     return image, ipxestatus.OK
 
 
+def _openable(uri: Uri) -> int:
+    """Whether there is anything that could be asked for it (core/open.c, net/tcp/httpcore.c)."""
+    if uri.scheme.lower() not in SCHEMES:
+        return ipxestatus.NO_SUCH_SCHEME
+    return ipxestatus.OK if uri.authority is not None and uri.path else ipxestatus.NO_LOCATION
+
+
 def _fetched(
     machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[float]
 ) -> Steps[tuple[Optional[Kept], str, int]]:
     """The file, or why there is none, in words and as a status."""
     if len(machine.images.registered) >= ipxeimages.COUNT_LIMIT:
         return None, "too many images", ipxestatus.NO_SPACE
-    if uri.scheme not in SCHEMES:
-        return None, ipxestatus.text(ipxestatus.UNSUPPORTED), ipxestatus.UNSUPPORTED
     try:
         location = _place(machine, uri)
     except ConfigError as why:

@@ -47,25 +47,28 @@ def _impossible(machine: Machine, call: Call) -> Steps[int]:
     return (yield from machine.fail(f"Could not {call.name}", ipxestatus.UNSUPPORTED))
 
 
-_CONSOLE = syntax(0, None, "keep/k", "x/x y/y left/l right/r top/t bottom/b depth/d picture/p")
-_SAN = "no-describe/n keep/k"
-_SAN_VALUES = "drive/d filename/f extra/e label/l uuid/u"
+_CONSOLE = syntax(0, 0, "", "x/x# y/y# left/l# right/r# top/t# bottom/b# depth/d# picture/p= keep/k")
+_SAN = "drive/d# no-describe/n"
 
 COMMANDS = {
-    "reboot": Command(syntax(0, 0, "warm/w setup/s"), _reboot),
+    "reboot": Command(syntax(0, 0, "", "warm/w setup/s"), _reboot),
     "poweroff": Command(syntax(0, 0), _poweroff),
-    "sanboot": Command(syntax(0, None, _SAN, _SAN_VALUES), _sanboot),
-    "sanhook": Command(syntax(0, None, "no-describe/n", "drive/d"), _sanhook),
-    "sanunhook": Command(syntax(0, 0, "", "drive/d"), _nothing),
+    "sanboot": Command(
+        syntax(0, None, "[<root-path>]", f"{_SAN} keep/k filename/f= extra/e= label/l= uuid/u="), _sanboot
+    ),
+    "sanhook": Command(syntax(1, None, "<root-path>", _SAN), _sanhook),
+    "sanunhook": Command(syntax(0, 0, "", "drive/d#"), _nothing),
     "console": Command(_CONSOLE, _nothing),
-    "colour": Command(syntax(1, 1, "", "basic/b rgb/r"), _nothing),
-    "cpair": Command(syntax(1, 1, "", "foreground/f background/b"), _nothing),
-    "shim": Command(syntax(0, 1, "allow-pxe/p allow-sbat/s require-loader/l", "timeout/t"), _nothing),
-    "fdt": Command(syntax(0, 1, "", "timeout/t"), _nothing),
-    "sync": Command(syntax(0, 0, "", "timeout/t"), _nothing),
-    "certstat": Command(syntax(0, None, "", "subject/s"), _nothing),
-    "certstore": Command(syntax(0, None, "keep/k", "subject/s timeout/t"), _impossible),
-    "certfree": Command(syntax(0, None, "", "subject/s"), _nothing),
+    "colour": Command(syntax(1, 1, "<colour>", "basic/b# rgb/r#"), _nothing),
+    "cpair": Command(syntax(1, 1, "<cpair>", "foreground/f# background/b#"), _nothing),
+    "shim": Command(
+        syntax(0, 1, "[<uri|image>]", "timeout/t# require-loader/l allow-pxe/p allow-sbat/s"), _nothing
+    ),
+    "fdt": Command(syntax(0, 1, "[<uri|image>]", "timeout/t#"), _nothing),
+    "sync": Command(syntax(0, 0, "", "timeout/t#"), _nothing),
+    "certstat": Command(syntax(0, 0, "", "subject/s="), _nothing),
+    "certstore": Command(syntax(0, None, "[<uri|image>]", "subject/s= keep/k timeout/t#"), _impossible),
+    "certfree": Command(syntax(0, 0, "", "subject/s="), _nothing),
     **dict.fromkeys(
         ("profstat", "lspci", "ipstat", "nstat", "neighbour"), Command(syntax(0, None), _nothing)
     ),

@@ -11,7 +11,7 @@ from pypxeboot.ipxeimages import Image
 from pypxeboot.ipxemachine import Command, Machine
 from pypxeboot.ipxeoptions import Call, syntax
 
-_FLAGS, _VALUES = "replace/r autofree/a quiet/q", "name/n timeout/t"
+_OPTIONS = "name/n= timeout/t# autofree/a"
 
 
 def _prepared(
@@ -98,7 +98,7 @@ def _chosen(machine: Machine, call: Call) -> Steps[tuple[list[Image], int]]:
     for name in call.args:
         image = machine.images.find(name)
         if image is None:
-            return found, (yield from machine.refuse(f'"{name}": no such image', ipxestatus.NOT_FOUND))
+            return found, (yield from machine.refuse(f'"{name}": no such image', ipxestatus.NO_SUCH_IMAGE))
         found.append(image)
     return found, ipxestatus.OK
 
@@ -124,14 +124,15 @@ def _free(machine: Machine, call: Call) -> Steps[int]:
     return status
 
 
-_ONE = syntax(1, None, _FLAGS, _VALUES)
-_MAYBE = syntax(0, None, _FLAGS, _VALUES)
+_FETCH = syntax(1, None, "<uri> [<arguments>...]", f"{_OPTIONS} quiet/q+")
+_ONE = syntax(1, None, "<uri|image> [<arguments>...]", f"{_OPTIONS} quiet/q+")
+_MAYBE = syntax(0, None, "[<uri|image> [<arguments>...]]", f"{_OPTIONS} replace/r quiet/q+")
 
 COMMANDS = {
-    **dict.fromkeys(("imgfetch", "module", "initrd"), Command(_ONE, _fetch)),
+    **dict.fromkeys(("imgfetch", "module", "initrd"), Command(_FETCH, _fetch)),
     **dict.fromkeys(("kernel", "imgselect", "imgload"), Command(_ONE, _select)),
     **dict.fromkeys(("boot", "chain", "imgexec"), Command(_MAYBE, _execute)),
     "imgargs": Command(_ONE, _arguments),
-    "imgstat": Command(syntax(0, None), _stat),
-    "imgfree": Command(syntax(0, None), _free),
+    "imgstat": Command(syntax(0, None, "[<image>...]"), _stat),
+    "imgfree": Command(syntax(0, None, "[<image>...]"), _free),
 }

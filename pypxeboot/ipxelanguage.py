@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Optional
 
 from pypxeboot import ipxestatus
@@ -12,34 +13,37 @@ from pypxeboot.settings import Full, Name, NoSuchBlock, NoSuchType, NotStorable,
 from pypxeboot.settingtypes import BadValue, NotSupported, Unformattable
 
 
-def store(machine: Machine, text: str, value: Optional[str]) -> Steps[int]:
-    """Give the setting called ``text`` a value, None to delete it; says what goes wrong."""
+def _kept(machine: Machine, text: str, change: Callable[[Name], None]) -> Steps[int]:
+    """Have the setting called ``text`` changed; says what goes wrong."""
+    name = Name(None, text, text, None)
     try:
         name = parse_name(text)
-        machine.settings.store(name, value)
-    except (NoSuchType, NoSuchBlock):
-        return (yield from machine.refuse(f'"{text}": no such setting', ipxestatus.UNSUPPORTED))
-    except BadValue:
-        return (yield from machine.fail(f'Could not store "{name.text}"', ipxestatus.BAD_VALUE))
-    except (NotSupported, NotStorable):
+        change(name)
+    except NoSuchType:
+        return (yield from machine.refuse(f'"{text}": invalid setting', ipxestatus.NOT_STORABLE))
+    except NoSuchBlock:
+        return (yield from machine.refuse(f'"{text}": invalid setting', ipxestatus.NO_SUCH_BLOCK))
+    except (BadValue, NotStorable) as why:
+        return (yield from machine.fail(f'Could not store "{name.text}"', why.status))
+    except (NotSupported, Unformattable):
         return (yield from machine.fail(f'Could not store "{name.text}"', ipxestatus.NOT_STORABLE))
     except Full:
         raise machine.broken("stores settings without end") from None
     return ipxestatus.OK
+
+
+def store(machine: Machine, text: str, value: Optional[str]) -> Steps[int]:
+    """Give the setting called ``text`` a value, None to delete it; says what goes wrong."""
+    return (yield from _kept(machine, text, lambda name: machine.settings.store(name, value)))
 
 
 def keep(machine: Machine, text: str, value: Value) -> Steps[int]:
     """As :func:`store`, for a value that is bytes already."""
-    try:
-        name = parse_name(text)
-        machine.settings.put(name, Value(value.raw, name.type or value.type))
-    except (NoSuchType, NoSuchBlock):
-        return (yield from machine.refuse(f'"{text}": no such setting', ipxestatus.UNSUPPORTED))
-    except NotStorable:
-        return (yield from machine.fail(f'Could not store "{name.text}"', ipxestatus.NOT_STORABLE))
-    except Full:
-        raise machine.broken("stores settings without end") from None
-    return ipxestatus.OK
+    return (
+        yield from _kept(
+            machine, text, lambda name: machine.settings.put(name, Value(value.raw, name.type or value.type))
+        )
+    )
 
 
 def _set(machine: Machine, call: Call) -> Steps[int]:
@@ -50,42 +54,34 @@ def _clear(machine: Machine, call: Call) -> Steps[int]:
     return (yield from store(machine, call.args[0], None))
 
 
-def _existing(machine: Machine, text: str) -> Steps[Optional[Name]]:
-    """The name of a setting in a block that is there; else says so."""
-    try:
-        name = parse_name(text)
-        machine.settings.block(name.block)
-    except (NoSuchType, NoSuchBlock):
-        yield from machine.refuse(f'"{text}": no such setting', ipxestatus.NO_DEVICE)
-        return None
-    return name
-
-
 def _inc(machine: Machine, call: Call) -> Steps[int]:
     amount = integer(call.args[1]) if len(call.args) > 1 else 1
-    name = yield from _existing(machine, call.args[0])
-    if name is None:
-        return ipxestatus.NO_DEVICE
-    try:
+
+    def change(name: Name) -> None:
+        machine.settings.block(name.block)  # only "set" makes one
         machine.settings.increment(name, amount)
-    except (NotSupported, NotStorable, Unformattable):
-        return (yield from machine.fail(f'Could not store "{name.text}"', ipxestatus.NOT_STORABLE))
-    return ipxestatus.OK
+
+    return (yield from _kept(machine, call.args[0], change))
 
 
 def _show(machine: Machine, call: Call) -> Steps[int]:
-    name = yield from _existing(machine, call.args[0])
-    if name is None:
-        return ipxestatus.NO_DEVICE
-    value, block = machine.settings.find(name)
+    found: list[tuple[Optional[Value], str, str]] = []
+
+    def look(name: Name) -> None:
+        found.append((*machine.settings.find(name), name.text))
+
+    status = yield from _kept(machine, call.args[0], look)
+    if status:
+        return status
+    value, block, name = found[0]
     if value is None or value.type is None:
-        return (yield from machine.fail(f'Could not find "{name.text}"', ipxestatus.NOT_FOUND))
+        return (yield from machine.fail(f'Could not find "{name}"', ipxestatus.NO_SUCH_SETTING))
     try:
         shown = value.type.format(value.raw)
     except Unformattable:
-        return (yield from machine.fail(f'Could not find "{name.text}"', ipxestatus.OUT_OF_RANGE))
+        return (yield from machine.fail(f'Could not find "{name}"', ipxestatus.NOT_FORMATTABLE))
     where = f"{block}/" if block else ""
-    yield from machine.say(shown if call.has("quiet") else f"{where}{name.text}:{value.type.name} = {shown}")
+    yield from machine.say(shown if call.has("quiet") else f"{where}{name}:{value.type.name} = {shown}")
     return ipxestatus.OK
 
 
@@ -96,7 +92,7 @@ def _echo(machine: Machine, call: Call) -> Steps[int]:
 
 def _isset(machine: Machine, call: Call) -> Steps[int]:
     yield from ()
-    return ipxestatus.OK if call.args[0] else ipxestatus.NOT_FOUND
+    return ipxestatus.OK if call.args[0] else ipxestatus.NOT_SET
 
 
 def _iseq(machine: Machine, call: Call) -> Steps[int]:
@@ -111,7 +107,7 @@ def _goto(machine: Machine, call: Call) -> Steps[int]:
     index = frame.labels.get(call.args[0])
     if index is None:
         machine.failure = f"there is no label :{call.args[0]}"
-        return ipxestatus.NOT_FOUND
+        return ipxestatus.NO_SUCH_LABEL
     frame.next, frame.line_over = index, True
     return ipxestatus.OK
 
@@ -143,15 +139,15 @@ def _time(machine: Machine, call: Call) -> Steps[int]:
 
 
 COMMANDS = {
-    "set": Command(syntax(1, None), _set),
-    "clear": Command(syntax(1, 1), _clear),
-    "inc": Command(syntax(1, 2), _inc),
-    "show": Command(syntax(1, 1, "quiet/q"), _show),
-    "echo": Command(syntax(0, None, "n/n"), _echo),
-    "isset": Command(syntax(1, 1), _isset),
-    "iseq": Command(syntax(2, 2), _iseq),
-    "goto": Command(syntax(1, 1), _goto),
-    "exit": Command(syntax(0, 1), _exit),
-    "sleep": Command(syntax(1, 1), _sleep),
-    "time": Command(syntax(1, None), _time),
+    "set": Command(syntax(1, None, "<setting> <value>"), _set),
+    "clear": Command(syntax(1, 1, "<setting>"), _clear),
+    "inc": Command(syntax(1, 2, "<setting> [<increment>]"), _inc),
+    "show": Command(syntax(1, 1, "<setting>", "quiet/q+"), _show),
+    "echo": Command(syntax(0, None, "[...]", "n/n"), _echo),
+    "isset": Command(syntax(1, 1, "<value>"), _isset),
+    "iseq": Command(syntax(2, 2, "<value1> <value2>"), _iseq),
+    "goto": Command(syntax(1, 1, "<label>"), _goto),
+    "exit": Command(syntax(0, 1, "[<status>]"), _exit),
+    "sleep": Command(syntax(1, 1, "<seconds>"), _sleep),
+    "time": Command(syntax(1, None, "<command>"), _time),
 }

@@ -44,8 +44,10 @@ def start(machine: Machine, image: Image) -> Steps[int]:
 def _multiboot(machine: Machine, image: Image) -> Steps[int]:
     """A multiboot kernel: "cmdline is the URI and the arguments", and so is that of every other image."""
     others = [other for other in machine.images if other is not image]
-    cmdline = _joined(_joined(image.uri.shown, image.cmdline or ""), machine.user_append)
-    modules = tuple(Module(other.location, _joined(other.uri.shown, other.cmdline or "")) for other in others)
+    cmdline = _joined(_joined(image.uri.redacted, image.cmdline or ""), machine.user_append)
+    modules = tuple(
+        Module(other.location, _joined(other.uri.redacted, other.cmdline or "")) for other in others
+    )
     entry = Entry(machine.chosen, Action.BOOT, kernel=image.location, cmdline=cmdline, modules=modules)
     return (yield from _assembled(machine, image, entry, (), tuple(other.handle for other in others)))
 

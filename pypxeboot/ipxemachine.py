@@ -100,6 +100,7 @@ class Machine:
     ``settle`` sees to it, before the network is used, that the address is the one that the script has set.
     ``patience`` is how long a question waits for somebody at the terminal, None for ever; ``label`` the name
     of a menu item that was asked for, None once it was chosen; with ``listing`` the first menu ends it.
+    ``offered`` is the lease as DHCP gave it, before the script changed any of it;
     ``chosen`` is the item that was chosen last, ``failure`` why the last command failed, and ``blame`` on
     which line of which script.
     """
@@ -114,6 +115,7 @@ class Machine:
     user_append: str = ""
     label: Optional[str] = None
     listing: bool = False
+    offered: Lease = field(init=False)
     chosen: Optional[str] = None
     reason: Reason = Reason.SCRIPT
     questions: int = 0
@@ -136,6 +138,7 @@ class Machine:
     _held: int = 0
 
     def __post_init__(self) -> None:
+        self.offered = self.lease
         self._server = self.settings.show("next-server")
 
     # What commands and their errors say.
@@ -340,9 +343,10 @@ class Machine:
         while frame.next < len(frame.lines):
             frame.at, frame.next = frame.next, frame.next + 1
             frame.line_over = False
-            status = yield from self.line(frame.lines[frame.at].text)
+            line = frame.lines[frame.at]
+            status = ipxestatus.CUT_SHORT if line.cut_short else (yield from self.line(line.text))
             if status:
-                self.blame = self.blame or f"{frame.image.uri.shown}, line {frame.lines[frame.at].number}"
+                self.blame = self.blame or f"{frame.image.uri.shown}, line {line.number}"
             if status or frame.over:
                 break
         return status

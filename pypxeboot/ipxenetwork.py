@@ -34,7 +34,7 @@ def _cards(machine: Machine, names: tuple[str, ...]) -> Steps[Optional[list[str]
     for name in names or ("net0",):
         card = machine.settings.card if name == "netX" else name
         if _CARD.fullmatch(card) is None or card not in machine.settings.root.children:
-            yield from machine.refuse(f'"{name}": no such network device', ipxestatus.NO_DEVICE)
+            yield from machine.refuse(f'"{name}": no such network device', ipxestatus.NO_SUCH_CARD)
             return None
         found.append(card)
     return found
@@ -66,7 +66,7 @@ def settle(machine: Machine) -> Steps[None]:
 
 def _wanted(machine: Machine) -> Optional[Lease]:
     """The lease with what the script has changed of it, None if what it has set is no address."""
-    lease, card = machine.lease, machine.settings.card
+    lease, card = machine.offered, machine.settings.card
     given = _given(machine, f"{card}/ip")
     if lease.address.version == 6 and not given:
         return lease
@@ -99,7 +99,7 @@ def _dhcp(machine: Machine, call: Call) -> Steps[int]:
     """``dhcp`` and ``ifconf``: the lease there is will do, unless the request would be another one now."""
     cards = yield from _cards(machine, call.args)
     if cards is None:
-        return ipxestatus.NO_DEVICE
+        return ipxestatus.NO_SUCH_CARD
     configurator = call.text("configurator")
     if configurator not in (None, "dhcp", *(("ipv6",) if machine.lease.address.version == 6 else ())):
         words = f'"{configurator}": no such configurator'
@@ -117,7 +117,7 @@ def _dhcp(machine: Machine, call: Call) -> Steps[int]:
     if reply.lease is None:
         words = printable(reply.error) or ipxestatus.text(ipxestatus.TIMED_OUT)
         return (yield from machine.refuse(f" {words}", ipxestatus.TIMED_OUT))
-    machine.lease = reply.lease
+    machine.lease = machine.offered = reply.lease
     ipxeblocks.relet(machine.settings, card, reply.lease)
     yield from machine.say(" ok")
     return ipxestatus.OK
@@ -142,7 +142,7 @@ def _options(machine: Machine) -> tuple[tuple[int, bytes], ...]:
 def _open(machine: Machine, call: Call) -> Steps[int]:
     cards = yield from _cards(machine, call.args)
     if cards is None:
-        return ipxestatus.NO_DEVICE
+        return ipxestatus.NO_SUCH_CARD
     machine.settings.card = cards[-1]
     yield from settle(machine)
     return ipxestatus.OK
@@ -150,13 +150,13 @@ def _open(machine: Machine, call: Call) -> Steps[int]:
 
 def _close(machine: Machine, call: Call) -> Steps[int]:
     """Nothing is closed: the card belongs to whoever boots the guest."""
-    return ipxestatus.NO_DEVICE if (yield from _cards(machine, call.args)) is None else ipxestatus.OK
+    return ipxestatus.NO_SUCH_CARD if (yield from _cards(machine, call.args)) is None else ipxestatus.OK
 
 
 def _stat(machine: Machine, call: Call) -> Steps[int]:
     cards = yield from _cards(machine, call.args)
     if cards is None:
-        return ipxestatus.NO_DEVICE
+        return ipxestatus.NO_SUCH_CARD
     chip = machine.settings.show("net0/chip")
     for card in cards:
         yield from machine.say(f"{card}: {machine.guest.mac} using {chip} (Ethernet) [open]\n  [Link:up]")
@@ -179,7 +179,7 @@ def _vcreate(machine: Machine, call: Call) -> Steps[int]:
         return (yield from machine.refuse(f"{tag} is no VLAN tag", ipxestatus.INVALID))
     cards = yield from _cards(machine, call.args)
     if cards is None:
-        return ipxestatus.NO_DEVICE
+        return ipxestatus.NO_SUCH_CARD
     why: str = yield Vlan(tag)
     if why:
         words = f"Could not create VLAN device: {printable(why)}"
@@ -193,12 +193,12 @@ def _vcreate(machine: Machine, call: Call) -> Steps[int]:
 def _vdestroy(machine: Machine, call: Call) -> Steps[int]:
     cards = yield from _cards(machine, call.args)
     if cards is None:
-        return ipxestatus.NO_DEVICE
+        return ipxestatus.NO_SUCH_CARD
     for card in cards:
         why: str = (yield Vlan(_tag(card), remove=True)) if _tag(card) else "it is none"
         if why:
             words = f"Could not destroy VLAN device: {printable(why)}"
-            return (yield from machine.refuse(words, ipxestatus.NO_DEVICE))
+            return (yield from machine.refuse(words, ipxestatus.NO_SUCH_CARD))
         del machine.settings.root.children[card]
         machine.settings.card = "net0"
     return ipxestatus.OK
@@ -261,11 +261,11 @@ def _boot_uri(machine: Machine, filename: str) -> str:
 def _linkwait(machine: Machine, call: Call) -> Steps[int]:
     """The link is up: a boot does not come so far otherwise."""
     call.seconds()
-    return ipxestatus.NO_DEVICE if (yield from _cards(machine, call.args)) is None else ipxestatus.OK
+    return ipxestatus.NO_SUCH_CARD if (yield from _cards(machine, call.args)) is None else ipxestatus.OK
 
 
-_MANY = syntax(0, None)
-_CONFIGURE = syntax(0, None, "", "configurator/c timeout/t")
+_MANY = syntax(0, None, "[<interface>...]")
+_CONFIGURE = syntax(0, None, "[<interface>...]", "configurator/c= timeout/t#")
 
 COMMANDS = {
     "dhcp": Command(_CONFIGURE, _dhcp),
@@ -273,12 +273,12 @@ COMMANDS = {
     "ifopen": Command(_MANY, _open),
     "ifclose": Command(_MANY, _close),
     "ifstat": Command(_MANY, _stat),
-    "iflinkwait": Command(syntax(0, None, "", "timeout/t"), _linkwait),
+    "iflinkwait": Command(syntax(0, None, "[<interface>...]", "timeout/t#"), _linkwait),
     "route": Command(syntax(0, 0), _route),
     "autoboot": Command(_MANY, _autoboot),
-    "vcreate": Command(syntax(1, 1, "", "tag/t priority/p"), _vcreate),
-    "vdestroy": Command(syntax(1, 1), _vdestroy),
-    "nslookup": Command(syntax(2, 2), _nslookup),
-    "ping": Command(syntax(1, 1, "quiet/q", "size/s count/c timeout/t"), _ping),
-    "ntp": Command(syntax(1, 1), _ntp),
+    "vcreate": Command(syntax(1, 1, "<trunk interface>", "tag/t# priority/p#"), _vcreate),
+    "vdestroy": Command(syntax(1, 1, "<VLAN interface>"), _vdestroy),
+    "nslookup": Command(syntax(2, 2, "<setting> <name>"), _nslookup),
+    "ping": Command(syntax(1, 1, "<host>", "size/s# timeout/t# count/c# quiet/q"), _ping),
+    "ntp": Command(syntax(1, 1, "<server>"), _ntp),
 }

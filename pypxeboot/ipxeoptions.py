@@ -6,8 +6,8 @@ full long names only; ``--`` ends; a required value may not begin with ``-``."
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Optional
 
 from pypxeboot import ipxestatus, settingtypes
@@ -23,25 +23,60 @@ class BadUsage(ValueError):
 
 
 @dataclass(frozen=True)
+class Option:
+    """An option. ``value``: it takes one; ``number``: which has to be a number.
+
+    ``newer`` than the version that is claimed: it works, and the help does not have it.
+    """
+
+    name: str
+    letter: str
+    value: bool = False
+    number: bool = False
+    newer: bool = False
+
+    def __str__(self) -> str:
+        return f"[-{self.letter}|--{self.name}{f' <{self.name}>' if self.value else ''}]"
+
+
+@dataclass(frozen=True)
 class Syntax:
     """Which options and how many arguments a command takes.
 
-    ``flags`` and ``values`` map long names to letters; ``most`` None is any number.
+    ``most`` None is any number; ``words`` are what the help has for the arguments.
     """
 
     least: int = 0
     most: Optional[int] = None
-    flags: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, str] = field(default_factory=dict)
+    words: str = ""
+    options: tuple[Option, ...] = ()
+
+    def usage(self, name: str) -> str:
+        """What a command called ``name`` says of itself."""
+        words = " ".join(
+            [name, *(str(option) for option in self.options if not option.newer), self.words]
+        ).rstrip()
+        return f"Usage:\n\n  {words}\n\nSee https://ipxe.org/cmd/{name} for further information"
+
+    def find(self, text: str, *, long: bool) -> Optional[Option]:
+        """The option of that name, or letter."""
+        known = (*self.options, _HELP)
+        return next((option for option in known if text == (option.name if long else option.letter)), None)
 
 
-def syntax(least: int, most: Optional[int], flags: str = "", values: str = "") -> Syntax:
-    """A :class:`Syntax` from words such as ``timeout/t``."""
-    return Syntax(least, most, _pairs(flags), _pairs(values))
+_HELP = Option("help", "h")
 
 
-def _pairs(text: str) -> dict[str, str]:
-    return dict(word.split("/") for word in text.split())
+def syntax(least: int, most: Optional[int], words: str = "", options: str = "") -> Syntax:
+    """A :class:`Syntax` from a word for each option: ``keep/k``, ``name/n=`` with a value, ``tag/t#`` with
+    a number; a ``+`` at the end is for a newer one.
+    """
+    found = []
+    for word in options.split():
+        name, _, rest = word.partition("/")
+        letter, marks = rest[0], rest[1:]
+        found.append(Option(name, letter, marks[:1] in ("=", "#"), marks[:1] == "#", newer="+" in marks))
+    return Syntax(least, most, words, tuple(found))
 
 
 @dataclass(frozen=True)
@@ -79,56 +114,59 @@ def integer(text: str) -> int:
     """``text`` as C reads an unsigned integer of any base. Raises BadUsage."""
     value = settingtypes.number(text)
     if value is None:
-        raise BadUsage(ipxestatus.INVALID, f'"{text}": invalid integer value')
+        raise BadUsage(ipxestatus.NO_INTEGER, f'"{text}": invalid integer value')
     return value
 
 
 def parse(words: Sequence[str], form: Syntax) -> Call:
-    """The call that ``words`` make. Raises BadUsage."""
+    """The call that ``words`` make. Raises BadUsage for the first thing that is wrong."""
     name, rest = words[0], list(words[1:])
     options: dict[str, str] = {}
-    while rest and rest[0].startswith("-") and rest[0] != "-":
-        word = rest.pop(0)
-        if word == "--":
-            break
-        given = _long(word, rest, form) if word.startswith("--") else _short(word, rest, form)
-        for option, value in given:
-            if option == "help":
-                raise _usage(name, ipxestatus.CANCELED)
-            options[option] = value
-    if len(rest) < form.least or (form.most is not None and len(rest) > form.most):
-        raise _usage(name, ipxestatus.OUT_OF_RANGE)
+    try:
+        while rest and rest[0].startswith("-"):
+            word = rest.pop(0)
+            if word == "--":
+                break
+            for option, value in (
+                _long(word, rest, form) if word.startswith("--") else _short(word, rest, form)
+            ):
+                if option is _HELP:
+                    raise BadUsage(ipxestatus.HELP, "")
+                if option.number:
+                    integer(value)
+                options[option.name] = value
+        if len(rest) < form.least or (form.most is not None and len(rest) > form.most):
+            raise BadUsage(ipxestatus.ARGUMENT_COUNT, "")
+    except BadUsage as why:
+        if why.status != ipxestatus.NO_INTEGER:
+            why.message = f"{why.message}\n{form.usage(name)}".lstrip("\n")
+        raise
     return Call(name, options, tuple(rest))
 
 
-def _long(word: str, rest: list[str], form: Syntax) -> Iterable[tuple[str, str]]:
-    option, equals, value = word[2:].partition("=")
-    if option in form.values:
-        return [(option, value if equals else _required(word, rest))]
-    if equals or (option not in form.flags and option != "help"):
-        raise BadUsage(ipxestatus.INVALID, f'Unrecognised option "{word}"')
-    return [(option, "")]
+def _long(word: str, rest: list[str], form: Syntax) -> Iterator[tuple[Option, str]]:
+    name, equals, value = word[2:].partition("=")
+    option = form.find(name, long=True)
+    if option is None:
+        raise BadUsage(ipxestatus.UNKNOWN_OPTION, f'Unrecognised option "{word}"')
+    if equals and not option.value:
+        raise BadUsage(ipxestatus.OPTION_ARGUMENT, f'Option "{name}" takes no argument')
+    yield option, value if equals or not option.value else _required(name, rest)
 
 
-def _short(word: str, rest: list[str], form: Syntax) -> Iterable[tuple[str, str]]:
-    flags = {letter: option for option, letter in form.flags.items()}
-    values = {letter: option for option, letter in form.values.items()}
-    found: list[tuple[str, str]] = []
-    for at, letter in enumerate(word[1:], 1):
-        if letter in values:
-            found.append((values[letter], word[at + 1 :] or _required(word, rest)))
+def _short(word: str, rest: list[str], form: Syntax) -> Iterator[tuple[Option, str]]:
+    """One letter after the other; the dash alone is one without a letter, and none that is known."""
+    for at, letter in enumerate(word[1:] or "\0", 1):
+        option = form.find(letter, long=False)
+        if option is None:
+            raise BadUsage(ipxestatus.UNKNOWN_OPTION, f'Unrecognised option "-{letter}"'.replace("\0", ""))
+        if option.value:
+            yield option, word[at + 1 :] or _required(letter, rest)
             break
-        if letter not in flags and letter != "h":
-            raise BadUsage(ipxestatus.INVALID, f'Unrecognised option "-{letter}"')
-        found.append((flags.get(letter, "help"), ""))
-    return found
+        yield option, ""
 
 
-def _required(word: str, rest: list[str]) -> str:
+def _required(name: str, rest: list[str]) -> str:
     if not rest or rest[0].startswith("-"):
-        raise BadUsage(ipxestatus.INVALID, f'Option "{word}" requires an argument')
+        raise BadUsage(ipxestatus.OPTION_ARGUMENT, f'Option "{name}" requires an argument')
     return rest.pop(0)
-
-
-def _usage(name: str, status: int) -> BadUsage:
-    return BadUsage(status, f"Usage:\nSee https://ipxe.org/cmd/{name} for further information")

@@ -277,16 +277,20 @@ def _shell(machine: Machine, call: Call) -> Steps[int]:
     return status
 
 
-_NEW = syntax(0, None, "delete/d", "name/n")
+_NEW = syntax(0, None, "[<title>]", "name/n= delete/d")
 
 COMMANDS = {
     "menu": Command(_NEW, _dialog),
     "form": Command(_NEW, _dialog),
-    "item": Command(syntax(0, None, "default/d gap/g secret/s", "menu/m key/k"), _item),
-    "choose": Command(syntax(1, 1, "keep/k", "menu/m default/d timeout/t retimeout/r"), _choose),
-    "present": Command(syntax(0, 0, "keep/k", "form/f"), _present),
-    "prompt": Command(syntax(0, None, "", "key/k timeout/t set/s"), _prompt),
-    "read": Command(syntax(1, 1, "", "timeout/t"), _read),
+    "item": Command(
+        syntax(0, None, "[<name> [<text>]]", "menu/m= form/f= key/k= default/d secret/s gap/g"), _item
+    ),
+    "choose": Command(
+        syntax(1, 1, "<setting>", "menu/m= default/d= timeout/t# retimeout/r# keep/k"), _choose
+    ),
+    "present": Command(syntax(0, 0, "", "form/f= keep/k"), _present),
+    "prompt": Command(syntax(0, None, "[<text>]", "key/k= timeout/t# set/s=+"), _prompt),
+    "read": Command(syntax(1, 1, "<setting>", "timeout/t#"), _read),
     "login": Command(syntax(0, 0), _login),
     "shell": Command(syntax(0, 0), _shell),
 }

@@ -18,11 +18,15 @@ _MAGIC = re.compile(rb"#![ig]pxe[ \t\n\v\f\r]")
 
 @dataclass(frozen=True)
 class Line:
-    """A line with its continuations. ``number`` counts from 1, ``label`` is what follows a first ``:``."""
+    """A line with its continuations. ``number`` counts from 1, ``label`` is what follows a first ``:``.
+
+    ``cut_short``: the script ended before the line did.
+    """
 
     number: int
     label: Optional[str]
     text: str
+    cut_short: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ def lines(data: bytes) -> list[Line]:
     """The lines of a script.
 
     "Lines end at LF, one trailing CR dropped; a line ending in a backslash continues": the backslash goes,
-    and nothing comes in its place.
+    and nothing comes in its place. A last line that goes on into nothing is an error, at its turn.
     """
     out: list[Line] = []
     pieces = data.split(b"\n")
@@ -58,7 +62,9 @@ def lines(data: bytes) -> list[Line]:
             continue
         out.append(_line(start, pending))
         pending, start = b"", number + 1
-    return out  # a last line that goes on into nothing never runs
+    if pending or start <= len(pieces):
+        out.append(Line(start, None, "", cut_short=True))
+    return out
 
 
 def _line(number: int, data: bytes) -> Line:

@@ -1,59 +1,127 @@
 """Exit statuses of iPXE commands, and what iPXE says of them.
 
-A status is iPXE's 32-bit error number: the POSIX error in the top byte, below it where it arose. That is what
-``${errno}`` shows, and what iPXE's error pages are named after. 0 is success; ``exit 7`` makes 7.
+A status is iPXE's 32-bit error number, which is what ``${errno}`` shows and what iPXE's error pages are named
+after: the POSIX error in the top byte, by iPXE's count; the source file and place where it arose in the two
+bytes below; and last what the platform calls the error, here that of the Linux build. 0 is success;
+``exit 7`` makes 7.
 """
 
 from __future__ import annotations
 
+# The POSIX errors: what Linux calls them, and iPXE's words. Two have none in the usual builds.
+_ERRORS = {
+    0x02: (13, "Permission denied"),
+    0x0B: (125, "Operation canceled"),
+    0x0F: (104, "Connection reset"),
+    0x1A: (113, "Host is unreachable"),
+    0x1C: (22, "Invalid argument"),
+    0x1D: (5, "Input/output error"),
+    0x28: (101, "Network unreachable"),
+    0x2C: (19, "No such device"),
+    0x2D: (2, "No such file or directory"),
+    0x2E: (8, "Exec format error"),
+    0x34: (28, "No space left on device"),
+    0x3C: (95, "Operation not supported"),
+    0x3D: (25, None),
+    0x3E: (6, None),
+    0x41: (1, "Operation not permitted"),
+    0x46: (34, "Result too large"),
+    0x4C: (110, "Connection timed out"),
+}
+
+_WORDS: dict[int, str] = {}
+
+
+def _number(error: int, place: int, words: str = "") -> int:
+    """The number of an error that arises at ``place``, which may have ``words`` of its own for it."""
+    number = error << 24 | place << 8 | _ERRORS[error][0]
+    if words:
+        _WORDS[number] = words
+    return number
+
+
 OK = 0
 
-# Error numbers as real iPXE prints them.
-NOT_A_COMMAND = 0x2E022008
-NOT_EXECUTABLE = 0x2E008008
-NOT_STORABLE = 0x3C0C205F
-BAD_VALUE = 0x1C0C2016
-HTTP_NOT_FOUND = 0x2D0C6102
-TFTP_NOT_FOUND = 0x2D12603B
-NOT_EQUAL = 0x46022001
-_NUMBERED = frozenset(
-    {
-        NOT_A_COMMAND, NOT_EXECUTABLE, NOT_STORABLE, BAD_VALUE, HTTP_NOT_FOUND, TFTP_NOT_FOUND, NOT_EQUAL,
-    }
-)  # fmt: skip
+# What the commands themselves find wrong (core/exec.c, core/parseopt.c, image/script.c).
+NOT_A_COMMAND = _number(0x2E, 0x0220)
+NOT_SET = _number(0x2D, 0x0220)
+NOT_EQUAL = _number(0x46, 0x0220)
+SLEEP_CANCELED = _number(0x0B, 0x0220)
+HELP = _number(0x0B, 0x1621)
+NO_INTEGER = _number(0x1C, 0x1621)
+UNKNOWN_OPTION = _number(0x1C, 0x1622)
+OPTION_ARGUMENT = _number(0x1C, 0x1623)
+ARGUMENT_COUNT = _number(0x46, 0x1620)
+NO_SUCH_CARD = _number(0x2C, 0x1620)
+NO_SUCH_DIALOG = _number(0x2D, 0x1620)
+NO_SUCH_CONFIGURATOR = _number(0x3C, 0x1620)
+NO_SUCH_SCOPE = _number(0x1C, 0x1620)
+NO_SUCH_LABEL = _number(0x2D, 0x0280)
+CUT_SHORT = _number(0x1C, 0x0280)
 
-# Others, of which only the class is told.
-DENIED = 0x02000000
-CANCELED = 0x0B000000
-UNREACHABLE = 0x1A000000
-INVALID = 0x1C000000
-IO_ERROR = 0x1D000000
-NO_DEVICE = 0x2C000000
-NOT_FOUND = 0x2D000000
-NO_SPACE = 0x34000000
-UNSUPPORTED = 0x3C000000
-OUT_OF_RANGE = 0x46000000
-TIMED_OUT = 0x4C000000
+# Settings (core/settings.c and the files of the types).
+NO_SUCH_BLOCK = _number(0x2C, 0x0C20)
+NOT_STORABLE = _number(0x3C, 0x0C20)
+NO_SUCH_SETTING = _number(0x2D, 0x0C20)
+NOT_APPLICABLE = _number(0x3D, 0x0C20)
+CARD_NOT_STORABLE = _number(0x3C, 0x1460)
+BAD_MAC = _number(0x1C, 0x1460)
+NOT_FORMATTABLE = _number(0x46, 0x0C20)
+BAD_NUMBER = _number(0x1C, 0x0C20)
+BAD_HEX = _number(0x1C, 0x1120)
+BAD_BASE64 = _number(0x1C, 0x1020)
+BAD_UUID = _number(0x1C, 0x2A20)
+BAD_IPV4 = _number(0x1C, 0x0560)
+BAD_IPV6 = _number(0x1C, 0x0660)
 
-_TEXTS = {
-    0x02: "Permission denied",
-    0x0B: "Operation canceled",
-    0x1A: "Host is unreachable",
-    0x1C: "Invalid argument",
-    0x1D: "Input/output error",
-    0x2C: "No such device",
-    0x2D: "No such file or directory",
-    0x2E: "Exec format error",
-    0x34: "No space left on device",
-    0x3C: "Operation not supported",
-    0x46: "Result too large",
-    0x4C: "Connection timed out",
-}
+# Images and downloads.
+NOT_EXECUTABLE = _number(0x2E, 0x0080)
+NO_SUCH_IMAGE = _number(0x2D, 0x0AE0)
+NO_SUCH_SCHEME = _number(0x3C, 0x0920)
+NO_LOCATION = _number(0x1C, 0x4160)
+HTTP_NOT_FOUND = _number(0x2D, 0x0C61, "Not found")
+HTTP_FORBIDDEN = _number(0x41, 0x0C61)
+HTTP_UNAUTHORIZED = _number(0x02, 0x0C61)
+HTTP_CLIENT_ERROR = _number(0x1D, 0x0C64, "HTTP 4xx Client Error")
+HTTP_SERVER_ERROR = _number(0x1D, 0x0C65, "HTTP 5xx Server Error")
+TFTP_NOT_FOUND = _number(0x2D, 0x1261, "Not found")
+CONNECTION_REFUSED = _number(0x0F, 0x0A60)
+CONNECTION_TIMED_OUT = _number(0x4C, 0x0A60)
+UNREACHABLE = _number(0x28, 0x0A60)
+NO_NAME_SERVER = _number(0x3E, 0x1162)
+JOB_TIMED_OUT = _number(0x4C, 0x0720)
+
+# Questions.
+PROMPT_TIMED_OUT = _number(0x4C, 0x22E0)
+OTHER_KEY = _number(0x0B, 0x22E0)
+READ_TIMED_OUT = _number(0x4C, 0x32E0)
+READ_CANCELED = _number(0x0B, 0x32E0)
+NOTHING_TO_CHOOSE = _number(0x2D, 0x2CE0)
+MENU_CANCELED = _number(0x0B, 0x2CE0)
+
+# The rest.
+NO_VLAN_TAG = _number(0x1C, 0x3060)
+NO_VLAN = _number(0x3D, 0x3060)
+PING_TIMED_OUT = _number(0x4C, 0x1B20)
+NO_SUCH_COLOUR = _number(0x1C, 0x1E20)
+NO_SUCH_PAIR = _number(0x1C, 0x1D20)
+NO_SUCH_CERTIFICATE = _number(0x2D, 0x4FE0)
+
+# Others, of which only the POSIX error is told.
+DENIED = 0x02 << 24
+CANCELED = 0x0B << 24
+INVALID = 0x1C << 24
+IO_ERROR = 0x1D << 24
+NOT_FOUND = 0x2D << 24
+NO_SPACE = 0x34 << 24
+UNSUPPORTED = 0x3C << 24
+TIMED_OUT = 0x4C << 24
 
 
 def text(status: int) -> str:
     """``status`` in iPXE's words, with the page that explains it where iPXE has that very one."""
-    words = "Not found" if status == HTTP_NOT_FOUND else _TEXTS.get(status >> 24)
+    page = f"(https://ipxe.org/{status:08x})"
+    words = _WORDS.get(status) or _ERRORS.get(status >> 24, (0, None))[1]
     if words is None:
-        return f"Error 0x{status:08x} (https://ipxe.org/{status:08x})"
-    return f"{words} (https://ipxe.org/{status:08x})" if status in _NUMBERED else words
+        return f"Error 0x{status:08x} {page}"
+    return f"{words} {page}" if status & 0xFFFFFF else words

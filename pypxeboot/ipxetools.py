@@ -146,14 +146,18 @@ def _no_memory(machine: Machine, call: Call) -> Steps[int]:
 _DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha512_224", "sha512_256")
 
 COMMANDS = {
-    **{f"{name}sum": Command(syntax(1, None, "", "set/s"), _digest(name)) for name in _DIGESTS},
-    "imgverify": Command(syntax(2, 2, "keep/k", "signer/s timeout/t"), _verify),
-    "imgtrust": Command(syntax(0, 0, "allow/a permanent/p"), _trust),
-    "imgextract": Command(syntax(1, 1, "keep/k", "name/n timeout/t"), _extract),
-    "imgset": Command(syntax(2, 2, "keep/k quiet/q", "timeout/t"), _into_setting),
-    "imgdecrypt": Command(syntax(2, 2, "keep/k", "name/n timeout/t"), _no_memory),
-    "imgmem": Command(syntax(2, 2, "", "name/n"), _no_memory),
-    "params": Command(syntax(0, 0, "delete/d", "name/n method/m"), _params),
-    "param": Command(syntax(1, None, "header/H", "params/p"), _param),
-    "cpuid": Command(syntax(1, 1, "ext/e ecx/c"), _cpuid),
+    **{f"{name}sum": Command(syntax(1, None, "<image>", "set/s="), _digest(name)) for name in _DIGESTS},
+    "imgverify": Command(
+        syntax(2, 2, "<uri|image> <signature uri|image>", "signer/s= keep/k timeout/t#"), _verify
+    ),
+    "imgtrust": Command(syntax(0, 0, "", "allow/a permanent/p"), _trust),
+    "imgextract": Command(syntax(1, 1, "<uri|image>", "name/n= keep/k timeout/t#"), _extract),
+    "imgset": Command(syntax(2, 2, "<setting> <uri|image>", "timeout/t# keep/k quiet/q"), _into_setting),
+    "imgdecrypt": Command(
+        syntax(2, 2, "<uri|image> <envelope uri|image>", "name/n= keep/k timeout/t#"), _no_memory
+    ),
+    "imgmem": Command(syntax(2, 2, "<address> <length>", "name/n="), _no_memory),
+    "params": Command(syntax(0, 0, "", "name/n= delete/d method/m=+"), _params),
+    "param": Command(syntax(1, None, "<name> [<value>...]", "params/p= header/H"), _param),
+    "cpuid": Command(syntax(1, 1, "<bit>", "ext/e amd/a ecx/c"), _cpuid),
 }

@@ -31,20 +31,28 @@ class Uri:
     path: str = ""
     query: Optional[str] = None
     opaque: Optional[str] = None
+    fragment: Optional[str] = None
     params: Optional[str] = None
 
     def __str__(self) -> str:
-        """The whole URI, without the fragment and with the password as it is."""
+        """The whole URI, with the password as it is."""
         if self.opaque is not None:
             return f"{self.scheme}:{self.opaque}"
         scheme = f"{self.scheme}:" if self.scheme else ""
         authority = "" if self.authority is None else f"//{self.authority}"
         query = "" if self.query is None else f"?{self.query}"
-        return f"{scheme}{authority}{self.path}{query}"
+        fragment = "" if self.fragment is None else f"#{self.fragment}"
+        return f"{scheme}{authority}{self.path}{query}{fragment}"
 
     @property
     def shown(self) -> str:
-        """The URI as it may be printed: "redact password portion"."""
+        """The URI as it is printed: without user and password, query and fragment."""
+        authority = None if self.authority is None else self.authority.rpartition("@")[2]
+        return str(replace(self, authority=authority, query=None, fragment=None))
+
+    @property
+    def redacted(self) -> str:
+        """The URI as others may see it: without the password."""
         if self.authority is None:
             return str(self)
         login, at, host = self.authority.rpartition("@")
@@ -60,11 +68,11 @@ class Uri:
 def parse(text: str) -> Uri:
     """``text`` as a URI; anything is one."""
     text, mark, params = text.partition(_PARAMS)
-    text = text.partition("#")[0]
+    text, sharp, fragment = text.partition("#")
     match = _SCHEME.match(text)
-    uri = Uri(params=params.lstrip("=") if mark else None)
+    uri = Uri(fragment=fragment if sharp else None, params=params.lstrip("=") if mark else None)
     if match:
-        uri, text = replace(uri, scheme=match[1].lower()), text[match.end() :]
+        uri, text = replace(uri, scheme=match[1]), text[match.end() :]
         if not text.startswith("/"):
             return replace(uri, opaque=text)
     path, question, query = text.partition("?")
@@ -80,11 +88,12 @@ def resolve(base: Optional[Uri], uri: Uri) -> Uri:
     """``uri`` as seen from ``base``, the script that names it: "a query belongs to the relative part"."""
     if uri.scheme or base is None:
         return uri
-    if uri.path:
-        path = _joined(base.path or "/", uri.path)
-        return replace(base, path=path, query=uri.query, params=uri.params)
-    query = base.query if uri.query is None else uri.query
-    return replace(base, query=query, params=uri.params)
+    path, query = uri.path, uri.query
+    if path:
+        path = _joined(base.path or "/", path)
+    else:
+        path, query = base.path, base.query if query is None else query
+    return replace(base, path=path, query=query, fragment=uri.fragment, params=uri.params)
 
 
 def _joined(base: str, path: str) -> str:
@@ -125,12 +134,13 @@ def of(location: Location) -> Uri:
 
 def locate(uri: Uri) -> Location:
     """The file that ``uri`` names. ConfigError if it names none that could be asked for."""
-    if uri.opaque is not None or not uri.scheme:
+    scheme = uri.scheme.lower()
+    if uri.opaque is not None or not scheme:
         raise ConfigError(f"{uri.shown!r} names no file of a server")
     path = quote(encode(uri.path), safe=_SAFE)
-    if uri.scheme == "tftp":  # iPXE knows no ";mode=", and a query is none of TFTP's
+    if scheme == "tftp":  # iPXE knows no ";mode=", and a query is none of TFTP's
         path = path.replace(";", "%3B").replace("?", "%3F")
         uri = replace(uri, query=None)
     elif uri.query is not None:
         uri = replace(uri, query=quote(encode(uri.query), safe=_SAFE))
-    return url.parse(str(replace(uri, path=path or "/")))
+    return url.parse(str(replace(uri, path=path or "/", fragment=None)))

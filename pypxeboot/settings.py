@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
-from pypxeboot import settingtypes
+from pypxeboot import ipxestatus, settingtypes
 from pypxeboot.settingtypes import TYPES, NotSupported, Type
 
 Key = Union[int, str]
@@ -43,8 +43,8 @@ _TAGGED = {
     "ntp": (42, "ipv4"),
     "dhcp-server": (54, "ipv4"),
     "filename": (67, "string"),
+    "vendor-class": (60, "string"),
     "user-class": (77, "string"),
-    "search": (119, "dnssl"),
     "initiator-iqn": (203, "string"),
     "priority": (encapsulated(175, 1), "int8"),
     "ip": (encapsulated(175, 2), "ipv4"),
@@ -57,8 +57,6 @@ _TAGGED = {
     "cert": (encapsulated(175, 0x5B), "hex"),
     "privkey": (encapsulated(175, 0x5C), "hex"),
     "crosscert": (encapsulated(175, 0x5D), "string"),
-    "no-pxedhcp": (encapsulated(175, 0xB0), "uint8"),
-    "bus-id": (encapsulated(175, 0xB1), "hex"),
     "san-filename": (encapsulated(175, 0xBC), "string"),
     "san-drive": (encapsulated(175, 0xBD), "uint8"),
     "username": (encapsulated(175, 0xBE), "string"),
@@ -69,9 +67,13 @@ _TAGGED = {
 # And those without, by the type they are shown in.
 _NAMED = {
     "mac": "hex",
+    "hwaddr": "hex",
     "busid": "hex",
+    "busloc": "uint32",
+    "sysmac": "hex",
     "uuid": "uuid",
     "ip6": "ipv6",
+    "len6": "int8",
     "dns6": "ipv6",
     "gateway6": "ipv6",
     "unixtime": "uint32",
@@ -80,8 +82,22 @@ _NAMED = {
     "vram": "base64",
 }
 _NAMES = {tag: name for name, (tag, _) in _TAGGED.items()}
+# Tags of SMBIOS are others: structure, offset, and length for what is no string.
+_SMBIOS = {
+    encapsulated(1, 4, 0): "manufacturer",
+    encapsulated(1, 5, 0): "product",
+    encapsulated(1, 7, 0): "serial",
+    encapsulated(1, 8, 16): "uuid",
+    encapsulated(2, 7, 0): "board-serial",
+    encapsulated(3, 8, 0): "asset",
+}
 
 _TAG = re.compile(r"[0-9a-fA-FxX]+(\.[0-9a-fA-FxX]+)*")
+
+
+def smbios_key(tag: int) -> Key:
+    """What a setting of SMBIOS without a name is known by."""
+    return f"smbios/{tag:#x}"
 
 
 class NoSuchBlock(ValueError):
@@ -93,7 +109,11 @@ class NoSuchType(ValueError):
 
 
 class NotStorable(ValueError):
-    """The block cannot be written to."""
+    """The block cannot be written to; ``status`` is what iPXE says then."""
+
+    def __init__(self, name: str, status: int = ipxestatus.NOT_STORABLE) -> None:
+        super().__init__(name)
+        self.status = status
 
 
 class Full(ValueError):
@@ -102,10 +122,20 @@ class Full(ValueError):
 
 @dataclass(frozen=True)
 class Value:
-    """Raw bytes, and the type that they are shown in where none is asked for."""
+    """Raw bytes, and the type that they are shown in where none is asked for.
+
+    ``uuid``: the first fields have the byte order of SMBIOS, which does not count where a UUID is asked for.
+    """
 
     raw: bytes
     type: Optional[Type] = None
+    uuid: bool = False
+
+    def of(self, kind: Optional[Type]) -> Value:
+        """This value as one of ``kind``."""
+        kind = kind or self.type or TYPES["string"]
+        mangled = self.uuid and kind.name in ("uuid", "guid")
+        return Value(settingtypes.swapped(self.raw) if mangled else self.raw, kind)
 
 
 @dataclass(frozen=True)
@@ -118,14 +148,21 @@ class Name:
     type: Optional[Type]
 
 
+def _nothing(_key: Key, _value: Optional[Value]) -> Optional[int]:
+    return None
+
+
 @dataclass
 class Block:
-    """A settings block: what it holds, and its children by the last part of their names, in order."""
+    """A settings block: what it holds, and its children by the last part of their names, in order.
+
+    ``refuses`` tells the status of a store that cannot be, None for one that can.
+    """
 
     name: str
     values: dict[Key, Value] = field(default_factory=dict)
     children: dict[str, Block] = field(default_factory=dict)
-    writable: bool = True
+    refuses: Callable[[Key, Optional[Value]], Optional[int]] = _nothing
     lookup: Optional[Callable[[Key], Optional[Value]]] = None
 
     def own(self, key: Key) -> Optional[Value]:
@@ -148,6 +185,9 @@ def parse_name(text: str) -> Name:
     block, rest = (head, rest) if slash else (None, text)
     name, colon, type_name = rest.partition(":")
     key = _key(name)
+    if block == "smbios" and isinstance(key, int):
+        name = _SMBIOS.get(key, name)
+        key = _SMBIOS.get(key, smbios_key(key))
     kind = _predefined_type(key)
     if colon:
         if type_name not in TYPES:
@@ -212,7 +252,7 @@ class Settings:
         for block in self.block(name.block).walk():
             value = block.own(name.key)
             if value is not None:
-                return Value(value.raw, name.type or value.type or TYPES["string"]), block.name
+                return value.of(name.type), block.name
         return None, ""
 
     def show(self, text: str) -> Optional[str]:
@@ -229,13 +269,14 @@ class Settings:
         Raises BadValue, NotSupported, NotStorable, Full.
         """
         kind = name.type or TYPES["string"]
-        self.put(name, None if text is None else Value(kind.parse(text), kind))
+        self.put(name, Value(kind.parse(text), kind) if text else None)
 
     def put(self, name: Name, value: Optional[Value]) -> None:
         """As :meth:`store`, with a value that is made already."""
         block = self.block(name.block, create=True)
-        if not block.writable:
-            raise NotStorable(name.text)
+        status = block.refuses(name.key, value)
+        if status is not None:
+            raise NotStorable(name.text, status)
         old = block.values.pop(name.key, None)
         self._size -= len(old.raw) + len(name.text) if old else 0
         if value is not None and value.raw:

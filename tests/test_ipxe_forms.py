@@ -14,7 +14,7 @@ from pypxeboot.ipxeoptions import BadUsage, syntax
 from pypxeboot.ipxescript import Line, commands, innermost, is_script, lines
 from pypxeboot.url import Location
 
-SYNTAX = syntax(1, 2, "keep/k quiet/q", "name/n timeout/t")
+SYNTAX = syntax(1, 2, "<what> [<for>]", "keep/k quiet/q+ name/n= timeout/t#")
 
 
 def test_lines() -> None:
@@ -28,7 +28,8 @@ def test_lines() -> None:
         Line(7, "", ""),
         Line(8, None, "last"),
     ]
-    assert lines(b"#!ipxe\necho \\") == [Line(1, None, "#!ipxe")]
+    for end in (b"echo \\", b"echo \\\n", b"\\\n"):
+        assert lines(b"#!ipxe\n" + end) == [Line(1, None, "#!ipxe"), Line(2, None, "", cut_short=True)]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,6 @@ def test_innermost(text: str, expected: Optional[tuple[str, str, str]]) -> None:
         ("x --name=-n a", {"name": "-n"}, ("a",)),
         ("x a --keep", {}, ("a", "--keep")),
         ("x -- --keep", {}, ("--keep",)),
-        ("x -", {}, ("-",)),
     ],
 )
 def test_options(words: str, options: dict[str, str], args: tuple[str, ...]) -> None:
@@ -90,16 +90,19 @@ def test_options(words: str, options: dict[str, str], args: tuple[str, ...]) -> 
 @pytest.mark.parametrize(
     ("words", "status"),
     [
-        ("x", ipxestatus.OUT_OF_RANGE),
-        ("x a b c", ipxestatus.OUT_OF_RANGE),
-        ("x --help a", ipxestatus.CANCELED),
-        ("x -h a", ipxestatus.CANCELED),
-        ("x --nam n a", ipxestatus.INVALID),
-        ("x --keep=1 a", ipxestatus.INVALID),
-        ("x -z a", ipxestatus.INVALID),
+        ("x", ipxestatus.ARGUMENT_COUNT),
+        ("x a b c", ipxestatus.ARGUMENT_COUNT),
+        ("x --help a", ipxestatus.HELP),
+        ("x -h a", ipxestatus.HELP),
+        ("x --nam n a", ipxestatus.UNKNOWN_OPTION),
+        ("x --keep=1 a", ipxestatus.OPTION_ARGUMENT),
+        ("x -z a", ipxestatus.UNKNOWN_OPTION),
+        ("x -", ipxestatus.UNKNOWN_OPTION),
         ("x a --name", None),
-        ("x --name", ipxestatus.INVALID),
-        ("x --name --keep a", ipxestatus.INVALID),
+        ("x --name", ipxestatus.OPTION_ARGUMENT),
+        ("x --name --keep a", ipxestatus.OPTION_ARGUMENT),
+        ("x --timeout soon --nosuch", ipxestatus.NO_INTEGER),
+        ("x --timeout= a", ipxestatus.NO_INTEGER),
     ],
 )
 def test_wrong_usage(words: str, status: Optional[int]) -> None:
@@ -115,8 +118,14 @@ def test_values_of_options() -> None:
     call = ipxeoptions.parse("x -t 1500 a".split(), SYNTAX)
     assert call.seconds() == 1.5
     assert ipxeoptions.parse("x -t 0 a".split(), SYNTAX).seconds() is None
-    with pytest.raises(BadUsage):
-        ipxeoptions.parse("x -t soon a".split(), SYNTAX).seconds()
+
+
+def test_help_has_what_the_claimed_version_has() -> None:
+    with pytest.raises(BadUsage) as caught:
+        ipxeoptions.parse(["x", "--help"], SYNTAX)
+    assert caught.value.message.split("\n\n")[1] == (
+        "  x [-k|--keep] [-n|--name <name>] [-t|--timeout <timeout>] <what> [<for>]"
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,7 +146,7 @@ def test_values_of_options() -> None:
         ("http://u:p@h/a", "c", "http://u:p@h/c"),
         ("http://h/a", "https://i/c", "https://i/c"),
         ("http://h/a", "iscsi:10.0.0.1::::iqn", "iscsi:10.0.0.1::::iqn"),
-        ("tftp://h/a/b", "c#fragment", "tftp://h/a/c"),
+        ("tftp://h/a/b", "c#fragment", "tftp://h/a/c#fragment"),
         ("tftp://h//a/b", "c", "tftp://h//a/c"),
         ("tftp://h//b", "c", "tftp://h/c"),
     ],
@@ -171,7 +180,7 @@ def test_no_locations(text: str) -> None:
 
 def test_parameters_and_passwords() -> None:
     uri = ipxeuri.parse("http://u:secret@h/x##params=mine")
-    assert (uri.params, uri.shown) == ("mine", "http://u:***@h/x")
+    assert (uri.params, uri.shown, uri.redacted) == ("mine", "http://h/x", "http://u:***@h/x")
     assert ipxeuri.parse("http://h/x##params").params == ""
     assert ipxeuri.parse("http://h/a%20b/c%20d").name == "c d"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Optional, Protocol
 
 from pypxeboot.text import size_text
 
@@ -42,6 +42,19 @@ class Attempts:
         """``asked 3 times in 12.0 s``."""
         times = "once" if self.count == 1 else f"{self.count} times"
         return f"asked {times} in {max(end - self.first, 0):.1f} s"
+
+
+def once_more(attempts: Optional[Attempts], when: float) -> Attempts:
+    """``attempts`` with another one, or the first."""
+    if attempts is None:
+        return Attempts(when, when)
+    attempts.again(when)
+    return attempts
+
+
+def in_url(address: str) -> str:
+    """An address as it stands in a URL."""
+    return f"[{address}]" if ":" in address else address
 
 
 def rate(size: int, seconds: float) -> str:

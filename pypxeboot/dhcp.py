@@ -7,7 +7,6 @@ alone.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -143,16 +142,6 @@ def suboptions(value: bytes) -> dict[int, bytes]:
     return {code: b"".join(pieces) for code, pieces in parts.items()}
 
 
-def release(mac: bytes, xid: int, lease: Lease) -> bytes:
-    """A DHCPRELEASE (RFC 2131, 4.4.6): the client does not want ``lease`` any more."""
-    fixed = struct.pack(">BBBBIHH", BOOTREQUEST, 1, len(mac), 0, xid, 0, 0) + lease.address.packed
-    options = bytes((53, 1, Type.RELEASE))
-    if lease.server_id is not None:
-        options += b"\x36\x04" + lease.server_id.packed
-    chaddr = bytes(12) + mac.ljust(16, b"\0")  # behind yiaddr, siaddr and giaddr
-    return (fixed + chaddr).ljust(_FIXED, b"\0") + MAGIC + options + b"\xff"
-
-
 def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
     """The lease that an OFFER or ACK describes, and remarks about what was odd. Raises BadMessage."""
     remarks: list[str] = []
@@ -221,6 +210,11 @@ def request(
             body += bytes((code, len(piece))) + piece
     message = head + mac.ljust(16, b"\0") + bytes(64 + 128) + MAGIC + body + b"\xff"
     return message.ljust(MIN_BOOTP, b"\0")
+
+
+def release(mac: bytes, xid: int, address: IPv4Address, server: IPv4Address) -> bytes:
+    """A DHCPRELEASE (RFC 2131, 4.4.6): the client does not want its lease any more."""
+    return request(xid, mac, ((53, bytes((Type.RELEASE,))), (54, server.packed)), ciaddr=address)
 
 
 def _number(value: Optional[bytes], width: int) -> Optional[int]:

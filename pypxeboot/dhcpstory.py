@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from pypxeboot import dhcp
-from pypxeboot.conversations import QUIET, Attempts, Line
+from pypxeboot.conversations import QUIET, Attempts, Line, once_more
 from pypxeboot.dhcp import BadMessage, Message, Type
 from pypxeboot.dhcpclient import describe
 from pypxeboot.text import printable
@@ -50,12 +50,12 @@ class Exchange:
         elif message.type == Type.DISCOVER:
             again = f", {when - self._discovers.last:.1f} s after the last" if self._discovers else ""
             self._tell(when, f"DISCOVER{_identity(message)}{again}")
-            self._discovers = _once_more(self._discovers, when)
+            self._discovers = once_more(self._discovers, when)
         elif message.type == Type.REQUEST:
             wanted = _address(message.options.get(50, b"")) or str(message.ciaddr)
             server = _address(message.options.get(54, b""))
             self._tell(when, f"REQUEST for {wanted}{f' to {server}' if server else ''}")
-            self._requests = _once_more(self._requests, when)
+            self._requests = once_more(self._requests, when)
         elif message.type == Type.RELEASE:
             self._tell(when, f"RELEASE of {message.ciaddr}")
         elif message.type == Type.DECLINE:
@@ -155,13 +155,6 @@ class Exchange:
             servers = " and ".join(sorted(self._offers))
             found.append(f"DHCP servers offer different things to boot: {servers}")
         return found
-
-
-def _once_more(attempts: Optional[Attempts], when: float) -> Attempts:
-    if attempts is None:
-        return Attempts(when, when)
-    attempts.again(when)
-    return attempts
 
 
 def _identity(message: Message) -> str:

@@ -10,6 +10,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Optional, Union
 
 from pypxeboot import dhcp, offers, stages
@@ -90,8 +91,9 @@ class Examination:
 
     def _release(self, lease: Lease) -> None:
         """Give back what was leased for a MAC that nobody has: it would only be lost to the pool."""
-        if lease.server_id is None:
-            return
-        message = dhcp.release(self._plan.guest.mac_bytes, secrets.randbits(32), lease)
+        address, server = lease.address, lease.server_id
+        if not isinstance(address, IPv4Address) or not isinstance(server, IPv4Address):
+            return  # a lease of IPv6 runs out
+        message = dhcp.release(self._plan.guest.mac_bytes, secrets.randbits(32), address, server)
         with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(message, (str(lease.server_id), dhcp.SERVER_PORT))
+            sender.sendto(message, (str(server), dhcp.SERVER_PORT))

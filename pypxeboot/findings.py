@@ -42,6 +42,7 @@ class HeardOffer:
     config_file: str  # option 209
     path_prefix: str  # option 210
     vendor_class: str  # option 60
+    menu: str  # the items of a PXE menu (option 43)
     proxy: bool = False
     refused: str = ""
 

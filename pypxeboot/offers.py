@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pypxeboot import dhcp
+from pypxeboot import dhcp, pxeoptions
 from pypxeboot.dhcp import BadMessage, Type
 from pypxeboot.dhcpclient import Heard
 from pypxeboot.errors import NoLease
@@ -22,8 +22,10 @@ def offered(heard: Heard) -> HeardOffer:
     message, options = heard.message, heard.message.options
     refused = address = ""
     proxy = not int(message.yiaddr)
-    next_server = str(message.siaddr) if int(message.siaddr) else ""
-    bootfile = _text(options.get(67, b"") or message.file)
+    next_server = bootfile = ""
+    said = dhcp.pxe_answer(message, b"") if proxy else None
+    if said is not None:
+        bootfile, next_server = printable(said.bootfile), said.next_server or ""
     if not proxy:
         try:
             lease, _remarks = dhcp.lease_of(message)
@@ -40,6 +42,7 @@ def offered(heard: Heard) -> HeardOffer:
         config_file=_text(options.get(209, b"")),
         path_prefix=_text(options.get(210, b"")),
         vendor_class=_text(options.get(60, b"")),
+        menu=", ".join(printable(item.text) for item in pxeoptions.services(options.get(43, b"")).menu),
         proxy=proxy,
         refused=refused,
     )
@@ -87,6 +90,7 @@ def _told(offer: HeardOffer) -> Finding:
         ("path prefix", offer.path_prefix),
         ("next server", offer.next_server),
         ("vendor class", offer.vendor_class),
+        ("PXE menu:", offer.menu),
     ):
         parts += [f"{what} {value}"] if value else []
     pinged = " (it pings the address first)" if _PINGED <= offer.seconds < _SLOW and offer.address else ""

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
-from pypxeboot import dhcp, packets, tftpstory, webstory
-from pypxeboot.conversations import ArpQuestion, Attempts, Conversation
+from pypxeboot import dhcp, dhcp6, packets, tftpstory, webstory
+from pypxeboot.conversations import ArpQuestion, Attempts, Conversation, in_url
 from pypxeboot.dhcp import BadMessage
+from pypxeboot.dhcp6story import Exchange6
 from pypxeboot.dhcpstory import BOOT_SERVER_PORT, Exchange
 from pypxeboot.packets import Packet
 from pypxeboot.tftpstory import Transfer
@@ -46,6 +47,7 @@ class Story:
     _end: float = 0.0
     _order: list[Conversation] = field(default_factory=list)
     _exchanges: dict[tuple[str, int], Exchange] = field(default_factory=dict)
+    _exchanges6: dict[str, Exchange6] = field(default_factory=dict)  # by the client's address on the link
     _open: dict[tuple[object, ...], Keyed] = field(default_factory=dict)
     _arp: dict[str, list[ArpQuestion]] = field(default_factory=dict)  # by the address asked for
     _owners: dict[str, str] = field(default_factory=dict)  # MAC by the address that DHCP gave
@@ -84,6 +86,8 @@ class Story:
     def _udp(self, packet: Packet) -> None:
         if packet.target_port in _DHCP_PORTS and packet.payload[:1] in (b"\1", b"\2"):
             self._dhcp(packet)
+        elif packet.target_port in (dhcp6.CLIENT_PORT, dhcp6.SERVER_PORT):
+            self._dhcp6(packet)
         elif packet.target_port == _TFTP:
             self._request_file(packet)
         elif _DNS in (packet.source_port, packet.target_port):
@@ -104,8 +108,27 @@ class Story:
                 return
             self._exchanges[key] = exchange
         exchange.add(message, packet.when, packet.source, packet.target_port)
+        self._owns(exchange)
+
+    def _dhcp6(self, packet: Packet) -> None:
+        try:
+            message = dhcp6.decode(packet.payload)
+        except BadMessage:
+            return
+        asks = packet.target_port == dhcp6.SERVER_PORT
+        key = packet.source if asks else packet.target
+        exchange = self._exchanges6.get(key)
+        if exchange is None:
+            exchange = Exchange6(packet.mac or key)
+            if not asks or not self._keep(exchange):
+                return
+            self._exchanges6[key] = exchange
+        exchange.add(message, packet.when, packet.source)
+        self._owns(exchange)
+
+    def _owns(self, exchange: Union[Exchange, Exchange6]) -> None:
         if exchange.address and len(self._owners) < _MOST_CONVERSATIONS:
-            self._owners[exchange.address] = key[0]
+            self._owners[exchange.address] = exchange.client
 
     def _ask_arp(self, packet: Packet) -> None:
         if packet.flags == 1 and packet.source not in (packet.target, "0.0.0.0"):
@@ -191,7 +214,7 @@ class Story:
                 known.of_server(packet.payload, packet.size, packet.sequence, packet.when)
 
     def _connection(self, packet: Packet, key: tuple[object, ...]) -> Optional[Connection]:
-        host = f"[{packet.target}]" if ":" in packet.target else packet.target
+        host = in_url(packet.target)
         where = host if packet.target_port == 80 else f"{host}:{packet.target_port}"
         connection = Connection(self._client(packet), where, Attempts(packet.when, packet.when))
         if not self._keep(connection):
@@ -258,12 +281,13 @@ def _remarks(own: list[Conversation]) -> list[str]:
 
 def _verdict(own: list[Conversation], end: float) -> tuple[str, bool]:
     """What became of a client, and whether all was well."""
-    exchanges = [one for one in own if isinstance(one, Exchange)]
+    exchanges = [one for one in own if isinstance(one, (Exchange, Exchange6))]
     files = sorted(_files(own))
-    # One exchange stands for all: what came before the last has been tried once more.
-    denied = [one for one in exchanges if one.denied] if not any(one.address for one in exchanges) else []
-    telling = (denied or exchanges)[-1:]
-    current = [one for one in own if not isinstance(one, Exchange) or one in telling]
+    # One exchange stands for all of its family: what came before the last has been tried once more.
+    leased = [one for one in exchanges if one.address] or [one for one in exchanges if one.denied]
+    last = {type(one): one for one in exchanges}
+    telling = leased[-1:] or list(last.values())
+    current = [one for one in own if not isinstance(one, (Exchange, Exchange6)) or one in telling]
     troubles = sorted((one.lines(end)[0][0], one.trouble(end)) for one in current if one.trouble(end))
     last_good = max((when for when, _name, came in files if came), default=-1.0)
     ending = [text for when, text in troubles if when >= last_good]
@@ -287,7 +311,7 @@ def _files(own: list[Conversation]) -> Iterator[tuple[float, str, bool]]:
     """Each file that was answered for: when it was asked for, its name, whether it came."""
     for one in own:
         if isinstance(one, Transfer) and (one.complete or one.absent):
-            yield one.asked.first, f"tftp://{one.server}/{one.name}", one.complete
+            yield one.asked.first, f"tftp://{in_url(one.server)}/{one.name}", one.complete
         elif isinstance(one, Connection):
             yield from one.files
 

@@ -6,7 +6,9 @@ import re
 import signal
 import subprocess
 import sys
+from ipaddress import IPv4Address
 
+import dhcp6_peers
 import pytest
 from boot_frames import (
     ACK,
@@ -20,6 +22,7 @@ from boot_frames import (
     arp,
     block,
     discover,
+    ethernet,
     from_tftp,
     reply,
     request,
@@ -36,7 +39,6 @@ from ground.simple import SIMPLE, serve, tree
 
 from pypxeboot import dhcp, packets
 from pypxeboot.capturefile import Frame
-from pypxeboot.lease import Lease
 from pypxeboot.story import Story
 
 # -- captures of real boots
@@ -217,6 +219,34 @@ def test_arp() -> None:
     assert "10.77.0.1 belongs to two" in story(*LEASED, asked, answer, thief, end=9)[-1]
 
 
+def v6(source: str, target: str, sport: int, dport: int, data: bytes, mac: str = CLIENT_MAC) -> bytes:
+    from scapy.layers.inet import UDP
+    from scapy.layers.inet6 import IPv6
+
+    return ethernet(IPv6(src=source, dst=target) / UDP(sport=sport, dport=dport) / data, mac)
+
+
+def test_ipv6() -> None:
+    link, mine = "fe80::5054:ff:feab:cdef", dhcp6_peers.ADDRESS
+    solicit = v6(link, "ff02::1:2", 546, 547, b"\1\0\0\1" + dhcp6_peers.option(61, b"\0\7"))
+    silent = story((1.0, solicit), (2.0, solicit), end=9)
+    assert "no answer to DHCPv6 SOLICIT (asked 2 times in 8.0 s)" in silent[-1]
+    reply6 = v6("fe80::66", link, 547, 546, dhcp6_peers.message(dhcp6_peers.REPLY, 1), SERVER_MAC)
+    read = v6(mine, "2001:db8:77::1", 2000, 69, b"\0\1k\0octet\0")
+    data = v6("2001:db8:77::1", mine, 3000, 2000, b"\0\3\0\1kernel", SERVER_MAC)
+    lines = story((0.0, discover()), (1.0, solicit), (1.1, reply6), (1.2, read), (1.3, data), end=9)
+    assert any(
+        f"gives address {mine}, boot file tftp://[2001:db8:77::1]/pxelinux.0" in line for line in lines
+    )
+    assert "SOLICIT, architecture 7" in lines[3] and "1 client" in lines[0]
+    assert "all went well: 1 file came, the last is tftp://[2001:db8:77::1]/k" in lines[-1]
+    denied = dhcp6_peers.message(
+        2, 1, ia=dhcp6_peers.association(dhcp6_peers.status(2, b"none left")), url=None
+    )
+    lines = story((1.0, solicit), (1.1, v6("fe80::66", link, 547, 546, denied, SERVER_MAC)), end=9)
+    assert "no address (none left)" in lines[-1]
+
+
 def test_several_clients() -> None:
     second = udp(
         "0.0.0.0",
@@ -232,8 +262,7 @@ def test_several_clients() -> None:
 
 
 def test_a_release_and_nothing_of_a_boot() -> None:
-    lease = Lease(dhcp.IPv4Address(CLIENT), 24, server_id=dhcp.IPv4Address(OTHER))
-    data = dhcp.release(bytes.fromhex("525400abcdef"), 7, lease)
+    data = dhcp.release(bytes.fromhex("525400abcdef"), 7, IPv4Address(CLIENT), IPv4Address(OTHER))
     assert any(
         f"RELEASE of {CLIENT}" in line for line in story((0.0, udp(CLIENT, 68, OTHER, 67, data)), end=1)
     )

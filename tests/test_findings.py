@@ -47,7 +47,9 @@ def test_nobody_and_nobody_of_use() -> None:
     assert levels(told()) == "fail" and "12 s" in told()[0].text
     refused = told(heard(o1=b"\x00\x00\x00\x01"))
     assert levels(refused) == "warn fail" and "netmask" in refused[0].text
-    proxy = told(heard(yiaddr="0.0.0.0", o60=b"PXEClient"))
+    menu = b"\x09\x0a\x80\x00\x07Install\xff"
+    proxy = told(heard(yiaddr="0.0.0.0", o60=b"PXEClient", o43=menu, o67=b"x.0"))
+    assert "boot file x.0" in proxy[0].text and "PXE menu: Install" in proxy[0].text
     assert levels(proxy) == "ok fail" and "proxy" in proxy[1].text
     assert code_of(proxy) == NoLease.code
 

@@ -29,10 +29,11 @@ class Ready:
 
 @dataclass(frozen=True)
 class Placed:
-    """Host to client: your interface is there."""
+    """Host to client: your interface is there; ``where`` is the bridge or NIC that it leads to."""
 
     name: str
     mode: str
+    where: str
 
 
 @dataclass(frozen=True)

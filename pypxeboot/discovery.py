@@ -239,7 +239,7 @@ class Discovery:
         foreign = self._place.mode == "host"
         name = f"{self._place.name}.{vlan}" if vlan else self._place.name
         guest = self._plan.guest
-        self._where = name if foreign else guest.bridge or guest.interface or "xenbr0"
+        self._where = self._place.where
         if vlan:
             self._where += f", VLAN {vlan}"
         self._interface = name

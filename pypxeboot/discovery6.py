@@ -38,14 +38,12 @@ class Discovery6:
 
     def __init__(self, plan: Plan, deadline: Deadline, configure: Callable[[Lease], None]) -> None:
         self._plan, self._deadline, self._configure = plan, deadline, configure
-        guest = plan.guest
-        self._where = guest.bridge or guest.interface or "xenbr0"
         # There from the beginning: IPv6 may fail before anything is sent, and is asked all the same.
         self._machine = self._new(pxe.identity_of(plan), needs_boot_information=not plan.says_what_to_boot)
 
     def open(self, place: Placed) -> None:
         """Make the sockets, while there are privileges. Raises OSError where the kernel has no IPv6."""
-        self._interface = place.name
+        self._interface, self._where = place.name, place.where
         self._servers = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         self._servers.bind(("::", dhcp6.CLIENT_PORT))
         self._routers = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)

@@ -41,8 +41,7 @@ class Examination:
     def __init__(self, plan: Plan, place: Placed, tell: Callable[[Finding], object]) -> None:
         self._plan, self._place, self._tell = plan, place, tell
         self._taken: list[Taken] = []
-        guest = plan.guest
-        self._where = guest.bridge or guest.interface or "xenbr0"
+        self._where = place.where
 
     def listen(self, ipv4: Optional[Discovery], dhcp: Union[Discovery, Discovery6, DualStack, None]) -> None:
         """Tell what DHCP servers there are, and begin. Raises NoLease where no boot could get an address."""

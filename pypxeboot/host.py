@@ -205,7 +205,7 @@ class _Session:
         """Let the client boot from there."""
         linked = time.monotonic() - started
         with self._udhcpc(there) as output:
-            self._channel.send(Placed(there.name, there.mode), output)
+            self._channel.send(Placed(there.name, there.mode, there.where), output)
             artifacts = self._serve()
         seconds = replace(
             artifacts.seconds, link=round(linked, 3), total=round(time.monotonic() - started, 3)

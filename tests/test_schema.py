@@ -68,7 +68,7 @@ def through_json(value: Any) -> Any:
         replace(FULL, seconds=Seconds(), lease=replace(FULL.lease, seconds=None)),  # type: ignore[type-var]
         FAILURE,
         Ready(),
-        Placed("eth0", "veth"),
+        Placed("eth0", "veth", "br0"),
         Configure("10.77.0.5", 24, (Route("0.0.0.0/0", "10.77.0.1"), Route("10.0.0.0/8", None)), 1400),
         OpenOutput("kernel"),
         Done(),

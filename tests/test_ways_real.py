@@ -106,6 +106,10 @@ class TestRouted:
         assert run.ok().result["lease"]["address"] == ADDRESS
         check_simple(routed, run)
 
+    def test_nobody_answers(self, routed: Site) -> None:
+        run = boot_on(routed, "--link", "routed", "--timeout", "4")
+        assert run.rc == 3 and "on vsw" in run.result["error"]["message"], str(run)
+
     def test_nat(self, routed: Site) -> None:
         """The server knows nothing of the guest's network. (No NAT without a helper passes TFTP.)"""
         root = servers.plant(routed.directory / "root", tree())

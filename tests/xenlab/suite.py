@@ -294,16 +294,7 @@ def test_vlans_of_a_filtering_bridge() -> None:
     run("ip", "link", "set", "brv", "up")
     run("ip", "-n", "far", "addr", "add", "198.51.100.1/24", "dev", "eth0")
     run("ip", "-n", "far", "link", "set", "eth0", "up")
-    argv = [
-        "ip",
-        "netns",
-        "exec",
-        "far",
-        "dnsmasq",
-        "--conf-file=/dev/null",
-        "--keep-in-foreground",
-        "--port=0",
-    ]
+    argv = ["ip", "netns", "exec", "far", "dnsmasq", "--conf-file=/dev/null", "--keep-in-foreground"]
     argv += ["--port=0", "--user=root", "--pid-file=", "--dhcp-leasefile=/run/far.leases", "--no-ping"]
     argv += ["--enable-tftp", f"--tftp-root={SERVED}", "--dhcp-boot=pxelinux.0"]
     argv += ["--dhcp-range=198.51.100.10,198.51.100.20"]

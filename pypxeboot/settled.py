@@ -59,6 +59,8 @@ def shown(args: argparse.Namespace) -> str:
             origin = "command line"
         elif origin is None:
             origin = "default" if value == defaults[action.dest] else "toolstack"
+        if action.const is not None:  # a switch; two of them may be of one value
+            value = value == action.const
         if value is not None and value is not False:
             rows.append((key, _text(value), origin))
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
@@ -130,10 +132,10 @@ class _Database:
     def _converted(self, key: str, setting: Setting) -> Any:
         """The value, as the command line would have it. Raises UsageError."""
         action = self._keys[key]
-        if action.const is True:  # a switch
+        if action.const is not None:  # a switch
             if setting.text.lower() not in _YES_OR_NO:
                 raise UsageError(f"{setting.origin}: {key} is yes or no, not {setting.text!r}")
-            return _YES_OR_NO[setting.text.lower()]
+            return action.const if _YES_OR_NO[setting.text.lower()] else action.default
         try:
             words = [setting.text]
             if isinstance(action.default, list):  # may be repeated

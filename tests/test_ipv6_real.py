@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ground import servers, site6
+from ground import servers, site6, tools
 from ground.net import MAC, UUID, Run, Server, Site, command
 from ground.simple import asked, check_simple, check_stderr, kernel_of, tree
 from ground.site6 import ADDRESS6, BASE6, OWN6, PREFIX6, ROUTER6, SERVER6
@@ -223,6 +223,27 @@ def test_ipv4_comes_first_and_alone(dual: Site) -> None:
     check_simple(dual, run)
     heard.stop()
     assert "IP6" not in heard.text()
+
+
+def test_ipv4_comes_first_where_its_server_takes_its_time(dual: Site) -> None:
+    """dnsmasq pings an address for three seconds before it offers it."""
+    site6.dnsmasq(dual, site6.plant(dual))
+    servers.dnsmasq(dual, None, servers.Offer(hosts={}), ping=True)
+    run = dual.boot("-v")
+    check_simple(dual, run)
+    assert "DHCPv6 offer" in run.stderr
+
+
+def test_a_fifth_of_all_packets_is_lost(dual: Site) -> None:
+    """Solicitations of all kinds, offers and blocks are sent again, until there is a boot."""
+    chains = (
+        f"chain {hook} {{ type filter hook {hook} priority 0; numgen random mod 100 < 20 drop; }}\n"
+        for hook in ("input", "output")
+    )
+    rules = f"table inet loss {{\n{''.join(chains)}}}\n"
+    command("ip", "netns", "exec", dual.srv, tools.need("nft"), "-f", "-", stdin=rules)
+    site6.dnsmasq(dual, site6.plant(dual))
+    check_simple(dual, dual.boot("-6", "--timeout", "100", timeout=110), BASE6)
 
 
 def test_a_site_that_has_ipv6_alone(dual: Site) -> None:

@@ -90,13 +90,15 @@ def test_options_of_every_kind(write: Write) -> None:
     file = write(
         "# a comment\n; another\n\n[defaults]\nmax-kernel = 64M\nmax-ramdisk=2 G\ninteractive = On\n"
         "dns = 10.0.0.1\n  10.0.0.2\nsmbios = 'type=1,serial=a b' type=2,asset=7\nmenu-timeout = 9.5\n"
-        "config = http://10.0.0.1/x?a=%(b)s;c#d\n\nno-kernel-check = 0\n"
+        "config = http://10.0.0.1/x?a=%(b)s;c#d\n\nno-kernel-check = 0\nipv6 = yes\n[web1]\nipv6 = no\n"
     )
     found = plan(file, "--mac", MAC)
     assert (found.limits.kernel, found.limits.ramdisk) == (64 << 20, 2 << 30)
     assert [str(address) for address in found.dns] == ["10.0.0.1", "10.0.0.2"]
     assert found.guest.smbios["SYSSERIAL"] == "a b" and found.guest.smbios["MBASSET"] == "7"
     assert found.config == "http://10.0.0.1/x?a=%(b)s;c#d" and found.interactive and found.patience is None
+    families = [plan(file, *words).family for words in (("--mac", MAC), GUEST, (*GUEST, "-4"))]
+    assert families == [6, None, 4]
 
 
 def test_a_place_is_given_as_a_whole(write: Write) -> None:

@@ -21,6 +21,12 @@ SPEC = tools.ROOT / "packaging/rpm/pypxeboot.spec"
 NAMES = ("pypxeboot", "pypxeboot-xen", "pypxeboot-libvirt", "pypxeboot-lab")
 LAB = {"lab.py", "labdhcp.py", "labtree.py", "labwire.py"}
 XEN = {"xl.py"}
+LIBVIRT = set(
+    """
+    bootfiles.py domainhook.py domainlive.py domainsmbios.py hookfiles.py libvirt.py marks.py virt.py
+    virthook.py virtwatch.py
+    """.split()
+)
 
 
 def run(*argv: object, cwd: Path) -> str:
@@ -85,7 +91,7 @@ def test_file_lists(packages: dict[str, Path]) -> None:
     base, xen, lab = files["pypxeboot"], files["pypxeboot-xen"], files["pypxeboot-lab"]
     modules = {Path(line).name for line in base if "/pypxeboot/" in line and line.endswith(".py")}
     ours = {path.name for path in (tools.ROOT / "pypxeboot").rglob("*.py")}
-    assert modules == ours - LAB - XEN
+    assert modules == ours - LAB - XEN - LIBVIRT
     assert any(line.endswith("/pypxeboot/udhcpc-script") for line in base)
     assert any(line.endswith("/pypxeboot/py.typed") for line in base)
     pages = {path.name for path in (tools.ROOT / "man").iterdir()}
@@ -101,7 +107,13 @@ def test_file_lists(packages: dict[str, Path]) -> None:
         "pypxeboot-xl.8",
     } | XEN
     assert {Path(line).name for line in lab} == {"pypxeboot-lab"} | LAB
-    assert not files["pypxeboot-libvirt"]
+    hook = "/etc/libvirt/hooks/qemu.d/pypxeboot"
+    libvirt = files["pypxeboot-libvirt"] - {hook, str(Path(hook).parent)}
+    assert len(libvirt) == len(files["pypxeboot-libvirt"]) - 2
+    assert {Path(line).name for line in libvirt if "/man/" not in line} == {
+        "pypxeboot-virt",
+        "pypxeboot-virt-hook",
+    } | LIBVIRT
 
 
 def test_dependencies(packages: dict[str, Path]) -> None:
@@ -138,7 +150,7 @@ def test_installed_into_a_root_of_its_own(packages: dict[str, Path], tmp_path: P
     run("rpm", *argv, cwd=tmp_path)
     assert set(run("rpm", "--root", root, "-qa", "--qf", "%{NAME}\n", cwd=tmp_path).split()) == set(NAMES)
     site = next(root.glob("usr/lib/python3*/site-packages/pypxeboot")).parent
-    for name in ("pypxeboot", "pypxeboot-lab", "pypxeboot-xl"):
+    for name in ("pypxeboot", "pypxeboot-lab", "pypxeboot-virt", "pypxeboot-xl"):
         program = root / "usr/bin" / name
         assert program.read_text().startswith("#!/") and program.stat().st_mode & 0o777 == 0o755
         done = subprocess.run(
@@ -149,6 +161,9 @@ def test_installed_into_a_root_of_its_own(packages: dict[str, Path], tmp_path: P
             text=True,
         )
         assert done.stdout.split()[-1] == __version__, done.stderr
+    hook = root / "etc/libvirt/hooks/qemu.d/pypxeboot"
+    assert hook.read_bytes() == (tools.ROOT / "scripts/libvirt-hook").read_bytes()
+    assert hook.stat().st_mode & 0o777 == 0o755
     link = root / "usr/libexec/xen/bin/pypxeboot"
     assert link.readlink() == Path("/usr/bin/pypxeboot")
     where = [sys.executable, "-c", "import pypxeboot; print(pypxeboot.__file__)"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from pypxeboot import com32, listing, menuc32
-from pypxeboot.command import joined, typed
+from pypxeboot.command import joined, module_of, typed
 from pypxeboot.effects import Log, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.labels import Config, Label
@@ -60,8 +60,7 @@ class Catalog:
     def _menu_files(self, command: str) -> Optional[tuple[str, ...]]:
         """The files of the menu that ``command`` shows, None if it shows none. Asks no server."""
         _, word, words = typed(command)
-        module = word.rpartition("/")[2]
-        module = module[:-4] if module.endswith(".c32") else module
+        module = module_of(word)
         if module not in menuc32.PROGRAMS:
             return None
         plan = com32.interpret(module, words, self._arch)

@@ -66,9 +66,20 @@ def type_of(word: str) -> str:
     return next((kind for end, kind in _ENDINGS.items() if word.endswith(end)), "linux")
 
 
+def module_of(word: str) -> str:
+    """The name of a COM32 module: ``menu`` of ``server::boot/menu.c32``."""
+    name = _last(word)
+    return name[:-4] if name.endswith(".c32") else name
+
+
+def _last(word: str) -> str:
+    """The last part of a file's name, without server and directories."""
+    return word.rpartition("/")[2].rpartition("::")[2]
+
+
 def _needs_firmware(word: str) -> bool:
-    name = word.rpartition("/")[2]
-    return name.startswith(_FIRMWARE) or name.endswith("pxelinux.0") or kind_of_name(word) is Kind.IPXE_BINARY
+    name = _last(word)
+    return name.startswith(_FIRMWARE) or name.endswith("pxelinux.0") or kind_of_name(name) is Kind.IPXE_BINARY
 
 
 def linux_line(word: str, words: str, user_append: str = "") -> tuple[str, list[str]]:

@@ -67,8 +67,8 @@ def folded(key: str) -> str:
 class Screen:
     """A menu or submenu: its entries, and which of them is chosen when nobody chooses.
 
-    ``timeout`` is in tenths of a second, 0 is for ever. ``parent`` is the index of the menu around it.
-    ``hotkeys`` maps characters to positions.
+    ``timeout`` is in tenths of a second, 0 is for ever. An empty ``ontimeout`` is a command that fails.
+    ``parent`` is the index of the menu around it. ``hotkeys`` maps characters to positions.
     """
 
     tag: str
@@ -77,7 +77,7 @@ class Screen:
     entries: tuple[Label, ...] = ()
     default: int = 0
     timeout: int = 0
-    ontimeout: str = ""
+    ontimeout: Optional[str] = None
     onerror: str = ""
     looks: Looks = field(default_factory=Looks)
     hotkeys: Mapping[str, int] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Config:
 
     ``hidden`` is MENU HIDDEN, ``hidden_keys`` maps keys to their MENU HIDDENKEY commands. ``said`` is what
     reading it printed, each text of SAY or file of DISPLAY. ``last`` is the menu that was not
-    closed at the end.
+    closed at the end. ``path`` has the directories of PATH in the order in which they are searched.
     """
 
     labels: tuple[Label, ...]
@@ -118,6 +118,7 @@ class Config:
     hidden_keys: Mapping[str, str] = field(default_factory=dict)
     said: tuple[Said, ...] = ()
     last: int = 0
+    path: tuple[str, ...] = ()
     timeout: int = 0
     totaltimeout: int = 0
     sysappend: int = 0

@@ -12,7 +12,7 @@ from typing import NoReturn, Optional
 from pypxeboot import com32, listing, luac32, menuc32, sysappend
 from pypxeboot.attended import Attended, Detour
 from pypxeboot.catalog import Catalog
-from pypxeboot.command import joined, linux_line, type_of, typed
+from pypxeboot.command import joined, linux_line, module_of, type_of, typed
 from pypxeboot.effects import Load, Loaded, Loader, Log, Look, RunIpxe, RunScript, Steps
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.guest import Guest
@@ -33,9 +33,6 @@ from pypxeboot.words import SPACE, first, split
 CMDLINE_LIMIT = 2047
 # Commands that lead to other commands or configurations. Real chains have two or three links.
 STEP_LIMIT = 32
-
-# "6.x asks for name.c32, ... and only then name"
-_EXTENSIONS = (".c32", ".img", ".bss", ".bin", ".bs", ".0")
 
 
 def entries(
@@ -183,20 +180,13 @@ class _Loader:
         elif not self.config.implicit:
             choice = self._fail(ConfigError(f"{printable(word)!r} is no label, and IMPLICIT 0 forbids files"))
         else:
-            word = yield from self._with_extension(word)
+            if word and type_of(word) == "linux":
+                word = yield from self._files.completed(word, self.config.path)
             command = joined(word, words if self.config.allowoptions else "")
             choice = yield from self._execute(command, reason, None, sysappend=True)
         if choice is None and self.config.onerror and not self.returned:
             choice = yield from self._onerror()
         return choice
-
-    def _with_extension(self, word: str) -> Steps[str]:
-        """A file named without a label, with its extension."""
-        if word and type_of(word) == "linux":
-            for extension in _EXTENSIONS:
-                if (yield from self._files.exists(word + extension)):
-                    return word + extension
-        return word
 
     def _onerror(self) -> Steps[Optional[Choice]]:
         """6.x runs ``<label's command line> <whole DEFAULT line>``; ONERROR's own arguments are lost.
@@ -257,6 +247,7 @@ class _Loader:
     def _try(self, label: Optional[Label], parts: Parts, reason: Reason) -> Steps[Optional[Choice]]:
         """Have the files of an entry loaded."""
         kernel = parts.kernel
+        yield from self._files.look_up(kernel, *parts.initrds, *parts.modules)
         try:
             entry = assembled(parts, label, self._files)
         except ConfigError as error:
@@ -282,8 +273,7 @@ class _Loader:
         self, word: str, words: str, reason: Reason, label: Optional[Label]
     ) -> Steps[Optional[Choice]]:
         """A COM32 module, by what it means."""
-        name = word.rpartition("/")[2]
-        plan = com32.interpret(name[:-4] if name.endswith(".c32") else name, words, self._guest.arch)
+        plan = com32.interpret(module_of(word), words, self._guest.arch)
         if isinstance(plan, com32.Menu):
             return (yield from self._menu(plan.names))
         if isinstance(plan, com32.Run):
@@ -306,7 +296,7 @@ class _Loader:
             return (yield from self._lua(plan, reason, label))
         if isinstance(plan, com32.End):
             return self._choice(self._end(label, Action(plan.action)), reason)
-        return self._fail(Refused(f"{_shown(label, word)}: {name} {plan.why}"))
+        return self._fail(Refused(f"{_shown(label, word)}: {printable(module_of(word))}.c32 {plan.why}"))
 
     def _lua(self, plan: com32.Lua, reason: Reason, label: Optional[Label]) -> Steps[Optional[Choice]]:
         """lua.c32: what its script boots; one that boots nothing returns to the prompt."""

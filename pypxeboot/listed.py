@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Optional
 
 from pypxeboot import com32, listing
-from pypxeboot.command import joined, linux_line, typed
+from pypxeboot.command import joined, linux_line, module_of, typed
 from pypxeboot.errors import ConfigError
 from pypxeboot.labels import Config, Label
 from pypxeboot.menu import Action, Entry, Menu, Module, Packed
@@ -52,9 +52,8 @@ class Listing:
         if kind == "config":
             return replace(entry, meaning=f"configuration {word}")
         if kind == "com32":
-            name = word.rpartition("/")[2]
-            plan = com32.interpret(name[:-4] if name.endswith(".c32") else name, words, self._arch)
-            return self._plan(entry, plan, name, depth)
+            plan = com32.interpret(module_of(word), words, self._arch)
+            return self._plan(entry, plan, f"{module_of(word)}.c32", depth)
         return replace(entry, meaning=f"{word} needs firmware")
 
     def _plan(self, entry: Entry, plan: com32.Plan, name: str, depth: int) -> Entry:

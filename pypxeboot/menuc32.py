@@ -58,7 +58,7 @@ def unattended(config: Config) -> tuple[Command, Screen]:
     screen = config.screens[index]
     waits = not (screen.timeout or config.totaltimeout or config.shiftkey)
     waits = waits or selectable(screen, position).position != position
-    if screen.ontimeout and not waits and not config.shiftkey:
+    if screen.ontimeout is not None and not waits and not config.shiftkey:
         return command(config, screen.ontimeout, Reason.ONTIMEOUT), screen
     if not waits and screen.entries[position].do is Do.HELP:
         return Command(screen.entries[position], "", Reason.TIMEOUT), screen

@@ -98,7 +98,7 @@ class Program:
         """The time is over: what that runs. Where it is nothing the real menu would begin again, for ever."""
         if over is Over.PATIENCE:
             return _End(self._rested())
-        if self.screen.ontimeout:
+        if self.screen.ontimeout is not None:
             return _End(menuc32.command(self._config, self.screen.ontimeout, Reason.ONTIMEOUT))
         command = self._default_command(Reason.TIMEOUT)
         if command is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import ip_address
 from typing import Optional
 
-from pypxeboot.effects import Fetch, Fetched, Log, Steps
+from pypxeboot.effects import Fetch, Fetched, Found, Log, Lookup, Steps
 from pypxeboot.errors import ConfigError, NoBootSource
 from pypxeboot.guest import Guest
 from pypxeboot.labels import Config
@@ -14,7 +16,7 @@ from pypxeboot.lease import Lease
 from pypxeboot.pxe import BootSource, config_names
 from pypxeboot.syslinux import Parser
 from pypxeboot.text import printable
-from pypxeboot.url import Location, resolve
+from pypxeboot.url import Location, is_absolute, resolve
 
 # A generous menu has some 10 KiB; what is larger is no configuration.
 CONFIG_LIMIT = 256 * 1024
@@ -29,6 +31,9 @@ READ_LIMIT = 2 * 1024 * 1024
 _JUDGED = 4096
 _LABEL = re.compile(rb"^[ \t]*label[ \t]+\S", re.IGNORECASE | re.MULTILINE)
 
+# "6.x asks for name.c32, ... and only then name"
+_EXTENSIONS = (".c32", ".img", ".bss", ".bin", ".bs", ".0")
+
 
 class Files:
     """The loader's view of the servers: its current directory, what it has read, and how much it may."""
@@ -39,6 +44,7 @@ class Files:
         self._asked = 0
         self._bytes = 0
         self._read: dict[Location, Optional[bytes]] = {}
+        self._hosts: dict[str, bool] = {}
 
     def refresh(self) -> None:
         """Count anew: somebody is there, and asks for more."""
@@ -46,10 +52,34 @@ class Files:
 
     def locate(self, name: str) -> Location:
         """The file called ``name`` here; ConfigError if it cannot be one."""
-        return resolve(name, self.prefix, self.server)
+        location = resolve(name, self.prefix, self.server)
+        known = self._hosts.get(location.host, True)
+        return location if known or self.server is None else replace(location, host=self.server)
+
+    def look_up(self, *names: str) -> Steps[None]:
+        """Find out whether there are the servers that ``names`` name.
+
+        "Default to the server IP on resolve failure" (core/fs/pxe/pxe.c): :meth:`locate` does so then.
+        """
+        for host in dict.fromkeys(place.host for place in map(self._written, names) if place is not None):
+            if host == self.server or host in self._hosts or _is_address(host):
+                continue
+            found: Found = Found((), "no address") if host == "0.0.0.0" else (yield Lookup(host))
+            self._hosts[host] = bool(found.addresses)
+            if not found.addresses:
+                why = printable(found.error)
+                yield Log(f"{host}: {why}; the boot server is asked instead, as by PXELINUX", warning=True)
+
+    def _written(self, name: str) -> Optional[Location]:
+        """The file that ``name`` means if it names a server, and one that could be."""
+        try:
+            return self.locate(name) if is_absolute(name) else None
+        except ConfigError:
+            return None
 
     def read(self, name: str) -> Steps[Optional[bytes]]:
         """The content of a configuration file, None if it is not there."""
+        yield from self.look_up(name)
         try:
             location = self.locate(name)
         except ConfigError as error:
@@ -79,8 +109,17 @@ class Files:
 
     def exists(self, name: str) -> Steps[bool]:
         """Whether there is a file called ``name``."""
+        yield from self.look_up(name)
         reply = yield from self._fetch(Fetch(self.locate(name), 1, head=True))
         return bool(reply.data)
+
+    def completed(self, word: str, directories: Sequence[str]) -> Steps[str]:
+        """``word`` with the extension that there is a file of, here or in one of PATH's ``directories``."""
+        for extension in _EXTENSIONS:
+            for place in ("", *directories):
+                if (yield from self.exists(f"{place}{word}{extension}")):
+                    return word + extension
+        return word
 
     def holds_config(self, name: str) -> Steps[bool]:
         """Whether the URL ``name`` leads to a configuration: web programs render them where kernels stand."""
@@ -102,6 +141,13 @@ class Files:
                 f"the boot configuration asks for more than {FETCH_LIMIT} files",
                 hint="does a file include itself?",
             )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return not ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def walk(

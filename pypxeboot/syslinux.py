@@ -5,6 +5,7 @@ The rules are those of SYSLINUX 6.04 (com32/elflink/ldlinux/readconfig.c, com32/
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Optional
@@ -14,10 +15,10 @@ from pypxeboot.effects import Log, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.labels import Config, Do, Label, Said, Screen, folded
 from pypxeboot.text import printable
-from pypxeboot.words import lines, number, split, tenths, unsigned
+from pypxeboot.words import SPACE, lines, number, split, tenths, unsigned
 
-# "Include nesting 16" (doc/syslinux.txt); 6.x has no limit and runs out of memory.
-INCLUDE_DEPTH = 16
+# "Include nesting 16" (doc/syslinux.txt), but 6.x has no limit, and runs out of memory.
+INCLUDE_DEPTH = 64
 
 
 @dataclass
@@ -207,6 +208,8 @@ class Parser:
             self._config = replace(self._config, **flag)
             if word == "allowoptions":
                 self._looks(edit=flag[word])
+        elif word == "path":
+            self._config = replace(self._config, path=(*_directories(rest), *self._config.path))
         elif word in ("say", "display"):
             self._said.append(Said(rest, file=word == "display"))
         else:
@@ -382,6 +385,12 @@ class Parser:
         if draft.initrd is not None:
             parts.append(f"initrd={draft.initrd}")
         return " ".join(parts)
+
+
+def _directories(path: str) -> tuple[str, ...]:
+    """The directories of PATH, the last one first; an empty one ends it ("Failed to parse PATH")."""
+    names = list(itertools.takewhile(bool, path.rstrip(SPACE).split(":")))
+    return tuple(name if name.endswith("/") else f"{name}/" for name in reversed(names))
 
 
 def _resolved(entry: Label, tags: dict[str, int]) -> Label:

@@ -14,7 +14,7 @@ SPACE = "".join(map(chr, range(0x21))) + "\x7f"
 _WORD = re.compile(r"[^\x00-\x20\x7f]*")
 _LINE_END = re.compile(rb"[\0\r\n]")
 _NUMBER = re.compile(r"[\x09-\x0d ]*([+-]?[0-9]{1,18})")
-_UNSIGNED = re.compile(r"[\x09-\x0d ]*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)")
+_UNSIGNED = re.compile(r"[\x09-\x0d ]*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)")
 
 
 def lines(data: bytes) -> Iterator[str]:
@@ -49,16 +49,21 @@ def number(text: str) -> int:
 
 
 def unsigned(text: str) -> int:
-    """``text`` as strtoul() reads it with base 0: hexadecimal with ``0x``, octal with ``0``; 32 bits."""
+    """``text`` as strtoul() reads it with base 0: hexadecimal with ``0x``, octal with ``0``; 32 bits.
+
+    A negative number is what those bits make of it.
+    """
     match = _UNSIGNED.match(text)
     if match is None:
         return 0
-    digits = match[1].lower()
+    digits = match[2].lower()
     if digits.startswith("0x"):
-        return int(digits, 16) & 0xFFFFFFFF
-    if digits.startswith("0"):
-        return int(re.match(r"[0-7]+", digits)[0], 8) & 0xFFFFFFFF  # type: ignore[index]
-    return int(digits[:20]) & 0xFFFFFFFF
+        value = int(digits, 16)
+    elif digits.startswith("0"):
+        value = int(re.match(r"[0-7]+", digits)[0], 8)  # type: ignore[index]
+    else:
+        value = int(digits[:20])
+    return (-value if match[1] == "-" else value) & 0xFFFFFFFF
 
 
 def tenths(text: str) -> int:

@@ -45,6 +45,7 @@ def run(
         lambda location: case.served(location.scheme, location.host, location.path),
         terminal=None if keys is None else TERMINAL,
         keys=keys or (),
+        names={name: (address,) for name, address in case.names.items()},
     )
     try:
         return replay.drive(ldlinux.boot(pxe.boot_source(lease), guest, lease, label=label)), replay

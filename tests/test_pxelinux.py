@@ -136,12 +136,16 @@ def test_a_missing_include_is_skipped() -> None:
 
 
 def test_includes_have_a_depth() -> None:
-    chain = {f"f{n}": f"INCLUDE f{n + 1}\n" for n in range(1, 17)}
-    assert commands(parsed("INCLUDE f2\n", **chain, f17="LABEL a\n")) == {"a": "a"}
-    with pytest.raises(ConfigError, match="16 deep"):
-        parsed("INCLUDE f1\n", **chain, f17="LABEL a\n")
-    with pytest.raises(ConfigError, match="16 deep"):
+    chain = {f"f{n}": f"INCLUDE f{n + 1}\n" for n in range(1, 65)}
+    assert commands(parsed("INCLUDE f2\n", **chain, f65="LABEL a\n")) == {"a": "a"}
+    with pytest.raises(ConfigError, match="64 deep"):
+        parsed("INCLUDE f1\n", **chain, f65="LABEL a\n")
+    with pytest.raises(ConfigError, match="64 deep"):
         parsed("INCLUDE me\n", me="INCLUDE me\n")
+
+
+def test_path_has_directories_the_last_one_first() -> None:
+    assert parsed("PATH a:b/\nPATH c :: d\nPATH :e\n").path == ("c /", "b/", "a/")
 
 
 def test_files_have_a_number() -> None:

@@ -14,6 +14,7 @@ from pypxeboot.com32 import Chain, Configure, End, Linux, Menu, Multiboot, Nothi
 from pypxeboot.errors import ConfigError, NotFound, PxeBootError, Refused
 from pypxeboot.menu import Action, Reason
 from pypxeboot.sysappend import selected, strings
+from pypxeboot.url import Location
 
 TWO = "DEFAULT a\nLABEL a\nKERNEL k\nLABEL b\nKERNEL k2\n"
 
@@ -292,3 +293,19 @@ def test_entries_are_listed_without_loading() -> None:
         ("broken", "broken", Action.BOOT),
     ]
     assert menu.entries[0].cmdline == "BOOT_IMAGE=nope initrd=i" and not replay.loaded
+
+
+def test_a_server_that_has_no_address_is_the_boot_server() -> None:
+    config = "DEFAULT a\nLABEL a\nKERNEL nowhere::k\nINITRD 10.77.0.3::i,far.example::i,0.0.0.0::i2\n"
+    files = {"pxelinux.cfg/default": config, "k": "@kernel", "i": "initrd", "i2": "initrd2"}
+    replay = serving(files, names={"far.example": ("10.9.9.9",)})
+    choice = replay.drive(ldlinux.boot(pxe.boot_source(LEASE), GUEST, LEASE))
+    assert choice.entry.kernel == Location("tftp", "10.77.0.1", "k")
+    assert [place.host for place in choice.entry.initrds] == ["10.77.0.3", "far.example", "10.77.0.1"]
+    assert any("nowhere" in line and "boot server" in line for line in replay.log)
+
+
+def test_a_file_without_a_label_is_looked_for_along_path() -> None:
+    config = "PATH one:two\nDEFAULT menu\nTIMEOUT 5\nLABEL a\nKERNEL k\n"
+    assert boot(config, files={"two/menu.c32": "module"}).entry.label == "a"
+    assert boot("UI 10.77.0.3::x/menu.c32\nTIMEOUT 5\nLABEL a\nKERNEL k\n").entry.label == "a"

@@ -11,6 +11,8 @@ from pypxeboot.text import decode
 LINE_LIMIT = 4095
 
 SPACE = "".join(map(chr, range(0x21))) + "\x7f"
+# Words end at any of SPACE, my_isspace(); between them is skipped what isspace() of its library knows.
+_BLANKS = "\b\t\n\v\f\r "
 _WORD = re.compile(r"[^\x00-\x20\x7f]*")
 _LINE_END = re.compile(rb"[\0\r\n]")
 _NUMBER = re.compile(r"[\x09-\x0d ]*([+-]?[0-9]{1,18})")
@@ -29,9 +31,9 @@ def lines(data: bytes) -> Iterator[str]:
 
 def split(text: str) -> tuple[str, str]:
     """The first word of ``text``, and what follows the blanks after it, verbatim."""
-    text = text.lstrip(SPACE)
+    text = text.lstrip(_BLANKS)
     word = _WORD.match(text)[0]  # type: ignore[index]
-    return word, text[len(word) :].lstrip(SPACE)
+    return word, text[len(word) :].lstrip(_BLANKS)
 
 
 def first(text: str) -> tuple[str, str]:
@@ -39,7 +41,8 @@ def first(text: str) -> tuple[str, str]:
 
     What begins with a blank begins with an empty word: nothing skips that blank (ldlinux.c, find_command).
     """
-    return ("", text.lstrip(SPACE)) if text[:1] and text[0] in SPACE else split(text)
+    word = _WORD.match(text)[0]  # type: ignore[index]
+    return word, text[len(word) :].lstrip(SPACE)
 
 
 def number(text: str) -> int:

@@ -28,13 +28,14 @@ class _Hold(logging.Filter):
 
 
 _hold = _Hold()
+_format = "pypxeboot: %(message)s"
 
 
 def configure(level: int) -> None:
     """Let every line of ``level`` and above go to standard error as ``pypxeboot: ...``."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_hold)
-    handler.setFormatter(logging.Formatter("pypxeboot: %(message)s"))
+    handler.setFormatter(logging.Formatter(_format))
     handler.terminator = "\r\n" if is_raw(sys.stderr) else "\n"
     top = logging.getLogger("pypxeboot")
     top.handlers[:] = [handler]
@@ -44,8 +45,10 @@ def configure(level: int) -> None:
 
 def name(guest: str) -> None:
     """Let every line name the guest that it is about: lines of many go to one place."""
+    global _format
+    _format = f"pypxeboot: {guest}: ".replace("%", "%%") + "%(message)s"
     for handler in logging.getLogger("pypxeboot").handlers:
-        handler.setFormatter(logging.Formatter(f"pypxeboot: {guest}: ".replace("%", "%%") + "%(message)s"))
+        handler.setFormatter(logging.Formatter(_format))
 
 
 def hold() -> None:

@@ -16,4 +16,5 @@ def notify(**states: str) -> None:
         address = "\0" + address[1:]
     text = "\n".join(f"{name}={value}" for name, value in states.items())
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.setblocking(False)  # a manager that does not listen must not stop the service
         sender.sendto(text.encode(errors="replace"), address)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -39,7 +40,7 @@ from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 16  # boots; each takes some 40 MiB
+_AT_ONCE = 4 * (os.cpu_count() or 1)  # boots; of more, servers would not be answered in time
 _RECONNECT = 1.0  # s
 _YOUNG = 60.0  # s; a guest that runs for longer has gone past its boot, and is not disturbed
 _GRACE = 10.0  # s for boots to end by themselves
@@ -218,8 +219,8 @@ class _Watcher:
 
     def _started(self, connection: Connection, event: Started) -> None:
         guest = self._guests.get(event.uuid)
-        if guest is not None and guest.child is not None:
-            guest.ran = True
+        if guest is not None:
+            guest.ended, guest.ran = None, guest.child is not None
         try:
             target = connection.target(event.uuid)
         except UsageError:  # a transient one, gone again
@@ -263,6 +264,7 @@ class _Watcher:
                 return  # its boot will say that it runs
             if fresh:
                 log.log(NOTICE, "domain %s was started", printable(target.name))
+                target.suspend()  # it has not come far, and shall not until its boot ends it
                 self.boot(target, replaces=True)
                 return
             log.log(NOTICE, "domain %s runs: its next boot is from the network", printable(target.name))

@@ -108,6 +108,10 @@ class Target:
         """The definition that it runs by, or else that it is stored with."""
         return str(self._do("read", lambda: self._domain.XMLDesc(0)))
 
+    def suspend(self) -> None:
+        """Let it not go on."""
+        self._do("suspend", self._domain.suspend)
+
     def destroy(self) -> None:
         """End it at once."""
         self._do("end", self._domain.destroy)

@@ -31,6 +31,7 @@ key:
     movw $0x604, %dx
     movw $0x2000, %ax
     outw %ax, %dx
+    jmp key
 reboot:
     movb $0xfe, %al
     outb %al, $0x64

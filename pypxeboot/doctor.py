@@ -17,13 +17,14 @@ from typing import Optional
 
 from pypxeboot import arguments, cli, findings, hostchecks
 from pypxeboot.clientprocess import ClientProcess
-from pypxeboot.errors import PxeBootError, UsageError
+from pypxeboot.errors import KINDS, PxeBootError, UsageError
 from pypxeboot.findings import Finding, Level
 from pypxeboot.host import BootFailed
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.store import Store
 
 _TOPICS = {3: "DHCP", 4: "boot file", 5: "config", 6: "files"}  # by the exit code of what ended a boot
+_LAST_CODE = max(kind.code for kind in KINDS.values())
 _MOST = 300  # findings of one client: it asks 256 files at most
 
 
@@ -34,8 +35,6 @@ def act(args: argparse.Namespace, process: Optional[ClientProcess]) -> int:
     made_up = not (args.mac or args.vif.get("mac"))
     if made_up:
         args.mac = f"02:{secrets.token_bytes(5).hex(':')}"  # of the range that is nobody's
-    if args.family == 6:
-        raise UsageError("the doctor knows IPv4 only", hint="pypxeboot -6 -vv -n tells what IPv6 comes to")
     plan = replace(arguments.plan_of(args), examine=True, give_back=made_up, quiet=True)
     if os.geteuid() != 0:
         raise UsageError("only root can join a guest's network", hint="run it by sudo")
@@ -78,7 +77,8 @@ class _Report:
     def hear(self, value: object) -> None:
         """One more, in the words of the client process. Raises SchemaError."""
         finding = unpack(Finding, value)
-        if len(self._findings) >= _MOST or (finding.level is Level.FAIL) is not bool(finding.code):
+        failed = finding.level is Level.FAIL
+        if len(self._findings) >= _MOST or failed is not bool(finding.code) or finding.code > _LAST_CODE:
             raise SchemaError("a finding")
         self.add(finding)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address
@@ -51,14 +52,17 @@ class Examination:
             option = "--ip" if self._plan.static is not None else "--ipv6" if dhcp else "--udhcpc"
             self._tell(ok("DHCP", f"servers of IPv4 are not listened to, because of {option}"))
             return
-        for finding in offers.findings(ipv4.listen(_ENOUGH, _LONGEST), self._where, _LONGEST):
+        began = time.monotonic()
+        heard = ipv4.listen(_ENOUGH, _LONGEST)
+        for finding in offers.findings(heard, self._where, time.monotonic() - began):
             if finding.level is not Level.FAIL:
                 self._tell(finding)
                 continue
             error = NoLease(finding.text, hint=finding.mend)
             if not isinstance(dhcp, DualStack):
                 raise error
-            self._tell(warn("DHCP", f"{finding.text}; IPv6 is tried", ""))
+            mend = "where there is no IPv4, -6 spares the wait; elsewhere look at the DHCP server"
+            self._tell(warn("DHCP", f"{finding.text}; IPv6 is tried", mend))
             dhcp.start_without_ipv4(error)
             return
         dhcp.start()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from typing import Optional, Union
 
 from pypxeboot import dhcp, dhcp6, packets, tftpstory, webstory
@@ -33,7 +34,8 @@ _UNREACHABLE = {
     10: "a firewall forbids it",
     13: "a firewall forbids it",
 }
-_ICMP_UNREACHABLE = 3
+_ICMP_UNREACHABLE, _ICMPV6_UNREACHABLE = 3, 1
+_CODES_OF_ICMPV6 = {0: 0, 1: 13, 3: 1, 4: 3}
 
 Keyed = Union[Transfer, Connection, Question]
 
@@ -68,7 +70,9 @@ class Story:
         elif packet.protocol == 0:
             self._ask_arp(packet)
         elif packet.protocol == packets.ICMP and packet.source_port == _ICMP_UNREACHABLE:
-            self._unreachable(packet)
+            self._unreachable(packet, packet.target_port)
+        elif packet.protocol == packets.ICMPV6 and packet.source_port == _ICMPV6_UNREACHABLE:
+            self._unreachable(packet, _CODES_OF_ICMPV6.get(packet.target_port, -1))
 
     def _keep(self, conversation: Conversation) -> bool:
         if len(self._order) >= _MOST_CONVERSATIONS:
@@ -222,17 +226,17 @@ class Story:
         self._open[key] = connection
         return connection
 
-    def _unreachable(self, packet: Packet) -> None:
-        """ICMP, with the head of the packet that it is about."""
+    def _unreachable(self, packet: Packet, code: int) -> None:
+        """ICMP, with the head of the packet that it is about; ``code`` as IPv4 counts."""
         inner = packet.payload
-        header = (inner[0] & 15) * 4 if inner else 0
-        source = ".".join(map(str, inner[12:16]))
+        if packet.protocol == packets.ICMPV6:
+            source, header = str(IPv6Address(inner[8:24].ljust(16, b"\0"))), 40
+        else:
+            source, header = ".".join(map(str, inner[12:16])), (inner[0] & 15) * 4 if inner else 0
         port = int.from_bytes(inner[header : header + 2], "big")
         known = self._open.get(("tftp", source, port))
         if isinstance(known, Transfer):
-            what = _UNREACHABLE.get(
-                packet.target_port, f"it cannot be reached (ICMP code {packet.target_port})"
-            )
+            what = _UNREACHABLE.get(code, f"it cannot be reached (ICMP code {code})")
             known.unreachable(f"{packet.source} says: {what}")
 
     # -- the end

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from ipaddress import IPv4Address
+from typing import Any
 
 import dhcp6_peers
 import pytest
@@ -224,6 +225,12 @@ def v6(source: str, target: str, sport: int, dport: int, data: bytes, mac: str =
     from scapy.layers.inet6 import IPv6
 
     return ethernet(IPv6(src=source, dst=target) / UDP(sport=sport, dport=dport) / data, mac)
+
+
+def icmp6(about: bytes) -> Any:
+    from scapy.layers.inet6 import ICMPv6DestUnreach, IPv6
+
+    return IPv6(src="2001:db8:77::1", dst=dhcp6_peers.ADDRESS) / ICMPv6DestUnreach(code=4) / about
 
 
 def test_ipv6() -> None:

@@ -24,6 +24,7 @@ _LIBXL_OUTPUT = re.compile(r"bootloader\.(\d+)\.out")
 _FREE_TEXT = frozenset(
     "--args --append --kernel --ramdisk --label --entry --vendor-class --user-class --name".split()
 )
+_MAC = re.compile(r"(--)?mac=([0-9a-f]{1,2}[:-]){5}[0-9a-f]", re.IGNORECASE)
 _LONGEST = 86400.0  # s; a boot that takes longer than a day is none
 _LARGEST = 1 << 40  # bytes; no guest has a memory of more than a TiB to put a file into
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -292,7 +293,10 @@ def _unfolded(argv: Sequence[str], known: Container[str]) -> list[str]:
     words: list[str] = []
     value_follows = False
     for word in argv:
-        pieces = [] if value_follows or word.partition("=")[0] in _FREE_TEXT else _options_in(word, known)
+        pieces = [] if value_follows else _options_in(word, known)
+        if pieces and word.partition("=")[0].strip() in _FREE_TEXT:
+            others = [other for other in argv if other is not word]
+            pieces = pieces if _is_all_there_is(pieces, others) else []
         words += pieces or [word]
         value_follows = word in _FREE_TEXT
     return words
@@ -300,11 +304,31 @@ def _unfolded(argv: Sequence[str], known: Container[str]) -> list[str]:
 
 def _options_in(word: str, known: Container[str]) -> list[str]:
     """The words of one argument that is a whole string of options; empty if it is not."""
-    if not re.match(r"\s*(-|mac=)", word) or not re.search(r"\s(-|mac=)", word):
+    if not re.match(r"\s*(-|[a-z]+=)", word) or not re.search(r"\s(-|mac=)", word):
         return []
+    free = word.partition("=")[0].strip() in _FREE_TEXT
     try:
         pieces = shlex.split(word)
     except ValueError as why:
+        if free:
+            return []
         raise UsageError(f"cannot split {word!r}: {why}") from None
     options = [piece.partition("=")[0] for piece in pieces if piece.startswith("-")]
     return pieces if all(option in known for option in options) else []
+
+
+def _is_all_there_is(pieces: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether a string that begins with free text, as ``--label=a mac=...``, can be nothing but options.
+
+    libxl's own ``--args`` never is: the words in it are the kernel's.
+    """
+    if pieces[0].partition("=")[0] in ("--args", "--kernel", "--ramdisk"):
+        return False
+    if any(re.match(r"\s*(--)?mac\b", other) for other in others):
+        return False
+    loose = [
+        piece
+        for before, piece in zip(pieces, pieces[1:])
+        if not piece.startswith("-") and not _MAC.match(piece) and not re.fullmatch("--[a-z-]+", before)
+    ]
+    return not loose and any(_MAC.match(piece) for piece in pieces)

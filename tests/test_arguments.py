@@ -117,6 +117,33 @@ def test_libvirt_gives_all_in_one_argument() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        f"--label=install mac={MAC},bridge=br1 -q",
+        f"--label=install -q --mac={MAC} --bridge br1",
+        f"mac={MAC},bridge=br1 -q --label install",
+        f"bridge=br1,mac={MAC} --label=install --quiet",
+        f"\n    --quiet\n    mac={MAC},bridge=br1\n    --label install\n  ",
+        f"\t--append=a\n --label 'install' --quiet mac={MAC},bridge=br1",
+        f"--append 'a b' --label=install --quiet mac={MAC},bridge=br1",
+    ],
+)
+def test_bootloader_args_of_libvirt(text: str) -> None:
+    """libxlMakeDomBuildInfo() splits them at a separator that no string has; XML keeps every blank."""
+    args = parse([*LIBXL_OUT, text, "/dev/vg/guest"])
+    assert (args.label, args.quiet, args.disk) == ("install", True, "/dev/vg/guest")
+    made = plan_of(args).guest
+    assert (made.mac, made.bridge, made.hypervisor) == (MAC, "br1", "xen")
+
+
+@pytest.mark.parametrize("text", [f"--label=my mac={MAC} entry", f"--append=quiet mac={MAC} ro"])
+def test_free_text_with_a_mac_in_it(text: str) -> None:
+    assert parse([text]).vif == {}
+    assert parse([f"--append=quiet mac={MAC}", f"mac={MAC}"]).append == f"quiet mac={MAC}"
+    assert parse([f"--args=quiet mac={MAC}", "--label=a"]).args == f"quiet mac={MAC}"
+
+
+@pytest.mark.parametrize(
     "words", ["root=/dev/xvda ro --foo", "-x mac=1 --bridge=br7", "a 'b", "ro -- single", " -q"]
 )
 @pytest.mark.parametrize("name", ["--args", "--append"])

@@ -46,8 +46,7 @@ def test_the_tag_of_the_port_is_in_the_bridges_name(site: Site, switch: OpenVSwi
 
 def test_other_vlans_do_not_reach_the_server(site: Site, switch: OpenVSwitch) -> None:
     serve(site)
-    assert boot(site, switch, f"{SWITCH}.21", "--timeout", "4").rc == 3
-    assert boot(site, switch, SWITCH, "--timeout", "4").rc == 3
+    assert boot(site, switch, f"{SWITCH}.21", "--timeout", "3").rc == 3
     for bridge, args in ((f"{SWITCH}.4095", ()), (f"{SWITCH}.20", ("--vlan", "21")), ("nosuch.20", ())):
         run = boot(site, switch, bridge, *args)
         assert run.rc == 2, str(run)

@@ -40,10 +40,11 @@ def boot_on(site: Site, *args: str, **more: Any) -> Run:
 
 
 class TestMacvlan:
-    @pytest.mark.parametrize("kind", ["macvlan mode bridge", "macvtap mode bridge"])
-    def test_a_guest_with_the_same_mac(self, nic: Site, kind: str) -> None:
+    def test_a_guest_with_the_same_mac(self, nic: Site) -> None:
+        """As libvirt's "direct" interfaces are."""
         serve(nic)
-        nic.ip(f"link add link vsw name guest0 address {MAC} type {kind}", "link set guest0 up")
+        made = f"link add link vsw name guest0 address {MAC} type macvtap mode bridge"
+        nic.ip(made, "link set guest0 up")
         nic.adopt("guest0")
         run = boot_on(nic, "--interface", "vsw", "--mac-wait", "1")
         assert run.rc == 7 and "vsw" in run.result["error"]["message"] and run.seconds > 1, str(run)
@@ -107,7 +108,7 @@ class TestRouted:
         check_simple(routed, run)
 
     def test_nobody_answers(self, routed: Site) -> None:
-        run = boot_on(routed, "--link", "routed", "--timeout", "4")
+        run = boot_on(routed, "--link", "routed", "--timeout", "3")
         assert run.rc == 3 and "on vsw" in run.result["error"]["message"], str(run)
 
     def test_nat(self, routed: Site) -> None:
@@ -146,13 +147,12 @@ class TestRouted:
         run = boot_on(site, "--link", "routed", "--interface", "vsw")
         assert run.rc == 2 and "no address" in run.result["error"]["message"]
 
-    @pytest.mark.parametrize("script", ["vif-route", "/etc/xen/scripts/vif-nat"])
-    def test_the_script_of_the_vif_says_so(self, routed: Site, script: str, tmp_path: Path) -> None:
+    def test_the_script_of_the_vif_says_so(self, routed: Site, tmp_path: Path) -> None:
         servers.dnsmasq(routed, servers.plant(routed.directory / "root", tree()), None)
         database = tmp_path / "site.conf"
         text = f"[web]\nip = {ADDRESS}/24\nserver = {SERVER}\nbootfile = pxelinux.0\n"
         database.write_text(text)
-        vif = f"name = 'web'\nvif = ['mac={MAC},ip={ADDRESS},script={script}']\n"
+        vif = f"name = 'web'\nvif = ['mac={MAC},ip={ADDRESS},script=/etc/xen/scripts/vif-route']\n"
         run = xl(routed, vif, f"--config-file={database}")
         assert run.ok().stdout.startswith(b"kernel ") and f"MAC {MAC} on vsw (routed)" in run.stderr, str(run)
 
@@ -202,7 +202,7 @@ def fragments(site: Site) -> int:
 
 
 class TestMtu:
-    @pytest.mark.parametrize("mtu", [9000, 1280, 600])
+    @pytest.mark.parametrize("mtu", [9000, 600])
     def test_of_the_whole_link(self, site: Site, mtu: int) -> None:
         site.ip(*(f"link set {name} mtu {mtu}" for name in ("vsw", BRIDGE)))
         site.ip(f"link set srv0 mtu {mtu}", namespace=site.srv)
@@ -215,7 +215,7 @@ class TestMtu:
     def test_too_small_for_ipv6(self, site: Site) -> None:
         """Which is tried when nobody answers, and is no reason to fail otherwise than that."""
         site.ip(f"link set {BRIDGE} mtu 600")
-        run = site.boot("--timeout", "4")
+        run = site.boot("--timeout", "3")
         assert run.rc == 3 and "Traceback" not in run.stderr, str(run)
 
     def test_of_the_bridge_alone(self, site: Site) -> None:
@@ -238,7 +238,7 @@ class TestFirewall:
             pytest.skip("this kernel has no br_netfilter")
         set_sysctl(site.hyp, "net/bridge/bridge-nf-call-iptables")
         inside(site.hyp, "iptables", "-P", "FORWARD", "DROP")
-        run = site.boot("--timeout", "5")
+        run = site.boot("--timeout", "3")
         assert run.rc == 3 and "br_netfilter hands it" in run.result["error"]["hint"], str(run)
         accept = "-I FORWARD -m physdev --physdev-is-bridged -j ACCEPT"
         assert accept in run.result["error"]["hint"]

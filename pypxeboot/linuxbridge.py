@@ -20,7 +20,8 @@ class LinuxBridge(Way):
 
     def _connect(self, pid: int, deadline: float) -> None:
         self._await_mac(self._alive_on, deadline)
-        self._make_pair(pid, f"link set dev {self._outer} master {self.where}\n")
+        alias = f"link set dev {self._outer} alias {self._alias}\n"
+        self._make_pair(pid, f"{alias}link set dev {self._outer} master {self.where}\n")
         if self._wanted.guest.vlan is not None:
             self._set_vlan(self._wanted.guest.vlan)
         link.run(["ip", "link", "set", "dev", self._outer, "up"])
@@ -40,7 +41,15 @@ class LinuxBridge(Way):
         added = f"vlan add dev {self._outer} vid {vlan} pvid untagged\n"
         link.run(["bridge", "-batch", "-"], script=script + added)
 
+    @property
+    def _alias(self) -> str:
+        """What another run for this guest is known by, before its port forwards and its MAC is learned."""
+        return f"pypxeboot:{self._wanted.guest.mac}"
+
     def _alive_on(self) -> Optional[str]:
+        for port in json.loads(link.run(["ip", "-json", "link", "show", "master", self.where]) or "[]"):
+            if port.get("ifalias") == self._alias:
+                return f"port {port['ifname']} of bridge {self.where}"
         shown = link.run(["bridge", "-json", "-statistics", "fdb", "show", "br", self.where])
         for entry in json.loads(shown or "[]"):
             if entry.get("mac") != self._wanted.guest.mac or not entry.get("master"):

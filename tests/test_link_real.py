@@ -177,6 +177,21 @@ def test_two_runs_for_one_guest(site: Site) -> None:
     site.assert_nothing_left(within=2)
 
 
+def test_two_runs_where_nothing_is_learned_yet(site: Site) -> None:
+    """The port of the first one does not forward for half a minute."""
+    site.ip(f"link set {BRIDGE} type bridge stp_state 1 forward_delay 1500")
+    first = start(site)
+    try:
+        wait_until(lambda: new_ports(site), 20, "port of the first")
+        (port,) = new_ports(site)
+        second = site.boot("--mac-wait", "0")
+        assert second.rc == 7 and port in second.result["error"]["message"], str(second)
+        assert first.poll() is None and not site.learned()
+    finally:
+        first.send_signal(signal.SIGTERM)
+        finish(first)
+
+
 def test_many_at_once(site: Site) -> None:
     macs = {f"52:54:00:00:01:{number:02x}": f"10.77.0.{150 + number}" for number in range(10)}
     serve(site, offer=Offer(hosts=macs))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ground import MAC, Run, Site, guests, servers, wait_until
 from ground.net import command
-from ground.openvswitch import OpenVSwitch
+from ground.ovs import OpenVSwitch
 from ground.simple import check_simple, serve, tree
 from test_link_real import SLOW, downloading, finish
 

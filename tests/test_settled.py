@@ -101,6 +101,13 @@ def test_options_of_every_kind(write: Write) -> None:
     assert families == [6, None, 4]
 
 
+def test_switches_of_which_one_excludes_the_other(write: Write) -> None:
+    file = write("[defaults]\nipv6 = yes\n[web1]\nipv4 = yes\n[52:54:*]\nipv4 = no\n")
+    assert plan(file, "--mac", "00:16:3e:00:00:01").family == 6
+    assert plan(file, *GUEST).family == 4
+    assert plan(file, "--mac", MAC).family is None and plan(file, "--mac", MAC, "-6").family == 6
+
+
 def test_a_place_is_given_as_a_whole(write: Write) -> None:
     """Bridge and NIC exclude each other: who gives one must not get the other from a lesser section."""
     file = write("[defaults]\nbridge = br7\nquiet = yes\n[web1]\ninterface = eth7\ninteractive = yes\n")

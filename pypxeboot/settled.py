@@ -97,9 +97,7 @@ class _Database:
         """Apply what holds; ``only_own``: of what is for this guest alone."""
         if not self._sections:
             return
-        for _ in range(
-            3
-        ):  # a section by name may tell the UUID, and that another section, which tells the MAC
+        for _ in range(3):  # the section by name may tell the UUID, and the section of that the MAC
             guest = _identity(args)
             found = sections.matching(self._sections, *guest)
             self._apply(args, [section for section in found if section.of_one_guest or not only_own])
@@ -118,7 +116,8 @@ class _Database:
                 name = self._keys[key].dest
                 if name not in closed and (section.of_one_guest or name not in told):
                     own.add(name)
-                    self._before[name] = getattr(args, name)
+                    if name not in args.origins:  # of two switches that exclude each other
+                        self._before[name] = getattr(args, name)
                     setattr(args, name, self._converted(key, setting))
                     args.origins[name] = setting.origin
             closed |= own | _rivals(own)

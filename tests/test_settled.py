@@ -106,6 +106,8 @@ def test_switches_of_which_one_excludes_the_other(write: Write) -> None:
     assert plan(file, "--mac", "00:16:3e:00:00:01").family == 6
     assert plan(file, *GUEST).family == 4
     assert plan(file, "--mac", MAC).family is None and plan(file, "--mac", MAC, "-6").family == 6
+    shown = run(file, "--show-config", *GUEST).stdout
+    assert "ipv4 " in shown and "ipv6" not in shown
 
 
 def test_a_place_is_given_as_a_whole(write: Write) -> None:

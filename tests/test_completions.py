@@ -116,6 +116,23 @@ def test_xl(programs: Path) -> None:
     assert sorted(options) == [name for name in OPTIONS if name.startswith("--out")]
 
 
+def test_virt(programs: Path) -> None:
+    (programs / "virsh").write_text("#!/bin/sh\necho web; echo db\n")
+    (programs / "virsh").chmod(0o755)
+    command, options, own, choices, domains = offered(
+        programs,
+        ["pypxeboot-virt", ""],
+        ["pypxeboot-virt", "run", "--out"],
+        ["pypxeboot-virt", "start", "--pr"],
+        ["pypxeboot-virt", "watch", "--link", "ma"],
+        ["pypxeboot-virt", "start", "-v", ""],
+    )
+    assert command == ["start", "run", "watch", "--help", "--version"] and choices == ["macvlan"]
+    assert sorted(options) == [name for name in OPTIONS if name.startswith("--out")]
+    assert {"--print-xml", "--profile"} >= set(own) and "--print-xml" in own
+    assert domains == ["web", "db"]
+
+
 def test_the_program_is_asked_once_a_shell(programs: Path) -> None:
     runs = programs / "pypxeboot.runs"
     runs.unlink(missing_ok=True)

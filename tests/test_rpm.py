@@ -23,8 +23,8 @@ LAB = {"lab.py", "labdhcp.py", "labtree.py", "labwire.py"}
 XEN = {"xl.py"}
 LIBVIRT = set(
     """
-    bootfiles.py domainhook.py domainlive.py domainsmbios.py hookfiles.py libvirt.py marks.py virt.py
-    virthook.py virtwatch.py
+    bootfiles.py domainhook.py domainlive.py domainsmbios.py hookfiles.py libvirt.py marks.py
+    servicemanager.py virt.py virthook.py virtwatch.py
     """.split()
 )
 
@@ -113,7 +113,10 @@ def test_file_lists(packages: dict[str, Path]) -> None:
     assert {Path(line).name for line in libvirt if "/man/" not in line} == {
         "pypxeboot-virt",
         "pypxeboot-virt-hook",
+        "pypxeboot-virt.service",
     } | LIBVIRT
+    assert "/usr/share/bash-completion/completions/pypxeboot-virt" in libvirt
+    assert "/usr/lib/systemd/system/pypxeboot-virt.service" in libvirt
 
 
 def test_dependencies(packages: dict[str, Path]) -> None:

@@ -171,7 +171,8 @@ class Download:
 class Kept:
     """A kept file, its size and first bytes (1 KiB), and where it came from after redirects.
 
-    ``handle`` is None when it could not be had; then ``error`` says why.
+    ``handle`` is None when it could not be had; then ``error`` says why, and ``cause``, in the words of
+    :class:`FetchError`.
     """
 
     handle: Optional[int]
@@ -179,6 +180,7 @@ class Kept:
     head: bytes = b""
     location: Optional[Location] = None
     error: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,17 @@ class ConfigError(PxeBootError):
 
 
 class FetchError(PxeBootError):
-    """A file could not be fetched: no answer, a broken answer, or an error from the server."""
+    """A file could not be fetched: no answer, a broken answer, or an error from the server.
+
+    ``cause`` says it in a word, where a loader has an error number for it: ``http-403`` and ``tftp-2`` are
+    what the server says, ``refused``, ``unreachable``, ``no-name`` and ``timeout`` what the network does.
+    """
 
     code = 6
+
+    def __init__(self, message: str, *, hint: Optional[str] = None, cause: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.cause = cause
 
 
 class NotFound(FetchError):

@@ -179,7 +179,8 @@ class _Exchange:
         """Seconds until the deadline; FetchError if there are none."""
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise FetchError(f"{self.address}: not done in time", hint="is the server overloaded or silent?")
+            hint = "is the server overloaded or silent?"
+            raise FetchError(f"{self.address}: not done in time", hint=hint, cause="timeout")
         return left
 
     def ask(self, fields: Mapping[str, str], ca_file: Optional[str], form: Optional[Form]) -> None:
@@ -215,10 +216,11 @@ class _Exchange:
             return streams.connect(host, port, self.time_left)
         except socket.gaierror as error:
             reason = text.printable(error.strerror or str(error))
-            raise FetchError(f"{self.address}: no address of {host}: {reason}") from None
+            raise FetchError(f"{self.address}: no address of {host}: {reason}", cause="no-name") from None
         except OSError as error:
             hint = f"does a web server listen on port {port} of {host}?"
-            raise FetchError(f"{self.address}: cannot connect: {_reason(error)}", hint=hint) from None
+            said = f"{self.address}: cannot connect: {_reason(error)}"
+            raise FetchError(said, hint=hint, cause=streams.cause(error)) from None
 
     def open(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         """The reader of the answer, in place of http.client's own: it reads through :class:`Paced`."""

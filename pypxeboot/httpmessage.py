@@ -122,12 +122,13 @@ def check_status(address: Address, status: int) -> None:
     """Only 200 is the file. NotFound for 4xx, ServerError for the rest."""
     if status == 200:
         return
-    said = f"{address}: {status_text(status)}"
+    said, cause = f"{address}: {status_text(status)}", f"http-{status}"
     if status in (401, 407):
-        raise NotFound(said, hint="the server wants a user and a password: http://user:password@host/...")
+        hint = "the server wants a user and a password: http://user:password@host/..."
+        raise NotFound(said, hint=hint, cause=cause)
     if 400 <= status < 500 and status not in _LATER_STATUS:
-        raise NotFound(said)
-    raise ServerError(said if status >= 400 else f"{said}, and not the file")
+        raise NotFound(said, cause=cause)
+    raise ServerError(said if status >= 400 else f"{said}, and not the file", cause=cause)
 
 
 def check_encoding(address: Address, codings: list[str]) -> None:

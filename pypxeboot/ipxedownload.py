@@ -41,9 +41,10 @@ def download(
         return None, (yield from machine.fail("Could not start download", status))
     if not quiet:
         yield from machine.say(f"{given.shown}...", end="")
-    kept, words, status = yield from _fetched(machine, uri, form, seconds)
-    if kept is None or kept.handle is None or kept.location is None:
-        machine.failure = f"{given.shown}: {words}"
+    kept = yield from _fetched(machine, uri, form, seconds)
+    if kept.handle is None or kept.location is None:
+        status, words = _why_not(uri, kept, seconds is not None)
+        machine.failure = f"{given.shown}: {words if kept.error == 'not-found' else printable(kept.error)}"
         yield from machine.say(f"{given.shown}... {words}" if quiet else f" {words}")
         return None, status
     if not quiet:
@@ -56,32 +57,59 @@ def download(
 
 
 def _openable(uri: Uri) -> int:
-    """Whether there is anything that could be asked for it (core/open.c, net/tcp/httpcore.c)."""
-    if uri.scheme.lower() not in SCHEMES:
+    """Whether there is anything that could be asked for it (core/open.c and the protocols)."""
+    scheme = uri.scheme.lower()
+    if scheme not in SCHEMES:
         return ipxestatus.NO_SUCH_SCHEME
-    return ipxestatus.OK if uri.authority is not None and uri.path else ipxestatus.NO_LOCATION
+    if uri.authority is not None and (uri.path or scheme != "tftp"):
+        return ipxestatus.OK
+    return ipxestatus.TFTP_NO_LOCATION if scheme == "tftp" else ipxestatus.HTTP_NO_LOCATION
 
 
-def _fetched(
-    machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[float]
-) -> Steps[tuple[Optional[Kept], str, int]]:
-    """The file, or why there is none, in words and as a status."""
+def _fetched(machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[float]) -> Steps[Kept]:
+    """The file, or why there is none."""
     if len(machine.images.registered) >= ipxeimages.COUNT_LIMIT:
-        return None, "too many images", ipxestatus.NO_SPACE
+        return Kept(None, error="too many images", cause="full")
     try:
         location = _place(machine, uri)
     except ConfigError as why:
-        return None, why.message, ipxestatus.INVALID
+        return Kept(None, error=why.message, cause="no-uri")
     machine.step(_STEPS)
     yield from machine.settle(machine)
     kept: Kept = yield Download(location, form, seconds)
-    if kept.handle is not None:
-        return replace(kept, location=kept.location or location), "", ipxestatus.OK
-    if kept.error == "not-found":
-        tftp = location.scheme == "tftp"
-        status = ipxestatus.TFTP_NOT_FOUND if tftp else ipxestatus.HTTP_NOT_FOUND
-        return None, ipxestatus.text(status), status
-    return None, printable(kept.error) or ipxestatus.text(ipxestatus.IO_ERROR), ipxestatus.IO_ERROR
+    return kept if kept.handle is None else replace(kept, location=kept.location or location)
+
+
+_CAUSES = {
+    "full": ipxestatus.NO_SPACE,
+    "no-uri": ipxestatus.INVALID,
+    "http-401": ipxestatus.HTTP_UNAUTHORIZED,
+    "http-403": ipxestatus.HTTP_FORBIDDEN,
+    "http-404": ipxestatus.HTTP_NOT_FOUND,
+    "tftp-1": ipxestatus.TFTP_NOT_FOUND,
+    "tftp-2": ipxestatus.TFTP_DENIED,
+    "tftp-4": ipxestatus.TFTP_ILLEGAL,
+    "tftp": ipxestatus.TFTP_ERROR,
+    "refused": ipxestatus.CONNECTION_REFUSED,
+    "unreachable": ipxestatus.UNREACHABLE,
+    "no-name": ipxestatus.NO_NAME_SERVER,
+}
+
+
+def _why_not(uri: Uri, kept: Kept, limited: bool) -> tuple[int, str]:
+    """The status for what went wrong, and the words for it; ``limited`` by the command's own timeout."""
+    tftp = uri.scheme.lower() == "tftp"
+    cause = kept.cause
+    if not cause and kept.error == "not-found":
+        cause = "tftp-1" if tftp else "http-404"
+    status = _CAUSES.get(cause) or _CAUSES.get(cause.partition("-")[0]) or ipxestatus.IO_ERROR
+    if cause == "timeout":
+        own = ipxestatus.TFTP_TIMED_OUT if tftp else ipxestatus.CONNECTION_TIMED_OUT
+        status = ipxestatus.JOB_TIMED_OUT if limited else own
+    elif cause.startswith("http-") and cause not in _CAUSES:
+        status = ipxestatus.HTTP_CLIENT_ERROR if cause < "http-5" else ipxestatus.HTTP_SERVER_ERROR
+    known = status & 0xFFFFFF or not kept.error
+    return status, ipxestatus.text(status) if known else printable(kept.error)
 
 
 def _place(machine: Machine, uri: Uri) -> Location:

@@ -325,6 +325,7 @@ class Machine:
         if data is None:
             words = f"{image.name}: a script of more than {SCRIPT_LIMIT >> 20} MiB is none"
             return (yield from self.refuse(words, ipxestatus.NO_SPACE))
+        selected = self.images.selected is image
         registered = self.images.remove(image)
         lines = ipxescript.lines(data)
         labels = {line.label: at for at, line in reversed(list(enumerate(lines))) if line.label is not None}
@@ -333,6 +334,7 @@ class Machine:
         self.frames.pop()
         if registered:
             self.images.add(image)
+            self.images.selected = image if selected else self.images.selected
             if image.replacement is not None:
                 yield from self.free(image)
         return status

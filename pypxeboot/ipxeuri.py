@@ -12,7 +12,8 @@ from pypxeboot.errors import ConfigError
 from pypxeboot.text import decode, encode
 from pypxeboot.url import Location
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+# A scheme may be empty: no file of a server is called ":x".
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*|):")
 _PARAMS = "##params"
 # What stands in a path or query as it is. A percent sign does, too: it was written so.
 _SAFE = "/:@!$&'()*+,;=~?%"
@@ -86,7 +87,7 @@ def parse(text: str) -> Uri:
 
 def resolve(base: Optional[Uri], uri: Uri) -> Uri:
     """``uri`` as seen from ``base``, the script that names it: "a query belongs to the relative part"."""
-    if uri.scheme or base is None:
+    if uri.scheme or uri.opaque is not None or base is None:
         return uri
     path, query = uri.path, uri.query
     if path:

@@ -95,7 +95,8 @@ class KeptFiles:
             if time.monotonic() >= self.downloads.fetcher.deadline.at:
                 raise
             error = why.message.replace(f"{effect.location}: ", "", 1)
-            return Kept(None, error="not-found" if isinstance(why, NotFound) else error)
+            cause = why.cause if isinstance(why, FetchError) else ""
+            return Kept(None, error="not-found" if isinstance(why, NotFound) else error, cause=cause)
 
     def sample(self, location: Location) -> bytes:
         """The first bytes of a boot file. A script is not asked for again when it is downloaded next.

@@ -31,6 +31,13 @@ def connect(host: str, port: int, left: Left) -> socket.socket:
     raise problem
 
 
+def cause(error: OSError) -> str:
+    """Why there is no connection, in the words of :class:`FetchError`."""
+    if isinstance(error, socket.timeout):
+        return "timeout"
+    return "refused" if isinstance(error, ConnectionError) else "unreachable"
+
+
 class Paced(io.RawIOBase):
     """The bytes of a socket, each read with no more time than is left; ``count`` is told how many came."""
 

@@ -182,13 +182,14 @@ class _Session:
             raise
 
     def _refusal(self, error: _ErrorPacket) -> Exception:
-        words = printable(error.text) or "no reason given"
+        words, cause = printable(error.text) or "no reason given", f"tftp-{int(error.code)}"
         if error.code in (Code.NO_FILE, Code.NO_ACCESS):
-            return NotFound(f"{self._job.what}: {words}")
+            return NotFound(f"{self._job.what}: {words}", cause=cause)
         # RFC 2347: ERROR 8 refuses the options; servers older than that use whatever code comes to mind.
         if self._ask and self._nothing_yet:
             return _AskAgain({})
-        return ServerError(f"{self._job.what}: the server says: {words} (TFTP error {error.code})")
+        words = f"the server says: {words} (TFTP error {error.code})"
+        return ServerError(f"{self._job.what}: {words}", cause=cause)
 
     # -- the request
 
@@ -227,10 +228,10 @@ class _Session:
 
     def _no_answer(self, seconds: float) -> FetchError:
         asked = "once" if not self.retransmits else f"{self.retransmits + 1} times"
-        return FetchError(
-            f"no answer from TFTP server {printable(self._job.host)} (asked {asked} in {seconds:.1f} s)",
-            hint=f"is it running, and does no firewall drop UDP port {self._job.port} or the replies?",
-        )
+        host, port = printable(self._job.host), self._job.port
+        words = f"no answer from TFTP server {host} (asked {asked} in {seconds:.1f} s)"
+        hint = f"is it running, and does no firewall drop UDP port {port} or the replies?"
+        return FetchError(words, hint=hint, cause="timeout")
 
     def _begin(self, data: bytes) -> None:
         """Settle with the server on what its first packet says."""

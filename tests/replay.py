@@ -78,8 +78,8 @@ class Replay:
 
     A ``terminal`` makes somebody sit there who presses ``keys`` one after the other, and then nothing more:
     to wait without an end is a hang-up then. ``pictures`` were shown to them, and ``waited`` is for how long.
-    ``names`` are known to DNS, ``leases`` given one by one, and every question about the network is in
-    ``network``.
+    ``causes`` are why downloads fail, by URL; ``names`` are known to DNS, ``leases`` given one by one, and
+    every question about the network is in ``network``.
     """
 
     get: Callable[[Location], Optional[bytes]]
@@ -94,6 +94,7 @@ class Replay:
     network: list[Effect] = field(default_factory=list)
     forms: list[Optional[Form]] = field(default_factory=list)
     redirects: dict[str, Location] = field(default_factory=dict)
+    causes: dict[str, str] = field(default_factory=dict)
     printed: str = ""
     slept: float = 0.0
     waited: float = 0.0
@@ -176,6 +177,8 @@ class Replay:
         self.asked.append(str(effect.location))
         self.forms.append(effect.form)
         location = self.redirects.get(str(effect.location), effect.location)
+        if str(location) in self.causes:
+            return Kept(None, error="it failed", cause=self.causes[str(location)])
         data = self.get(location)
         return Kept(None, error="not-found") if data is None else self.keep(data, location)
 

@@ -24,6 +24,7 @@ _SMBIOS = {
     "xen": {"SYSVENDOR": "Xen", "SYSPRODUCT": "HVM domU", "BIOSVENDOR": "Xen", "SYSFF": "1"},
 }
 _TRUST_LIMIT = 128 << 10  # as much as one message to the client process takes; some sixty certificates
+_AUTHORITIES_LIMIT = 4 << 20  # the bundle of a distribution has a quarter of one MiB
 _ASK = "ask"  # the address of who will type it
 _SMBIOS_WORDS = {
     ("0", "vendor"): "BIOSVENDOR",
@@ -65,6 +66,8 @@ def _plan_of(args: argparse.Namespace) -> Plan:
         raise UsageError("--interactive and --quiet contradict each other")
     if args.udhcpc is not None and args.family == 6:
         raise UsageError("--udhcpc and --ipv6 contradict each other: udhcpc does DHCP of IPv4")
+    if args.tls_ca is not None:
+        _certificates("--tls-ca", args.tls_ca, _AUTHORITIES_LIMIT)
     gateway = None if args.gateway is None else _address("--gateway", args.gateway)
     dns = tuple(_address("--dns", server) for server in args.dns)
     return Plan(
@@ -95,7 +98,7 @@ def _plan_of(args: argparse.Namespace) -> Plan:
         download=not (args.not_really or args.list_entries),
         list_entries=args.list_entries,
         ca_file=args.tls_ca,
-        trust=None if args.trust is None else _trust(args.trust),
+        trust=None if args.trust is None else _certificates("--trust", args.trust, _TRUST_LIMIT),
         look_inside=not args.no_kernel_check and (guest.hypervisor == "xen" or args.output_format == "json"),
         must_boot=_must_boot(args, guest),
         target=_target(args, guest),
@@ -194,17 +197,15 @@ def _static(
     return without_dhcp(interface.ip, interface.network.prefixlen, gateway, dns)
 
 
-def _trust(name: str) -> bytes:
-    """The certificates in the file of ``--trust``."""
+def _certificates(option: str, name: str, limit: int) -> bytes:
+    """The certificates in the file that ``option`` names."""
     try:
         with Path(name).open("rb") as file:
-            data = file.read(_TRUST_LIMIT + 1)
+            data = file.read(limit + 1)
     except OSError as why:
-        raise UsageError(f"--trust {name}: {why.strerror}") from None
-    if len(data) > _TRUST_LIMIT or b"-----BEGIN CERTIFICATE-----" not in data:
-        raise UsageError(
-            f"--trust {name}: not a file of certificates in PEM of at most {_TRUST_LIMIT >> 10} KiB"
-        )
+        raise UsageError(f"{option} {name}: {why.strerror}") from None
+    if len(data) > limit or b"-----BEGIN CERTIFICATE-----" not in data:
+        raise UsageError(f"{option} {name}: not a file of certificates in PEM of at most {limit >> 10} KiB")
     return data
 
 

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Optional, TextIO, Union
 
 from pypxeboot import frames, logs, sandbox, transports
@@ -17,7 +18,7 @@ from pypxeboot.deadline import Deadline
 from pypxeboot.discovery import Discovery, NoDhcp, lease_of_udhcpc
 from pypxeboot.discovery6 import Discovery6
 from pypxeboot.dualstack import DualStack
-from pypxeboot.errors import PxeBootError
+from pypxeboot.errors import PxeBootError, UsageError
 from pypxeboot.hostside import HostSide
 from pypxeboot.plan import Order, Plan
 from pypxeboot.text import printable
@@ -79,11 +80,12 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
         from pypxeboot.examination import Examination
 
         examination = Examination(plan, place, channel.send)
+    authorities = None if plan.ca_file is None else _authorities(plan.ca_file)
     _lock_up(order, parent)
     workers = Workers(THREADS)
     sandbox.no_more_processes()
     progress = Progress(sys.stderr, bar=_bar_wanted(sys.stderr))
-    getters = transports.getters(plan.ca_file, None if examination is None else examination.note)
+    getters = transports.getters(authorities, None if examination is None else examination.note)
     fetcher = Fetcher(getters, deadline=deadline, progress=progress)
     wanted = (plan.look_inside, plan.must_boot, plan.target)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, *wanted)
@@ -129,17 +131,21 @@ def _bar_wanted(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not logs.is_raw(stream)
 
 
+def _authorities(name: str) -> str:
+    """The file of ``--tls-ca``, read while root's own files can be."""
+    try:
+        return Path(name).read_text("ascii", "replace")  # what is not ASCII are remarks between certificates
+    except OSError as why:
+        raise UsageError(f"--tls-ca {name}: {why.strerror}") from None
+
+
 def _lock_up(order: Order, parent: int) -> None:
-    limits, ca_file = order.plan.limits, order.plan.ca_file
+    limits = order.plan.limits
     missing = sandbox.lock_up(
         order.uid,
         order.gid,
         file_size=max(limits.kernel, limits.ramdisk) + _FILE_SIZE_SLACK,
-        readable=[
-            *sandbox.certificate_files(),
-            *sandbox.codec_libraries(),
-            *([] if ca_file is None else [ca_file]),
-        ],
+        readable=[*sandbox.certificate_files(), *sandbox.codec_libraries()],
         prepare=lambda: _prepare(signatures=order.plan.trust is not None),
     )
     sandbox.die_with_parent()

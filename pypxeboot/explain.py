@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import stat
 import sys
 import time
 from collections.abc import Sequence
@@ -73,6 +74,8 @@ def _story_of(name: str) -> Told:
     except OSError as why:
         raise UsageError(f"cannot read {name}: {why.strerror}") from None
     try:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise UsageError(f"{name} is a directory")
         reader = _start(descriptor)
     finally:
         os.close(descriptor)

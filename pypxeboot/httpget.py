@@ -77,7 +77,7 @@ def get(
     limit: int,
     deadline: float,
     expect: Optional[Callable[[int], None]] = None,
-    ca_file: Optional[str] = None,
+    authorities: Optional[str] = None,
     headers: Mapping[str, str] = _NOTHING,
     cookies: Mapping[str, str] = _NOTHING,
     form: Optional[Form] = None,
@@ -90,10 +90,11 @@ def get(
 
     At most ``limit`` bytes, until ``deadline`` (of ``time.monotonic()``). ``expect`` is told the size before
     the first byte, where the server says it. ``write`` must be done with a piece when it returns: the memory
-    is used again. User and password go to the server of ``url`` only; headers and cookies also to where it
-    redirects (as PXELINUX does). With ``challenged`` a password is told when the server asks for it (iPXE),
-    else at once (PXELINUX). Raises NotFound (4xx), FetchError (everything broken) and Refused (limit,
-    scheme, downgrade); what ``write`` and ``expect`` raise passes through.
+    is used again. ``authorities`` are certificates (PEM) to believe in place of the system's. User and
+    password go to the server of ``url`` only; headers and cookies also to where it redirects (as PXELINUX
+    does). With ``challenged`` a password is told when the server asks for it (iPXE), else at once (PXELINUX).
+    Raises NotFound (4xx), FetchError (everything broken) and Refused (limit, scheme, downgrade); what
+    ``write`` and ``expect`` raise passes through.
     """
     started = time.monotonic()
     address = httpmessage.parse(url)
@@ -107,7 +108,7 @@ def get(
     while len(seen) <= REDIRECTS:
         own = {"Authorization": login} if login is not None and address.origin == home else {}
         with _Exchange(address, deadline) as exchange:
-            exchange.ask({**fields, **own}, ca_file, form)
+            exchange.ask({**fields, **own}, authorities, form)
             tries += 1
             wait = httpmessage.retry_after(exchange.status, exchange.header("Retry-After"))
             if wait is not None and tries < _TRIES and wait < exchange.time_left():
@@ -183,12 +184,14 @@ class _Exchange:
             raise FetchError(f"{self.address}: not done in time", hint=hint, cause="timeout")
         return left
 
-    def ask(self, fields: Mapping[str, str], ca_file: Optional[str], form: Optional[Form]) -> None:
+    def ask(self, fields: Mapping[str, str], authorities: Optional[str], form: Optional[Form]) -> None:
         """Send the request and read the head of the answer."""
         from requests import Request, RequestException
         from urllib3.exceptions import HTTPError
 
-        verify: Union[str, bool] = (ca_file or ca_bundle()) if self.address.scheme == "https" else False
+        verify: Union[str, bool] = self.address.scheme == "https"
+        if verify and authorities is None:
+            verify = ca_bundle()
         try:
             # requests is shown the server only: it would rewrite the path (%2e, //, quotes).
             own = httpmessage.request_fields(dict(form.headers)) if form else {}
@@ -196,7 +199,8 @@ class _Exchange:
             request = Request(
                 method, self.address.origin + "/", headers={**own, **fields}, data=body
             ).prepare()
-            self._answer = _adapter(self).send(request, stream=True, timeout=self.time_left(), verify=verify)
+            adapter = _adapter(self, authorities)
+            self._answer = adapter.send(request, stream=True, timeout=self.time_left(), verify=verify)
         except PxeBootError:
             raise
         except (RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
@@ -290,7 +294,7 @@ class _Connection:
         return self.exchange.open(sock, *args, **kwargs)
 
 
-def _adapter(exchange: _Exchange) -> HTTPAdapter:
+def _adapter(exchange: _Exchange, authorities: Optional[str]) -> HTTPAdapter:
     """The adapter of requests for one exchange; TLS 1.2 or newer, whatever the age of urllib3."""
     from requests.adapters import HTTPAdapter
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -303,6 +307,9 @@ def _adapter(exchange: _Exchange) -> HTTPAdapter:
     tls = create_urllib3_context()
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
     adapter: Any = HTTPAdapter()
+    if authorities is not None:  # and nobody else, whereas requests would add its own bundle
+        tls.load_verify_locations(cadata=authorities)
+        adapter.cert_verify = lambda connection, *_: setattr(connection, "cert_reqs", "CERT_REQUIRED")
     adapter.init_poolmanager(1, 1, ssl_context=tls)
     adapter.poolmanager.pool_classes_by_scheme = pools
     return adapter  # type: ignore[no-any-return]

@@ -137,7 +137,7 @@ class Story:
     def _ask_arp(self, packet: Packet) -> None:
         if packet.flags == 1 and packet.source not in (packet.target, "0.0.0.0"):
             client = self._client(packet)
-            questions = self._arp.setdefault(packet.target, [])
+            questions = self._arp.get(packet.target, [])
             known = next((question for question in questions if question.client == client), None)
             if known is not None:
                 if not known.answers:
@@ -145,7 +145,7 @@ class Story:
                 return
             question = ArpQuestion(client, packet.target, Attempts(packet.when, packet.when))
             if len(questions) < _MOST_OWNERS and self._keep(question):
-                questions.append(question)
+                self._arp[packet.target] = [*questions, question]
         elif packet.flags == 2:
             for question in self._arp.get(packet.source, ()):
                 if len(question.answers) < _MOST_OWNERS:

@@ -19,12 +19,12 @@ Write = Callable[[Union[bytes, memoryview]], object]
 NoteTftp = Callable[[Location, "Transfer"], None]
 
 
-def getters(ca_file: Optional[str], note: Optional[NoteTftp] = None) -> dict[str, Any]:
-    """The clients by scheme; ``ca_file`` holds the certificate authorities for https.
+def getters(authorities: Optional[str], note: Optional[NoteTftp] = None) -> dict[str, Any]:
+    """The clients by scheme; ``authorities`` are the certificates (PEM) to believe for https.
 
     ``note`` is told of each finished TFTP transfer.
     """
-    http = _Http(ca_file)
+    http = _Http(authorities)
     return {"tftp": _Tftp(note), "http": http, "https": http, "ftp": _ftp}
 
 
@@ -85,8 +85,8 @@ def _ftp(
 
 
 class _Http:
-    def __init__(self, ca_file: Optional[str]) -> None:
-        self._ca_file = ca_file
+    def __init__(self, authorities: Optional[str]) -> None:
+        self._authorities = authorities
 
     def __call__(
         self,
@@ -108,7 +108,7 @@ class _Http:
             limit=limit,
             deadline=deadline,
             expect=expect,
-            ca_file=self._ca_file,
+            authorities=self._authorities,
             headers={"User-Agent": agent} if agent else {},
             form=form,
             challenged=bool(agent),  # iPXE waits to be asked for the password, PXELINUX does not

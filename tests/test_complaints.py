@@ -13,6 +13,7 @@ from ground.kernels import dummy
 from ground.net import command
 from ground.servers import Offer
 from ground.simple import SIMPLE, asked, check_simple, kernel_of, serve, tree
+from http_peers import certificate
 from test_dhcpclient import client, of, sent
 
 from pypxeboot.dhcp import Type
@@ -115,3 +116,21 @@ def test_a_mistake_in_a_script_of_ones_own_is_told_with_its_place(site: Site) ->
     (told,) = result["warnings"]
     assert re.search(r"own\.ipxe, line 3: kernal: command not found", told), told
     assert len(result["requests"]) == 1, "no loop"
+
+
+@pytest.mark.netns
+def test_an_authority_of_ones_own(site: Site, tmp_path: Path) -> None:
+    """Added when it is needed, by an option: nothing is built anew, and without it nothing is believed."""
+    cert, key = certificate(tmp_path, f"IP:{SERVER}")
+    tmp_path.chmod(0o700)  # as root's home is
+    root = serve(site, offer=Offer(options={210: f"https://{SERVER}/"}))
+    servers.nginx(site, root, f"listen {SERVER}:443 ssl; ssl_certificate {cert}; ssl_certificate_key {key};")
+    run = site.boot("--tls-ca", str(cert))
+    assert kernel_of(run) == dummy("vmlinuz") and run.result["kernel"]["url"] == f"https://{SERVER}/vmlinuz"
+    refused = site.boot()
+    assert refused.rc == 6, str(refused)
+    told = json.dumps(refused.result["error"])
+    assert "TLS" in told and "--tls-ca" in told, told
+    cert.write_text("none")
+    wrong = site.boot("--tls-ca", str(cert))
+    assert wrong.rc == 2 and "--tls-ca" in wrong.result["error"]["message"], str(wrong)

@@ -213,10 +213,10 @@ def test_28_up_to_tls_but_never_down(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path, "IP:127.0.0.1")
     with peer(answer(b"x")) as plain:
         with peer(redirect(plain.url), tls(cert, key)) as secure:
-            assert "down to http://" in failure(secure.url, Refused, ca_file=str(cert))
+            assert "down to http://" in failure(secure.url, Refused, authorities=cert.read_text())
             assert not plain.requests
         with peer(answer(b"y"), tls(cert, key)) as secure, peer(redirect(secure.url)) as first:
-            assert fetch(first.url, ca_file=str(cert)) == b"y"
+            assert fetch(first.url, authorities=cert.read_text()) == b"y"
 
 
 def test_29_no_netrc_and_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +264,7 @@ def test_29_password_goes_to_its_server_and_nowhere_else(given: bool) -> None:
 def test_30_bad_certificates(tmp_path: Path, name: str, expired: bool, trusted: bool, says: str) -> None:
     cert, key = certificate(tmp_path, name, expired=expired)
     with peer(answer(b"x"), tls(cert, key)) as server:
-        message = failure(server.url, FetchError, ca_file=str(cert) if trusted else None)
+        message = failure(server.url, FetchError, authorities=cert.read_text() if trusted else None)
         assert "TLS" in message and re.search(says, message)
         assert not server.requests
 
@@ -272,7 +272,7 @@ def test_30_bad_certificates(tmp_path: Path, name: str, expired: bool, trusted: 
 def test_30_certificate_that_is_trusted(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path, "IP:127.0.0.1")
     with peer(answer(b"x" * 300_000), tls(cert, key)) as server:
-        assert fetch(server.url, ca_file=str(cert)) == b"x" * 300_000
+        assert fetch(server.url, authorities=cert.read_text()) == b"x" * 300_000
         assert "TLS" in failure(server.url, FetchError)
 
 
@@ -284,13 +284,9 @@ def test_30_old_tls(tmp_path: Path) -> None:
     old.minimum_version = ssl.TLSVersion.TLSv1
     old.maximum_version = ssl.TLSVersion.TLSv1_1
     with peer(answer(b"x"), old) as server:
-        assert "TLS" in failure(server.url, FetchError, ca_file=str(cert))
+        assert "TLS" in failure(server.url, FetchError, authorities=cert.read_text())
 
 
 def test_30_no_tls_at_all() -> None:
     with peer(answer(b"x")) as server:
         assert "TLS" in failure(server.url.replace("http:", "https:"), FetchError, seconds=3)
-
-
-def test_30_ca_file_that_is_not_there(tmp_path: Path) -> None:
-    failure("https://127.0.0.1:9/", FetchError, ca_file=str(tmp_path / "none"))

@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network, ip_address, ip_interface
 from pathlib import Path
 from typing import Optional
@@ -18,11 +19,18 @@ from pypxeboot.plan import Plan
 from pypxeboot.vmm import NAMES, Target
 
 # What every guest of the hypervisor has in its SMBIOS, whatever its machine: QEMU with SeaBIOS (chassis
-# type 1, "other"), and hvmloader.
+# type 1, "other"), and hvmloader. Cloud Hypervisor: arch/src/x86_64/smbios.rs.
 _SMBIOS = {
     "kvm": {"SYSVENDOR": "QEMU", "BIOSVENDOR": "SeaBIOS", "SYSFF": "1"},
     "xen": {"SYSVENDOR": "Xen", "SYSPRODUCT": "HVM domU", "BIOSVENDOR": "Xen", "SYSFF": "1"},
+    "cloud-hypervisor": {
+        "SYSVENDOR": "Cloud Hypervisor",
+        "SYSPRODUCT": "cloud-hypervisor",
+        "BIOSVENDOR": "cloud-hypervisor",
+        "BIOSVERSION": "0",
+    },
 }
+_NO_SMBIOS = ("firecracker", "qemu-microvm")
 _TRUST_LIMIT = 128 << 10  # as much as one message to the client process takes; some sixty certificates
 _AUTHORITIES_LIMIT = 4 << 20  # the bundle of a distribution has a quarter of one MiB
 _ASK = "ask"  # the address of who will type it
@@ -118,7 +126,7 @@ def _target(args: argparse.Namespace, guest: Guest) -> Optional[Target]:
     name = {"qemu-microvm": "qemu", "libvirt": "qemu"}.get(args.output_format, args.output_format)
     if name not in NAMES or args.no_kernel_check or guest.hypervisor == "xen":
         return None
-    target = Target(name, guest.arch)
+    target = Target(name, guest.processor)
     target.check()
     return target
 
@@ -135,7 +143,7 @@ def _guest(args: argparse.Namespace) -> Guest:
     if vlan is not None and not 0 < vlan < 4095:
         raise UsageError(f"{vlan} is no VLAN: 1 to 4094")
     hypervisor = args.hypervisor or ("kvm" if args.domain is None else "xen")
-    return Guest(
+    guest = Guest(
         mac=parse_mac(mac),
         uuid=None if args.uuid is None else parse_uuid(args.uuid),
         arch=args.arch or os.uname().machine.replace("aarch64", "arm64"),
@@ -144,8 +152,15 @@ def _guest(args: argparse.Namespace) -> Guest:
         interface=None if args.interface is None else check_interface(args.interface),
         vlan=vlan,
         board=args.board,
-        smbios={**_SMBIOS[hypervisor], **_smbios(args.smbios)},
     )
+    return replace(guest, smbios={**_own_smbios(args.output_format, guest), **_smbios(args.smbios)})
+
+
+def _own_smbios(form: str, guest: Guest) -> dict[str, str]:
+    """What the guest that is started by the output format ``form`` finds in its SMBIOS by itself."""
+    if guest.hypervisor == "kvm" and (form in _NO_SMBIOS or guest.processor not in ("x86_64", "i386")):
+        return {}  # on other processors it comes with UEFI only
+    return _SMBIOS.get(form, _SMBIOS[guest.hypervisor])
 
 
 def _vlan(text: Optional[str]) -> Optional[int]:

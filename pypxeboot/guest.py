@@ -17,6 +17,9 @@ _INTERFACE = re.compile(r"[^\s/:,]{1,15}")
 # With the VLANs of a port behind it, as Xen's vif-openvswitch has them: br0.TAG:TRUNK:TRUNK.
 _VLANS = re.compile(r"(\.[0-9]{1,4})?(:[0-9]{1,4})*$")
 
+ARCH_ALIASES = {"amd64": "x86_64", "i686": "i386", "x86": "i386", "aarch64": "arm64", "ppc64le": "ppc64"}
+"""Architectures by other names that they have."""
+
 
 @dataclass(frozen=True)
 class Guest:
@@ -36,6 +39,11 @@ class Guest:
     vlan: Optional[int] = None
     board: Optional[str] = None
     smbios: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def processor(self) -> str:
+        """:attr:`arch` by the name that this project has for it."""
+        return ARCH_ALIASES.get(self.arch, self.arch)
 
     @property
     def mac_bytes(self) -> bytes:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pypxeboot.dhcp import suboptions
 from pypxeboot.errors import NoBootSource, Refused, UsageError
-from pypxeboot.guest import Guest
+from pypxeboot.guest import ARCH_ALIASES, Guest
 from pypxeboot.lease import Lease
 from pypxeboot.plan import Plan
 from pypxeboot.text import decode, encode, printable
@@ -212,7 +212,7 @@ def uboot_names(
     """
     uuid = [] if guest.uuid is None else [guest.uuid]
     names = [*uuid, "01-" + guest.mac.replace(":", "-"), *_address_names(lease)]
-    own = _UBOOT_ARCHS.get(_ARCH_ALIASES.get(guest.arch, guest.arch), guest.arch)
+    own = _UBOOT_ARCHS.get(guest.processor, guest.arch)
     for word in dict.fromkeys((own, *([] if arch is None else [arch]))):
         names += [*_board_names(word, guest.board), f"default-{word}"]
     return tuple(f"{directory}/{name}" for name in [*names, "default"])
@@ -265,7 +265,6 @@ _ARCH_CODES = {
     "ipxe": {"x86_64": 0, "i386": 0, "arm": 10, "arm64": 11, "riscv64": 27},
     "http": {"x86_64": 16, "i386": 15, "arm": 18, "arm64": 19, "riscv64": 28},
 }
-_ARCH_ALIASES = {"amd64": "x86_64", "i686": "i386", "x86": "i386", "aarch64": "arm64", "ppc64le": "ppc64"}
 # CONFIG_SYS_ARCH of U-Boot.
 _UBOOT_ARCHS = {"x86_64": "x86", "i386": "x86", "arm64": "arm", "riscv64": "riscv", "ppc64": "powerpc"}
 _HTTP_CODES = frozenset({15, 16, 17, 18, 19, 20, 23, 24, 26, 28, 30, 38, 40})
@@ -289,7 +288,7 @@ _IPXE_FEATURES = bytes((235, 3, *map(int, IPXE_VERSION.split(".")))) + b"".join(
 
 def arch_code(profile: str, arch: str) -> int:
     """Option 93 of a client of ``profile`` (pxelinux, efi, ipxe, http); UsageError if ``arch`` has none."""
-    code = _ARCH_CODES[profile].get(_ARCH_ALIASES.get(arch, arch))
+    code = _ARCH_CODES[profile].get(ARCH_ALIASES.get(arch, arch))
     if code is None:
         raise UsageError(f"{arch!r} has no PXE architecture number for profile {profile}")
     return code

@@ -188,7 +188,7 @@ def _plan(args: argparse.Namespace, about: Domain) -> Plan:
     guest = plan.guest
     if args.arch is None and about.arch is not None:
         guest = replace(guest, arch=about.arch)
-    target = Target("qemu", guest.arch)
+    target = Target("qemu", guest.processor)
     target.check()
     return replace(plan, guest=guest, target=None if args.no_kernel_check else target)
 

@@ -371,3 +371,32 @@ def test_closed_standard_streams() -> None:
         ["sh", "-c", shell], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tools.ROOT)}
     )
     assert (done.returncode, done.stdout) == (0, f"pypxeboot {__version__}\n")
+
+
+def test_smbios_as_the_guest_will_find_it() -> None:
+    """Machines without SMBIOS say nothing; what is given counts everywhere."""
+
+    def vendor(*words: str) -> str:
+        return plan(f"mac={MAC}", *words).guest.smbios.get("SYSVENDOR", "")
+
+    x86 = ("--arch", "x86_64")
+    assert [vendor(*x86, "--output-format", form) for form in ("json", "qemu", "libvirt")] == ["QEMU"] * 3
+    assert vendor(*x86, "--output-format=cloud-hypervisor") == "Cloud Hypervisor"
+    for words in (
+        ("firecracker", "x86_64"),
+        ("qemu-microvm", "amd64"),
+        ("qemu", "arm64"),
+        ("json", "aarch64"),
+    ):
+        assert vendor("--output-format", words[0], "--arch", words[1]) == ""
+        given = "type=1,manufacturer=ACME"
+        assert vendor("--output-format", words[0], "--arch", words[1], "--smbios", given) == "ACME"
+    assert vendor(*x86, "--hypervisor=xen") == "Xen"
+
+
+@pytest.mark.parametrize(("arch", "name"), [("aarch64", "arm64"), ("amd64", "x86_64"), ("i686", "i386")])
+def test_architectures_by_other_names(arch: str, name: str) -> None:
+    made = plan(f"mac={MAC}", "--output-format=qemu", "--arch", arch)
+    assert made.guest.arch == arch and made.target is not None and made.target.arch == name
+    with pytest.raises(UsageError, match="has no guests of vax"):
+        plan(f"mac={MAC}", "--output-format=qemu", "--arch=vax")

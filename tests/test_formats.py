@@ -184,6 +184,7 @@ def test_cloud_hypervisor_disk_that_it_cannot_be_told(disk: str) -> None:
 
 def test_qemu_arm64_is_a_processor_of_64_bits() -> None:
     argv = qemu.argv(BOOT, replace(GUEST, arch="arm64"))
+    assert argv == qemu.argv(BOOT, replace(GUEST, arch="aarch64"))
     assert after(argv, "-machine").startswith("virt,") and after(argv, "-cpu") == "max"
     with pytest.raises(NoBootSource, match="virt has no firmware"):
         qemu.argv(LOCAL, replace(GUEST, arch="arm64"), "/disk")

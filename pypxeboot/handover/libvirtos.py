@@ -21,11 +21,14 @@ def render(artifacts: Artifacts, guest: Guest, guest_type: Optional[str]) -> byt
     """The element, without a machine type; ``guest_type`` is pv, pvh, or None. Raises HandoverError."""
     system = ElementTree.Element("os")
     kind = "hvm" if guest.hypervisor == "kvm" else "xen" if guest_type == "pv" else "xenpvh"
-    arch = _ARCHITECTURES.get(guest.arch, guest.arch)
+    arch = _ARCHITECTURES.get(guest.processor, guest.arch)
     ElementTree.SubElement(system, "type", arch=arch).text = kind
     boot = boot_of(artifacts, "libvirt")
     if boot is None:
-        if guest.arch not in ("x86_64", "i386"):  # other machines have no firmware unless it is asked for
+        if guest.processor not in (
+            "x86_64",
+            "i386",
+        ):  # others have firmware only if told
             system.set("firmware", "efi")
         ElementTree.SubElement(system, "boot", dev="hd")
     else:

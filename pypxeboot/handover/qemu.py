@@ -34,11 +34,11 @@ def argv(
     ``microvm``: for the machine of that name, which has no PCI and no firmware that knows disks.
     """
     machines = {"x86_64": _MICROVM} if microvm else _MACHINES
-    if guest.arch not in machines:
+    if guest.processor not in machines:
         raise HandoverError(
             f"no QEMU machine is known here for {guest.arch}", hint="use --json and your own command"
         )
-    program, machine, processor = machines[guest.arch]
+    program, machine, processor = machines[guest.processor]
     words = [program, "-machine", f"{machine},accel=kvm:tcg", *processor, "-m", str(MEMORY), "-nographic"]
     if guest.uuid is not None:
         words += ["-uuid", guest.uuid]

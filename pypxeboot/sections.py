@@ -90,11 +90,13 @@ def parse(path: str, text: str, keys: Collection[str]) -> list[Section]:
         raise UsageError(f"{path}:{number}: neither KEY = VALUE nor [SECTION]") from None
     origins = iter(tuple(lines.of_keys))  # configparser keeps the order, and keys call lines.key below, too
     sections: list[Section] = []
+    seen: set[tuple[int, str]] = set()
     for header in reader.sections():
-        where = f"{path}:{lines.of_header(header)}"
+        where = f"{path}:{lines.of_headers[header]}"
         kind, of = _whose(header, where)
-        if any((kind, of) == (section.kind, section.of) for section in sections):
+        if (kind, of) in seen:
             raise UsageError(f"{where}: a second section of {of or header}")
+        seen.add((kind, of))
         settings = {
             key: Setting(value, f"{path}:{next(origins)}") for key, value in reader.items(header, raw=True)
         }
@@ -111,6 +113,12 @@ class _Lines(Iterable[str]):
         self._lines = text.split("\n")
         self.number = 0
         self.of_keys: list[int] = []
+        self.of_headers: dict[str, int] = {}
+        for number, line in enumerate(self._lines, 1):
+            text = line.strip()
+            if text.startswith("["):
+                for end in (text.find("]"), text.rfind("]")):  # of which Python 3.13 takes the second
+                    self.of_headers.setdefault(text[1:end], number)
 
     def __iter__(self) -> Iterator[str]:
         for number, line in enumerate(self._lines, 1):
@@ -121,10 +129,6 @@ class _Lines(Iterable[str]):
         """A key as it is looked up; configparser asks while it is at that line."""
         self.of_keys.append(self.number)
         return text.strip().lower()
-
-    def of_header(self, header: str) -> int:
-        """The line of ``[header]``."""
-        return next(n for n, line in enumerate(self._lines, 1) if line.lstrip().startswith(f"[{header}]"))
 
 
 def _whose(header: str, where: str) -> tuple[int, str]:

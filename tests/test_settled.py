@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Callable
 
+import effort
 import pytest
 from ground import BRIDGE, MAC, UUID, Site, tools
 from ground.net import command
@@ -190,6 +191,14 @@ def test_any_text_is_read_or_refused(text: str, before: str) -> None:
         for section in found:
             for key, setting in section.settings.items():
                 assert key in lines[int(setting.origin[2:]) - 1].lower()
+
+
+def test_work_grows_with_the_number_of_guests_alone() -> None:
+    def work(guests: int) -> int:
+        text = "".join(f"[web{number}]\nlabel = a\nvlan = 3\n" for number in range(guests))
+        return effort.lines(lambda: sections.parse("f", text, {"label", "vlan"}))
+
+    assert work(800) < 9 * work(100)
 
 
 def test_values_of_other_guests_are_looked_at_when_shown(write: Write) -> None:

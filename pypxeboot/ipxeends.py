@@ -6,7 +6,7 @@ from pypxeboot import ipxestatus
 from pypxeboot.effects import Log, Steps
 from pypxeboot.ipxeloaders import script
 from pypxeboot.ipxemachine import Command, Ended, Machine
-from pypxeboot.ipxeoptions import Call, syntax
+from pypxeboot.ipxeoptions import Call, integer, syntax
 from pypxeboot.menu import Action, Choice, Entry
 
 
@@ -28,13 +28,45 @@ def _sanboot(machine: Machine, call: Call) -> Steps[int]:
     """Boot a drive: a local one is the guest's disk; "``sanboot http://iso``: fail cleanly"."""
     if call.args:
         return (yield from _sanhook(machine, call))
-    yield from machine.say(f"Booting from SAN device {call.text('drive') or '0x80'}")
+    yield from machine.say(f"Booting from SAN device {_drive(call):#x}")
     raise _end(machine, Action.LOCALBOOT)
 
 
 def _sanhook(machine: Machine, call: Call) -> Steps[int]:
-    words = "Could not open SAN device: a guest without firmware has no network disks"
-    return (yield from machine.refuse(words, ipxestatus.UNSUPPORTED))
+    machine.failure = f"{call.name}: a guest without firmware has no network disks"
+    yield from machine.say(f"Could not open SAN device: {ipxestatus.text(ipxestatus.NO_SUCH_SCHEME)}")
+    return ipxestatus.NO_SUCH_SCHEME
+
+
+def _sanunhook(machine: Machine, call: Call) -> Steps[int]:
+    yield from machine.say(f"Unregistered SAN device {_drive(call):#x}")
+    return ipxestatus.OK
+
+
+def _drive(call: Call) -> int:
+    drive = call.number("drive")
+    return _FIRST_DISK if drive is None else drive
+
+
+def _colour(machine: Machine, call: Call) -> Steps[int]:
+    if integer(call.args[0]) < _COLOURS:
+        return ipxestatus.OK
+    return (yield from machine.fail("Could not define colour", ipxestatus.NO_SUCH_COLOUR))
+
+
+def _pair(machine: Machine, call: Call) -> Steps[int]:
+    if integer(call.args[0]) < _PAIRS:
+        return ipxestatus.OK
+    return (yield from machine.fail("Could not define colour pair", ipxestatus.NO_SUCH_PAIR))
+
+
+def _certificates(machine: Machine, call: Call) -> Steps[int]:
+    """There are none in store."""
+    subject = call.text("subject")
+    if subject is None:
+        return ipxestatus.OK
+    words = f'"{subject}" : no such certificate'
+    return (yield from machine.refuse(words, ipxestatus.NO_SUCH_CERTIFICATE))
 
 
 def _nothing(machine: Machine, call: Call) -> Steps[int]:
@@ -47,6 +79,10 @@ def _impossible(machine: Machine, call: Call) -> Steps[int]:
     return (yield from machine.fail(f"Could not {call.name}", ipxestatus.UNSUPPORTED))
 
 
+# The first hard disk as the BIOS counts, and what a screen in text mode has.
+_FIRST_DISK = 0x80
+_COLOURS, _PAIRS = 8, 8
+
 _CONSOLE = syntax(0, 0, "", "x/x# y/y# left/l# right/r# top/t# bottom/b# depth/d# picture/p= keep/k")
 _SAN = "drive/d# no-describe/n"
 
@@ -57,18 +93,18 @@ COMMANDS = {
         syntax(0, None, "[<root-path>]", f"{_SAN} keep/k filename/f= extra/e= label/l= uuid/u="), _sanboot
     ),
     "sanhook": Command(syntax(1, None, "<root-path>", _SAN), _sanhook),
-    "sanunhook": Command(syntax(0, 0, "", "drive/d#"), _nothing),
+    "sanunhook": Command(syntax(0, 0, "", "drive/d#"), _sanunhook),
     "console": Command(_CONSOLE, _nothing),
-    "colour": Command(syntax(1, 1, "<colour>", "basic/b# rgb/r#"), _nothing),
-    "cpair": Command(syntax(1, 1, "<cpair>", "foreground/f# background/b#"), _nothing),
+    "colour": Command(syntax(1, 1, "<colour>", "basic/b# rgb/r#"), _colour),
+    "cpair": Command(syntax(1, 1, "<cpair>", "foreground/f# background/b#"), _pair),
     "shim": Command(
         syntax(0, 1, "[<uri|image>]", "timeout/t# require-loader/l allow-pxe/p allow-sbat/s"), _nothing
     ),
     "fdt": Command(syntax(0, 1, "[<uri|image>]", "timeout/t#"), _nothing),
     "sync": Command(syntax(0, 0, "", "timeout/t#"), _nothing),
-    "certstat": Command(syntax(0, 0, "", "subject/s="), _nothing),
+    "certstat": Command(syntax(0, 0, "", "subject/s="), _certificates),
     "certstore": Command(syntax(0, None, "[<uri|image>]", "subject/s= keep/k timeout/t#"), _impossible),
-    "certfree": Command(syntax(0, 0, "", "subject/s="), _nothing),
+    "certfree": Command(syntax(0, 0, "", "subject/s="), _certificates),
     **dict.fromkeys(
         ("profstat", "lspci", "ipstat", "nstat", "neighbour"), Command(syntax(0, None), _nothing)
     ),

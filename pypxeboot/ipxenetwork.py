@@ -97,17 +97,17 @@ def _given(machine: Machine, text: str) -> tuple[IPv4Address, ...]:
 
 def _dhcp(machine: Machine, call: Call) -> Steps[int]:
     """``dhcp`` and ``ifconf``: the lease there is will do, unless the request would be another one now."""
-    cards = yield from _cards(machine, call.args)
-    if cards is None:
-        return ipxestatus.NO_SUCH_CARD
     configurator = call.text("configurator")
     if configurator not in (None, "dhcp", *(("ipv6",) if machine.lease.address.version == 6 else ())):
         words = f'"{configurator}": no such configurator'
-        return (yield from machine.refuse(words, ipxestatus.UNSUPPORTED))
-    card = cards[0]
-    machine.settings.card = card
+        return (yield from machine.refuse(words, ipxestatus.NO_SUCH_CONFIGURATOR))
+    cards = yield from _cards(machine, call.args)
+    if cards is None:
+        return ipxestatus.NO_SUCH_CARD
+    card = machine.settings.card = cards[0]
+    which = "" if configurator is None else f"[{configurator}] "
     options = _options(machine)
-    yield from machine.say(f"Configuring ({card} {machine.guest.mac})...", end="")
+    yield from machine.say(f"Configuring {which}({card} {machine.guest.mac})...", end="")
     if not options and not _tag(card) and _is_leased(machine):
         yield from machine.say(" ok")
         return ipxestatus.OK
@@ -175,11 +175,11 @@ def _route(machine: Machine, call: Call) -> Steps[int]:
 def _vcreate(machine: Machine, call: Call) -> Steps[int]:
     """A VLAN on the card, which is called ``net0-10`` then."""
     tag = call.number("tag") or 0
-    if tag not in _VLAN_TAGS:
-        return (yield from machine.refuse(f"{tag} is no VLAN tag", ipxestatus.INVALID))
     cards = yield from _cards(machine, call.args)
     if cards is None:
         return ipxestatus.NO_SUCH_CARD
+    if tag not in _VLAN_TAGS:
+        return (yield from machine.fail("Could not create VLAN device", ipxestatus.NO_VLAN_TAG))
     why: str = yield Vlan(tag)
     if why:
         words = f"Could not create VLAN device: {printable(why)}"
@@ -195,7 +195,9 @@ def _vdestroy(machine: Machine, call: Call) -> Steps[int]:
     if cards is None:
         return ipxestatus.NO_SUCH_CARD
     for card in cards:
-        why: str = (yield Vlan(_tag(card), remove=True)) if _tag(card) else "it is none"
+        if not _tag(card):
+            return (yield from machine.fail("Could not destroy VLAN device", ipxestatus.NO_VLAN))
+        why: str = yield Vlan(_tag(card), remove=True)
         if why:
             words = f"Could not destroy VLAN device: {printable(why)}"
             return (yield from machine.refuse(words, ipxestatus.NO_SUCH_CARD))
@@ -224,9 +226,14 @@ def _ping(machine: Machine, call: Call) -> Steps[int]:
     seconds = min(call.seconds() or 1.0, _MOST_SECONDS)
     size = min(call.number("size") or 64, 1400)
     answered: int = yield Ping(call.args[0], count, size, seconds)
-    if not call.has("quiet"):
-        yield from machine.say(f"{call.args[0]}: {answered} of {count} answered")
-    return ipxestatus.OK if answered else ipxestatus.TIMED_OUT
+    lost = ipxestatus.text(ipxestatus.PING_TIMED_OUT)
+    for number in range(0 if call.has("quiet") else count):
+        came = f"{size} bytes from {call.args[0]}" if number < answered else "0 bytes from <none>"
+        yield from machine.say(f"{came}: seq={number + 1}{'' if number < answered else f': {lost}'}")
+    if answered:
+        return ipxestatus.OK
+    yield from machine.say(f"Finished: {lost}")
+    return ipxestatus.PING_TIMED_OUT
 
 
 def _ntp(machine: Machine, call: Call) -> Steps[int]:
@@ -239,7 +246,7 @@ def _autoboot(machine: Machine, call: Call) -> Steps[int]:
     """Boot what ``filename`` and ``next-server`` say now (usr/autoboot.c)."""
     filename = yield from machine.expand(machine.settings.show("filename") or "")
     if not filename:
-        return (yield from machine.refuse("Nothing to boot", ipxestatus.NOT_FOUND))
+        return (yield from machine.fail("Nothing to boot", ipxestatus.NOTHING_TO_BOOT))
     image, status = yield from download(machine, _boot_uri(machine, filename))
     if image is None:
         return status
@@ -260,8 +267,10 @@ def _boot_uri(machine: Machine, filename: str) -> str:
 
 def _linkwait(machine: Machine, call: Call) -> Steps[int]:
     """The link is up: a boot does not come so far otherwise."""
-    call.seconds()
-    return ipxestatus.NO_SUCH_CARD if (yield from _cards(machine, call.args)) is None else ipxestatus.OK
+    cards = yield from _cards(machine, call.args)
+    for card in cards or ():
+        yield from machine.say(f"Waiting for link-up on {card}... ok")
+    return ipxestatus.NO_SUCH_CARD if cards is None else ipxestatus.OK
 
 
 _MANY = syntax(0, None, "[<interface>...]")

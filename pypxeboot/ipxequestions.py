@@ -39,17 +39,17 @@ def _dialog(machine: Machine, call: Call) -> Steps[int]:
 def _find(machine: Machine, name: Optional[str]) -> Steps[Optional[Dialog]]:
     dialog = machine.dialogs.get(name or "")
     if dialog is None:
-        which = f'user interface "{name}"' if name else "default user interface"
-        yield from machine.refuse(f"No {which}", ipxestatus.NOT_FOUND)
+        words = f'"{name}": no such user interface' if name else "No default user interface"
+        yield from machine.refuse(words, ipxestatus.NO_SUCH_DIALOG)
     return dialog
 
 
 def _item(machine: Machine, call: Call) -> Steps[int]:
     key = call.text("key")
     code = key_code(key) if key is not None else 0
-    dialog = yield from _find(machine, call.text("menu"))
+    dialog = yield from _find(machine, call.text("menu") or call.text("form"))
     if dialog is None:
-        return ipxestatus.NOT_FOUND
+        return ipxestatus.NO_SUCH_DIALOG
     if len(dialog.items) >= ITEM_LIMIT:
         raise machine.broken("makes a menu without end")
     gap = call.has("gap")
@@ -65,12 +65,12 @@ def _choose(machine: Machine, call: Call) -> Steps[int]:
     seconds = call.seconds()
     dialog = yield from _find(machine, call.text("menu"))
     if dialog is None:
-        return ipxestatus.NOT_FOUND
+        return ipxestatus.NO_SUCH_DIALOG
     at = dialog.start(call.text("default"))
     if at is None:
         machine.failure = "a menu with nothing to choose"
         chosen: Optional[str] = None
-        status = ipxestatus.NOT_FOUND
+        status = ipxestatus.NOTHING_TO_CHOOSE
     else:
         chosen, status = yield from _picked(machine, dialog, at, seconds, call.seconds("retimeout"))
     if not call.has("keep"):
@@ -104,7 +104,7 @@ def _picked(
     machine.pressed()
     if answer is None:
         machine.failure = f"the menu {plain(dialog.title, 60)!r} was left"
-        return None, ipxestatus.CANCELED
+        return None, ipxestatus.MENU_CANCELED
     machine.reason = Reason.CHOSEN
     return answer, ipxestatus.OK
 
@@ -162,7 +162,7 @@ def _present(machine: Machine, call: Call) -> Steps[int]:
     """Have a form filled in."""
     dialog = yield from _find(machine, call.text("form"))
     if dialog is None:
-        return ipxestatus.NOT_FOUND
+        return ipxestatus.NO_SUCH_DIALOG
     if not call.has("keep"):
         machine.dialogs.pop(call.text("form") or "", None)
     person = yield from _somebody(machine)
@@ -199,13 +199,14 @@ def _prompt(machine: Machine, call: Call) -> Steps[int]:
     if person is None:
         yield from machine.say(call.rest())
         count_unanswered(machine)
-        return ipxestatus.TIMED_OUT
+        return ipxestatus.PROMPT_TIMED_OUT
     pressed = yield from ipxescreen.wait(person, call.rest(), seconds)
-    status = _status(machine, pressed)
     if isinstance(pressed, Over):
-        return status
+        count_unanswered(machine)
+        return ipxestatus.PROMPT_TIMED_OUT
+    machine.pressed()
     if wanted and ipxescreen.code(pressed) != wanted:
-        return ipxestatus.CANCELED
+        return ipxestatus.OTHER_KEY
     setting = call.text("set")
     if setting is None:
         return ipxestatus.OK
@@ -217,10 +218,14 @@ def _prompt(machine: Machine, call: Call) -> Steps[int]:
 
 
 def _read(machine: Machine, call: Call) -> Steps[int]:
-    """Have a setting typed; where nobody does, its value stays, and without one that fails."""
+    """Have a setting typed; where nobody does, its value stays: without one, or in a time, that fails."""
     seconds, name = call.seconds(), call.args[0]
     value = machine.settings.show(name) or ""
     person = yield from _somebody(machine)
+    if person is None and seconds is not None:
+        yield from machine.say(value)
+        count_unanswered(machine)
+        return ipxestatus.READ_TIMED_OUT
     answer: ipxescreen.Answer = Over.PATIENCE
     if person is not None:
         answer = yield from ipxescreen.ask(person, "", value, seconds=seconds)
@@ -233,7 +238,11 @@ def _read(machine: Machine, call: Call) -> Steps[int]:
         return ipxestatus.OK
     if answer is Over.PATIENCE:
         return (yield from _nobody(machine, f"nobody is there to type {name}"))
-    return _status(machine, answer)
+    return (
+        ipxestatus.READ_TIMED_OUT
+        if _status(machine, answer) == ipxestatus.TIMED_OUT
+        else ipxestatus.READ_CANCELED
+    )
 
 
 def _login(machine: Machine, call: Call) -> Steps[int]:

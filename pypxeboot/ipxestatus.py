@@ -105,6 +105,7 @@ NOTHING_TO_CHOOSE = _number(0x2D, 0x2CE0)
 MENU_CANCELED = _number(0x0B, 0x2CE0)
 
 # The rest.
+NOTHING_TO_BOOT = _number(0x2D, 0x03E1)
 NO_VLAN_TAG = _number(0x1C, 0x3060)
 NO_VLAN = _number(0x3D, 0x3060)
 PING_TIMED_OUT = _number(0x4C, 0x1B20)

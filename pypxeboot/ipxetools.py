@@ -134,8 +134,9 @@ def _param(machine: Machine, call: Call) -> Steps[int]:
 def _cpuid(machine: Machine, call: Call) -> Steps[int]:
     """Whether the processor has a feature; "``cpuid --ext 29``: success (long mode) for x86-64 guests"."""
     yield from ()
-    bit = integer(call.args[0])
-    bits = _PROCESSORS.get(machine.guest.arch, {}).get((call.has("ext"), call.has("ecx")), set())
+    bit = integer(call.args[0]) % 32
+    extended = call.has("ext") or call.has("amd")
+    bits = _PROCESSORS.get(machine.guest.arch, {}).get((extended, call.has("ecx")), set())
     return ipxestatus.OK if bit in bits else ipxestatus.NOT_FOUND
 
 

@@ -139,7 +139,7 @@ def test_firmware_programs_fail_so_that_the_script_goes_on(
         "chain nfs://h/x",
         "chain http://h\u00e4/x",
         "goto nowhere",
-        "cpuid 200",
+        "cpuid 30",
         "cpuid --ecx 1",
         "param x y",
         "imgextract i",

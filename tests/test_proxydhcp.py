@@ -196,3 +196,14 @@ def test_menu_at_once_on_libxls_terminal(site: Site, root: Path) -> None:
         assert screen.finish().rc == 8
     with terminal.run(site, "--menu-timeout", "1") as screen:
         assert screen.finish().ok().result["kernel"]["url"] == f"tftp://{PROXY}/vmlinuz"
+
+
+def test_port_4011_from_the_hosts_own_address(tmp_path: Path, clean_machine: None) -> None:
+    """With --link host the guest's address is nobody's yet: the host asks, and is answered."""
+    with Site(tmp_path, host_address=True) as site:
+        root = servers.plant(site.directory / "root", tree())
+        servers.dhcpd(site, NO_BOOT_FILE)
+        servers.proxy_dhcp(site, PROXY, *MENU, root=root)
+        run = site.boot("--link", "host")
+        assert run.ok().result["kernel"]["url"] == f"tftp://{PROXY}/vmlinuz"
+        assert run.result["lease"]["address"] == "10.77.0.173"

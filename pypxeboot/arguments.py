@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, ip_address, ip_interface
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot import httpproxy
 from pypxeboot.config import Limits
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import Guest, check_bridge, check_interface, parse_mac, parse_uuid
@@ -70,6 +71,8 @@ def _plan_of(args: argparse.Namespace) -> Plan:
         raise UsageError(f"--udhcpc {args.udhcpc}: no such program, or not executable")
     if not args.timeout:
         raise UsageError("--timeout must be more than 0 seconds")
+    if args.http_proxy is not None:
+        httpproxy.address(args.http_proxy)
     if args.interactive and args.quiet:
         raise UsageError("--interactive and --quiet contradict each other")
     if args.udhcpc is not None and args.family == 6:
@@ -106,6 +109,7 @@ def _plan_of(args: argparse.Namespace) -> Plan:
         download=not (args.not_really or args.list_entries),
         list_entries=args.list_entries,
         ca_file=args.tls_ca,
+        http_proxy=args.http_proxy,
         trust=None if args.trust is None else _certificates("--trust", args.trust, _TRUST_LIMIT),
         look_inside=not args.no_kernel_check and (guest.hypervisor == "xen" or args.output_format == "json"),
         must_boot=_must_boot(args, guest),

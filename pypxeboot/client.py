@@ -85,7 +85,8 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     workers = Workers(THREADS)
     sandbox.no_more_processes()
     progress = Progress(sys.stderr, bar=_bar_wanted(sys.stderr))
-    getters = transports.getters(authorities, None if examination is None else examination.note)
+    note = None if examination is None else examination.note
+    getters = transports.getters(authorities, plan.http_proxy, note)
     fetcher = Fetcher(getters, deadline=deadline, progress=progress)
     wanted = (plan.look_inside, plan.must_boot, plan.target)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, *wanted)

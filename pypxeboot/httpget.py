@@ -3,7 +3,7 @@
 requests (and urllib3 and http.client under it) connect, speak TLS and read the head of the answer. The rest
 is done here, the same with every version of them: addresses and the deadline, redirects, and the body, which
 is read from the connection itself. So nothing is decoded, nothing is held in memory, and a body that is too
-short, too long or without end is seen. No proxy, netrc file, cookie jar or environment variable takes part.
+short, too long or without end is seen. No netrc file, cookie jar or environment variable takes part.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from pypxeboot import httplogin, httpmessage, streams, text
+from pypxeboot import httplogin, httpmessage, httpproxy, streams, text
 from pypxeboot.effects import Form
 from pypxeboot.errors import FetchError, PxeBootError, Refused
 from pypxeboot.httpmessage import Address
@@ -84,6 +84,7 @@ def get(
     user: Optional[str] = None,
     password: Optional[str] = None,
     challenged: bool = False,
+    proxy: Optional[Address] = None,
     log: Optional[Callable[[str], None]] = None,
 ) -> Transfer:
     """Give the file at ``url`` to ``write``, piece by piece, and say how it went.
@@ -107,7 +108,7 @@ def get(
     tries = 0
     while len(seen) <= REDIRECTS:
         own = {"Authorization": login} if login is not None and address.origin == home else {}
-        with _Exchange(address, deadline) as exchange:
+        with _Exchange(address, deadline, proxy) as exchange:
             exchange.ask({**fields, **own}, authorities, form)
             tries += 1
             wait = httpmessage.retry_after(exchange.status, exchange.header("Retry-After"))
@@ -156,8 +157,8 @@ def _tell(log: Optional[Callable[[str], None]], line: str) -> None:
 class _Exchange:
     """One connection: the question, the head of the answer, and the stream that the body is read from."""
 
-    def __init__(self, address: Address, deadline: float) -> None:
-        self.address = address
+    def __init__(self, address: Address, deadline: float, proxy: Optional[Address]) -> None:
+        self.address, self.proxy = address, proxy
         self.deadline = deadline
         self.head_left: Optional[int] = _HEAD_LIMIT
         self.status = 0
@@ -195,6 +196,7 @@ class _Exchange:
         try:
             # requests is shown the server only: it would rewrite the path (%2e, //, quotes).
             own = httpmessage.request_fields(dict(form.headers)) if form else {}
+            own.update(httpproxy.login(self.proxy) if self.proxy and self.address.scheme == "http" else {})
             method, body = (form.method, form.body) if form else ("GET", None)
             request = Request(
                 method, self.address.origin + "/", headers={**own, **fields}, data=body
@@ -214,17 +216,44 @@ class _Exchange:
         return [str(value) for value in values]
 
     def connect(self) -> socket.socket:
-        """A connection to one of the server's addresses; each gets its share of the time."""
-        host, port = self.address.host, self.address.port
+        """A connection to one of the server's addresses, or of the proxy's; each gets its share of time."""
+        place = self.proxy or self.address
+        host, port = place.host, place.port
         try:
-            return streams.connect(host, port, self.time_left)
+            sock = streams.connect(host, port, self.time_left)
+            return self._tunnel(sock) if self.proxy and self.address.scheme == "https" else sock
         except socket.gaierror as error:
             reason = text.printable(error.strerror or str(error))
             raise FetchError(f"{self.address}: no address of {host}: {reason}", cause="no-name") from None
         except OSError as error:
-            hint = f"does a web server listen on port {port} of {host}?"
+            hint = f"does a web {'proxy' if self.proxy else 'server'} listen on port {port} of {host}?"
             said = f"{self.address}: cannot connect: {_reason(error)}"
             raise FetchError(said, hint=hint, cause=streams.cause(error)) from None
+
+    def _tunnel(self, sock: socket.socket) -> socket.socket:
+        """``sock`` once the proxy at its other end passes on what is said. Raises OSError."""
+        assert self.proxy is not None
+        sock.settimeout(self.time_left())
+        sock.sendall(httpproxy.connect(self.address, self.proxy))
+        head = b""
+        while not head.endswith(b"\r\n\r\n") and len(head) < httpproxy.HEAD_LIMIT:
+            sock.settimeout(self.time_left())
+            piece = sock.recv(1)  # not a byte beyond: the server's own words come next
+            if not piece:
+                break
+            head += piece
+        try:
+            httpproxy.check_tunnel(self.address, self.proxy, head)
+        except FetchError:
+            sock.close()
+            raise
+        return sock
+
+    @property
+    def target(self) -> str:
+        """What the request line says."""
+        proxied = self.proxy is not None and self.address.scheme == "http"
+        return httpproxy.target(self.address) if proxied else self.address.target
 
     def open(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         """The reader of the answer, in place of http.client's own: it reads through :class:`Paced`."""
@@ -288,7 +317,7 @@ class _Connection:
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         del url  # that of the server only; see ask()
-        return super().putrequest(method, self.exchange.address.target, *args, **kwargs)  # type: ignore[misc]
+        return super().putrequest(method, self.exchange.target, *args, **kwargs)  # type: ignore[misc]
 
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         return self.exchange.open(sock, *args, **kwargs)

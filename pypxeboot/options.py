@@ -159,6 +159,7 @@ def _without_dhcp(group: argparse._ArgumentGroup) -> None:
         help="whose rules the configuration follows",
     )
     add("--tls-ca", metavar="FILE", help="certificate authorities to trust for https")
+    add("--http-proxy", metavar="URL", help="the web proxy, http://HOST:PORT, for all of HTTP and HTTPS")
     add("--trust", metavar="FILE", help="certificate authorities to trust for imgverify")
 
 

@@ -47,6 +47,7 @@ class Plan:
     download: bool = True
     list_entries: bool = False
     ca_file: Optional[str] = None
+    http_proxy: Optional[str] = None
     trust: Optional[bytes] = None
     look_inside: bool = False  # unpack the kernel to see who can boot it
     must_boot: tuple[str, ...] = ()  # refuse a kernel that surely boots as none of these (xen-pv, xen-pvh)

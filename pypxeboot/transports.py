@@ -19,12 +19,15 @@ Write = Callable[[Union[bytes, memoryview]], object]
 NoteTftp = Callable[[Location, "Transfer"], None]
 
 
-def getters(authorities: Optional[str], note: Optional[NoteTftp] = None) -> dict[str, Any]:
+def getters(
+    authorities: Optional[str], proxy: Optional[str] = None, note: Optional[NoteTftp] = None
+) -> dict[str, Any]:
     """The clients by scheme; ``authorities`` are the certificates (PEM) to believe for https.
 
+    ``proxy`` is the URL of the web proxy that all of HTTP goes through, if any.
     ``note`` is told of each finished TFTP transfer.
     """
-    http = _Http(authorities)
+    http = _Http(authorities, proxy)
     return {"tftp": _Tftp(note), "http": http, "https": http, "ftp": _ftp}
 
 
@@ -85,8 +88,8 @@ def _ftp(
 
 
 class _Http:
-    def __init__(self, authorities: Optional[str]) -> None:
-        self._authorities = authorities
+    def __init__(self, authorities: Optional[str], proxy: Optional[str]) -> None:
+        self._authorities, self._proxy = authorities, proxy
 
     def __call__(
         self,
@@ -99,7 +102,7 @@ class _Http:
         form: Optional[Form],
         agent: str,
     ) -> Optional[Location]:
-        from pypxeboot import httpget
+        from pypxeboot import httpget, httpproxy
 
         asked = str(location)
         transfer = httpget.get(
@@ -114,6 +117,7 @@ class _Http:
             challenged=bool(agent),  # iPXE waits to be asked for the password, PXELINUX does not
             user=location.user,
             password=location.password,
+            proxy=None if self._proxy is None else httpproxy.address(self._proxy),
             log=lambda text: log.info("%s", text),
         )
         return parse(transfer.url) if transfer.redirected else None

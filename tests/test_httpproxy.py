@@ -1,4 +1,4 @@
-"""A web proxy: only the one that the administrator names; by a real one (tinyproxy), and unfriendly ones.
+"""A web proxy: only the one that the administrator names; by a real one (tinyproxy), and unfriendly ones."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ground import SECOND_SERVER, SERVER, Site, servers, wait_until
+from ground import BRIDGE, MAC, SECOND_SERVER, SERVER, Run, Site, servers, wait_until
 from ground.kernels import dummy
 from ground.net import Server
-from ground.simple import SIMPLE, check_stderr, kernel_of, tree
+from ground.servers import Offer
+from ground.simple import check_stderr, kernel_of, tree
 from http_peers import certificate
 
 from pypxeboot import httpget, httpmessage, httpproxy
@@ -41,9 +42,15 @@ def tinyproxy(site: Site, *lines: str) -> Server:
 
 def serve(site: Site, url: str) -> Path:
     """DHCP and TFTP, and the kernel at ``url``; the web server is nobody's but the proxy's to reach."""
-    root = servers.plant(site.directory / "root", tree(SIMPLE.replace("vmlinuz", url)))
-    servers.dnsmasq(site, root)
+    files = {**tree(), "boot.ipxe": f"#!ipxe\nkernel {url} x=1\nboot\n"}
+    root = servers.plant(site.directory / "root", files)
+    servers.dnsmasq(site, root, Offer(filename="boot.ipxe"))
     return root
+
+
+def failed(run: Run) -> bool:
+    """Whether the kernel of the script could not be had: it ends, and what is left is the disk."""
+    return bool(run.ok().result["action"] == "localboot")
 
 
 @pytest.mark.netns
@@ -55,8 +62,8 @@ def test_http_by_a_proxy(site: Site) -> None:
     run = site.boot("--http-proxy", f"http://{SERVER}:{PORT}")
     assert kernel_of(run) == dummy("vmlinuz"), proxy.text()
     assert run.result["kernel"]["url"] == "http://localhost:80/vmlinuz"
-    assert site.boot("--timeout", "10").rc == 6, "not without it"
     check_stderr(run)
+    assert failed(site.boot("--timeout", "10")), "not without it"
 
 
 @pytest.mark.netns
@@ -70,6 +77,8 @@ def test_https_through_a_tunnel(site: Site) -> None:
     run = site.boot("--http-proxy", f"http://{SERVER}:{PORT}/", "--tls-ca", str(cert))
     assert kernel_of(run) == dummy("vmlinuz"), proxy.text()
     assert f"CONNECT {SECOND_SERVER}:443" in proxy.text()
+    run = site.boot("--http-proxy", f"http://{SERVER}:{PORT}/")
+    assert failed(run) and "self" in run.stderr, "by the authorities of the system it is nobody's"
 
 
 @pytest.mark.netns
@@ -80,18 +89,20 @@ def test_password_of_the_proxy(site: Site) -> None:
     run = site.boot("-v", "--http-proxy", f"http://me:secret@{SERVER}:{PORT}")
     assert kernel_of(run) == dummy("vmlinuz")
     assert "secret" not in run.stderr and b"secret" not in run.stdout
-    assert site.boot("--http-proxy", f"http://{SERVER}:{PORT}").rc == 6
+    assert failed(site.boot("--http-proxy", f"http://{SERVER}:{PORT}"))
 
 
 @pytest.mark.netns
 def test_from_the_configuration_file_and_never_from_the_environment(site: Site) -> None:
-    """Row 29 of the table of bad inputs has the environment's; here is where it may stand."""
     root = serve(site, "http://localhost/vmlinuz")
     servers.nginx(site, root, addresses=["127.0.0.1"])
     tinyproxy(site)
-    env = {"http_proxy": f"http://{SERVER}:{PORT}", "HTTP_PROXY": f"http://{SERVER}:{PORT}"}
-    argv = ("--json", "--mac", "52:54:00:ab:cd:ef", "--bridge", "br0", "--output-directory", str(site.out))
-    assert site.pypxeboot(*argv, "--timeout", "10", env=env).rc == 6
+    env = dict.fromkeys(("http_proxy", "HTTP_PROXY", "ALL_PROXY"), f"http://{SERVER}:{PORT}")
+    argv = ("--json", "--mac", MAC, "--bridge", BRIDGE, "--output-directory", str(site.out))
+    assert failed(site.pypxeboot(*argv, "--timeout", "10", env=env))
+    config = site.directory / "own.conf"
+    config.write_text(f"[defaults]\nhttp-proxy = http://{SERVER}:{PORT}\n")
+    assert kernel_of(site.boot(f"--config-file={config}")) == dummy("vmlinuz")
 
 
 @contextmanager

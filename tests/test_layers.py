@@ -26,9 +26,9 @@ WIRES = set(
 )
 EDGES = set(
     """
-    bootfiles channel conffiles console fetch frames ftpget handover.libvirt hookfiles httpget link
-    linuxbridge localboot logs lua macvlan marks ovs ping place ports resolve routed sandbox servicemanager
-    signature sink store streams terminfo tftp toolstack udpline workers xenstore
+    bootfiles channel conffiles console fetch frames ftpget handover.libvirt hookfiles httpget
+    link linuxbridge localboot logs lua macvlan marks ovs ping place ports resolve routed sandbox
+    servicemanager signature sink store streams terminfo tftp toolstack udpline workers xenstore
     """.split()
 )
 WAYS = {"linuxbridge", "macvlan", "ovs", "routed"}

@@ -115,19 +115,20 @@ def boot(
         try:
             return session.run(there, started)
         except BootFailed as why:
-            _explain(why.error, there)
+            _explain(why, there)
             raise
 
 
-def _explain(error: PxeBootError, there: Place) -> None:
+def _explain(failed: BootFailed, there: Place) -> None:
     """Put into the hint what only this side can see of why nobody answered."""
-    if not isinstance(error, NoLease) or there.mode != "veth":
+    answered = any(request.result in ("ok", "not-found") for request in failed.failure.requests)
+    if answered or there.mode != "veth" or not isinstance(failed.error, (NoLease, FetchError)):
         return
     from pypxeboot import hostchecks
 
     found = hostchecks.obstacle(there.where)
     if found is not None:
-        error.hint = f"this host's own firewall may be why: {found}; --link host is out of its reach"
+        failed.error.hint = f"this host's own firewall may be why: {found}; --link host is out of its reach"
 
 
 @contextmanager

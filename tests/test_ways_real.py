@@ -242,6 +242,8 @@ class TestFirewall:
         assert run.rc == 3 and "br_netfilter hands it" in run.result["error"]["hint"], str(run)
         accept = "-I FORWARD -m physdev --physdev-is-bridged -j ACCEPT"
         assert accept in run.result["error"]["hint"]
+        run = site.boot("--ip", f"{ADDRESS}/24", *BY_HAND, "--timeout", "3")
+        assert run.rc == 6 and accept in run.result["error"]["hint"], str(run)
         inside(site.hyp, "iptables", *accept.split())
         check_simple(site, site.boot())
 

@@ -44,12 +44,14 @@ class Examination:
         self._taken: list[Taken] = []
         self._where = place.where
 
-    def listen(self, ipv4: Optional[Discovery], dhcp: Union[Discovery, Discovery6, DualStack, None]) -> None:
+    def listen(
+        self, ipv4: Optional[Discovery], exchange: Union[Discovery, Discovery6, DualStack, None]
+    ) -> None:
         """Tell what DHCP servers there are, and begin. Raises NoLease where no boot could get an address."""
         mac, mode = self._plan.guest.mac, self._place.mode
         self._tell(ok("MAC", f"{mac} is free, and has joined {self._where} ({mode})"))
-        if ipv4 is None or dhcp is None or isinstance(dhcp, Discovery6):
-            option = "--ip" if self._plan.static is not None else "--ipv6" if dhcp else "--udhcpc"
+        if ipv4 is None or exchange is None or isinstance(exchange, Discovery6):
+            option = "--ip" if self._plan.static is not None else "--ipv6" if exchange else "--udhcpc"
             self._tell(ok("DHCP", f"servers of IPv4 are not listened to, because of {option}"))
             return
         began = time.monotonic()
@@ -59,13 +61,13 @@ class Examination:
                 self._tell(finding)
                 continue
             error = NoLease(finding.text, hint=finding.mend)
-            if not isinstance(dhcp, DualStack):
+            if not isinstance(exchange, DualStack):
                 raise error
             mend = "where there is no IPv4, -6 spares the wait; elsewhere look at the DHCP server"
             self._tell(warn("DHCP", f"{finding.text}; IPv6 is tried", mend))
-            dhcp.start_without_ipv4(error)
+            exchange.start_without_ipv4(error)
             return
-        dhcp.start()
+        exchange.start()
 
     def note(self, location: Location, transfer: Transfer) -> None:
         """A file has come by TFTP."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from typing import Optional, Union
 
-from pypxeboot import dhcp, dhcp6, packets, tftpstory, webstory
+from pypxeboot import dhcp, dhcp6, packets, storyverdict, tftpstory, webstory
 from pypxeboot.conversations import ArpQuestion, Attempts, Conversation, in_url
 from pypxeboot.dhcp import BadMessage
 from pypxeboot.dhcp6story import Exchange6
@@ -268,65 +268,16 @@ class Story:
                 yield f"           and {len(told) - len(shown)} lines more"
             for remark in _remarks(own):
                 yield f"           note: {remark}"
-            text, well = _verdict(own, self._end)
+            text, well = storyverdict.verdict(own, self._end)
             verdicts.append((client, text, well))
             if len(clients) > 1:
                 yield f"           => {text}"
         if self._left_out:
             yield f"{self._left_out} conversations more are left out"
-        yield f"verdict: {_of_all(verdicts)}"
+        yield f"verdict: {storyverdict.of_all(verdicts)}"
 
 
 def _remarks(own: list[Conversation]) -> list[str]:
     found = [remark for one in own if isinstance(one, Exchange) for remark in one.remarks()]
     found += [one.remark() for one in own if isinstance(one, Transfer) and one.remark()]
     return found[:20]
-
-
-def _verdict(own: list[Conversation], end: float) -> tuple[str, bool]:
-    """What became of a client, and whether all was well."""
-    exchanges = [one for one in own if isinstance(one, (Exchange, Exchange6))]
-    files = sorted(_files(own))
-    # One exchange stands for all of its family: what came before the last has been tried once more.
-    leased = [one for one in exchanges if one.address] or [one for one in exchanges if one.denied]
-    last = {type(one): one for one in exchanges}
-    telling = leased[-1:] or list(last.values())
-    current = [one for one in own if not isinstance(one, (Exchange, Exchange6)) or one in telling]
-    troubles = sorted((one.lines(end)[0][0], one.trouble(end)) for one in current if one.trouble(end))
-    last_good = max((when for when, _name, came in files if came), default=-1.0)
-    ending = [text for when, text in troubles if when >= last_good]
-    if ending:
-        return ending[0], False
-    if not files:
-        if any(one.address for one in exchanges):
-            if any(one.bootfile for one in exchanges):
-                return "it has an address and a boot file, but asks for nothing", False
-            return "it has an address, but DHCP names nothing to boot", False
-        return "nothing that a boot would do", True
-    _when, name, came = files[-1]
-    count = sum(came for _when, _name, came in files)
-    if not came:
-        return f"the last file that it asked for is not there: {name}", False
-    plural = "" if count == 1 else "s"
-    return f"all went well: {count} file{plural} came, the last is {name}", True
-
-
-def _files(own: list[Conversation]) -> Iterator[tuple[float, str, bool]]:
-    """Each file that was answered for: when it was asked for, its name, whether it came."""
-    for one in own:
-        if isinstance(one, Transfer) and (one.complete or one.absent):
-            yield one.asked.first, f"tftp://{in_url(one.server)}/{one.name}", one.complete
-        elif isinstance(one, Connection):
-            yield from one.files
-
-
-def _of_all(verdicts: list[tuple[str, str, bool]]) -> str:
-    if not verdicts:
-        return "no boot in this capture: no DHCP, TFTP, HTTP or DNS of a client"
-    if len(verdicts) == 1:
-        return verdicts[0][1]
-    failed = [(client, text) for client, text, well in verdicts if not well]
-    if not failed:
-        return f"all went well for {len(verdicts)} clients"
-    client, text = failed[0]
-    return f"{len(failed)} of {len(verdicts)} clients did not get through; {client}: {text}"

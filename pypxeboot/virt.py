@@ -11,21 +11,19 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Optional
 from xml.etree.ElementTree import Element
 
 from pypxeboot import (
     __version__,
-    arguments,
     bootfiles,
     cli,
     clientprocess,
+    domainboot,
     domainlive,
     domainsmbios,
     domainxml,
-    host,
     logs,
     options,
 )
@@ -33,10 +31,10 @@ from pypxeboot.artifacts import Artifacts
 from pypxeboot.bootfiles import BootFiles
 from pypxeboot.clientprocess import ClientProcess
 from pypxeboot.config import NOTICE
-from pypxeboot.domainxml import Domain, Interface
-from pypxeboot.errors import HandoverError, NoBootSource, PxeBootError, Refused, UsageError
+from pypxeboot.domainxml import Interface
+from pypxeboot.errors import HandoverError, PxeBootError, Refused, UsageError
 from pypxeboot.handover import libvirt, report
-from pypxeboot.handover.direct import boot_of
+from pypxeboot.handover.direct import DirectBoot
 from pypxeboot.menu import Action
 from pypxeboot.plan import Plan
 from pypxeboot.store import Store
@@ -107,26 +105,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         logs.name(printable(args.target.name))
     args.stored = domainxml.parse(args.target.stored_xml())
     args.about = domainxml.domain(args.stored)
-    _complete(args, args.about)
+    domainboot.describe(args, args.about, domainsmbios.words(args.stored, _host_smbios(args)))
     return args
-
-
-def _complete(args: argparse.Namespace, about: Domain) -> None:
-    """Put into ``args`` what the XML says of the guest. Raises PxeBootError."""
-    if about.system != "hvm":
-        system = printable(about.system, 40)
-        raise UsageError(
-            f"domain {printable(about.name)} is no machine, but a guest of type {system}",
-            hint="a Xen domain boots by <bootloader>pypxeboot</bootloader>",
-        )
-    args.name, args.disk, args.hypervisor = about.name, None, args.hypervisor or "kvm"
-    args.uuid = args.uuid or about.uuid
-    wish = about.wish
-    if wish is not None:
-        args.label, args.arch = args.label or wish.label, args.arch or wish.arch
-    args.smbios = domainsmbios.words(args.stored, _host_smbios(args)) + args.smbios
-    if about.interface is not None:
-        args.vif = {"mac": about.interface.mac} if about.interface.mac else {}
 
 
 def _host_smbios(args: argparse.Namespace) -> Optional[Element]:
@@ -166,9 +146,7 @@ def _start(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
         target.destroy()
     if not args.print_xml:
         check_off(target)
-    plan = arguments.plan_of(args)
-    if args.arch is None and args.about.arch is not None:
-        plan = replace(plan, guest=replace(plan.guest, arch=args.about.arch))
+    plan = domainboot.plan_of(args, args.about)
     if args.print_xml:
         with Store(None) as store:
             xml, _artifacts = _booted(args, plan, process, store)
@@ -218,39 +196,22 @@ def _booted(
     args: argparse.Namespace, plan: Plan, process: Optional[ClientProcess], store: Store
 ) -> tuple[str, Optional[Artifacts]]:
     """The XML to start the domain by, and the boot, if the network gave one. Raises PxeBootError."""
-    wish = args.about.wish
-    artifacts: Optional[Artifacts] = None
-    try:
-        artifacts = cli.resolve(args, plan, process, store)
-        direct = _direct(artifacts, args.about)
-    except (PxeBootError, host.BootFailed) as why:
-        error = why.error if isinstance(why, host.BootFailed) else why
-        if wish is None or not wish.disk or error.code not in (3, 4, 5, 6):
-            raise
-        log.warning("%s: the disk is next in the boot order", printable(error.message, 2000))
-        direct = None
-    told = {"at": datetime.now().astimezone().isoformat(timespec="seconds"), **_told(artifacts, direct)}
+    artifacts, boot = domainboot.boot(args, args.about, plan, process, store)
+    told = {"at": datetime.now().astimezone().isoformat(timespec="seconds"), **_told(artifacts)}
+    direct = None if boot is None else _direct(boot)
     return domainxml.serialised(domainlive.booting(args.stored, direct, told, args.supervised)), artifacts
 
 
-def _direct(artifacts: Artifacts, about: Domain) -> Optional[Mapping[str, Optional[str]]]:
-    """Kernel, initrd, cmdline and dtb; None for the disk. Raises PxeBootError."""
-    if artifacts.action is Action.LOCALBOOT:
-        if not about.has_disk:
-            raise NoBootSource("the entry says local disk, and the domain has none")
-        return None
-    if artifacts.action is not Action.BOOT:
-        raise NoBootSource(f"the entry says {artifacts.action.value}: nothing boots")
-    boot = boot_of(artifacts, "libvirt")
-    assert boot is not None
+def _direct(boot: DirectBoot) -> Mapping[str, Optional[str]]:
+    """The elements of a direct kernel boot, whose files QEMU may read."""
     for path in filter(None, (boot.kernel, boot.ramdisk, boot.dtb)):
         BootFiles.open_to_qemu(path)
     return {"kernel": boot.kernel, "initrd": boot.ramdisk, "cmdline": boot.cmdline, "dtb": boot.dtb}
 
 
-def _told(artifacts: Optional[Artifacts], direct: Optional[Mapping[str, Optional[str]]]) -> dict[str, str]:
+def _told(artifacts: Optional[Artifacts]) -> dict[str, str]:
     """What the running domain shows of its boot."""
-    if direct is None or artifacts is None or artifacts.kernel is None:
+    if artifacts is None or artifacts.kernel is None:
         return {"action": Action.LOCALBOOT.value}
     return {
         "action": artifacts.action.value,

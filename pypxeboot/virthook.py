@@ -17,15 +17,13 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 from xml.etree.ElementTree import Element
 
 from pypxeboot import (
-    arguments,
-    cli,
     clientprocess,
+    domainboot,
     domainhook,
     domainlive,
     domainsmbios,
@@ -36,19 +34,15 @@ from pypxeboot import (
     options,
     settled,
 )
-from pypxeboot.artifacts import Artifacts
 from pypxeboot.config import NOTICE
 from pypxeboot.domainhook import HookFiles
 from pypxeboot.domainxml import Domain
 from pypxeboot.errors import HandoverError, NoBootSource, PxeBootError, UsageError
 from pypxeboot.handover import readconfig
-from pypxeboot.handover.direct import DirectBoot, boot_of
+from pypxeboot.handover.direct import DirectBoot
 from pypxeboot.hookfiles import Mark
-from pypxeboot.menu import Action
-from pypxeboot.plan import Plan
 from pypxeboot.store import Store
 from pypxeboot.text import printable
-from pypxeboot.vmm import Target
 
 log = logging.getLogger(__name__)
 
@@ -142,22 +136,15 @@ def _boot(root: Element, about: Domain, files: HookFiles) -> None:
     """Resolve the boot of the domain, and fill its files."""
     args = _arguments(root, about)
     settled.complete(args)
-    plan = _plan(args, about)
+    plan = domainboot.plan_of(args, about)
     with Store(hookfiles.directory(files)) as store:
+        _artifacts, boot = domainboot.boot(args, about, plan, None, store)
         try:
-            artifacts: Optional[Artifacts] = cli.resolve(args, plan, None, store)
-        except (PxeBootError, host.BootFailed) as why:
-            error = why.error if isinstance(why, host.BootFailed) else why
-            if about.wish is None or not about.wish.disk or error.code not in (3, 4, 5, 6):
-                raise
-            log.warning("%s: the disk is next in the boot order", printable(error.message, 2000))
-            artifacts = None
-        try:
-            _fill(files, artifacts, about)
+            _fill(files, boot)
         except BaseException:
             hookfiles.remove(files)
             raise
-    log.log(NOTICE, "handed over: %s", "localboot" if artifacts is None else artifacts.action.value)
+    log.log(NOTICE, "handed over: %s", "the local disk" if boot is None else "kernel and command line")
 
 
 def _arguments(root: Element, about: Domain) -> argparse.Namespace:
@@ -165,11 +152,7 @@ def _arguments(root: Element, about: Domain) -> argparse.Namespace:
     args, interface = options.namespace(["--quiet"]), about.interface
     if interface is None or interface.mac is None:
         raise UsageError("the domain has no network interface")
-    args.name, args.uuid, args.hypervisor, args.disk = about.name, about.uuid, "kvm", None
-    args.vif = {"mac": interface.mac}
-    args.smbios = domainsmbios.words(root, None)
-    if about.wish is not None:
-        args.label, args.arch = about.wish.label, about.wish.arch
+    domainboot.describe(args, about, domainsmbios.words(root, None))
     bridge, device = interface.source.get("bridge"), interface.source.get("dev")
     if bridge:
         args.vif["bridge"] = bridge
@@ -183,33 +166,17 @@ def _arguments(root: Element, about: Domain) -> argparse.Namespace:
     return args
 
 
-def _plan(args: argparse.Namespace, about: Domain) -> Plan:
-    plan = arguments.plan_of(args)
-    guest = plan.guest
-    if args.arch is None and about.arch is not None:
-        guest = replace(guest, arch=about.arch)
-    target = Target("qemu", guest.processor)
-    target.check()
-    return replace(plan, guest=guest, target=None if args.no_kernel_check else target)
-
-
-def _fill(files: HookFiles, artifacts: Optional[Artifacts], about: Domain) -> None:
+def _fill(files: HookFiles, boot: Optional[DirectBoot]) -> None:
     """Put the boot where QEMU will look for it. Raises PxeBootError."""
-    if artifacts is None or artifacts.action is Action.LOCALBOOT:
+    if boot is None:
         if files.direct or files.config is None:
             raise NoBootSource(
-                "the entry says local disk, and a domain with <kernel> in its XML boots none",
+                "the local disk it is, and a domain with <kernel> in its XML boots none",
                 hint="let it have -readconfig instead",
             )
-        if not about.has_disk:
-            raise NoBootSource("the entry says local disk, and the domain has none")
         hookfiles.remove(files)
         hookfiles.write(readconfig.render(None, None, ""), files.config)
         return
-    if artifacts.action is not Action.BOOT:
-        raise NoBootSource(f"the entry says {artifacts.action.value}: nothing boots")
-    boot = boot_of(artifacts, "libvirt")
-    assert boot is not None
     if files.direct and (boot.ramdisk is None) is not (files.initrd is None):
         one, other = "the entry", "the domain's XML"
         one, other = (other, one) if boot.ramdisk is None else (one, other)

@@ -20,8 +20,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pypxeboot"
 WIRES = set(
     """
     __main__ answers arguments attendance boot capture cli client clientprocess discovery discovery6 doctor
-    download dualstack examination explain guestnet host hostchecks hostside identity kept lab options perform
-    pxeserver settled transports virt virthook virtwatch xl
+    domainboot download dualstack examination explain guestnet host hostchecks hostside identity kept lab
+    options perform pxeserver settled transports virt virthook virtwatch xl
     """.split()
 )
 EDGES = set(

@@ -23,7 +23,7 @@ LAB = {"lab.py", "labdhcp.py", "labtree.py", "labwire.py"}
 XEN = {"xl.py"}
 LIBVIRT = set(
     """
-    bootfiles.py domainhook.py domainlive.py domainsmbios.py hookfiles.py libvirt.py marks.py
+    bootfiles.py domainboot.py domainhook.py domainlive.py domainsmbios.py hookfiles.py libvirt.py marks.py
     servicemanager.py virt.py virthook.py virtwatch.py
     """.split()
 )

@@ -1,4 +1,4 @@
-"""What scripts do to the guest's place on the network: addresses, DHCP once more, VLANs, names, pings."""
+"""The guest's place on the network in the course of a boot: addresses, PXE servers, and what scripts ask for."""
 
 from __future__ import annotations
 

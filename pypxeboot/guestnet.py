@@ -1,4 +1,4 @@
-"""The guest's place on the network in the course of a boot: addresses, PXE servers, and what scripts ask for."""
+"""The guest's place on the network in the course of a boot: addresses, PXE servers, what scripts ask for."""
 
 from __future__ import annotations
 

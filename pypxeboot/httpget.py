@@ -190,9 +190,7 @@ class _Exchange:
         from requests import Request, RequestException
         from urllib3.exceptions import HTTPError
 
-        verify: Union[str, bool] = self.address.scheme == "https"
-        if verify and authorities is None:
-            verify = ca_bundle()
+        verify = self.address.scheme == "https" and (authorities is not None or ca_bundle())
         try:
             # requests is shown the server only: it would rewrite the path (%2e, //, quotes).
             own = httpmessage.request_fields(dict(form.headers)) if form else {}

@@ -160,7 +160,7 @@ class Story:
             return
         key = "tftp", packet.source, packet.source_port
         known = self._open.get(key)
-        if isinstance(known, Transfer) and known.name == name and not known.complete:
+        if isinstance(known, Transfer) and known.name == name and not (known.complete or known.failed):
             known.asked.again(packet.when)
             return
         transfer = Transfer(self._client(packet), packet.target, name, Attempts(packet.when, packet.when))

@@ -118,8 +118,12 @@ def _dhcp(
     """DHCP of the family that was asked for, or of both."""
     if plan.family == 4:
         return ipv4
-    ipv6 = Discovery6(plan, deadline, host.configure)
-    return ipv6 if plan.family == 6 else DualStack(plan, deadline, ipv4, ipv6)
+    ipv6 = Discovery6(plan, deadline, host.add)
+    if plan.family == 6:
+        return ipv6
+    both = DualStack(plan, deadline, ipv4, ipv6)
+    host.reach_ipv6 = both.reach_ipv6
+    return both
 
 
 def _no_dhcp(plan: Plan, udhcpc_output: Optional[int], deadline: float) -> NoDhcp:

@@ -34,10 +34,10 @@ _INT = struct.Struct("i")
 
 
 class Discovery6:
-    """IPv6 for one guest. ``configure`` gives its interface an address."""
+    """IPv6 for one guest. ``add`` gives its interface an address."""
 
-    def __init__(self, plan: Plan, deadline: Deadline, configure: Callable[[Lease], None]) -> None:
-        self._plan, self._deadline, self._configure = plan, deadline, configure
+    def __init__(self, plan: Plan, deadline: Deadline, add: Callable[[Lease], None]) -> None:
+        self._plan, self._deadline, self.add = plan, deadline, add
         # There from the beginning: IPv6 may fail before anything is sent, and is asked all the same.
         self._machine = self._new(pxe.identity_of(plan), needs_boot_information=not plan.says_what_to_boot)
 
@@ -63,8 +63,15 @@ class Discovery6:
 
     def start(self) -> Optional[Lease]:
         """Send the first packets. Raises NoLease."""
-        self._configure(ndp.on_link(self._plan.guest.mac_bytes))
+        self.add(ndp.on_link(self._plan.guest.mac_bytes))
         return self._perform(self._machine.start(time.monotonic()))
+
+    def only_address(self, seconds: float) -> Lease:
+        """An address, whatever there is to boot. Raises NoLease."""
+        end = min(self._deadline.at, time.monotonic() + seconds)
+        self._machine = self._new(pxe.identity_of(self._plan), needs_boot_information=False)
+        self.start()
+        return finish(self, end)
 
     def first(self) -> Lease:
         """Go on until there is a lease. Raises NoLease."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import select
+import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -31,6 +32,8 @@ _HEAD_START = 1.0
 _IPV4_WAIT = DISCOVER_WAITS[0]
 # Where IPv4 has nothing to boot: how long IPv6 may take, and how long if nobody speaks it at all.
 _IPV6_WAIT, _SILENCE = 9.0, 3.0
+# The same, where a server of IPv6 is led to by IPv4.
+_BESIDE_WAIT = 5.0
 
 
 class _Course:
@@ -67,6 +70,8 @@ class DualStack:
         self._plan, self._deadline, self._ipv4, self._ipv6 = plan, deadline, ipv4, ipv6
         self._first, self._second = _Course(ipv4), _Course(ipv6)
         self._current: Union[Discovery, Discovery6] = ipv4
+        self._lock = threading.Lock()  # downloads run side by side
+        self._is_reached = False
 
     def begin(self, place: Placed) -> None:
         """Send the first DISCOVER, and make ready for IPv6 if it can be had."""
@@ -122,6 +127,24 @@ class DualStack:
     def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
         """The answer of a PXE server, which IPv4 alone has."""
         return self._current.ask(question, lease)
+
+    def reach_ipv6(self) -> None:
+        """An address of IPv6 beside that of IPv4, for a server that has no other. In vain is as good."""
+        with self._lock:
+            second = self._second
+            if self._is_reached or second.error is not None:
+                return
+            self._is_reached = True
+            if second.lease is None:
+                log.info("a server has IPv6 only: an address of that, too")
+                second.attempt(lambda: self._ipv6.only_address(_BESIDE_WAIT))
+            try:
+                if second.lease is not None:
+                    self._ipv6.add(second.lease)
+            except PxeBootError as why:
+                second.error = why
+            if second.error is not None:
+                log.warning("no IPv6 beside IPv4: %s", second.error.message)
 
     def _decision(self, now: float) -> Optional[Lease]:
         """The lease to boot with, None as long as that is open. Raises NoLease."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Optional
 
@@ -30,7 +31,8 @@ from pypxeboot.schema import SchemaError, unpack
 class HostSide:
     """The host side as the client sees it: the other end of ``channel``.
 
-    ``own_network``: the interfaces here are the guest's alone.
+    ``own_network``: the interfaces here are the guest's alone. ``reach_ipv6`` is called when there is an
+    address of IPv4 and a server of IPv6.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -39,6 +41,8 @@ class HostSide:
         self._interface = ""
         self._vlans: set[int] = set()
         self._forget_names: Callable[[], None] = lambda: None
+        self._lock = threading.Lock()  # downloads may ask for IPv6
+        self.reach_ipv6: Callable[[], None] = lambda: None
 
     def _answer(self, kind: str) -> tuple[object, Optional[int]]:
         try:
@@ -48,6 +52,11 @@ class HostSide:
         if got != kind:
             raise Aborted(f"the host side answered {got}, not {kind}")
         return value, descriptor
+
+    def _ask(self, request: object, kind: str) -> tuple[object, Optional[int]]:
+        with self._lock:
+            self._channel.send(request)
+            return self._answer(kind)
 
     def placed(self) -> tuple[Placed, Optional[int]]:
         """Wait for the interface; with it comes what a udhcpc writes, if one does DHCP."""
@@ -59,25 +68,18 @@ class HostSide:
 
     def _done(self, request: object) -> Optional[int]:
         """Ask for something that must be possible; the descriptor that comes with it."""
-        self._channel.send(request)
-        value, descriptor = self._answer("Done")
+        value, descriptor = self._ask(request, "Done")
         error = unpack(Done, value).error
         if error:
             raise PxeBootError(error)
         return descriptor
 
     def configure(self, lease: Lease, vlan: int = 0) -> None:
-        """Have the host side give the interface its address, in place of any other.
+        """Have the host side give the interface its address, in place of any other of its family.
 
         Names are asked of the lease's servers from now on. Raises PxeBootError if it cannot be.
         """
-        if vlan and vlan not in self._vlans:
-            raise PxeBootError(f"there is no VLAN {vlan}")
-        routes = tuple(
-            Route(str(network), None if gateway is None else str(gateway))
-            for network, gateway in lease.routes
-        )
-        self._done(Configure(str(lease.address), lease.prefix_length, routes, lease.mtu, vlan))
+        self.add(lease, vlan)
         from pypxeboot import resolve
 
         interface = f"{self._interface}.{vlan}" if vlan else self._interface
@@ -85,7 +87,18 @@ class HostSide:
         search = lease.search or ((lease.domain,) if lease.domain else ())
         resolver = resolve.Resolver(servers, search, family=lease.address.version)
         self._forget_names()
-        self._forget_names = resolve.install(resolver, interface)
+        first = self.reach_ipv6 if lease.address.version == 4 else lambda: None
+        self._forget_names = resolve.install(resolver, interface, first)
+
+    def add(self, lease: Lease, vlan: int = 0) -> None:
+        """The same, but names stay what they are."""
+        if vlan and vlan not in self._vlans:
+            raise PxeBootError(f"there is no VLAN {vlan}")
+        routes = tuple(
+            Route(str(network), None if gateway is None else str(gateway))
+            for network, gateway in lease.routes
+        )
+        self._done(Configure(str(lease.address), lease.prefix_length, routes, lease.mtu, vlan))
 
     def set_vlan(self, tag: int, *, remove: bool) -> None:
         """Make or take away the interface of a VLAN. Raises PxeBootError if it cannot be."""
@@ -118,13 +131,11 @@ class HostSide:
 
     def look(self) -> Optional[Terminal]:
         """The terminal, if there is one and somebody may choose."""
-        self._channel.send(Look())
-        return unpack(Looked, self._answer("Looked")[0]).terminal
+        return unpack(Looked, self._ask(Look(), "Looked")[0]).terminal
 
     def show(self, effect: Show) -> Pressed:
         """Have a picture painted, and wait for a key."""
-        self._channel.send(effect)
-        return unpack(Pressed, self._answer("Pressed")[0])
+        return unpack(Pressed, self._ask(effect, "Pressed")[0])
 
     def print(self, effect: Print) -> None:
         """Have text written to the terminal."""

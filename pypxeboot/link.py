@@ -66,9 +66,9 @@ def show(name: str) -> Optional[dict[str, Any]]:
         raise
 
 
-def in_namespace(pid: int, script: str) -> None:
-    """Run a batch of ``ip`` in the network namespace of process ``pid``."""
-    run(["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-batch", "-"], script=script)
+def in_namespace(pid: int, script: str, *options: str) -> None:
+    """Run a batch of ``ip`` (with ``options``) in the network namespace of process ``pid``."""
+    run(["nsenter", f"--net=/proc/{pid}/ns/net", "ip", *options, "-batch", "-"], script=script)
 
 
 def inner_name(vlan: int) -> str:
@@ -95,9 +95,10 @@ def configure(
     routes: Sequence[tuple[Network, Optional[Address]]],
     mtu: int,
 ) -> None:
-    """Give an interface of the guest's end its address and routes, in place of any other, and its MTU.
+    """Give an interface of the guest's end its address and routes, and its MTU.
 
-    With IPv6 its link-local address stays, for that is where DHCP and routers answer to.
+    They come in place of any other of that family; but its link-local address of IPv6 stays, for that is
+    where DHCP and routers answer to.
     """
     scope, nodad = "", ""
     if address.version == 6:
@@ -114,4 +115,4 @@ def configure(
             near = gateway in subnet or (gateway.version == 6 and gateway.is_link_local)
             onlink = "" if near else " onlink"
             lines.append(f"route replace {network} via {gateway} dev {name}{onlink}")
-    in_namespace(pid, "\n".join(lines) + "\n")
+    in_namespace(pid, "\n".join(lines) + "\n", f"-{address.version}")

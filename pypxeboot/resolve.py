@@ -141,10 +141,12 @@ def zoned(address: str, interface: str) -> str:
     return f"{plain}%{interface}" if ipaddress.ip_address(plain).is_link_local and ":" in plain else plain
 
 
-def install(resolver: Resolver, interface: str) -> Callable[[], None]:
+def install(
+    resolver: Resolver, interface: str, reach_ipv6: Callable[[], None] = lambda: None
+) -> Callable[[], None]:
     """Let ``socket.getaddrinfo`` of this process ask ``resolver``. The function returned takes that back.
 
-    Addresses of a link are those of ``interface``.
+    Addresses of a link are those of ``interface``. ``reach_ipv6`` is called before one of IPv6 is told.
     """
     original = socket.getaddrinfo
 
@@ -158,11 +160,15 @@ def install(resolver: Resolver, interface: str) -> Callable[[], None]:
     ) -> _Infos:
         name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
         if name is None or _is_numeric(name):
+            if name is not None and _family(name) == socket.AF_INET6:
+                reach_ipv6()
             where = None if name is None else zoned(name, interface)
             return list(original(where, port, family, type, proto, flags | socket.AI_NUMERICHOST))
         found: _Infos = []
         for address in resolver.addresses(name):
             if family in (0, _family(address)):
+                if _family(address) == socket.AF_INET6:
+                    reach_ipv6()
                 found += original(address, port, family, type, proto, socket.AI_NUMERICHOST)
         if not found:
             raise socket.gaierror(socket.EAI_NONAME, "no address of the wanted family")

@@ -246,6 +246,28 @@ def test_a_fifth_of_all_packets_is_lost(dual: Site) -> None:
     check_simple(dual, dual.boot("-6", "--timeout", "100", timeout=110), BASE6)
 
 
+def test_files_that_only_ipv6_leads_to(dual: Site) -> None:
+    """The guest boots by IPv4; where files are on a server of IPv6, it has an address of that, too."""
+    config = f"DEFAULT a\nLABEL a\n KERNEL http://[{SERVER6}]/vmlinuz\n INITRD http://six.example/i1\n"
+    root = site6.plant(dual, tree(config))
+    names = {"six.example": SERVER6}
+    servers.dnsmasq(dual, root, names=names)
+    servers.nginx(dual, root, addresses=[f"[{SERVER6}]"])
+    site6.radvd(dual)
+    run = dual.boot("-v")
+    assert kernel_of(run) == tree()["vmlinuz"] and run.result["lease"]["address"] == servers.ADDRESS
+    assert run.stderr.count("DHCP lease") == 2
+
+
+def test_files_that_only_ipv6_would_lead_to(dual: Site) -> None:
+    config = f"DEFAULT a\nLABEL a\n KERNEL http://[{SERVER6}]/vmlinuz\n"
+    servers.dnsmasq(dual, site6.plant(dual, tree(config)))
+    run = dual.boot()
+    assert run.rc == 6 and "no IPv6 beside IPv4: no DHCPv6 offer" in run.stderr, str(run)
+    assert "unreachable" in run.result["error"]["message"]
+    check_stderr(run)
+
+
 def test_a_site_that_has_ipv6_alone(dual: Site) -> None:
     """It costs the four seconds in which a server of IPv4 may ping an address, and no more."""
     site6.dnsmasq(dual, site6.plant(dual))

@@ -78,11 +78,14 @@ def open_standard_streams() -> None:
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))
 
 
-def start_early(argv: Sequence[str]) -> Optional[ClientProcess]:
-    """The client of an ordinary boot, on a mere look at ``argv``; None where that does not tell enough."""
+def start_early(argv: Sequence[str], *, told: bool = False) -> Optional[ClientProcess]:
+    """The client of an ordinary boot, on a mere look at ``argv``; None where that does not tell enough.
+
+    ``told``: it is known that there will be a MAC.
+    """
     text = " ".join(argv)
     unusual = ("--link", "--ip", "--udhcpc", "--help", "--version", "--show-config")
-    told = "mac" in text or "bootloader." in text  # or libxl's configuration may tell the MAC
+    told = told or "mac" in text or "bootloader." in text  # or libxl's configuration may tell the MAC
     if os.geteuid() != 0 or not told or "-h" in argv or any(word in text for word in unusual):
         return None
     return start(new_network=True, raw_frames=True)

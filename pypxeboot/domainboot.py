@@ -32,7 +32,7 @@ def describe(args: argparse.Namespace, about: Domain, smbios: Sequence[str]) -> 
         system = printable(about.system, 40)
         raise UsageError(
             f"domain {printable(about.name)} is no machine, but a guest of type {system}",
-            hint="a Xen domain boots by <bootloader>pypxeboot</bootloader>",
+            hint="a Xen domain boots by <bootloader>/usr/bin/pypxeboot</bootloader>",
         )
     args.name, args.disk, args.hypervisor = about.name, None, args.hypervisor or "kvm"
     args.uuid = args.uuid or about.uuid

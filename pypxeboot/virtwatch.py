@@ -29,11 +29,11 @@ from pypxeboot import (
     marks,
     options,
     servicemanager,
-    virt,
+    virtstart,
 )
 from pypxeboot.clientprocess import ClientProcess
 from pypxeboot.config import NOTICE
-from pypxeboot.errors import Aborted, HandoverError, UsageError
+from pypxeboot.errors import Aborted, HandoverError, PxeBootError, UsageError
 from pypxeboot.handover import libvirt
 from pypxeboot.handover.libvirt import Connection, Ended, Event, Lost, Started, Stopped, Target
 from pypxeboot.text import printable
@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    own, words = virt.own_options().parse_known_args(argv[1:])
+    own, words = virtstart.own_options().parse_known_args(argv[1:])
     args = options.namespace(words)  # what is wrong is told now, and not at the first boot
     wanted = 1 if argv[0] == "run" else 0
     if len(args.positional) != wanted:
@@ -79,7 +79,7 @@ def _act(args: argparse.Namespace, _process: Optional[ClientProcess]) -> int:
         raise UsageError(
             f"pypxeboot-virt watch has domain {printable(target.name)}", hint="virsh start will do"
         )
-    virt.check_off(target)
+    virtstart.check_off(target)
     watcher = _Watcher(events, args.connect, args.words, marks.Marks(), target.uuid)
     watcher.boot(target)
     return watcher.loop()
@@ -172,9 +172,9 @@ class _Watcher:
         for target in targets.values():
             try:
                 self._look_at(target)
-            except HandoverError as why:  # it may be gone by now
+            except PxeBootError as why:  # it may be gone by now
                 log.warning("%s", why.message)
-        bootfiles.sweep(lambda uuid: virt.is_needed(connection, uuid))
+        bootfiles.sweep(lambda uuid: virtstart.is_needed(connection, uuid))
 
     def _look_at(self, target: Target) -> None:
         if self._is_booting(target.uuid) or not self._wants(target):
@@ -193,7 +193,7 @@ class _Watcher:
     def _guarded(self, event: Event) -> None:
         try:
             self._hear(event)
-        except HandoverError as why:
+        except PxeBootError as why:
             log.warning("%s", why.message)
 
     def _hear(self, event: Event) -> None:
@@ -289,7 +289,7 @@ class _Watcher:
     def _start_boots(self) -> None:
         free = _AT_ONCE - sum(guest.child is not None for guest in self._guests.values())
         for guest in [guest for guest in self._guests.values() if guest.waits][: max(free, 0)]:
-            argv = [sys.executable, "-c", _START, "start", *self.words, "--supervised"]
+            argv = [sys.executable, "-c", _START, "start", *self.words, "--supervised", guest.name]
             argv += [] if self.uri is None else ["--connect", self.uri]
             argv += [] if self.only else ["--quiet", guest.uuid]
             argv += ["--replace"] if guest.replaces else []
@@ -308,7 +308,9 @@ class _Watcher:
                 guest.child = None
                 try:
                     self._booted(guest, status)
-                except HandoverError as why:
+                except UsageError:
+                    self._off(guest, "undefined", status)
+                except PxeBootError as why:
                     log.warning("%s", why.message)
 
     def _booted(self, guest: _Guest, status: int) -> None:
@@ -338,7 +340,7 @@ class _Watcher:
         self._guests.pop(guest.uuid, None)
         connection = self._connection
         if connection is not None:
-            bootfiles.sweep(lambda uuid: virt.is_needed(connection, uuid))
+            bootfiles.sweep(lambda uuid: virtstart.is_needed(connection, uuid))
         if self.only is not None:
             self._result = status
 

@@ -21,7 +21,7 @@ WIRES = set(
     """
     __main__ answers arguments attendance boot capture cli client clientprocess discovery discovery6 doctor
     domainboot download dualstack examination explain guestnet host hostchecks hostside identity kept lab
-    options perform pxeserver settled transports virt virthook virtwatch xl
+    options perform pxeserver settled transports virt virthook virtstart virtwatch xl
     """.split()
 )
 EDGES = set(

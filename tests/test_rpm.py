@@ -24,7 +24,7 @@ XEN = {"xl.py"}
 LIBVIRT = set(
     """
     bootfiles.py domainboot.py domainhook.py domainlive.py domainsmbios.py hookfiles.py libvirt.py marks.py
-    servicemanager.py virt.py virthook.py virtwatch.py
+    servicemanager.py virt.py virthook.py virtstart.py virtwatch.py
     """.split()
 )
 

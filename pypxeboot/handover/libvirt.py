@@ -148,11 +148,16 @@ class Connection:
         libvirt.registerErrorHandler(lambda *_: None, None)  # what it prints itself is in the exceptions
         try:
             self._connection = libvirt.open(uri)
-            self.uri = str(self._connection.getURI())
+            self.uri, kind = str(self._connection.getURI()), str(self._connection.getType())
         except libvirt.libvirtError as why:
             raise HandoverError(
                 f"cannot connect to libvirt: {_said(why)}", hint="does libvirtd (or virtqemud) run here?"
             ) from None
+        if kind != "QEMU":
+            raise UsageError(
+                f"{printable(self.uri)} has no QEMU domains",
+                hint="a Xen domain boots by <bootloader>/usr/bin/pypxeboot</bootloader>",
+            )
         if urlsplit(self.uri).hostname:
             raise UsageError(
                 f"{printable(self.uri)} is on another host",

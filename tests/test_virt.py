@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ground import Run, kernels
+from ground import BRIDGE, Run, kernels
 from ground.kernels import Said
 from ground.libvirt import NETWORK, NETWORK_SERVER, Libvirt, domain_xml, write_disk
 from ground.simple import INITRDS, JOINED
@@ -80,6 +80,15 @@ def test_start(served: Libvirt, network: str) -> None:
     assert "PXE: " in served.virsh("desc", "guest") and "boot a tftp://" in served.virsh("desc", "guest")
     assert files(served) == ["kernel", "ramdisk"]
     assert served.site.learned(MAC) <= {"vnet0", "vnet1", "vnet2", "vnet3"}
+
+
+def test_a_macvtap(served: Libvirt) -> None:
+    """Beside the host's NIC: here the bridge's own."""
+    xml = domain_xml("guest", MAC).replace("type='bridge'", "type='direct'")
+    served.define(xml.replace(f'bridge="{BRIDGE}"', f"dev='{BRIDGE}' mode='bridge'"))
+    run = start(served, "-v", "--link", "macvlan", "guest")
+    assert "(macvlan)" in run.stderr
+    assert said(served).tag == "by libvirt"
 
 
 def test_smbios_is_what_the_guest_sees(served: Libvirt) -> None:

@@ -212,6 +212,20 @@ def test_killed_libvirtd(watched: Watched) -> None:
     watched.await_off()
 
 
+def test_killed_libvirtd_in_the_middle_of_a_boot(watched: Watched) -> None:
+    libvirt = watched.libvirt
+    watched.define()
+    watched.ready()
+    libvirt.virsh("start", "guest")
+    watched.server.wait_for("requesting info", SECONDS)
+    libvirt.stop(signal.SIGKILL)
+    watched.server.wait_for("the connection to libvirt broke", SECONDS)
+    libvirt.start()
+    watched.await_boot("install")
+    libvirt.virsh("destroy", "guest")
+    watched.await_off()
+
+
 def test_killed_qemu(watched: Watched) -> None:
     libvirt = watched.libvirt
     before = watched.define()

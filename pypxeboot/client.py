@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -54,6 +55,11 @@ def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool
         channel.send(Failure(type(why).__name__, why.message, why.hint, (), ()))
         return why.code
     except Exception as why:
+        if isinstance(why, OSError) and why.errno in (errno.ENODEV, errno.ENETDOWN):
+            # An administrator took the link away; or the host side did, which knows why and does not listen.
+            with suppress(Closed):
+                channel.send(Failure("PxeBootError", "the guest's interface is gone", None, (), ()))
+            return 1
         log.error("the client process failed: %s: %s", type(why).__name__, printable(str(why)))
         log.debug("where it failed", exc_info=True)
         return 1

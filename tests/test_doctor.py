@@ -145,6 +145,18 @@ def test_no_bridge_and_one_that_is_down(site: Site) -> None:
     assert len(findings(run)) == 1
 
 
+def test_ended_while_it_listens(site: Site) -> None:
+    process = site.start("doctor", "--mac", MAC, "--bridge", BRIDGE)
+    wait_until(lambda: site.learned(), 10, "a DISCOVER")
+    process.terminate()
+    output, errors = process.communicate(timeout=10)
+    assert process.returncode == 8 and b"ended by SIGTERM" in errors, errors
+    assert b"OK    bridge" in output and b"client process" not in errors, (
+        "what was found is told, and no more"
+    )
+    site.assert_nothing_left(within=2)
+
+
 def test_words_of_strangers(site: Site) -> None:
     """No byte of the network reaches the terminal as it is."""
     hostile = "px\x1b[2J\x1b]0;owned\x07\x9b31m\rOK    DHCP      forged"

@@ -40,9 +40,8 @@ def complete(
         database.settle(args, only_own=True)
         toolstack(args)
     database.settle(args)
-    place = (args.bridge, args.interface, args.vif.get("bridge"))
-    if args.link == "auto" and place == (None, None, None) and routed_by(args.vif):
-        args.link = "routed"
+    if args.link == "auto" and routed_by(args.vif) and not (args.bridge or args.vif.get("bridge")):
+        args.link = "routed"  # from the interface that was named, if one was
 
 
 def shown(args: argparse.Namespace) -> str:
@@ -126,7 +125,8 @@ class _Database:
         """The names of what the toolstack says."""
         told = {name for name, value in self._defaults.items() if getattr(args, name) != value}
         told |= {name for name in ("mac", "bridge", "vlan") if args.vif.get(name)}
-        return told | _rivals(told)
+        told |= _rivals(told)
+        return {*told, "bridge"} if routed_by(args.vif) else told  # it has none
 
     def _converted(self, key: str, setting: Setting) -> Any:
         """The value, as the command line would have it. Raises UsageError."""

@@ -139,6 +139,21 @@ def test_what_the_toolstack_tells_is_more_than_a_default(write: Write) -> None:
     assert plan(file, "--name", "x", mac=MAC).guest.bridge == "br7"
 
 
+def test_a_vif_that_is_routed_has_no_bridge_by_default(write: Write) -> None:
+    def settled_link(text: str, **vif: str) -> tuple[str, Any, Any]:
+        args = options.parse([write(text)])
+        args.vif = {"mac": MAC, **vif}
+        settled.complete(args)
+        return args.link, args.bridge, args.interface
+
+    vif_nat = "/etc/xen/scripts/vif-nat"
+    assert settled_link("[defaults]\nbridge = br0\n", script=vif_nat) == ("routed", None, None)
+    assert settled_link("[defaults]\ninterface = eth7\n", script=vif_nat) == ("routed", None, "eth7")
+    assert settled_link(f"[{MAC}]\nbridge = br0\n", script=vif_nat) == ("auto", "br0", None)
+    assert settled_link("[defaults]\nlink = host\n", script="vif-route") == ("host", None, None)
+    assert settled_link("[defaults]\n", script="vif-bridge") == ("auto", None, None)
+
+
 WRONG = [
     ("label = a\n", 1, "before the first"),
     ("[defaults]\nlabl = a\n", 2, "'labl'"),

@@ -122,13 +122,15 @@ class Pipeline:
 
     def _served(self, lease: Lease) -> Lease:
         """``lease`` after a choice from the menu of a PXE server, if it has one."""
-        services = pxeoptions.services(lease.options.get(pxeoptions.VENDOR_OPTIONS, b""))
-        if self.plan.says_what_to_boot or not services.counts(lease.bootfile):
+        services = pxeoptions.of(lease.options)
+        if self.plan.says_what_to_boot or services is None or not services.counts(lease.bootfile):
             return lease
         from pypxeboot import pxemenu  # a boot without such a menu need not wait for it
 
         label = self.plan.label
-        item = self.performer.perform(pxemenu.choose(services, label, self.plan.patience))
+        item = self.performer.perform(
+            pxemenu.choose(services, label, self.plan.patience, listing=self.plan.list_entries)
+        )
         if item.text == label:  # in the menus to come, it has no meaning
             self.plan = replace(self.plan, label=None)
         return self.network.boot_server(lease, services, item.kind)

@@ -180,7 +180,7 @@ def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
 def pxe_answer(message: Message, client: bytes) -> Optional[PxeAnswer]:
     """What a PXE server says about booting, None where ``message`` is of none.
 
-    "Option 60 ... PXEClient" is how it says that it is one (PXE 2.1, 2.2.3); to an HTTPClient it says that.
+    PXEClient in option 60 is how it says that it is one (PXE 2.1, 2.2.3); to an HTTPClient it says that.
     """
     server = message.server_id or message.siaddr
     if not message.options.get(60, b"").startswith(client) or not is_host(server):

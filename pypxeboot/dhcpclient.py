@@ -243,7 +243,7 @@ class DhcpClient:
         if answer is not None:
             return replace(lease, pxe=(answer,)), remarks
         if self._http and lease.bootfile and "://" not in lease.bootfile:
-            # UEFI 2.10, 24.7.3.1: without HTTPClient an offer is of an address and no more.
+            # As firmware has it: without HTTPClient an offer is of an address and no more.
             remarks += (f"boot file {printable(lease.bootfile)} is not for HTTP boot, and is not used",)
             return replace(lease, bootfile=""), remarks
         return lease, remarks

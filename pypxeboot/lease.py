@@ -14,9 +14,9 @@ _EVERYWHERE: Mapping[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Networ
 
 # What a PXE server's answer says in place of the DHCP server's, if it says anything: vendor options, boot
 # server and file, iPXE's options, those that PXELINUX reads. Addresses and names stay what DHCP says.
-_OF_BOOTING = frozenset({43, 66, 67, *range(128, 136), 150, 175, 203, 208, 209, 210, 211})
+_OF_BOOTING = frozenset({43, 60, 66, 67, *range(128, 136), 150, 175, 203, 208, 209, 210, 211})
 # Of these a DHCP server's own mean nothing any more beside another's boot file.
-_OF_THE_BOOT_FILE = frozenset({43, 66, 67, 150})
+_OF_THE_BOOT_FILE = frozenset({43, 60, 66, 67, 150})
 
 
 @dataclass(frozen=True)

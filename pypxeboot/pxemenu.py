@@ -16,12 +16,17 @@ from pypxeboot.pxeoptions import SHOW_MENU, Item, Prompt, Services
 _TITLE = "PXE boot menu"
 
 
-def choose(services: Services, label: Optional[str], patience: Optional[float]) -> Steps[Item]:
+def choose(
+    services: Services, label: Optional[str], patience: Optional[float], *, listing: bool = False
+) -> Steps[Item]:
     """The item that ``label`` names, that somebody chooses, or the first one.
 
-    "If a prompt is there, it is shown until its time is over, and F8 leads to the menu": without one, or with
-    a time of 0, nobody is asked. ``patience`` is how long a menu without a time waits for a key.
+    A prompt is shown until its time is over, and F8 leads to the menu (table 2-1): without one, or with a time
+    of 0, nobody is asked. ``patience`` is how long a menu without a time waits for a key; who wants
+    everything listed (``listing``) is told of the items as well.
     """
+    if listing:
+        yield Log(f"{_TITLE}: --label takes {_texts(services)}, and then the entries behind it", warning=True)
     named = [item for item in services.menu if item.text == label]
     if named:
         yield _taken(services, named[0], "it was asked for")
@@ -42,8 +47,11 @@ def choose(services: Services, label: Optional[str], patience: Optional[float]) 
 
 
 def _taken(services: Services, item: Item, why: str) -> Log:
-    texts = ", ".join(repr(other.text) for other in services.menu)
-    return Log(f"{_TITLE} ({texts}): {item.text!r} is taken: {why}")
+    return Log(f"{_TITLE} ({_texts(services)}): {item.text!r} is taken: {why}")
+
+
+def _texts(services: Services) -> str:
+    return ", ".join(repr(item.text) for item in services.menu)
 
 
 def _wants_menu(person: Person, prompt: Prompt) -> Steps[bool]:

@@ -61,8 +61,8 @@ class Services:
     def counts(self, bootfile: str) -> bool:
         """Whether there is a menu to choose from.
 
-        Not where bit 3 of discovery control is set and a boot file is given: then "do not prompt user, do not
-        display menu, do not perform discovery" (PXE 2.1, table 2-1).
+        Not where bit 3 of discovery control is set and a boot file is given: then there is no prompt, no menu
+        and no discovery (PXE 2.1, table 2-1).
         """
         return bool(self.menu) and not (bootfile and self.control & Control.FILE_AS_GIVEN)
 
@@ -81,6 +81,16 @@ def services(value: bytes) -> Services:
         prompt=_prompt(found.get(MENU_PROMPT, b"")),
         item=int.from_bytes(item[:2], "big") if len(item) == 4 else None,
     )
+
+
+def of(options: Mapping[int, bytes]) -> Optional[Services]:
+    """The services in the ``options`` of a server, None if it is no PXE server.
+
+    Option 43 is PXE's only where option 60 says PXEClient (PXE 2.1, 2.2.3): other vendors use it, too.
+    """
+    if not options.get(60, b"").startswith(b"PXEClient"):
+        return None
+    return services(options.get(VENDOR_OPTIONS, b""))
 
 
 def boot_item(kind: int) -> bytes:

@@ -151,6 +151,23 @@ def test_option_60_without_anything_behind_it(site: Site, root: Path, filename: 
         assert "PXE server 10.77.0.1 does not answer at port 4011" in run.stderr
 
 
+def test_option_43_of_another_vendor(site: Site, root: Path) -> None:
+    """Bytes that would be a menu of PXE, if the server were one."""
+    servers.tftpd_hpa(site, root)
+    menu = "06:01:03:09:08:80:00:05:4c:69:6e:75:78"
+    servers.dhcpd(site, extra=f"option vendor-encapsulated-options {menu};")
+    run = site.boot("-v")
+    check_simple(site, run)
+    assert "boot menu" not in run.stderr
+
+
+def test_items_stand_in_the_list(site: Site, root: Path) -> None:
+    servers.dhcpd(site, NO_BOOT_FILE)
+    servers.proxy_dhcp(site, PROXY, *MENU, root=root)
+    run = site.boot("--list-entries")
+    assert run.rc == 0 and "--label takes 'Linux', 'Other', 'Disk'" in run.stderr, str(run)
+
+
 def test_only_a_proxy_answers(site: Site) -> None:
     servers.proxy_dhcp(site, PROXY, "--pxe-service=x86PC,Linux,pxelinux")
     run = site.boot("--timeout", "3")

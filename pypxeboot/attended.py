@@ -111,9 +111,7 @@ class Attended:
 
     def _may_mend(self, tried: Reason) -> bool:
         """Whether ONTIMEOUT may still boot something when the prompt's time is over."""
-        config = self._machine.config
-        timed = bool(config.timeout or config.totaltimeout) and not config.noescape
-        return timed and bool(config.ontimeout) and tried is not Reason.ONTIMEOUT
+        return self._machine.config.rescue is not None and tried is not Reason.ONTIMEOUT
 
     def _say(self, config: Config) -> Steps[None]:
         for said in config.said[-_SAID:]:
@@ -147,7 +145,8 @@ class Attended:
 
     def _in_menu(self, config: Config) -> Steps[Choice]:
         """The menu, again and again until something boots; "its end is the prompt, not another menu"."""
-        program = Program(config, self._person, self._texts, self._machine.command_line)
+        line, ends = self._machine.command_line, self._may_mend(Reason.TIMEOUT)
+        program = Program(config, self._person, self._texts, line, ends=ends)
         message = ""
         while True:
             command = yield from program.choose(message)

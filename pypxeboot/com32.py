@@ -210,9 +210,9 @@ def _values(line: Sequence[str], key: str) -> list[str]:
 
 
 def _packed(name: str) -> tuple[str, str]:
-    """``file@path``; without a path "forget the source path" (com32/modules/linux.c)."""
-    file, _mark, path = name.partition("@")
-    return file, path or file.rpartition("/")[2]
+    """``file@path``; without ``@`` "forget the source path" (com32/modules/linux.c)."""
+    file, mark, path = name.partition("@")
+    return file, path if mark else file.rpartition("/")[2]
 
 
 def _mboot(words: Sequence[str]) -> Plan:

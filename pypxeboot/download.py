@@ -165,6 +165,7 @@ class Downloads:
             _not_empty(location, size)
             log.info("initrd %s: sha256 %s", printable(str(location)), digest)
             files.append(InitrdFile(str(location), size, digest))
+        number = 1
         for packed in entry.packed:
             sink.pad(_INITRD_ALIGN)
             data = packed.data
@@ -174,7 +175,8 @@ class Downloads:
                 _not_empty(packed.location, len(data))
                 digest = hashlib.sha256(data).hexdigest()
                 files.append(InitrdFile(str(packed.location), len(data), digest))
-            sink.write(cpio.wrapping(encode(packed.path), len(data)) + data)
+            before, number = cpio.wrapping(encode(packed.path), len(data), number)
+            sink.write(before + data)
         if len(files) > 1:
             log.info("ramdisk: %d initrds joined, %s", len(files), size_text(sink.size))
         return files

@@ -15,8 +15,6 @@ from pypxeboot.url import Location
 
 # INITRD_ALIGN: "each start padded with zeros to 4096".
 _ALIGN = 4096
-# iPXE writes the numbers of a newc header, which are this long, in small letters.
-_DIGITS = 110
 _REGULAR = 0o100000
 # iPXE has no bound but memory; scripts have some twenty.
 COUNT_LIMIT = 256
@@ -141,5 +139,4 @@ def _parents(name: str, wanted: Optional[str]) -> list[str]:
 
 
 def _header(name: str, mode: int, size: int) -> bytes:
-    header = cpio.header(encode(name), mode, size, 0)
-    return header[:_DIGITS].lower() + header[_DIGITS:]
+    return cpio.header(encode(name), mode, size, 0)

@@ -125,6 +125,12 @@ class Config:
     by_name: dict[str, Label] = field(default_factory=dict)
 
     @property
+    def rescue(self) -> Optional[str]:
+        """What the prompt runs, other than DEFAULT, when its time is over."""
+        timed = bool(self.timeout or self.totaltimeout) and not self.noescape
+        return self.ontimeout if timed and self.ontimeout else None
+
+    @property
     def command(self) -> Optional[str]:
         """What runs when nobody types: UI "takes precedence over" DEFAULT."""
         return self.default if self.ui is None else self.ui

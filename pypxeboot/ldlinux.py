@@ -133,8 +133,8 @@ class _Loader:
         config = self.config
         timed = bool(config.timeout or config.totaltimeout) and not config.noescape
         command, reason = config.command, Reason.TIMEOUT if timed else Reason.WAITS_FOREVER
-        if timed and config.ontimeout:
-            command, reason = config.ontimeout, Reason.ONTIMEOUT
+        if config.rescue is not None:
+            command, reason = config.rescue, Reason.ONTIMEOUT
         if self.error is not None and reason is not Reason.ONTIMEOUT:
             self._give_up()
         if command is None:
@@ -180,7 +180,7 @@ class _Loader:
         elif not self.config.implicit:
             choice = self._fail(ConfigError(f"{printable(word)!r} is no label, and IMPLICIT 0 forbids files"))
         else:
-            if word and type_of(word) == "linux":
+            if type_of(word) == "linux":
                 word = yield from self._files.completed(word, self.config.path)
             command = joined(word, words if self.config.allowoptions else "")
             choice = yield from self._execute(command, reason, None, sysappend=True)
@@ -275,7 +275,7 @@ class _Loader:
         """A COM32 module, by what it means."""
         plan = com32.interpret(module_of(word), words, self._guest.arch)
         if isinstance(plan, com32.Menu):
-            return (yield from self._menu(plan.names))
+            return (yield from self._menu(plan.names, reason))
         if isinstance(plan, com32.Run):
             command = self.config.command if plan.command is None else plan.command
             return (yield from self.run(command or "", reason))
@@ -320,13 +320,18 @@ class _Loader:
             )
         return choice
 
-    def _menu(self, names: tuple[str, ...]) -> Steps[Optional[Choice]]:
-        """menu.c32: its default; if that fails MENU ONERROR, without anything appended."""
+    def _menu(self, names: tuple[str, ...], reason: Reason) -> Steps[Optional[Choice]]:
+        """menu.c32: its default; if that fails MENU ONERROR, without anything appended.
+
+        One that ends without a command leaves it to ONTIMEOUT of the prompt.
+        """
         self._step()
         menu = yield from menuc32.read(self._files, self._main, names)
         self._catalog.show(menu)
         if self._attended:
             raise Detour(menu=menu)
+        if menuc32.ends(menu) and self.config.rescue is not None and reason is not Reason.ONTIMEOUT:
+            return self._fail(ConfigError("the menu ends, and has booted nothing"))
         picked, screen = menuc32.unattended(menu)
         choice = yield from self.picked(picked)
         if choice is None and screen.onerror and not self.returned:

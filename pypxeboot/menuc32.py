@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
+from pypxeboot import menukeys
 from pypxeboot.effects import Log, Steps
 from pypxeboot.errors import ConfigError, Refused
 from pypxeboot.labels import Config, Do, Label, Screen
@@ -50,27 +51,42 @@ def read(files: Files, main: Location, names: Sequence[str]) -> Steps[Config]:
 def unattended(config: Config) -> tuple[Command, Screen]:
     """What the menu boots when nobody touches a key, and the menu that it does so from.
 
-    Where the real one waits for ever (no timeout; a first entry that cannot be chosen cancels it; a submenu
-    or QUIT under the cursor boots nothing) this is what Enter would boot, submenus entered; Refused if Enter
-    would ask for a password. A timeout asks for none.
+    Where the real one waits for ever (no timeout; a first entry that cannot be chosen cancels it) or begins
+    again (a submenu or QUIT under the cursor boots nothing) this is what Enter would boot, submenus entered;
+    Refused if Enter would ask for a password. A timeout asks for none.
     """
     index, position = start(config)
     screen = config.screens[index]
-    waits = not (screen.timeout or config.totaltimeout or config.shiftkey)
-    waits = waits or selectable(screen, position).position != position
-    if screen.ontimeout is not None and not waits and not config.shiftkey:
+    if screen.ontimeout is not None and _timed(config, screen, position) and not config.shiftkey:
         return command(config, screen.ontimeout, Reason.ONTIMEOUT), screen
-    if not waits and screen.entries[position].do is Do.HELP:
-        return Command(screen.entries[position], "", Reason.TIMEOUT), screen
-    entry = entered(config, index, position)
-    screen = config.screens[entry.screen]
-    if waits or entry.screen != index:
-        reason = Reason.WAITS_FOREVER
-    else:
+    if _runs_by_itself(config, screen, position):
         reason = Reason.DEFAULT if config.shiftkey else Reason.TIMEOUT
-    if reason is Reason.WAITS_FOREVER:
-        _check_open(entry)
-    return Command(entry, "", reason), screen
+        return Command(screen.entries[position], "", reason), screen
+    entry = entered(config, index, position)
+    _check_open(entry)
+    return Command(entry, "", Reason.WAITS_FOREVER), config.screens[entry.screen]
+
+
+def ends(config: Config) -> bool:
+    """Whether the menu ends by itself without a command: what comes then is the prompt."""
+    index, position = start(config)
+    screen = config.screens[index]
+    over = config.shiftkey or _timed(config, screen, position)
+    if config.hidden and not config.totaltimeout and not config.shiftkey:
+        over = False  # it is shown instead, and waits for ever
+    run = _runs_by_itself(config, screen, position) or (screen.ontimeout is not None and not config.shiftkey)
+    return not screen.entries or (over and not run)
+
+
+def _timed(config: Config, screen: Screen, position: int) -> bool:
+    """Whether the wait there ends by itself. Only TIMEOUT is cancelled where the cursor cannot stay."""
+    stays = menukeys.settled(screen.entries, position) == position
+    return bool(config.totaltimeout or (screen.timeout and stays))
+
+
+def _runs_by_itself(config: Config, screen: Screen, position: int) -> bool:
+    over = config.shiftkey or _timed(config, screen, position)
+    return over and bool(screen.entries) and screen.entries[position].do in RUNS
 
 
 def entered(config: Config, index: int, position: int) -> Label:

@@ -39,15 +39,26 @@ class _End:
 
 
 class Program:
-    """One run of menu.c32: it may be shown again when what was chosen does not boot."""
+    """One run of menu.c32: it may be shown again when what was chosen does not boot.
+
+    Where its time is over and there is nothing to run it ``ends``; else it goes on, as the real one would do
+    after a look at the prompt, again and again.
+    """
 
     def __init__(
-        self, config: Config, person: Person, texts: Texts, command_line: Callable[[Label], str]
+        self,
+        config: Config,
+        person: Person,
+        texts: Texts,
+        command_line: Callable[[Label], str],
+        *,
+        ends: bool = False,
     ) -> None:
         self._config = config
         self._person = person
         self._texts = texts
         self._command_line = command_line
+        self._ends = ends
         self._at, default = menuc32.start(config)
         self._start = (self._at, default)
         self._cursors = {self._at: default}
@@ -95,13 +106,13 @@ class Program:
         return Command(entry, "", reason) if entry.do in menuc32.RUNS else None
 
     def _over(self, over: Over) -> Optional[_End]:
-        """The time is over: what that runs. Where it is nothing the real menu would begin again, for ever."""
+        """The time is over: what that runs."""
         if over is Over.PATIENCE:
             return _End(self._rested())
         if self.screen.ontimeout is not None:
             return _End(menuc32.command(self._config, self.screen.ontimeout, Reason.ONTIMEOUT))
         command = self._default_command(Reason.TIMEOUT)
-        if command is None:
+        if command is None and not self._ends:
             self._clock.stop()
             return None
         return _End(command)
@@ -119,9 +130,13 @@ class Program:
             yield Print(f"{self._countdown()}\n")
         key = yield from self._person.key(self._clock, self._picture)
         if isinstance(key, Over):
-            return self._over(key)
+            end = self._over(key)
+            if end is not None and end.command is not None:
+                return end
         self._hidden = False
         self._clock.cancel()
+        if isinstance(key, Over):
+            return None
         text = self._config.hidden_keys.get(key)
         return _End(menuc32.command(self._config, text, Reason.CHOSEN)) if text else None
 

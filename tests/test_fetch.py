@@ -331,7 +331,8 @@ def test_files_are_wrapped_behind_the_initrds(outputs: Outputs, tmp_path: Path) 
     packed = (Packed(at("c"), "/etc/my//site.cfg"), Packed(at("m"), "m"))
     loading.load(replace(entry("k", "i1"), packed=packed))
     ramdisk = outputs.content("ramdisk")
-    assert ramdisk.startswith(b"INITRD-ONE\n\0" + b"070701")
+    assert ramdisk.startswith(b"INITRD-ONE\n\0" + b"070701" + b"00000001" + b"000041ed")
+    assert b"070701" + b"00000004" + b"000081ed" in ramdisk  # counted through all of them
     (tmp_path / "in").mkdir()
     done = subprocess.run(
         ["busybox", "cpio", "-idv"],

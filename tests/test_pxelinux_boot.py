@@ -191,7 +191,7 @@ INITRDS = "a initrd=x initrd=y,z initrd+=w"
                 "k",
                 "BOOT_IMAGE=k initrdfile=a/b,c@/etc/c dtb=t quiet initrdfile=d@",
                 (),
-                (("a/b", "b"), ("c", "/etc/c"), ("d", "d")),
+                (("a/b", "b"), ("c", "/etc/c"), ("d", "")),
                 "t",
             ),
         ),

@@ -21,8 +21,8 @@ def choose(
 ) -> Steps[Item]:
     """The item that ``label`` names, that somebody chooses, or the first one.
 
-    A prompt is shown until its time is over, and F8 leads to the menu (table 2-1): without one, or with a time
-    of 0, nobody is asked. ``patience`` is how long a menu without a time waits for a key; who wants
+    A prompt is shown until its time is over, and F8 leads to the menu (table 2-1): without one, or with a
+    time of 0, nobody is asked. ``patience`` is how long a menu without a time waits for a key; who wants
     everything listed (``listing``) is told of the items as well.
     """
     if listing:

@@ -39,6 +39,11 @@ class Exchange:
         else:
             self._answered(message, when, source)
 
+    def broken(self, when: float, source: str, why: str) -> None:
+        """A message that no client can read."""
+        self._refused = f"{source} sends what cannot be read: {why}"
+        self._tell(when, self._refused)
+
     def _tell(self, when: float, text: str) -> None:
         if len(self._lines) < _MOST_LINES:
             self._lines.append((when, text))

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 # RFC 2132 9.10, 57: the largest message that we take: an Ethernet frame less IP and UDP headers, as iPXE
 # says it.
 _MAX_MESSAGE = (1472).to_bytes(2, "big")
+_MAX_VOID = 8
 _MAX_HEARD = 64  # answers to one DISCOVER: more than any site has servers and relays
 
 
@@ -157,6 +158,7 @@ class Discovery:
     def __init__(self, plan: Plan, deadline: Deadline) -> None:
         self._plan, self._deadline = plan, deadline
         self._socket = frames.FrameSocket()
+        self.void: set[str] = set()  # why messages were ignored
 
     def begin(self, place: Placed) -> None:
         """Send the first DISCOVER."""
@@ -304,6 +306,8 @@ class Discovery:
             return dhcp.decode(payload)
         except dhcp.BadMessage as why:
             log.debug("DHCP message ignored: %s", why)
+            if len(self.void) < _MAX_VOID:
+                self.void.add(str(why))
             return None
 
     def _perform(self, steps: list[Step]) -> Optional[Lease]:

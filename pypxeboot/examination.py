@@ -56,6 +56,9 @@ class Examination:
             return
         began = time.monotonic()
         heard = ipv4.listen(_ENOUGH, _LONGEST)
+        for why in sorted(ipv4.void):
+            mend = "mend that server; --pcap FILE tells whose it is"
+            self._tell(warn("DHCP", f"a message came that cannot be read: {why}", mend))
         for finding in offers.findings(heard, self._where, time.monotonic() - began):
             if finding.level is not Level.FAIL:
                 self._tell(finding)

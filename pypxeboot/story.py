@@ -102,7 +102,12 @@ class Story:
     def _dhcp(self, packet: Packet) -> None:
         try:
             message = dhcp.decode(packet.payload)
-        except BadMessage:
+        except BadMessage as why:
+            known = self._exchanges.get(
+                (packet.payload[28:34].hex(":"), int.from_bytes(packet.payload[4:8], "big"))
+            )
+            if known is not None:
+                known.broken(packet.when, packet.source, str(why))
             return
         key = message.chaddr.hex(":"), message.xid
         exchange = self._exchanges.get(key)

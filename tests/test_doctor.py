@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from dhcp_peers import attack
 from ground import BRIDGE, MAC, SERVER, Run, Site, guests, servers, site6, tools, wait_until
 from ground.net import command
 from ground.servers import ADDRESS, Offer
@@ -161,7 +162,9 @@ def test_words_of_strangers(site: Site) -> None:
     """No byte of the network reaches the terminal as it is."""
     hostile = "px\x1b[2J\x1b]0;owned\x07\x9b31m\rOK    DHCP      forged"
     servers.scripted_dhcp(site, "offer", "offer", "ack", filename=hostile)
-    run = doctor(site, "--timeout", "8")
+    with attack(site, "1"):
+        run = doctor(site, "--timeout", "8")
+    assert re.search(r"WARN a message came that cannot be read: .*\n.*--pcap", of(run, "DHCP"))
     assert run.rc and not any(text.startswith("forged") for _level, _topic, text in findings(run))
     assert "\\x1b[2J" in run.stdout.decode() or "not printable" in run.stdout.decode() + run.stderr
     check_stderr(run)

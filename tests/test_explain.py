@@ -132,6 +132,11 @@ def test_naks_and_offers_that_are_not_taken() -> None:
     assert "before the client has taken an offer" in story(*LEASED[:2], end=1)[-1]
     refused = story(LEASED[0], (0.1, reply(OFFER, o1=b"\x00\x00\x00\x01")), end=9)
     assert "offers what no client takes" in refused[-1]
+    cut = udp(OTHER, 67, CLIENT, 68, message(b"\x35\x01\x02\x43\xff", xid=1))
+    assert (
+        "10.77.0.66 sends what cannot be read: an option runs past its field"
+        in story(LEASED[0], (0.1, cut), end=9)[-1]
+    )
 
 
 def test_proxies_and_servers_that_do_not_agree() -> None:

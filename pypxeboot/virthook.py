@@ -105,8 +105,10 @@ def _error_of(argv: Sequence[str]) -> Optional[PxeBootError]:
 def _handle(operation: str, reason: str, root: Element) -> None:
     """Do what is to be done when libvirt does ``operation``."""
     files = domainhook.files(root)
+    if files is None or domainlive.is_ours(root):  # pypxeboot-virt has booted it
+        return
     about = domainxml.domain(root)
-    if files is None or about.wish is None or domainlive.is_ours(root):  # or pypxeboot-virt has booted it
+    if about.wish is None:
         return
     mark = Mark(about.uuid)
     if operation in ("migrate", "restore"):

@@ -225,7 +225,7 @@ class DhcpClient:
         steps += [Note(remark, warning=True) for remark in remarks]
         if message.type is None:  # BOOTP: the reply is the whole exchange (RFC 1534)
             return [*steps, *self._bind(lease)]
-        if good or self._pxe:
+        if good or self._pxe or not self.better_offer_waits:
             return [*steps, *self._select(now)]
         if first:
             self.deadline = now + self._waits.pop(0)

@@ -162,6 +162,12 @@ def test_offer_without_boot_information_waits_for_a_better_one() -> None:
     assert dict(step.options)[54] == ip(OTHER), "the first of equals"
 
 
+def test_no_wait_at_all() -> None:
+    machine = client(better_offer_waits=())
+    machine.start(0.0)
+    assert sent(give(machine, 0.1)) == [Type.REQUEST]
+
+
 def test_a_script_waits_only_once_for_a_better_offer() -> None:
     machine = client(better_offer_waits=(2.0,))
     machine.start(0.0)
@@ -399,20 +405,27 @@ events = st.tuples(
     st.sampled_from([SERVER, OTHER, "10.77.0.5"]),
     st.sampled_from([ADDRESS, "127.0.0.1", "0.0.0.0"]),
     st.booleans(),
+    st.booleans(),
     st.floats(0, 5),
 )
 
 
 @given(st.lists(events, max_size=60))
 @settings(max_examples=150)
-def test_any_course_of_events_comes_to_an_end(course: list[tuple[int, str, str, bool, float]]) -> None:
+def test_any_course_of_events_comes_to_an_end(course: list[tuple[int, str, str, bool, bool, float]]) -> None:
     """Whatever comes: no exception, one result, and an end in bounded time once nothing comes any more."""
     machine, now = client(), 0.0
     steps = machine.start(now)
-    for kind, server, yiaddr, bootable, pause in course:
+    for kind, server, yiaddr, bootable, is_pxe, pause in course:
         now += pause
         kinds = None if kind == 0 else bytes((kind,))
-        options = standard(kind, server, o53=kinds, o67=b"pxelinux.0" if bootable else None)
+        options = standard(
+            kind,
+            server,
+            o53=kinds,
+            o67=b"pxelinux.0" if bootable else None,
+            o60=b"PXEClient" if is_pxe else None,
+        )
         steps += machine.receive(decode(message(options, yiaddr=yiaddr, xid=machine.xid)), now)
         steps += machine.tick(now)
     ticks = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from ground import tools
 from ground.net import BRIDGE, Server, Site
@@ -25,6 +26,8 @@ class Faults:
 
 def worsen(site: Site, faults: Faults) -> Server:
     """Put such a wire in the place of the good one; to be called before servers are started."""
+    if not Path("/dev/net/tun").exists():
+        tools.missing("/dev/net/tun")
     program = site.directory / "delaybr"
     built = subprocess.run([tools.need("gcc"), "-O2", "-o", program, SOURCE], capture_output=True, text=True)
     assert built.returncode == 0, built.stderr

@@ -183,8 +183,9 @@ class _Watcher:
             age = target.age()
             self._runs(target, fresh=age is not None and age < _YOUNG)
         elif target.uuid in self.marks:
-            why = target.why_stopped()
-            if why in ("shutdown", "unknown"):
+            # What QEMU said last counts: where libvirtd was killed just then, it calls the guest crashed.
+            why, ended = target.why_stopped(), self._guest(target).ended
+            if ended in _RESETS or (ended is None and why in ("shutdown", "unknown")):
                 log.log(NOTICE, "domain %s ended while nobody looked", printable(target.name))
                 self.boot(target)
             else:

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from ground import BRIDGE, Run, kernels
 from ground.kernels import Said
-from ground.libvirt import NETWORK, NETWORK_SERVER, Libvirt, domain_xml, write_disk
+from ground.libvirt import NETWORK, NETWORK_SERVER, Libvirt, domain_xml, need_python, write_disk
 from ground.simple import INITRDS, JOINED
 
 pytestmark = [pytest.mark.netns, pytest.mark.vm, pytest.mark.libvirt]
-pytest.importorskip("libvirt")
 
 MAC = "52:54:00:00:00:01"
 UUID = "8c3a1f2e-5b6d-4e7f-9a0b-1c2d3e4f5a6b"
@@ -37,6 +36,7 @@ OPT_IN = "<p:boot xmlns:p='urn:pypxeboot:domain:1' {}/>"
 @pytest.fixture
 def served(libvirt: Libvirt, probe_kernel: Callable[[str], bytes], disk_image: bytes) -> Libvirt:
     """Both networks boot the probe kernel, and the disk says so, too."""
+    need_python()
     libvirt.serve({"pxelinux.cfg/default": CONFIG, "vmlinuz": probe_kernel("by libvirt"), **INITRDS})
     write_disk(libvirt, "guest", disk_image)
     return libvirt

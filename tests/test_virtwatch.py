@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from ground import wait_until
-from ground.libvirt import NETWORK, Libvirt, domain_xml, write_disk
+from ground.libvirt import NETWORK, Libvirt, domain_xml, need_python, write_disk
 from ground.net import Server
 
 pytestmark = [pytest.mark.netns, pytest.mark.vm, pytest.mark.libvirt]
-pytest.importorskip("libvirt")
 
 MAC = "52:54:00:00:00:01"
 OPT_IN = "<p:boot xmlns:p='urn:pypxeboot:domain:1' {}/>"
@@ -84,6 +83,7 @@ class Watched:
 
 @pytest.fixture
 def watched(libvirt: Libvirt, probe_kernel: Callable[[str], bytes], disk_image: bytes) -> Iterator[Watched]:
+    need_python()
     made = Watched(libvirt, probe_kernel("watched"), disk_image)
     yield made
     made.server.stop()

@@ -12,6 +12,7 @@ libvirtd of the machine is touched, or sees any of this. All of it ends with the
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -82,6 +83,12 @@ while True:
     except ChildProcessError:
         break
 """
+
+
+def need_python() -> None:
+    """End the test where libvirt-python is not installed."""
+    if importlib.util.find_spec("libvirt") is None:
+        tools.missing("libvirt-python")
 
 
 class Libvirt:

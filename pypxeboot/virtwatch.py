@@ -263,7 +263,8 @@ class _Watcher:
         if not domainlive.is_ours(live) and (files is None or not hookfiles.exist(files)):
             if self._is_booting(target.uuid):
                 return  # its boot will say that it runs
-            if fresh:
+            guest = self._guests.get(target.uuid)
+            if fresh or (guest is not None and guest.replaces and not guest.ran):
                 log.log(NOTICE, "domain %s was started", printable(target.name))
                 target.suspend()  # it has not come far, and shall not until its boot ends it
                 self.boot(target, replaces=True)
@@ -322,6 +323,8 @@ class _Watcher:
             connection = None
         if connection is None or (status == HandoverError.code and guest.connection != self._number):
             # Whatever came of it: libvirt will say so. If it was the connection's fault, once more.
+            if not guest.ran:
+                guest.ended = None  # that was of the run that made room
             if connection is not None:
                 self._look_at(connection.target(guest.uuid))
             return

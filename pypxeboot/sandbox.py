@@ -60,9 +60,8 @@ def new_network() -> None:
     # The guest's own kernel will speak IPv6 later; until then, nothing goes out in its name but what is asked
     # for: no address of the kernel's own making, no solicitations, no heed to what routers advertise.
     for name, value in _QUIET_IPV6:
-        switch = Path("/proc/sys/net/ipv6/conf", name)
-        if switch.exists():
-            switch.write_text(value)
+        with suppress(OSError):  # of a kernel without IPv6, or without that switch
+            Path("/proc/sys/net/ipv6/conf", name).write_text(value)
     # Scripts may ping: here every group may have sockets for that (icmp(7)).
     with suppress(OSError):  # in a user namespace not all groups exist; pings fail then
         Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 2147483647")

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Optional
 
-from pypxeboot import cpio, kernel, pxe, vmm
+from pypxeboot import cpio, inner, kernel, pxe, vmm
 from pypxeboot.artifacts import DeviceTree, InitrdFile, KernelFile, ModuleFile, Ramdisk
 from pypxeboot.config import Limits
 from pypxeboot.errors import FetchError, NotFound, Refused
@@ -134,7 +134,7 @@ class Downloads:
         size, digest, name = served.size or 0, served.sha256, printable(served.url)
         info = kernel.identify(read_at(0, kernel.HEAD), size, read_at)
         if self.target is not None and not self.target.takes(info):
-            packed, info = info, vmm.inside(info, read_at, self.target, name)
+            packed, info = info, inner.inside(info, read_at, self.target, name)
             size, digest = self._unpack(packed, read_at, open_unpacked())
             log.info("kernel %s: unpacked for %s, %s", name, vmm.NAMES[self.target.vmm], size_text(size))
         if self.look_inside:
@@ -151,7 +151,7 @@ class Downloads:
     def _unpack(self, packed: kernel.KernelInfo, read_at: ReadAt, descriptor: int) -> tuple[int, str]:
         """Size and hash of what is in a kernel, written to ``descriptor``."""
         with FileSink(descriptor, self.workers.start) as sink:
-            for piece in vmm.pieces(packed, read_at):
+            for piece in inner.pieces(packed, read_at):
                 if time.monotonic() >= self.fetcher.deadline.at:
                     raise FetchError("the kernel was not unpacked in time")
                 sink.write(piece)

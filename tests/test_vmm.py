@@ -13,7 +13,7 @@ from ground import arm64
 from ground.kernels import XEN_PV, XEN_PVH, dummy, xen_elf
 from test_kernel import bzimage
 
-from pypxeboot import kernel, vmm
+from pypxeboot import inner, kernel
 from pypxeboot.errors import Refused, UsageError
 from pypxeboot.vmm import Target
 from pypxeboot.wire import ReadAt
@@ -43,9 +43,9 @@ def handed(target: Target, data: bytes) -> Optional[bytes]:
     info, read_at = served(data)
     if target.takes(info):
         return None
-    inner = vmm.inside(info, read_at, target, "tftp://s/k")
-    assert target.takes(inner)
-    return b"".join(vmm.pieces(info, read_at))
+    found = inner.inside(info, read_at, target, "tftp://s/k")
+    assert target.takes(found)
+    return b"".join(inner.pieces(info, read_at))
 
 
 def refused(target: Target, data: bytes) -> Refused:
@@ -83,7 +83,7 @@ def test_taken_as_served(name: str, arch: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "arch", "data", "inner"),
+    ("name", "arch", "data", "unpacked"),
     [
         *(
             ("firecracker", "x86_64", big(pack(PLAIN)), PLAIN)
@@ -100,8 +100,8 @@ def test_taken_as_served(name: str, arch: str, data: bytes) -> None:
         ("qemu", "riscv64", gzip.compress(RISCV), RISCV),
     ],
 )
-def test_unpacked(name: str, arch: str, data: bytes, inner: bytes) -> None:
-    assert handed(Target(name, arch), data) == inner
+def test_unpacked(name: str, arch: str, data: bytes, unpacked: bytes) -> None:
+    assert handed(Target(name, arch), data) == unpacked
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pypxeboot.errors import PxeBootError, Refused
 from pypxeboot.pxe import Kind, kind_of_name
+from pypxeboot.text import printable
 from pypxeboot.words import first
 
 # Types that a directive gives (execute.c). What BOOT, BSS and PXE name runs in real mode, on a BIOS. COMBOOT
@@ -80,6 +82,14 @@ def _last(word: str) -> str:
 def _needs_firmware(word: str) -> bool:
     name = _last(word)
     return name.startswith(_FIRMWARE) or name.endswith("pxelinux.0") or kind_of_name(name) is Kind.IPXE_BINARY
+
+
+def unbootable(where: str, word: str) -> PxeBootError:
+    """The error about a file that ``where`` names, and that runs on a BIOS only."""
+    return Refused(
+        f"{where}: {printable(word)!r} needs real firmware, and a guest without firmware has none",
+        hint="let the entry name a kernel",
+    )
 
 
 def linux_line(word: str, words: str, user_append: str = "") -> tuple[str, list[str]]:

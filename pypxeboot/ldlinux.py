@@ -12,7 +12,7 @@ from typing import NoReturn, Optional
 from pypxeboot import com32, listing, luac32, menuc32, sysappend
 from pypxeboot.attended import Attended, Detour
 from pypxeboot.catalog import Catalog
-from pypxeboot.command import joined, linux_line, module_of, type_of, typed
+from pypxeboot.command import joined, linux_line, module_of, type_of, typed, unbootable
 from pypxeboot.effects import Load, Loaded, Loader, Log, Look, RunIpxe, RunScript, Steps
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.guest import Guest
@@ -238,7 +238,9 @@ class _Loader:
         if kind == "firmware" and kind_of_name(word) is Kind.IPXE_BINARY:
             return (yield from self._ipxe(word, words))
         if kind == "firmware":
-            return self._fail(_needs_firmware(_shown(label, command), word))
+            error = unbootable(_shown(label, command), word)
+            there = yield from self._files.exists(word)
+            return self._stops(error) if there else self._fail(error)
         # What is left is a kernel, even if its name ends like a bootstrap program's (vmlinuz-5.10.0): its
         # content decides.
         cmdline, initrds = linux_line(word, words, self._user_append)
@@ -264,8 +266,8 @@ class _Loader:
             hint = f"the configuration is {self._main}"
             if label is None:
                 hint = f"no label has that name either: there is {listing.names(self.config)}"
-            if type_of(kernel) == "program":
-                hint = "only kernels boot here; bootstrap programs and boot sectors need real firmware"
+            if type_of(kernel) == "program" and reply.kind is Refused:
+                return self._stops(unbootable(_shown(label, kernel), kernel))
             return self._fail(reply.kind(f"{_shown(label, kernel)}: {why}", hint=reply.hint or hint))
         return self._choice(entry, reason)
 
@@ -384,7 +386,7 @@ class _Loader:
         if kind_of_name(plan.name) is Kind.IPXE_BINARY:
             return (yield from self._ipxe(plan.name, ""))
         if kind_of_name(plan.name) is not Kind.PXELINUX or "pxelinux" not in plan.name:
-            return self._fail(_needs_firmware(_shown(label, plan.name), plan.name))
+            return self._fail(unbootable(_shown(label, plan.name), plan.name))
         self._step()
         source = replace(self._source, prefix=self._files.prefix)
         self._source = chained(source, plan.name, plan.config_file, plan.prefix)
@@ -418,6 +420,13 @@ class _Loader:
         assert self.error is not None  # whatever boots nothing says why
         raise self.error
 
+    def _stops(self, error: PxeBootError) -> Optional[Choice]:
+        """The real one would hand the machine over here: neither ONERROR nor ONTIMEOUT has a turn."""
+        if not self._attended:
+            raise error
+        self.returned = True
+        return self._fail(error)
+
     def _fail(self, error: PxeBootError) -> Optional[Choice]:
         self.error = error
         return None
@@ -430,10 +439,3 @@ def _shown(label: Optional[Label], command: str) -> str:
     if label is None or label.name is None:
         return repr(printable(split(command)[0]))
     return f"label {printable(label.name)!r}"
-
-
-def _needs_firmware(where: str, word: str) -> PxeBootError:
-    return Refused(
-        f"{where}: {printable(word)!r} needs real firmware, and a guest without firmware has none",
-        hint="let the entry name a kernel",
-    )

@@ -295,6 +295,19 @@ def test_entries_are_listed_without_loading() -> None:
     assert menu.entries[0].cmdline == "BOOT_IMAGE=nope initrd=i" and not replay.loaded
 
 
+@pytest.mark.parametrize("there, label", [(True, None), (False, "b")])
+@pytest.mark.parametrize("word", ["KERNEL x.0", "BOOT x.0", "KERNEL memdisk"])
+def test_after_what_needs_firmware_nothing_else_boots(word: str, there: bool, label: Optional[str]) -> None:
+    """The real one would have handed over; what is not there is a failure like any other."""
+    config = f"DEFAULT a\nTIMEOUT 5\nONTIMEOUT b\nONERROR b\nLABEL a\n{word}\nLABEL b\nKERNEL k\n"
+    files = {"x.0": "program", "memdisk": "program"} if there else {}
+    if label is None:
+        with pytest.raises(Refused, match="needs real firmware"):
+            boot(config, files=files)
+    else:
+        assert boot(config, files=files).entry.label == label
+
+
 def test_a_server_that_has_no_address_is_the_boot_server() -> None:
     config = "DEFAULT a\nLABEL a\nKERNEL nowhere::k\nINITRD 10.77.0.3::i,far.example::i,0.0.0.0::i2\n"
     files = {"pxelinux.cfg/default": config, "k": "@kernel", "i": "initrd", "i2": "initrd2"}

@@ -7,7 +7,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import hypothesis
 import pytest
@@ -32,6 +32,11 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``scripts/test --no-xen`` is for small machines."""
     parser.addoption("--no-xen", action="store_true", help="leave out the tests that boot a whole Xen")
+
+
+def pytest_make_parametrize_id(val: object) -> Optional[str]:
+    """What was packed just now holds the time: processes that share the tests would not know its name."""
+    return f"{len(val)}-bytes" if isinstance(val, bytes) and len(val) > 32 else None
 
 
 # What takes minutes starts first, so that no process of several is left with it at the end.

@@ -112,5 +112,5 @@ COMMANDS = {
         ("pciscan", "usbscan", "gdbstub", "iwstat", "iwlist", "fcstat", "fcels", "ibstat", "ibmcast"),
         Command(syntax(0, None), _impossible),
     ),
-    "config": Command(syntax(0, 1), _impossible),
+    "config": Command(syntax(0, 1, "[<scope>]"), _impossible),
 }

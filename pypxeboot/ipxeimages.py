@@ -116,13 +116,15 @@ def ramdisk(images: Sequence[Image]) -> tuple[Part, ...]:
 def cpio_headers(image: Image) -> bytes:
     """The newc headers that make a file of an image with a command line; nothing for one without.
 
-    "File name is the first word, with ``mode=<octal>`` (0644) and ``mkdir=<n>`` (parents; -1 all)".
+    "File name is the first word, with ``mode=<octal>`` (0644) and ``mkdir=<n>`` (parents; -1 all)"; of a
+    mode, as much counts as strtoul() reads.
     """
     name = (image.cmdline or "").partition(" ")[0]
     if not name:
         return b""
-    text = image.argument("mode") or ""
-    mode = int(text, 8) & 0o7777 if re.fullmatch("[0-7]{1,6}", text) else 0o644
+    text = image.argument("mode")
+    digits = re.match("[0-7]{0,10}", text or "")
+    mode = 0o644 if text is None or digits is None else int(digits[0] or "0", 8) & 0o7777
     out = b""
     for parent in _parents(name, image.argument("mkdir")):
         out += _header(parent, cpio.DIRECTORY, 0)

@@ -13,7 +13,8 @@ from pypxeboot.ipxemachine import Ended, Listed, Machine
 from pypxeboot.lease import Lease
 from pypxeboot.menu import Action, Choice, Entry, Module
 from pypxeboot.pxe import BootSource, Kind
-from pypxeboot.settingtypes import c_string
+from pypxeboot.settings import Value
+from pypxeboot.settingtypes import TYPES, c_string
 from pypxeboot.text import printable
 from pypxeboot.url import Location
 
@@ -79,8 +80,8 @@ def _joined(first: str, second: str) -> str:
 def _pxelinux(machine: Machine, config: Optional[str]) -> Steps[int]:
     """Go on as a PXELINUX does that finds the settings in place of a DHCP packet (net/fakedhcp.c).
 
-    "The fake ACK holds all settings", so 209 to 211, ``filename`` and ``next-server`` that the script has set
-    count; the prefix comes from the filename, "not the URL pxelinux.0 was chained from".
+    So 209 to 211, ``filename`` and ``next-server`` that the script has set can count; the prefix comes from
+    the filename, "not the URL pxelinux.0 was chained from".
     """
     lease = _lease(machine)
     try:
@@ -102,17 +103,26 @@ def _pxelinux(machine: Machine, config: Optional[str]) -> Steps[int]:
 
 
 def _lease(machine: Machine) -> Lease:
-    """The lease, as the settings tell it now."""
+    """The lease, as the settings tell it now: "the fake ACK holds all settings (root then netdev)", so what
+    DHCP said stands, unless the script has changed it in the block of the card.
+    """
+
+    def told(name: str) -> Optional[Value]:
+        for place in (f"{machine.settings.card}/{name}", name):
+            value, _ = machine.settings.find(settings.parse_name(place))
+            if value is not None:
+                return value
+        return None
+
     lease, options = machine.lease, dict(machine.lease.options)
     for code in (209, 210, 211):
-        value, _ = machine.settings.find(settings.parse_name(str(code)))
+        value = told(str(code))
         if value is not None:
             options[code] = value.raw
-    filename, _ = machine.settings.find(settings.parse_name("filename"))
-    server = machine.settings.show("next-server")
+    filename, server = told("filename"), told("next-server")
     return replace(
         lease,
         options=options,
         bootfile=c_string(filename.raw) if filename else "",
-        next_server=server or lease.next_server,
+        next_server=TYPES["ipv4"].format(server.raw) if server else lease.next_server,
     )

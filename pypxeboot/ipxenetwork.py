@@ -244,6 +244,8 @@ def _ntp(machine: Machine, call: Call) -> Steps[int]:
 
 def _autoboot(machine: Machine, call: Call) -> Steps[int]:
     """Boot what ``filename`` and ``next-server`` say now (usr/autoboot.c)."""
+    if (yield from _cards(machine, call.args)) is None:
+        return ipxestatus.NO_SUCH_CARD
     filename = yield from machine.expand(machine.settings.show("filename") or "")
     if not filename:
         return (yield from machine.fail("Nothing to boot", ipxestatus.NOTHING_TO_BOOT))

@@ -189,6 +189,13 @@ def _smbios(arguments: list[str]) -> dict[str, str]:
     return values
 
 
+_ZEROS = re.compile(r"<(\d+) zeros>")
+
+
+def _zeros(match: re.Match[str]) -> str:
+    return "\0" * int(match[1])
+
+
 def _load(name: str) -> Any:
     return json.loads((HERE / name).read_text(encoding="utf-8"))
 
@@ -196,7 +203,7 @@ def _load(name: str) -> Any:
 def _case(raw: dict[str, Any], loader: str) -> Case:
     dhcp, observed, client = raw["dhcp"], raw["observed"], raw["client"]
     initrds = observed["initrds"]
-    data = None if initrds is None else initrds["data"].encode("latin-1")
+    data = None if initrds is None else _ZEROS.sub(_zeros, initrds["data"]).encode("latin-1")
     modules = tuple(module["cmd"] for module in observed.get("modules", ()))
     return Case(
         name=raw["name"],
@@ -272,5 +279,5 @@ def cases() -> tuple[Case, ...]:
     found = [_case(raw, "pxelinux") for name in files for raw in _load(name)]
     scenarios = _load("pxelinux-scenarios.json")
     found += [_scenario(name, raw, scenarios["client"]) for name, raw in scenarios["scenarios"].items()]
-    found += [_case(raw, "ipxe") for raw in _load("ipxe-cases.json")]
+    found += [_case(raw, "ipxe") for name in ("ipxe-cases.json", "ipxe-more.json") for raw in _load(name)]
     return tuple(found)

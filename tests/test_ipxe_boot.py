@@ -291,7 +291,7 @@ def test_pxelinux_looks_beside_the_filename() -> None:
         "http://h/y/pxelinux.cfg/default": "DEFAULT k7\n",
         "http://h/y/k7": "@kernel",
     }
-    choice, _ = booted("set filename http://h/y/pxelinux.0", "chain pxelinux.0", files=files)
+    choice, _ = booted("set net0/filename http://h/y/pxelinux.0", "chain pxelinux.0", files=files)
     assert str(choice.entry.kernel) == "http://h/y/k7"
 
 

@@ -93,3 +93,12 @@ def from_tftp(data: bytes, port: int = 2000) -> bytes:
 
 def block(number: int, size: int = 512) -> bytes:
     return from_tftp(struct.pack(">HH", 3, number & 0xFFFF) + bytes(size))
+
+
+def pcap(*frames: bytes, magic: str = "<", nano: bool = False, linktype: int = 1) -> bytes:
+    """A capture file of these frames, a millisecond (or microsecond) apart."""
+    head = struct.pack(magic + "IHHIIII", 0xA1B23C4D if nano else 0xA1B2C3D4, 2, 4, 0, 0, 65535, linktype)
+    return head + b"".join(
+        struct.pack(magic + "IIII", 10, at * 1000, len(data), len(data)) + data
+        for at, data in enumerate(frames)
+    )

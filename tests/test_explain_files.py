@@ -17,6 +17,7 @@ from boot_frames import (
     block,
     ethernet,
     explain,
+    pcap,
     reply,
     rrq,
     tcp,
@@ -31,15 +32,6 @@ from hypothesis import strategies as st
 from pypxeboot import capturefile, packets
 from pypxeboot.capturefile import BadCapture, Frame
 from pypxeboot.story import Story
-
-
-def pcap(*frames: bytes, magic: str = "<", nano: bool = False, linktype: int = 1) -> bytes:
-    head = struct.pack(magic + "IHHIIII", 0xA1B23C4D if nano else 0xA1B2C3D4, 2, 4, 0, 0, 65535, linktype)
-    return head + b"".join(
-        struct.pack(magic + "IIII", 10, at * 1000, len(data), len(data)) + data
-        for at, data in enumerate(frames)
-    )
-
 
 WHOLE = [data for _when, data in LEASED] + [rrq(), block(1, 7)]
 

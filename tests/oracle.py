@@ -1,8 +1,8 @@
 """The recorded boots of the real loaders, in one form, with what they served and what came of it.
 
-Three files of PXELINUX boots (``pxelinux-cases.json``, ``pxelinux-more.json``, which tells only the requests
-after the configuration was found, and ``pxelinux-scenarios.json`` in ``oracle/``) and one of iPXE boots.
-Importing this module and making cases touches nothing but those files.
+Three files of PXELINUX boots (``pxelinux-cases.json``, ``pxelinux-more.json``, which tells only the first
+requests after the configuration was found, and ``pxelinux-scenarios.json`` in ``oracle/``) and one of iPXE
+boots. Importing this module and making cases touches nothing but those files.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ HERE = Path(__file__).resolve().parent / "oracle"
 MENU_PROGRAMS = re.compile(
     r"(vesamenu|menu|gfxboot)\.c32|^\s*DEFAULT\s+menu\s*$", re.IGNORECASE | re.MULTILINE
 )
+
+# The guest, where a case does not set it.
+CLIENT = {"mac": "52:54:00:ab:cd:ef", "uuid": "8c3a1f2e-5b6d-4e7f-9a0b-1c2d3e4f5a6b", "ip": "10.77.0.173"}
 
 PROBE = "<kernel probe image>"
 
@@ -201,7 +204,7 @@ def _load(name: str) -> Any:
 
 
 def _case(raw: dict[str, Any], loader: str) -> Case:
-    dhcp, observed, client = raw["dhcp"], raw["observed"], raw["client"]
+    dhcp, observed, client = raw["dhcp"], raw["observed"], {**CLIENT, **raw["client"]}
     initrds = observed["initrds"]
     data = None if initrds is None else _ZEROS.sub(_zeros, initrds["data"]).encode("latin-1")
     modules = tuple(module["cmd"] for module in observed.get("modules", ()))

@@ -98,9 +98,13 @@ def _chosen(machine: Machine, call: Call) -> Steps[tuple[list[Image], int]]:
     for name in call.args:
         image = machine.images.find(name)
         if image is None:
-            return found, (yield from machine.refuse(f'"{name}": no such image', ipxestatus.NO_SUCH_IMAGE))
+            return found, (yield from _missing(machine, name))
         found.append(image)
     return found, ipxestatus.OK
+
+
+def _missing(machine: Machine, name: str) -> Steps[int]:
+    return (yield from machine.refuse(f'"{name}": no such image', ipxestatus.NO_SUCH_IMAGE))
 
 
 def _stat(machine: Machine, call: Call) -> Steps[int]:
@@ -118,10 +122,13 @@ def _stat(machine: Machine, call: Call) -> Steps[int]:
 
 
 def _free(machine: Machine, call: Call) -> Steps[int]:
-    images, status = yield from _chosen(machine, call)
-    for image in images:
+    """Free the images that are named, one after the other, else all."""
+    for name in call.args or [image.name for image in machine.images]:
+        image = machine.images.find(name)
+        if image is None:
+            return (yield from _missing(machine, name))
         yield from machine.free(image)
-    return status
+    return ipxestatus.OK
 
 
 _FETCH = syntax(1, None, "<uri> [<arguments>...]", f"{_OPTIONS} quiet/q+")

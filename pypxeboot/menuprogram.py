@@ -129,15 +129,12 @@ class Program:
         if self._person.terminal.dumb:
             yield Print(f"{self._countdown()}\n")
         key = yield from self._person.key(self._clock, self._picture)
-        if isinstance(key, Over):
-            end = self._over(key)
-            if end is not None and end.command is not None:
-                return end
+        end = self._over(key) if isinstance(key, Over) else None
+        if end is not None and end.command is not None:
+            return end
         self._hidden = False
         self._clock.cancel()
-        if isinstance(key, Over):
-            return None
-        text = self._config.hidden_keys.get(key)
+        text = None if isinstance(key, Over) else self._config.hidden_keys.get(key)
         return _End(menuc32.command(self._config, text, Reason.CHOSEN)) if text else None
 
     def _shown(self) -> Steps[Optional[_End]]:

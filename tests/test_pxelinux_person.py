@@ -195,8 +195,8 @@ def test_defaults_that_boot_nothing_wait_for_a_person(default: str) -> None:
 
 def test_a_timeout_runs_the_text_of_a_help_entry() -> None:
     config = "UI menu.c32\nTIMEOUT 10\nLABEL h\nMENU HELP k\nAPPEND x\nLABEL z\nKERNEL k2\n"
-    for keys in ([], None):
-        choice, _ = attended(config, keys or [], **({} if keys is not None else {"terminal": None}))
+    for terminal in (TERMINAL, None):
+        choice, _ = attended(config, [], terminal=terminal)
         assert choice.entry.cmdline == "BOOT_IMAGE=k " and choice.reason is Reason.TIMEOUT
 
 

@@ -202,7 +202,7 @@ def _key(name: str) -> Key:
     if _TAG.fullmatch(name):
         codes = [settingtypes.number(part) for part in name.split(".")]
         if all(code is not None for code in codes) and len(codes) <= 4:
-            return encapsulated(*(code or 0 for code in codes)) & 0xFFFFFFFF
+            return encapsulated(*(code or 0 for code in codes)) & 0xFFFFFFFF or name  # 0 is no tag
     return name
 
 

@@ -58,17 +58,23 @@ def main(
             write(None, settled.shown(args).encode())
         return 0
     except host.BootFailed as why:
-        return failed(why.error, why.failure.requests, args)
+        return failed(why.error, why.failure.requests, json=_wants_json(argv, args))
     except PxeBootError as why:
-        return failed(why, (), args)
+        return failed(why, json=_wants_json(argv, args))
     except KeyboardInterrupt:
-        return failed(Aborted("interrupted"), (), args)
+        return failed(Aborted("interrupted"), json=_wants_json(argv, args))
     except Exception as why:
         log.debug("where it failed", exc_info=True)
         what = f"{type(why).__name__}: {printable(str(why))}"
-        return failed(
-            PxeBootError(f"internal error: {what}", hint="-vv shows where; please report it"), (), args
-        )
+        error = PxeBootError(f"internal error: {what}", hint="-vv shows where; please report it")
+        return failed(error, json=_wants_json(argv, args))
+
+
+def _wants_json(argv: Sequence[str], args: Optional[argparse.Namespace]) -> bool:
+    """Whether a failure is to be told as JSON, also where the arguments themselves are wrong."""
+    if args is not None:
+        return bool(args.output_format == "json")
+    return "--json" in argv or "--output-format=json" in argv or "--output-format json" in " ".join(argv)
 
 
 def _settle(args: argparse.Namespace, toolstack: Optional[Callable[[argparse.Namespace], None]]) -> None:
@@ -92,9 +98,10 @@ def _set_level(args: argparse.Namespace) -> None:
 def failed(
     error: PxeBootError,
     requests: Sequence[Request] = (),
-    args: Optional[argparse.Namespace] = None,
+    *,
+    json: bool = False,
 ) -> int:
-    """Say what went wrong, after what was asked for; the exit code."""
+    """Say what went wrong, after what was asked for, with ``json`` on standard output too; the exit code."""
     if not log.isEnabledFor(logging.INFO):
         for request in requests[-_STORY_LINES:]:
             result = size_text(request.bytes) if request.result == "ok" else request.result
@@ -102,7 +109,7 @@ def failed(
     log.error("error: %s", printable(error.message, 2000))
     if error.hint:
         log.error("hint: %s", printable(error.hint, 2000))
-    if args is not None and args.output_format == "json":
+    if json:
         from pypxeboot.handover import report
 
         with suppress(HandoverError):  # the cause is what counts

@@ -61,12 +61,15 @@ class GuestNet:
         """The address that the boot begins with: given by hand, or by DHCP."""
         if self.plan.static is None:
             return self._leased(self.dhcp.first)
-        return self.given(self.plan.static)
+        return self._without_dhcp(self.plan.static)
 
     def given(self, lease: Lease) -> Lease:
         """An address that somebody gave by hand; there is no DHCP from now on."""
-        log.info("no DHCP: address %s/%d was given", lease.address, lease.prefix_length)
         self.dhcp = NoDhcp("the address was given by hand")
+        return self._without_dhcp(lease)
+
+    def _without_dhcp(self, lease: Lease) -> Lease:
+        log.info("no DHCP: address %s/%d was given", lease.address, lease.prefix_length)
         if lease.address.version == 6:
             self.interfaces.configure(ndp.on_link(self.plan.guest.mac_bytes))
         self.interfaces.configure(lease)

@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -192,10 +192,22 @@ class _Session:
         kind, value = self._receive()  # its namespace is there
         if kind == "Failure":
             self._failed(value)
-        self._place = way.join(self._pid, self._deadline.at)
+        try:
+            self._place = way.join(self._pid, self._deadline.at)
+        except PxeBootError:
+            self._told_meanwhile()
+            raise
         there = (self._place.where, self._place.mode, self._place.mtu)
         log.info("MAC %s on %s (%s), MTU %d", self._plan.guest.mac, *there)
         return self._place
+
+    def _told_meanwhile(self) -> None:
+        """A client that has ended took its network with it: why it did is the cause, if it said so."""
+        self._channel.settimeout(0.1)
+        with suppress(socket.timeout, Closed):
+            kind, value, _ = self._channel.receive()
+            if kind == "Failure":
+                self._failed(value)
 
     def leave(self) -> None:
         """Take the place on the network away."""

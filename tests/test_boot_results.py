@@ -280,6 +280,8 @@ def test_wrong_usage(site: Site, args: tuple[str, ...]) -> None:
     assert (run.rc, run.stdout) == (2, b""), str(run)
     assert "Traceback" not in run.stderr and run.stderr
     site.assert_nothing_left()
+    error = site.pypxeboot("--json", *args).result["error"]
+    assert error["code"] == 2 and error["message"] in run.stderr
 
 
 def test_words_of_strangers_are_printed_safely(site: Site) -> None:

@@ -151,7 +151,10 @@ def _parse_ipv6(text: str) -> bytes:
 def _format_ipv6(data: bytes) -> str:
     if len(data) < 16:
         raise Unformattable("too short for an address")
-    return str(IPv6Address(data[:16]))
+    address = IPv6Address(data[:16])
+    mapped = int(address) & 0xFFFFFFFF
+    # From Python 3.13 on it is written with dots.
+    return str(address) if address.ipv4_mapped is None else f"::ffff:{mapped >> 16:x}:{mapped & 0xFFFF:x}"
 
 
 def _parse_uuid(text: str) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import unquote
@@ -110,6 +110,8 @@ class Case:
     smbios: dict[str, str] = field(default_factory=dict)
     keys: tuple[Any, ...] = ()
     raw: dict[str, Any] = field(default_factory=dict)
+    more: bool = False
+    """Whether it is one of the many that were recorded later, for details of the languages."""
 
     @property
     def menu(self) -> bool:
@@ -278,9 +280,10 @@ def _scenario(name: str, raw: dict[str, Any], client: dict[str, Any]) -> Case:
 @functools.cache
 def cases() -> tuple[Case, ...]:
     """Every recorded boot."""
-    files = ("pxelinux-cases.json", "pxelinux-more.json")
-    found = [_case(raw, "pxelinux") for name in files for raw in _load(name)]
+    found = [_case(raw, "pxelinux") for raw in _load("pxelinux-cases.json")]
     scenarios = _load("pxelinux-scenarios.json")
     found += [_scenario(name, raw, scenarios["client"]) for name, raw in scenarios["scenarios"].items()]
-    found += [_case(raw, "ipxe") for name in ("ipxe-cases.json", "ipxe-more.json") for raw in _load(name)]
+    found += [_case(raw, "ipxe") for raw in _load("ipxe-cases.json")]
+    for loader in ("pxelinux", "ipxe"):
+        found += [replace(_case(raw, loader), more=True) for raw in _load(f"{loader}-more.json")]
     return tuple(found)

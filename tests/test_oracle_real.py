@@ -188,11 +188,13 @@ def ends_well(outcome: Outcome) -> None:
     assert not outcome.left, outcome.left
 
 
-PXELINUX = [case for case in oracle.cases() if case.loader == "pxelinux"]
+# Those of details are replayed without servers, all of them; here every fifth, or this would take all day.
+CASES = [case for number, case in enumerate(oracle.cases()) if not case.more or number % 5 == 0]
+PXELINUX = [case for case in CASES if case.loader == "pxelinux"]
 EXACT = [case for case in PXELINUX if case.in_scope]
 MENUS = [case for case in PXELINUX if not case.in_scope and not case.keys]
 KEYS = [case for case in PXELINUX if case.keys]
-IPXE = [case for case in oracle.cases() if case.loader == "ipxe"]
+IPXE = [case for case in CASES if case.loader == "ipxe"]
 
 counts: Counter[str] = Counter()
 
@@ -245,4 +247,4 @@ def test_scripts_boot_what_the_real_ipxe_booted(case: Case, outcomes: dict[str, 
 def test_how_many_there_were(record_property: Callable[[str, object], None]) -> None:
     told = ", ".join(f"{count} {what}" for what, count in counts.items())
     record_property("told", f"recorded boots through the command line: {told}")
-    assert len(EXACT) + len(MENUS) + len(KEYS) + len(IPXE) == len(oracle.cases())
+    assert len(EXACT) + len(MENUS) + len(KEYS) + len(IPXE) == len(CASES) == len({case.name for case in CASES})

@@ -287,7 +287,6 @@ def start(name: str, *words: str) -> subprocess.Popen[str]:
 def test_signals_take_everything_away(name: str, number: signal.Signals, words: tuple[str, ...]) -> None:
     process = start(name, *words)
     if number == signal.SIGINT and words:  # to the command, as from a terminal; the lab waits for it
-        subprocess.run(["ip", "netns", "exec", name, "pkill", "-INT", "sleep"], check=False)
         pids = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True).stdout.split()
         for pid in pids:
             os.kill(int(pid), signal.SIGINT)

@@ -218,7 +218,11 @@ class _Session:
         """Let the client boot from there."""
         linked = time.monotonic() - started
         with self._udhcpc(there) as output:
-            self._channel.send(Placed(there.name, there.mode, there.where), output)
+            try:
+                self._channel.send(Placed(there.name, there.mode, there.where), output)
+            except Closed:
+                self._told_meanwhile()
+                raise self._no_result() from None
             artifacts = self._serve()
         seconds = replace(
             artifacts.seconds, link=round(linked, 3), total=round(time.monotonic() - started, 3)

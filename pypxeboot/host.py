@@ -282,7 +282,7 @@ class _Session:
         except Closed:
             raise self._no_result() from None
         except (SchemaError, ValueError, KeyError) as why:
-            raise PxeBootError(f"the client process broke its contract: {printable(str(why))}") from None
+            raise self._broken(printable(str(why))) from None
 
     def _answer(self, kind: str, value: object) -> None:
         """Do what one request of the client asks for. Raises ValueError, KeyError for what is none."""
@@ -386,25 +386,41 @@ class _Session:
         self._channel.send(Done())
 
     def _published(self, artifacts: Artifacts) -> Artifacts:
-        """Give the files of the result their names, after a look at whether they are what the client says."""
+        """Give the files of the result their names, after a look at whether they are what the client says.
+
+        Where they lie is for this side to say: a path in what the client sends breaks the contract, and so
+        does a file without a size (a path would stay as it came), or a boot without a kernel.
+        """
         kernel, ramdisk, modules = artifacts.kernel, artifacts.ramdisk, artifacts.modules
         dtb = artifacts.dtb
-        if artifacts.action is not Action.BOOT or kernel is None or kernel.size is None:
+        files = [file for file in (kernel, ramdisk, *modules, dtb) if file is not None]
+        if any(file.path is not None for file in files):
+            raise self._broken("it names a file of this host")
+        if artifacts.action is not Action.BOOT or self._plan.list_entries:
+            return artifacts
+        if kernel is None:
+            raise self._broken("a boot without a kernel")
+        if not self._plan.download:
             return artifacts
         kind = "unpacked-kernel" if self._files["unpacked-kernel"] else "kernel"
         kernel = replace(kernel, path=self._publish(kind, 0, kernel.size))
-        if ramdisk is not None and ramdisk.size is not None:
+        if ramdisk is not None:
             ramdisk = replace(ramdisk, path=self._publish("ramdisk", 0, ramdisk.size))
         modules = tuple(
-            replace(module, path=self._publish("module", index, module.size or 0))
+            replace(module, path=self._publish("module", index, module.size))
             for index, module in enumerate(modules)
         )
-        if dtb is not None and dtb.size is not None:
+        if dtb is not None:
             dtb = replace(dtb, path=self._publish("dtb", 0, dtb.size))
         return replace(artifacts, kernel=kernel, ramdisk=ramdisk, modules=modules, dtb=dtb)
 
-    def _publish(self, kind: str, index: int, size: int) -> str:
+    def _publish(self, kind: str, index: int, size: Optional[int]) -> str:
+        """The name of a file that has ``size`` bytes, given to it now."""
         files = self._files[kind]
-        if index >= len(files) or os.fstat(files[index].descriptor).st_size != size:
-            raise PxeBootError(f"the client process broke its contract: the {kind} is not of {size} bytes")
+        if size is None or index >= len(files) or os.fstat(files[index].descriptor).st_size != size:
+            raise self._broken(f"the {kind} is not of {'a size' if size is None else f'{size} bytes'}")
         return str(files[index].publish())
+
+    @staticmethod
+    def _broken(why: str) -> PxeBootError:
+        return PxeBootError(f"the client process broke its contract: {why}")

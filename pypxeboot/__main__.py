@@ -2,26 +2,27 @@
 
 import sys
 
-from pypxeboot import clientprocess
+from pypxeboot.host import spawn
+from pypxeboot.privsep import fork
 
 
 def run() -> None:
     """Run the command with the arguments of this process."""
-    clientprocess.open_standard_streams()
+    fork.open_standard_streams()
     argv = sys.argv[1:]
     if argv[:1] == ["explain"]:  # a disk of that name is ./explain
-        from pypxeboot import explain
+        from pypxeboot.commands import explain
 
         sys.exit(explain.run(argv[1:]))
-    process = clientprocess.start_early(argv)
+    process = spawn.start_early(argv)
     try:
-        from pypxeboot import cli
+        from pypxeboot.commands import main
 
         if argv[:1] == ["doctor"]:  # and this one is ./doctor
-            from pypxeboot import doctor
+            from pypxeboot.commands import doctor
 
-            sys.exit(cli.main(argv[1:], process, act=doctor.act))
-        sys.exit(cli.main(argv, process))
+            sys.exit(main.main(argv[1:], process, act=doctor.act))
+        sys.exit(main.main(argv, process))
     finally:
         if process is not None:
             process.stop()

@@ -1,7 +1,8 @@
 """What the pure half may ask the outside for.
 
 A loader (PXELINUX, an iPXE script) is a generator: it *yields* one of the effects below and is *sent* the
-reply named in its docstring. ``boot.py`` performs them under budgets; tests answer them from a dict of files.
+reply named in its docstring. ``client/driver.py`` performs them under budgets; tests answer them from a dict
+of files.
 A network that does not answer at all is no reply: the driver raises, and the generator ends with it.
 """
 
@@ -11,9 +12,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Optional, TypeVar, Union
 
+from pypxeboot.entry import Choice, Entry
 from pypxeboot.errors import FetchError, PxeBootError
 from pypxeboot.lease import Lease
-from pypxeboot.menu import Choice, Entry
 from pypxeboot.picture import Picture
 from pypxeboot.url import Location
 
@@ -62,7 +63,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class RunScript:
-    """Run the iPXE script at ``location``. Reply: its :class:`~pypxeboot.menu.Choice`."""
+    """Run the iPXE script at ``location``. Reply: its :class:`~pypxeboot.entry.Choice`."""
 
     location: Location
 
@@ -231,7 +232,7 @@ class Verify:
 
 @dataclass(frozen=True)
 class Identify:
-    """What a kept file is. Reply: ``format`` of :class:`pypxeboot.kernel.Info`, or None if no kernel."""
+    """What a kept file is. Reply: the ``format`` of its KernelInfo, or None if it is no kernel."""
 
     handle: int
 

@@ -12,7 +12,7 @@
       Aborted               8   the user or the toolstack ended it
       HandoverError         9   the result cannot be expressed or handed over
 
-Library code raises; only ``cli.py`` prints and exits.
+Library code raises; only ``commands/main.py`` prints and exits.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Refused(PxeBootError):
 class Ended(BaseException):
     """A signal came. No Exception: nothing on the way out may take it for a failure that it can mend.
 
-    ``host.signals_raise`` makes Aborted of it.
+    ``signals.signals_raise`` makes Aborted of it.
     """
 
 

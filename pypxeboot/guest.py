@@ -107,3 +107,14 @@ def parse_vif(text: str) -> dict[str, str]:
         elif key and key != "trusted":
             raise UsageError(f"{key!r} in the vif string has no value", hint="write mac=MAC,bridge=BRIDGE")
     return values
+
+
+def soc_and_board(name: Optional[str]) -> tuple[str, str]:
+    """``SOC-BOARD`` in its two parts; what has no dash is a SoC."""
+    soc, _, board = (name or "").partition("-")
+    return soc, board
+
+
+def wire_uuid(uuid: str) -> str:
+    """``uuid`` as PXELINUX prints it: bytes in wire order, the first three groups little-endian."""
+    return str(UUID(bytes=UUID(uuid).bytes_le))

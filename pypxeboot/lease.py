@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Optional, Union
 
+from pypxeboot.text import printable
+
 Address = Union[IPv4Address, IPv6Address]
 Network = Union[IPv4Network, IPv6Network]
 
@@ -106,3 +108,16 @@ def without_dhcp(
         dns=dns,
         options={3: gateway.packed} if gateway and gateway.version == 4 else {},
     )
+
+
+def describe(lease: Lease) -> str:
+    """A lease in one line of a log."""
+    parts = [f"address {lease.address}/{lease.prefix_length}"]
+    if lease.bootfile:
+        parts.append(f"boot file {printable(lease.bootfile)}")
+    for code, what in ((209, "config file"), (210, "path prefix")):
+        if code in lease.options:
+            parts.append(f"{what} {printable(lease.options[code])}")
+    if lease.next_server:
+        parts.append(f"next server {lease.next_server}")
+    return ", ".join(parts)

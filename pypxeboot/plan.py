@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
-from pypxeboot.config import Limits
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Address, Lease, default_route
-from pypxeboot.vmm import Target
+from pypxeboot.limits import Limits
+from pypxeboot.target import Target
 
 
 @dataclass(frozen=True)

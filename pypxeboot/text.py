@@ -59,3 +59,6 @@ def size_text(number: float) -> str:
             return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1024
     return f"{number:.1f} GiB"
+
+
+SPACE = "".join(map(chr, range(0x21))) + "\x7f"

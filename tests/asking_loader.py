@@ -15,17 +15,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pypxeboot import ldlinux
 from pypxeboot.__main__ import run
 from pypxeboot.effects import Loader, Log, Look, Print, Show, Sleep, Steps
 from pypxeboot.picture import Picture, Pressed, Row, Span, Terminal
+from pypxeboot.syslinux.loader import boot as ldlinux
 from pypxeboot.text import printable
 
 _REAL = ldlinux.boot
 
 
 def boot(*args: Any, **more: Any) -> Loader:
-    """In place of ``ldlinux.boot``."""
+    """In place of ``syslinux.loader.boot.boot``."""
     terminal = yield Look()
     yield Log(f"the terminal: {terminal}", warning=True)
     if terminal is not None:

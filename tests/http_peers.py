@@ -15,8 +15,8 @@ from typing import Any, Callable, Optional, Union
 
 import pytest
 
-from pypxeboot import httpget
 from pypxeboot.errors import NotFound, PxeBootError
+from pypxeboot.fetch.http import client
 
 LIMIT = 1 << 20
 
@@ -182,7 +182,7 @@ def fetch(url: str, **options: Any) -> bytes:
     data = bytearray()
     seconds = options.pop("seconds", 10.0)
     options.setdefault("limit", LIMIT)
-    httpget.get(url, data.extend, deadline=time.monotonic() + seconds, **options)
+    client.get(url, data.extend, deadline=time.monotonic() + seconds, **options)
     return bytes(data)
 
 

@@ -15,12 +15,12 @@ import sys
 import time
 from typing import Any, Callable
 
-from pypxeboot import client
-from pypxeboot.artifacts import Artifacts, DeviceTree, KernelFile, ModuleFile, Ramdisk, Seconds
-from pypxeboot.channel import Channel
-from pypxeboot.hostside import HostSide
-from pypxeboot.menu import Action, Reason
+from pypxeboot.client import main as client
+from pypxeboot.client.host import HostSide
+from pypxeboot.entry import Action, Reason
 from pypxeboot.plan import Order
+from pypxeboot.privsep.channel import Channel
+from pypxeboot.result import Artifacts, DeviceTree, KernelFile, ModuleFile, Ramdisk, Seconds
 
 KERNEL = b"a kernel of the lost client's"
 

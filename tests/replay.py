@@ -11,7 +11,8 @@ from typing import Any, Callable, Optional, TypeVar, Union
 
 import oracle
 
-from pypxeboot import ipxe, kernel, ldlinux, lua, pxe
+from pypxeboot.bootsource import BootSource, Kind
+from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import (
     Assemble,
     Call,
@@ -44,12 +45,15 @@ from pypxeboot.effects import (
     Verify,
     Vlan,
 )
+from pypxeboot.entry import Choice, Entry
 from pypxeboot.errors import Aborted, NotFound, Refused
 from pypxeboot.guest import Guest
+from pypxeboot.ipxe import boot as ipxe
+from pypxeboot.kernel import identify
 from pypxeboot.lease import Lease
-from pypxeboot.menu import Choice, Entry
+from pypxeboot.lua import script as lua
 from pypxeboot.picture import Picture, Pressed, Terminal
-from pypxeboot.pxe import BootSource, Kind
+from pypxeboot.syslinux.loader import boot as ldlinux
 from pypxeboot.url import Location
 
 T = TypeVar("T")
@@ -205,7 +209,7 @@ class Replay:
     def _identify(self, effect: Identify) -> Optional[str]:
         data = self.kept[effect.handle]
         try:
-            return kernel.identify(data, len(data)).format
+            return identify.identify(data, len(data)).format
         except Refused:
             return None
 
@@ -287,7 +291,7 @@ def attended(
     """What ``config`` boots when somebody presses ``keys``, and what was seen meanwhile."""
     files = {"k": "@kernel", "k2": "@kernel", "i": "initrd", "i2": "initrd2", "pxelinux.cfg/default": config}
     replay = serving({**files, **more.pop("files", {})}, keys=keys, terminal=terminal)
-    return replay.drive(ldlinux.boot(pxe.boot_source(lease), guest, lease, **more)), replay
+    return replay.drive(ldlinux.boot(boot_info.boot_source(lease), guest, lease, **more)), replay
 
 
 def script(

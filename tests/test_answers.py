@@ -11,15 +11,15 @@ import pytest
 from replay import GUEST
 from terminal import Terminal
 
-from pypxeboot import console
-from pypxeboot.answers import Answers
-from pypxeboot.channel import Channel, Leave
-from pypxeboot.config import Limits
-from pypxeboot.deadline import Deadline
 from pypxeboot.effects import Look, Print, Show
+from pypxeboot.host.terminal import Answers
+from pypxeboot.limits import Deadline, Limits
 from pypxeboot.picture import Picture, Row, Span
 from pypxeboot.plan import Plan
+from pypxeboot.privsep.channel import Channel
+from pypxeboot.privsep.messages import Leave
 from pypxeboot.schema import SchemaError, pack
+from pypxeboot.terminal import console
 
 HOSTILE = Picture((Row((Span("\x1b]0;owned\x07 \x9b2J 日" * 1000, "1m\x1b[2J"),) * 100),) * 300, 10**9, 10**9)
 

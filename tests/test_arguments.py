@@ -12,10 +12,10 @@ import pytest
 from ground import tools
 
 from pypxeboot import __version__
-from pypxeboot.arguments import plan_of
-from pypxeboot.boot import Plan
+from pypxeboot.client.pipeline import Plan
+from pypxeboot.config.options import parse, parser
+from pypxeboot.config.planner import plan_of
 from pypxeboot.errors import UsageError
-from pypxeboot.options import parse, parser
 
 MAC = "00:16:3e:01:02:03"
 

@@ -11,7 +11,7 @@ from ground.servers import ADDRESS, Offer
 from ground.simple import check_simple, tree
 from replay import GUEST, TERMINAL, Replay
 
-from pypxeboot import byhand
+from pypxeboot.client import by_hand
 from pypxeboot.lease import Lease
 from pypxeboot.plan import Plan
 
@@ -26,7 +26,7 @@ def typed(*lines: str) -> Replay:
 
 def lease(*lines: str) -> tuple[Optional[Lease], str]:
     replay = typed(*lines)
-    return replay.drive(byhand.lease("no DHCP offer")), replay.printed
+    return replay.drive(by_hand.lease("no DHCP offer")), replay.printed
 
 
 def test_address_with_a_prefix() -> None:
@@ -54,7 +54,7 @@ WRONG = ["10.77.0.999/24", "224.0.0.1/24", "10.77.0.5/0", "somewhere", "127.0.0.
 def test_no_address_of_a_guest(text: str) -> None:
     keys = [*text, "enter", "ctrl-u", *"10.77.0.5/24", "enter", "enter", "enter"]
     replay = Replay(lambda location: None, terminal=TERMINAL, keys=keys)
-    found = replay.drive(byhand.lease(""))
+    found = replay.drive(by_hand.lease(""))
     assert found is not None and str(found.address) == "10.77.0.5"
     assert replay.printed.count("address, as") == 2
 
@@ -62,17 +62,17 @@ def test_no_address_of_a_guest(text: str) -> None:
 def test_gateway_of_the_other_family_is_none() -> None:
     keys = [*"10.77.0.5/24", "enter", *"fe80::1", "enter", "ctrl-u", "enter", "enter"]
     replay = Replay(lambda location: None, terminal=TERMINAL, keys=keys)
-    found = replay.drive(byhand.lease(""))
+    found = replay.drive(by_hand.lease(""))
     assert found is not None and found.routes == () and "not of IPv4" in replay.printed
 
 
 def test_given_up() -> None:
     assert lease("ESC")[0] is None and lease("")[0] is None
     assert lease("10.77.0.5/24", "ESC")[0] is None
-    assert Replay(lambda location: None).drive(byhand.lease("why")) is None, "nobody is there"
+    assert Replay(lambda location: None).drive(by_hand.lease("why")) is None, "nobody is there"
     nonsense = ["x", "enter"] * 50
     replay = Replay(lambda location: None, terminal=TERMINAL, keys=nonsense)
-    assert replay.drive(byhand.lease("")) is None
+    assert replay.drive(by_hand.lease("")) is None
 
 
 @pytest.mark.parametrize(
@@ -85,16 +85,16 @@ def test_given_up() -> None:
     ],
 )
 def test_what_a_url_means(url: str, bootfile: Optional[str], prefix: Optional[str]) -> None:
-    plan = typed(url).drive(byhand.boot_file("", Plan(GUEST)))
+    plan = typed(url).drive(by_hand.boot_file("", Plan(GUEST)))
     assert plan is not None and (plan.bootfile, plan.path_prefix) == (bootfile, prefix)
     assert plan.config == (None if bootfile else url)
 
 
 def test_no_url() -> None:
-    assert typed("ESC").drive(byhand.boot_file("", Plan(GUEST))) is None
-    assert typed("").drive(byhand.boot_file("", Plan(GUEST))) is None
+    assert typed("ESC").drive(by_hand.boot_file("", Plan(GUEST))) is None
+    assert typed("").drive(by_hand.boot_file("", Plan(GUEST))) is None
     replay = typed("vmlinuz", "ESC")
-    assert replay.drive(byhand.boot_file("", Plan(GUEST))) is None and "that is no URL" in replay.printed
+    assert replay.drive(by_hand.boot_file("", Plan(GUEST))) is None and "that is no URL" in replay.printed
 
 
 def answer(screen: terminal.Screen, prompt: str, text: str) -> None:

@@ -16,8 +16,8 @@ from ground.simple import SIMPLE, asked, check_simple, kernel_of, serve, tree
 from http_peers import certificate
 from test_dhcpclient import client, of, sent
 
-from pypxeboot.dhcp import Type
-from pypxeboot.dhcpclient import Failed
+from pypxeboot.dhcp.client import Failed
+from pypxeboot.dhcp.message import Type
 
 
 @pytest.mark.netns

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ground import tools
 
-from pypxeboot.options import parser
+from pypxeboot.config.options import parser
 
 FILE = tools.ROOT / "completions/pypxeboot"
 OPTIONS = sorted(name for action in parser()._actions for name in action.option_strings)

@@ -12,8 +12,8 @@ from dhcp_peers import ADDRESS, BAD_ADDRESSES, ESCAPES, MAGIC, SERVER, ip, messa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pypxeboot import dhcp
-from pypxeboot.dhcp import BadMessage, Message, decode, lease_of, suboptions
+from pypxeboot.dhcp import message as dhcp
+from pypxeboot.dhcp.message import BadMessage, Message, decode, lease_of, suboptions
 from pypxeboot.lease import Lease
 
 

@@ -13,27 +13,27 @@ from dhcp6_peers import ADDRESS, ADVERTISE, DUID, ESCAPES, MAC, NO_ADDRESS, REPL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pypxeboot import dhcp6, ndp, pxe, pxe6
-from pypxeboot.dhcp import BadMessage
-from pypxeboot.dhcp6 import Denied, Option
+from pypxeboot.dhcp import identity, identity6, message6, neighbor
+from pypxeboot.dhcp.lease6 import lease_of
+from pypxeboot.dhcp.message import BadMessage
+from pypxeboot.dhcp.message6 import Denied, Option
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
-from pypxeboot.lease6 import lease_of
 
 UUID = "8c3a1f2e-5b6d-4e7f-9a0b-1c2d3e4f5a6b"
 IAID = MAC[-4:]
 OWN = IPv6Address("2001:db8:77:0:5054:ff:feab:cdef")
 
 
-def reply(**changed: Any) -> dhcp6.Message:
-    return dhcp6.decode(peers.message(REPLY, 1, **changed))
+def reply(**changed: Any) -> message6.Message:
+    return message6.decode(peers.message(REPLY, 1, **changed))
 
 
-def router(flags: int = 0, options: bytes = b"", **changed: Any) -> ndp.Advertisement:
-    return ndp.decode(peers.advertisement(flags, options, **changed), ROUTER, 255)
+def router(flags: int = 0, options: bytes = b"", **changed: Any) -> neighbor.Advertisement:
+    return neighbor.decode(peers.advertisement(flags, options, **changed), ROUTER, 255)
 
 
-def lease(message: Optional[dhcp6.Message], *routers: ndp.Advertisement) -> Lease:
+def lease(message: Optional[message6.Message], *routers: neighbor.Advertisement) -> Lease:
     return lease_of(message, SERVER, IAID, MAC, routers)[0]
 
 
@@ -41,8 +41,8 @@ def lease(message: Optional[dhcp6.Message], *routers: ndp.Advertisement) -> Leas
 
 
 def test_what_is_encoded_is_decoded() -> None:
-    options = ((Option.CLIENT_ID, DUID), (Option.IA_NA, dhcp6.association(IAID, IPv6Address(ADDRESS))))
-    message = dhcp6.decode(dhcp6.encode(dhcp6.Type.REQUEST, 0xABCDEF, options))
+    options = ((Option.CLIENT_ID, DUID), (Option.IA_NA, message6.association(IAID, IPv6Address(ADDRESS))))
+    message = message6.decode(message6.encode(message6.Type.REQUEST, 0xABCDEF, options))
     assert (message.type, message.xid) == (3, 0xABCDEF)
     assert {code: values[0] for code, values in message.options.items()} == dict(options)
 
@@ -51,7 +51,7 @@ def test_an_option_that_runs_past_the_message_makes_it_void() -> None:
     whole = peers.message(ADVERTISE, 1)
     for cut in (whole[:-1], whole[:3], whole + b"\0", whole + peers.option(23, b"", 1)):
         with pytest.raises(BadMessage):
-            dhcp6.decode(cut)
+            message6.decode(cut)
 
 
 @given(st.binary(max_size=400))
@@ -62,7 +62,7 @@ def test_any_bytes_are_a_message_or_none(data: bytes) -> None:
         peers.message(REPLY, 1, ia=peers.option(3, data)),
     ):
         try:
-            lease_of(dhcp6.decode(payload), SERVER, IAID, MAC, ())
+            lease_of(message6.decode(payload), SERVER, IAID, MAC, ())
         except (BadMessage, Denied):
             pass
 
@@ -71,7 +71,7 @@ def test_any_bytes_are_a_message_or_none(data: bytes) -> None:
 def test_any_options_within_an_association(data: bytes, inside: bytes) -> None:
     for ia in (peers.association(data), peers.association(peers.address(inside=inside))):
         try:
-            dhcp6.address_of(reply(ia=ia), IAID)
+            message6.address_of(reply(ia=ia), IAID)
         except (BadMessage, Denied) as why:
             assert str(why).isprintable()
 
@@ -84,13 +84,13 @@ def test_work_grows_with_the_length_alone() -> None:
         peers.association(peers.address()),
     ):
         message = peers.message(REPLY, 1, more=filling * (65000 // len(filling)))
-        assert effort.lines(lambda data=message: lease(dhcp6.decode(data))) < 400_000  # type: ignore[misc]
+        assert effort.lines(lambda data=message: lease(message6.decode(data))) < 400_000  # type: ignore[misc]
 
 
 def test_the_address_is_that_of_the_own_association() -> None:
     other = peers.association(peers.address("2001:db8:77::bad"), b"\0\0\0\1")
     message = reply(ia=other + peers.association(peers.address(valid=0xFFFFFFFF)))
-    assert dhcp6.address_of(message, IAID) == (IPv6Address(ADDRESS), None)
+    assert message6.address_of(message, IAID) == (IPv6Address(ADDRESS), None)
 
 
 DENIED = {
@@ -115,19 +115,19 @@ DENIED = {
 def test_no_address(case: str) -> None:
     message, words = DENIED[case]
     with pytest.raises(Denied) as caught:
-        dhcp6.address_of(message, IAID)
+        message6.address_of(message, IAID)
     assert str(caught.value) == words
 
 
 def test_a_good_status_is_as_good_as_none() -> None:
     ia = peers.association(peers.address(inside=peers.status(0)) + peers.status(0))
-    assert dhcp6.address_of(reply(ia=ia, more=peers.status(0, b"fine")), IAID)[0] == IPv6Address(ADDRESS)
+    assert message6.address_of(reply(ia=ia, more=peers.status(0, b"fine")), IAID)[0] == IPv6Address(ADDRESS)
 
 
 @pytest.mark.parametrize("duid", [None, b"", b"\0\3", bytes(131)])
 def test_a_server_without_a_name_is_none(duid: Optional[bytes]) -> None:
     with pytest.raises(BadMessage):
-        dhcp6.server_duid(reply(server=duid))
+        message6.server_duid(reply(server=duid))
 
 
 # Routers.
@@ -160,14 +160,14 @@ FORGED = {
 @pytest.mark.parametrize("case", FORGED)
 def test_no_advertisement(case: str) -> None:
     with pytest.raises(BadMessage):
-        ndp.decode(*FORGED[case])
+        neighbor.decode(*FORGED[case])
 
 
 @given(st.binary(max_size=300), st.integers(0, 255))
 def test_any_bytes_are_an_advertisement_or_none(data: bytes, flags: int) -> None:
     for packet in (data, peers.advertisement(flags, data.ljust(-(-len(data) // 8) * 8, b"\1"))):
         try:
-            found = ndp.decode(packet, ROUTER, 255)
+            found = neighbor.decode(packet, ROUTER, 255)
         except BadMessage:
             continue
         lease_of(reply(), SERVER, IAID, MAC, (found,))
@@ -264,21 +264,21 @@ def test_parameters_of_the_boot_file(value: bytes, words: tuple[str, ...]) -> No
 
 
 def test_the_client_is_known_by_its_uuid_or_its_mac() -> None:
-    assert pxe6.client_duid(MAC, UUID) == bytes.fromhex("0004" + UUID.replace("-", ""))
+    assert identity6.client_duid(MAC, UUID) == bytes.fromhex("0004" + UUID.replace("-", ""))
     for uuid in (None, "00000000-0000-0000-0000-000000000000"):
-        assert pxe6.client_duid(MAC, uuid) == bytes.fromhex("00030001525400abcdef")
+        assert identity6.client_duid(MAC, uuid) == bytes.fromhex("00030001525400abcdef")
 
 
 def test_the_words_of_firmware() -> None:
     """No BIOS has PXE over IPv6: x86-64 is 7 there."""
-    said = pxe6.identity(pxe.identity(Guest("52:54:00:ab:cd:ef"), 0), "x86_64")
+    said = identity6.identity(identity.identity(Guest("52:54:00:ab:cd:ef"), 0), "x86_64")
     name = b"PXEClient:Arch:00007:UNDI:003010"
     assert said == {16: b"\0\0\1\x57\0\x20" + name, 61: b"\0\7", 62: b"\1\3\x0a"}
-    http = pxe6.identity({**pxe.identity(Guest("52:54:00:ab:cd:ef"), 16), 77: b"iPXE"}, "x86_64")
+    http = identity6.identity({**identity.identity(Guest("52:54:00:ab:cd:ef"), 16), 77: b"iPXE"}, "x86_64")
     assert http[61] == b"\0\x10" and http[15] == b"\0\4iPXE"
     assert http[16][6:] == b"HTTPClient:Arch:00016:UNDI:003001"
 
 
 def test_a_class_of_the_administrators_stays() -> None:
-    options = {**pxe.identity(Guest("52:54:00:ab:cd:ef"), 0), 60: b"mine"}
-    assert pxe6.identity(options, "x86_64")[16] == b"\0\0\1\x57\0\4mine"
+    options = {**identity.identity(Guest("52:54:00:ab:cd:ef"), 0), 60: b"mine"}
+    assert identity6.identity(options, "x86_64")[16] == b"\0\0\1\x57\0\4mine"

@@ -11,10 +11,9 @@ from dhcp6_peers import ADDRESS, ADVERTISE, DUID, ESCAPES, MAC, NO_ADDRESS, REPL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pypxeboot import dhcp6, ndp
-from pypxeboot.dhcp import BadMessage
-from pypxeboot.dhcp6 import Option, Type
-from pypxeboot.dhcp6client import (
+from pypxeboot.dhcp import message6, neighbor
+from pypxeboot.dhcp.client import MAX_OFFERS, MAX_RESTARTS, Bound, Failed, Note
+from pypxeboot.dhcp.client6 import (
     REQUEST_WAITS,
     ROUTER_TRIES,
     ROUTER_WAIT,
@@ -25,7 +24,8 @@ from pypxeboot.dhcp6client import (
     State,
     Step,
 )
-from pypxeboot.dhcpclient import MAX_OFFERS, MAX_RESTARTS, Bound, Failed, Note
+from pypxeboot.dhcp.message import BadMessage
+from pypxeboot.dhcp.message6 import Option, Type
 
 OTHER, OTHER_DUID = IPv6Address("fe80::77"), b"\0\3\0\1\2\0\0\0\0\x77"
 IDENTITY = {16: b"\0\0\1\x57\0\1x", 61: b"\0\7", 62: b"\1\3\x0a"}
@@ -42,8 +42,8 @@ def of(steps: list[Step], kind: type[Kind]) -> list[Kind]:
     return [step for step in steps if isinstance(step, kind)]
 
 
-def sent(steps: list[Step]) -> list[dhcp6.Message]:
-    return [dhcp6.decode(step.payload) for step in of(steps, Multicast)]
+def sent(steps: list[Step]) -> list[message6.Message]:
+    return [message6.decode(step.payload) for step in of(steps, Multicast)]
 
 
 def types(steps: list[Step]) -> list[int]:
@@ -57,13 +57,13 @@ def give(
     if source == OTHER:
         changed.setdefault("server", OTHER_DUID)
     xid = changed.pop("xid", machine.xid)
-    return machine.receive(dhcp6.decode(peers.message(kind, xid, **changed)), source, now)
+    return machine.receive(message6.decode(peers.message(kind, xid, **changed)), source, now)
 
 
 def hear(machine: Dhcp6Client, now: float, flags: int = 0x80, options: Optional[bytes] = None) -> list[Step]:
     """Hand a router's advertisement to it."""
     packet = peers.advertisement(flags, peers.prefix() if options is None else options)
-    return machine.heard(ndp.decode(packet, ROUTER, 255), now)
+    return machine.heard(neighbor.decode(packet, ROUTER, 255), now)
 
 
 def lease_in(steps: list[Step]) -> Any:
@@ -334,7 +334,7 @@ def test_a_flood_of_routers() -> None:
     machine.start(0.0)
     for number in range(1, 1000):
         packet = peers.advertisement(0x80, peers.prefix())
-        machine.heard(ndp.decode(packet, IPv6Address(f"fe80::{number:x}"), 255), 0.1)
+        machine.heard(neighbor.decode(packet, IPv6Address(f"fe80::{number:x}"), 255), 0.1)
     assert len(machine.advertisements) < 10
 
 
@@ -348,10 +348,10 @@ def test_whatever_comes_it_ends(events: list[tuple[int, bytes, float]]) -> None:
         try:
             if kind == 3:
                 packet = peers.advertisement(data[0] if data else 0, peers.prefix() + data)
-                machine.heard(ndp.decode(packet, ROUTER, 255), now)
+                machine.heard(neighbor.decode(packet, ROUTER, 255), now)
             else:
                 message = peers.message((ADVERTISE, REPLY, 99)[kind], machine.xid, more=data)
-                machine.receive(dhcp6.decode(message), SERVER, now)
+                machine.receive(message6.decode(message), SERVER, now)
         except BadMessage:
             pass
         machine.tick(now)

@@ -10,9 +10,8 @@ from dhcp_peers import ACK, ADDRESS, ESCAPES, NAK, OFFER, SERVER, ip, message, o
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypxeboot import pxe
-from pypxeboot.dhcp import BadMessage, Type, decode
-from pypxeboot.dhcpclient import (
+from pypxeboot.dhcp import identity as pxe
+from pypxeboot.dhcp.client import (
     BETTER_OFFER_WAITS,
     DISCOVER_WAITS,
     MAX_RESTARTS,
@@ -24,9 +23,10 @@ from pypxeboot.dhcpclient import (
     Send,
     State,
     Step,
-    describe,
 )
+from pypxeboot.dhcp.message import BadMessage, Type, decode
 from pypxeboot.guest import Guest
+from pypxeboot.lease import describe
 
 XID = 0x12345678
 MAC = bytes.fromhex("525400abcdef")

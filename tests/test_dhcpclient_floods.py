@@ -8,8 +8,8 @@ import tracemalloc
 from dhcp_peers import NAK, OFFER, SERVER, ip, message, standard
 from test_dhcpclient import BOOTABLE, client, give, of, sent
 
-from pypxeboot.dhcp import Type, decode
-from pypxeboot.dhcpclient import BETTER_OFFER_WAITS, MAX_OFFERS, DhcpClient, Send, State, Step
+from pypxeboot.dhcp.client import BETTER_OFFER_WAITS, MAX_OFFERS, DhcpClient, Send, State, Step
+from pypxeboot.dhcp.message import Type, decode
 
 
 def many(number: int) -> str:

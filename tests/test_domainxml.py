@@ -7,9 +7,10 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from pypxeboot import domainlive, domainsmbios, domainxml
-from pypxeboot.domainxml import NAMESPACE, Interface, Network, Wish
 from pypxeboot.errors import HandoverError, UsageError
+from pypxeboot.virt import domain_xml, live_xml
+from pypxeboot.virt import smbios as domainsmbios
+from pypxeboot.virt.domain_xml import NAMESPACE, Interface, Network, Wish
 
 QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 XML = f"""\
@@ -42,21 +43,21 @@ SECOND = (
 
 def xml(metadata: str = "", os: str = "", devices: str = FIRST + DISK, arch: str = "x86_64") -> Element:
     text = XML.replace("METADATA", metadata).replace("OS\n", os + "\n").replace("DEVICES", devices)
-    return domainxml.parse(text.replace("ARCH", arch))
+    return domain_xml.parse(text.replace("ARCH", arch))
 
 
 def test_a_domain() -> None:
-    found = domainxml.domain(xml())
+    found = domain_xml.domain(xml())
     assert (found.name, found.uuid, found.kind) == ("web", "8c3a1f2e-5b6d-4e7f-9a0b-1c2d3e4f5a6b", "kvm")
     assert (found.system, found.arch, found.has_disk, found.wish) == ("hvm", "x86_64", True, None)
     assert found.interface == Interface("bridge", "52:54:00:00:00:01", {"bridge": "br0"})
 
 
 def test_the_interface_that_boots_is_the_first_of_the_order() -> None:
-    found = domainxml.domain(xml(devices=FIRST + SECOND)).interface
+    found = domain_xml.domain(xml(devices=FIRST + SECOND)).interface
     source = {"network": "lab", "portgroup": "p"}
     assert found == Interface("network", "52:54:00:00:00:02", source, vlan="42")
-    assert domainxml.domain(xml(devices="")).interface is None
+    assert domain_xml.domain(xml(devices="")).interface is None
 
 
 @pytest.mark.parametrize(
@@ -71,14 +72,14 @@ def test_the_interface_that_boots_is_the_first_of_the_order() -> None:
     ],
 )
 def test_a_disk_to_boot_from(devices: str, has: bool) -> None:
-    assert domainxml.domain(xml(devices=devices)).has_disk is has
+    assert domain_xml.domain(xml(devices=devices)).has_disk is has
 
 
 @pytest.mark.parametrize(
     ("libvirt", "ours"), [("i686", "i386"), ("aarch64", "arm64"), ("riscv64", "riscv64")]
 )
 def test_architectures(libvirt: str, ours: str) -> None:
-    assert domainxml.domain(xml(arch=libvirt)).arch == ours
+    assert domain_xml.domain(xml(arch=libvirt)).arch == ours
 
 
 @pytest.mark.parametrize(
@@ -92,13 +93,13 @@ def test_architectures(libvirt: str, ours: str) -> None:
     ],
 )
 def test_metadata(element: str, wish: Optional[Wish]) -> None:
-    assert domainxml.domain(xml(metadata=element)).wish == wish
+    assert domain_xml.domain(xml(metadata=element)).wish == wish
 
 
 @pytest.mark.parametrize("order", ["disk", "", "network network", "nfs"])
 def test_orders_that_are_not_known(order: str) -> None:
     with pytest.raises(UsageError, match="boot order"):
-        domainxml.domain(xml(metadata=f"<p:boot xmlns:p='{NAMESPACE}' order='{order}'/>"))
+        domain_xml.domain(xml(metadata=f"<p:boot xmlns:p='{NAMESPACE}' order='{order}'/>"))
 
 
 NETWORKS = {
@@ -124,8 +125,8 @@ NETWORKS = {
 @pytest.mark.parametrize("case", NETWORKS)
 def test_networks(case: str) -> None:
     text, network = NETWORKS[case]
-    root = domainxml.parse(f"<network><name>n</name>{text}</network>")
-    assert domainxml.network(root, "p") == network
+    root = domain_xml.parse(f"<network><name>n</name>{text}</network>")
+    assert domain_xml.network(root, "p") == network
 
 
 BAD = {
@@ -137,7 +138,7 @@ BAD = {
     "entities": '<!DOCTYPE d [<!ENTITY a "1"><!ENTITY b "&a;&a;">]><domain><name>&b;</name></domain>',
     "file": '<!DOCTYPE d SYSTEM "file:///etc/passwd"><domain/>',
     "depth": "<domain>" * 10000 + "</domain>" * 10000,
-    "size": f"<domain><name>{'a' * domainxml.MAX_SIZE}</name></domain>",
+    "size": f"<domain><name>{'a' * domain_xml.MAX_SIZE}</name></domain>",
     "another thing": "<pool><name>a</name></pool>",
     "no name": "<domain><uuid>u</uuid></domain>",
 }
@@ -146,29 +147,27 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_xml(case: str) -> None:
     with pytest.raises(UsageError):
-        domainxml.domain(domainxml.parse(BAD[case]))
+        domain_xml.domain(domain_xml.parse(BAD[case]))
 
 
 def test_xml_of_a_boot() -> None:
     stored = xml(metadata=f"<p:boot xmlns:p='{NAMESPACE}'/>")
-    before = domainxml.serialised(stored)
+    before = domain_xml.serialised(stored)
     direct = {"kernel": "/k", "initrd": "/i", "cmdline": 'a="<&>" b', "dtb": None}
-    live = domainlive.booting(
-        stored, direct, {"action": "boot", "label": "install", "config": ""}, again=True
-    )
-    assert domainxml.serialised(stored) == before
-    assert not domainlive.is_ours(stored) and domainlive.is_ours(live)
-    again = domainxml.parse(domainxml.serialised(live))
+    live = live_xml.booting(stored, direct, {"action": "boot", "label": "install", "config": ""}, again=True)
+    assert domain_xml.serialised(stored) == before
+    assert not live_xml.is_ours(stored) and live_xml.is_ours(live)
+    again = domain_xml.parse(domain_xml.serialised(live))
     assert [again.findtext(f"os/{name}") for name in direct] == ["/k", "/i", 'a="<&>" b', None]
     assert again.findtext("on_reboot") == "destroy"
     assert again.findtext("description") == "a <web> server\nPXE: boot install"
-    assert domainlive.is_ours(again) and domainxml.domain(again).wish == Wish()
-    assert f'xmlns:qemu="{QEMU}"' in domainxml.serialised(live)
-    assert '<qemu:commandline><qemu:arg value="-s" /></qemu:commandline>' in domainxml.serialised(live)
+    assert live_xml.is_ours(again) and domain_xml.domain(again).wish == Wish()
+    assert f'xmlns:qemu="{QEMU}"' in domain_xml.serialised(live)
+    assert '<qemu:commandline><qemu:arg value="-s" /></qemu:commandline>' in domain_xml.serialised(live)
 
 
 def test_xml_of_the_local_disk() -> None:
-    live = domainlive.booting(xml(devices=DISK + SECOND), None, {"action": "localboot"}, again=False)
+    live = live_xml.booting(xml(devices=DISK + SECOND), None, {"action": "localboot"}, again=False)
     system = live.find("os")
     assert system is not None
     assert [(e.tag, e.get("dev")) for e in system] == [("type", None), ("boot", "hd")]
@@ -176,23 +175,23 @@ def test_xml_of_the_local_disk() -> None:
 
 
 def test_only_the_network_was_in_the_order() -> None:
-    root = domainxml.parse(
+    root = domain_xml.parse(
         "<domain><os/><devices><interface><boot order='1'/></interface></devices></domain>"
     )
-    live = domainlive.booting(root, None, {}, again=False)
+    live = live_xml.booting(root, None, {}, again=False)
     assert live.find("os/boot[@dev='hd']") is not None
 
 
 def test_the_live_xml_can_be_made_of_itself() -> None:
-    once = domainlive.booting(xml(), None, {"action": "localboot"}, again=False)
-    twice = domainlive.booting(once, {"kernel": "/k"}, {"action": "boot"}, again=False)
-    assert domainxml.serialised(twice).count("pypxeboot-live:booted ") == 1
+    once = live_xml.booting(xml(), None, {"action": "localboot"}, again=False)
+    twice = live_xml.booting(once, {"kernel": "/k"}, {"action": "boot"}, again=False)
+    assert domain_xml.serialised(twice).count("pypxeboot-live:booted ") == 1
 
 
 @pytest.mark.parametrize("text", ["\x00", "a\x1bb", "\r", "\udc80", "\uffff"])
 def test_what_xml_cannot_hold(text: str) -> None:
     with pytest.raises(HandoverError, match="XML cannot"):
-        domainlive.booting(xml(), {"kernel": "/k", "cmdline": text}, {}, again=False)
+        live_xml.booting(xml(), {"kernel": "/k", "cmdline": text}, {}, again=False)
 
 
 SYSINFO = (
@@ -207,11 +206,11 @@ HOST = "<sysinfo type='smbios'><system><entry name='serial'>HOST</entry></system
 
 def smbios(mode: str = "", machine: str = "pc-q35-7.2", kind: str = "kvm", more: str = "") -> list[str]:
     return domainsmbios.words(
-        domainxml.parse(
+        domain_xml.parse(
             f"<domain type='{kind}'>{SYSINFO}<os><type machine='{machine}'>hvm</type>"
             f"{mode and f'<smbios mode={mode!r}/>'}{more}</os></domain>"
         ),
-        domainxml.parse(
+        domain_xml.parse(
             "<sysinfo type='smbios'><system><entry name='serial'>HOST</entry></system></sysinfo>"
         ),
     )

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pypxeboot.cells import ascii_cells, cells, cut, fitted
-from pypxeboot.drawing import draw, lines, numbered
-from pypxeboot.menuview import Item, Layout, Line, View
-from pypxeboot.painting import canvas, strokes
 from pypxeboot.picture import Picture, Row, Span, Terminal
+from pypxeboot.terminal.cells import ascii_cells, cells, cut, fitted
+from pypxeboot.terminal.menu_drawing import draw, lines, numbered
+from pypxeboot.terminal.menu_view import Item, Layout, Line, View
+from pypxeboot.terminal.render import canvas, strokes
 
 ITEMS = (
     Item("Local disk", hotkey=6),

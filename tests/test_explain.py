@@ -42,9 +42,10 @@ from ground import MAC, SERVER, Site, servers, tools, wait_until
 from ground.servers import ADDRESS
 from ground.simple import SIMPLE, serve, tree
 
-from pypxeboot import dhcp, packets
-from pypxeboot.capturefile import Frame
-from pypxeboot.story import Story
+from pypxeboot.dhcp import message as dhcp
+from pypxeboot.explain import packets
+from pypxeboot.explain.capture_file import Frame
+from pypxeboot.explain.timeline import Story
 
 # -- captures of real boots
 
@@ -97,7 +98,9 @@ def test_without_privileges(tmp_path: Path) -> None:
     env = {"PYTHONPATH": str(tools.ROOT), "PATH": "/usr/bin:/bin"}
     if (
         os.geteuid()
-        or subprocess.run([*nobody, "pypxeboot.findings"], env=env, cwd="/", capture_output=True).returncode
+        or subprocess.run(
+            [*nobody, "pypxeboot.doctor.findings"], env=env, cwd="/", capture_output=True
+        ).returncode
     ):
         pytest.skip("not root, or nobody may not read this checkout")
     path = tmp_path / "boot.pcap"

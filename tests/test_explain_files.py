@@ -29,15 +29,15 @@ from dhcp_peers import message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pypxeboot import capturefile, packets
-from pypxeboot.capturefile import BadCapture, Frame
-from pypxeboot.story import Story
+from pypxeboot.explain import capture_file, packets
+from pypxeboot.explain.capture_file import BadCapture, Frame
+from pypxeboot.explain.timeline import Story
 
 WHOLE = [data for _when, data in LEASED] + [rrq(), block(1, 7)]
 
 
 def read(data: bytes) -> list[Frame]:
-    return list(capturefile.frames(io.BytesIO(data).read))
+    return list(capture_file.frames(io.BytesIO(data).read))
 
 
 @pytest.mark.parametrize("magic", ["<", ">"])
@@ -136,7 +136,7 @@ def survives(data: bytes) -> None:
     """No exception but BadCapture, and nothing unprintable; a verdict, whatever the file."""
     one = Story()
     try:
-        for frame in capturefile.frames(io.BytesIO(data).read):
+        for frame in capture_file.frames(io.BytesIO(data).read):
             one.add(packets.packet(frame), frame.when)
     except BadCapture as why:
         assert str(why).isprintable()

@@ -16,16 +16,17 @@ from typing import Any, Callable, Optional, Union
 
 import pytest
 
-from pypxeboot import cpio, fetch
-from pypxeboot.config import Limits
-from pypxeboot.deadline import Deadline
-from pypxeboot.download import Downloads
+from pypxeboot.client.entry_files import Downloads
+from pypxeboot.client.sink import FileSink
+from pypxeboot.client.workers import Workers
+from pypxeboot.entry import Action, Entry, Module, Packed
 from pypxeboot.errors import Aborted, FetchError, NotFound, PxeBootError, Refused
-from pypxeboot.fetch import MAX_REQUESTS, Fetcher, Progress
-from pypxeboot.menu import Action, Entry, Module, Packed
-from pypxeboot.sink import FileSink
+from pypxeboot.fetch import fetcher as fetch
+from pypxeboot.fetch.fetcher import MAX_REQUESTS, Fetcher
+from pypxeboot.fetch.progress import Progress
+from pypxeboot.kernel import cpio
+from pypxeboot.limits import Deadline, Limits
 from pypxeboot.url import Location, parse
-from pypxeboot.workers import Workers
 
 Content = Union[bytes, PxeBootError, Callable[[Callable[[bytes], object]], None]]
 KERNEL = bytes(0x202) + b"HdrS" + bytes(2048)

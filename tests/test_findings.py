@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from dhcp_peers import message, standard
 
-from pypxeboot import dhcp, firewall, offers, stages
-from pypxeboot.artifacts import Request
-from pypxeboot.dhcpclient import Heard
+from pypxeboot.dhcp import message as dhcp
+from pypxeboot.dhcp.client import Heard
+from pypxeboot.doctor import offers, stages
+from pypxeboot.doctor.findings import Finding, Level, code_of, document, fail, line, ok, verdict, warn
+from pypxeboot.doctor.stages import Course, Taken
 from pypxeboot.errors import NoLease
-from pypxeboot.findings import Finding, Level, code_of, document, fail, line, ok, verdict, warn
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
+from pypxeboot.links import firewall
 from pypxeboot.plan import Plan
-from pypxeboot.stages import Course, Taken
+from pypxeboot.result import Request
 
 
 def heard(

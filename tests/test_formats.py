@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_handover import BOOT, GUEST, KERNEL, MULTIBOOT, PLANNED, after, saying
 
-from pypxeboot import options
-from pypxeboot.artifacts import Artifacts, DeviceTree
+from pypxeboot.config import options
+from pypxeboot.entry import Action
 from pypxeboot.errors import HandoverError, NoBootSource
 from pypxeboot.guest import Guest
-from pypxeboot.handover import cloudhypervisor, firecracker, libvirtos, qemu, shell
-from pypxeboot.menu import Action
+from pypxeboot.output import cloud_hypervisor, firecracker, libvirt, qemu, shell
+from pypxeboot.result import Artifacts, DeviceTree
 from pypxeboot.text import decode
 
 SCHEMAS = Path(__file__).with_name("schemas")
@@ -33,8 +33,8 @@ DIRECT: dict[str, Render] = {
     "qemu": qemu.render,
     "qemu-microvm": lambda artifacts, guest: qemu.render(artifacts, guest, microvm=True),
     "firecracker": firecracker.render,
-    "cloud-hypervisor": cloudhypervisor.render,
-    "libvirt": lambda artifacts, guest: libvirtos.render(artifacts, guest, None),
+    "cloud-hypervisor": cloud_hypervisor.render,
+    "libvirt": lambda artifacts, guest: libvirt.render(artifacts, guest, None),
 }
 
 
@@ -159,7 +159,7 @@ def configured(line: bytes) -> dict[str, Any]:
 
 
 def test_cloud_hypervisor() -> None:
-    value = configured(cloudhypervisor.render(BOOT, GUEST, ODD))
+    value = configured(cloud_hypervisor.render(BOOT, GUEST, ODD))
     assert value["payload"] == {
         "kernel": "/run/d/kernel.1",
         "initramfs": "/run/d/ramdisk.2",
@@ -168,7 +168,7 @@ def test_cloud_hypervisor() -> None:
     assert value["net"] == [{"tap": "tap-abcdef", "mac": GUEST.mac}]
     assert value["platform"] == {"uuid": GUEST.uuid} and value["disks"] == [{"path": ODD}]
     plain = configured(
-        cloudhypervisor.render(replace(BOOT, ramdisk=None, cmdline=""), replace(GUEST, uuid=None))
+        cloud_hypervisor.render(replace(BOOT, ramdisk=None, cmdline=""), replace(GUEST, uuid=None))
     )
     assert plain["payload"] == {"kernel": "/run/d/kernel.1"} and not {"disks", "platform"} & set(plain)
 
@@ -176,7 +176,7 @@ def test_cloud_hypervisor() -> None:
 @pytest.mark.parametrize("disk", ['/a"b', "/a[b", " /a"])
 def test_cloud_hypervisor_disk_that_it_cannot_be_told(disk: str) -> None:
     with pytest.raises(HandoverError, match="rename"):
-        cloudhypervisor.render(BOOT, GUEST, disk)
+        cloud_hypervisor.render(BOOT, GUEST, disk)
 
 
 # ---- QEMU beyond the PC
@@ -203,7 +203,7 @@ def test_qemu_microvm_has_no_pci() -> None:
 
 
 def system(artifacts: Artifacts, guest: Guest = GUEST, guest_type: Optional[str] = None) -> dict[str, Any]:
-    element = ElementTree.fromstring(libvirtos.render(artifacts, guest, guest_type))
+    element = ElementTree.fromstring(libvirt.render(artifacts, guest, guest_type))
     assert element.tag == "os"
     return {child.tag: child.text or child.attrib for child in element}
 
@@ -221,8 +221,8 @@ def test_libvirt() -> None:
         "dtb": "/d/t",
     }
     assert system(LOCAL) == {"type": "hvm", "boot": {"dev": "hd"}}
-    assert b'<os firmware="efi">' in libvirtos.render(LOCAL, replace(GUEST, arch="arm64"), None)
-    assert b'<type arch="aarch64">' in libvirtos.render(BOOT, replace(GUEST, arch="arm64"), None)
+    assert b'<os firmware="efi">' in libvirt.render(LOCAL, replace(GUEST, arch="arm64"), None)
+    assert b'<type arch="aarch64">' in libvirt.render(BOOT, replace(GUEST, arch="arm64"), None)
 
 
 def test_libvirt_on_xen() -> None:
@@ -244,7 +244,7 @@ def test_libvirt_command_lines_are_read_back_or_refused(cmdline: bytes) -> None:
 @pytest.mark.parametrize("cmdline", [b"a\rb", b"\x1b[2J", b"caf\xe9", b"a\0b", b"\xef\xbf\xbf"])
 def test_libvirt_what_xml_cannot_hold(cmdline: bytes) -> None:
     with pytest.raises(HandoverError, match="XML"):
-        libvirtos.render(saying(cmdline), GUEST, None)
+        libvirt.render(saying(cmdline), GUEST, None)
 
 
 def test_libvirt_markup_is_text() -> None:

@@ -17,8 +17,8 @@ from ground.net import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypxeboot import frames
-from pypxeboot.dhcpclient import Send
+from pypxeboot.dhcp.client import Send
+from pypxeboot.net import frames
 
 MAC = bytes.fromhex("525400abcdef")
 XID = 0x12345678
@@ -222,7 +222,7 @@ def test_flood_of_other_traffic_costs_little() -> None:
 
 _LISTEN = """
 import select, sys
-from pypxeboot.frames import FrameSocket
+from pypxeboot.net.frames import FrameSocket
 socket = FrameSocket()
 socket.bind("eth0", promiscuous=sys.argv[1] == "promiscuous")
 print("ready", flush=True)
@@ -255,7 +255,7 @@ def test_9_frames_of_another_vlan_on_a_real_link(site: Site, mode: str) -> None:
 
 def test_import_is_quiet_and_late() -> None:
     """scapy takes longer than all else: not imported before it is needed, and it says nothing."""
-    code = "import sys; from pypxeboot import frames; assert 'scapy' not in sys.modules; frames.preload()"
+    code = "import sys; from pypxeboot.net import frames; assert 'scapy' not in sys.modules; frames.preload()"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -268,7 +268,7 @@ def test_import_is_quiet_and_late() -> None:
 
 _REST = """
 import select, sys
-from pypxeboot.frames import FrameSocket
+from pypxeboot.net.frames import FrameSocket
 socket = FrameSocket()
 
 def heard(seconds):

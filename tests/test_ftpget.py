@@ -13,8 +13,8 @@ from ground import SERVER, Site, servers
 from ground.kernels import dummy
 from ground.simple import JOINED, SIMPLE, asked, check_stderr, kernel_of, ramdisk_of, tree
 
-from pypxeboot import ftpget
 from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused, ServerError
+from pypxeboot.fetch import ftp
 
 NAMED = SIMPLE.replace("vmlinuz", f"ftp://{SERVER}/vmlinuz").replace("i1", f"ftp://{SERVER}:21/i1")
 
@@ -139,7 +139,7 @@ def fetched(
 ) -> tuple[bytes, list[int]]:
     pieces, told = bytearray(), list[int]()
     url = f"ftp://127.0.0.1:{script.port}/{path}"
-    size = ftpget.get(
+    size = ftp.get(
         url,
         "127.0.0.1",
         path,

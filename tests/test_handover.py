@@ -13,7 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypxeboot.artifacts import (
+from pypxeboot.entry import Action, Reason
+from pypxeboot.errors import FetchError, HandoverError, NotFound, PxeBootError, Refused, ServerError
+from pypxeboot.guest import Guest
+from pypxeboot.output import json_report, qemu, xen
+from pypxeboot.result import (
     Artifacts,
     DeviceTree,
     InitrdFile,
@@ -25,10 +29,6 @@ from pypxeboot.artifacts import (
     Request,
     Seconds,
 )
-from pypxeboot.errors import FetchError, HandoverError, NotFound, PxeBootError, Refused, ServerError
-from pypxeboot.guest import Guest
-from pypxeboot.handover import qemu, report, xen
-from pypxeboot.menu import Action, Reason
 from pypxeboot.text import decode, encode
 
 GUEST = Guest("52:54:00:ab:cd:ef", "8c3a1f2e-5b6d-4e7f-9a0b-1c2d3e4f5a6b", bridge="br0")
@@ -140,7 +140,7 @@ def test_35_command_lines_byte_for_byte(cmdline: bytes) -> None:
     assert xen.render(saying(cmdline), "simple", None).split(b"\n")[2] == b"args " + cmdline
     words = shlex.split(encode(decode(qemu.render(saying(cmdline), GUEST, None))).decode("latin-1"))
     assert words[words.index("-append") + 1].encode("latin-1") == cmdline
-    assert encode(json.loads(report.render(saying(cmdline), GUEST))["cmdline"]) == cmdline
+    assert encode(json.loads(json_report.render(saying(cmdline), GUEST))["cmdline"]) == cmdline
 
 
 def test_35_line_feed() -> None:
@@ -299,17 +299,17 @@ KEYS: dict[str, list[str]] = {
 
 def test_json_keys_at_every_level() -> None:
     everything = replace(BOOT, modules=MULTIBOOT.modules, dtb=DeviceTree("u", "/d/t", 1, "0"))
-    whole = json.loads(report.render(everything, GUEST))
+    whole = json.loads(json_report.render(everything, GUEST))
     assert whole["schema"] == 1
     for name, keys in KEYS.items():
         value: Any = whole[name] if name else whole
         for item in value if isinstance(value, list) else [value]:
             assert list(item) == keys, name
-    assert "dtb" not in json.loads(report.render(BOOT, GUEST)), "where there is none"
+    assert "dtb" not in json.loads(json_report.render(BOOT, GUEST)), "where there is none"
 
 
 def test_json_values() -> None:
-    whole = json.loads(report.render(BOOT, GUEST))
+    whole = json.loads(json_report.render(BOOT, GUEST))
     assert whole["guest"] == {"mac": GUEST.mac, "uuid": GUEST.uuid, "arch": "x86_64"}
     assert (whole["action"], whole["reason"], whole["label"]) == ("boot", "default", "a")
     assert whole["kernel"] == {
@@ -321,14 +321,14 @@ def test_json_values() -> None:
         "boots": ["qemu"],
     }
     assert whole["lease"]["dns"] == [] and whole["lease"]["seconds"] == 3600
-    assert json.loads(report.render(replace(BOOT, lease=None), GUEST))["lease"] is None
-    planned = json.loads(report.render(PLANNED, GUEST))
+    assert json.loads(json_report.render(replace(BOOT, lease=None), GUEST))["lease"] is None
+    planned = json.loads(json_report.render(PLANNED, GUEST))
     assert planned["ramdisk"] == {"path": None, "size": None, "sha256": None}
     assert planned["kernel"]["path"] is planned["kernel"]["size"] is planned["kernel"]["sha256"] is None
 
 
 def test_json_is_one_document_of_ascii() -> None:
-    data = report.render(saying(b"\x1b[2J\xff\xc3\xbc\0"), GUEST)
+    data = json_report.render(saying(b"\x1b[2J\xff\xc3\xbc\0"), GUEST)
     assert data.endswith(b"}\n") and all(byte == 10 or 32 <= byte < 127 for byte in data)
 
 
@@ -343,7 +343,7 @@ def test_json_is_one_document_of_ascii() -> None:
     ],
 )
 def test_json_of_a_failure(error: PxeBootError, code: int, kind: str) -> None:
-    whole = json.loads(report.render_failure(error, BOOT.requests))
+    whole = json.loads(json_report.render_failure(error, BOOT.requests))
     assert list(whole) == ["schema", "error", "requests"] and whole["schema"] == 1
     assert whole["error"] == {"code": code, "kind": kind, "message": error.message, "hint": error.hint}
     assert [list(request) for request in whole["requests"]] == [KEYS["requests"]]
@@ -357,7 +357,7 @@ def entry(
 
 
 def test_table_of_entries() -> None:
-    text = report.table(
+    text = json_report.table(
         [entry("a", "Alpha", default=True), entry("b\x1b[2J", "B\n\u202eevil"), entry("disk", kernel=None)]
     )
     lines = text.splitlines()
@@ -366,17 +366,17 @@ def test_table_of_entries() -> None:
         lines[1].startswith("* 1") and re.search(r"\ba +Alpha +tftp:", lines[1]) and "tftp://s/k" in lines[1]
     )
     assert "localboot" in lines[3] and not lines[2].startswith("*")
-    assert report.table([])
+    assert json_report.table([])
 
 
 def test_table_cut_to_a_terminal() -> None:
     long = replace(entry("a", "A title that is quite long"), menu=("More", "Even more"), cmdline="x" * 300)
-    whole = report.table([long, entry("b", "b")])
+    whole = json_report.table([long, entry("b", "b")])
     assert "More > Even more > A title that is quite long" in whole and "x" * 300 in whole
     for width in (1, 3, 20, 80, 1000):
-        lines = report.table([long, entry("b", "b")], width).splitlines()
+        lines = json_report.table([long, entry("b", "b")], width).splitlines()
         assert len(lines) == 3 and all(len(line) <= width for line in lines)
-    assert report.table([long], 80).splitlines()[1].endswith("...")
+    assert json_report.table([long], 80).splitlines()[1].endswith("...")
 
 
 def test_table_of_what_is_no_kernel() -> None:
@@ -384,13 +384,13 @@ def test_table_of_what_is_no_kernel() -> None:
         entry("x"), initrds=(), modules=("tftp://s/vmlinuz root=x", "tftp://s/i"), dtb="tftp://s/t"
     )
     chained = replace(entry("c", kernel=None), action=Action.BOOT, meaning="menu more.cfg")
-    text = report.table([multiboot, chained, replace(entry("off", kernel=None), action=Action.POWEROFF)])
+    text = json_report.table([multiboot, chained, replace(entry("off", kernel=None), action=Action.POWEROFF)])
     assert "tftp://s/k; module tftp://s/vmlinuz root=x; module tftp://s/i; dtb tftp://s/t; a=b" in text
     assert re.search("c +menu more.cfg", text) and re.search("off +poweroff", text) and "TITLE" not in text
 
 
 def test_entries_as_json() -> None:
-    whole = json.loads(report.render_entries(replace(BOOT, entries=(entry("a"),))))
+    whole = json.loads(json_report.render_entries(replace(BOOT, entries=(entry("a"),))))
     assert whole["schema"] == 1 and whole["config"] == BOOT.config
     keys = "label title action kernel initrds cmdline default modules dtb menu meaning"
     assert list(whole["entries"][0]) == keys.split()

@@ -17,7 +17,7 @@ SCRIPT = tools.ROOT / "scripts/libvirt-hook"
 
 
 def program(xml: str, *argv: str, journal: Path) -> subprocess.CompletedProcess[str]:
-    code = f"from pypxeboot import virthook; virthook._JOURNAL = {str(journal)!r}; virthook.run()"
+    code = f"from pypxeboot.commands import virt_hook; virt_hook._JOURNAL = {str(journal)!r}; virt_hook.run()"
     return subprocess.run(
         [sys.executable, "-c", code, *argv],
         input=xml,

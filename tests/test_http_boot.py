@@ -13,9 +13,9 @@ from ground.servers import Offer
 from ground.simple import check_stderr, kernel_of, tree
 from test_dhcpclient import GUEST, client, give, of, sent, warnings
 
-from pypxeboot import pxe
-from pypxeboot.dhcp import Type
-from pypxeboot.dhcpclient import Bound
+from pypxeboot.dhcp import identity
+from pypxeboot.dhcp.client import Bound
+from pypxeboot.dhcp.message import Type
 
 NO_BOOT_FILE = Offer(filename="")
 SCRIPT = f"#!ipxe\nkernel http://{SERVER}/vmlinuz x=1\nboot\n"
@@ -80,7 +80,7 @@ def test_server_that_knows_pxe_only(site: Site) -> None:
 
 
 URL = {"o60": b"HTTPClient", "o67": b"http://10.77.0.1/boot.efi"}
-HTTP = {57: b"\5\xc0", **pxe.identity(GUEST, 16)}
+HTTP = {57: b"\5\xc0", **identity.identity(GUEST, 16)}
 
 
 def test_only_answers_for_http_clients_count() -> None:

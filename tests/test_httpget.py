@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from http_peers import answer, certificate, drip, endless, failure, fetch, pages, peer, redirect, tls
 
-from pypxeboot import httpget, httpmessage
 from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused
+from pypxeboot.fetch.http import client
+from pypxeboot.fetch.http import message as httpmessage
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_27_size_over_the_limit_is_refused_before_a_byte_is_written() -> None:
     with peer(answer(b"x" * 11)) as server:
         got: list[bytes] = []
         with pytest.raises(Refused, match="11 B, more than the limit of 10 B"):
-            httpget.get(server.url, got.append, limit=10, deadline=time.monotonic() + 5)  # type: ignore[arg-type]
+            client.get(server.url, got.append, limit=10, deadline=time.monotonic() + 5)  # type: ignore[arg-type]
         assert not got
         assert fetch(server.url, limit=11) == b"x" * 11
 
@@ -142,7 +143,7 @@ def test_27_memory_stays_flat(tmp_path: Path) -> None:
     hop = endless(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n", bytes(1 << 20))
     code = (
         "import re, sys, time\n"
-        "from pypxeboot import errors, httpget\n"
+        "from pypxeboot import errors\nfrom pypxeboot.fetch.http import client as httpget\n"
         "seen = 0\n"
         "def write(data):\n"
         "    global seen\n"

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from http_peers import answer, failure, fetch, nginx, pages, peer, redirect
 
-from pypxeboot import __version__, httpget
+from pypxeboot import __version__
 from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused
+from pypxeboot.fetch.http import client
 
 
 @pytest.mark.parametrize("size", [0, 1, 65535, 300_000])
@@ -42,7 +43,7 @@ def test_body_until_the_connection_ends() -> None:
 def test_result_says_size_place_and_status() -> None:
     with peer(pages({"/a": redirect("/b"), "/b": answer(b"1234")})) as server:
         lines: list[str] = []
-        result = httpget.get(
+        result = client.get(
             server.url + "/a", lambda _: None, limit=9, deadline=time.monotonic() + 9, log=lines.append
         )
         assert (result.size, result.status, result.url) == (4, 200, server.url + "/b")
@@ -156,7 +157,7 @@ def test_error_of_the_writer_passes_through() -> None:
         raise OSError(28, "No space left on device")
 
     with peer(answer(b"x")) as server, pytest.raises(OSError, match="No space"):
-        httpget.get(server.url, full, limit=9, deadline=time.monotonic() + 9)
+        client.get(server.url, full, limit=9, deadline=time.monotonic() + 9)
 
 
 def test_deadline_in_the_past() -> None:
@@ -164,8 +165,8 @@ def test_deadline_in_the_past() -> None:
 
 
 def test_status_text() -> None:
-    assert httpget.status_text(404) == "404 Not Found"
-    assert httpget.status_text(799) == "799"
+    assert client.status_text(404) == "404 Not Found"
+    assert client.status_text(799) == "799"
 
 
 # ---- a real server
@@ -181,7 +182,7 @@ def test_nginx_with_compression_turned_on(tmp_path: Path) -> None:
     with nginx(tmp_path, root, "gzip on; gzip_types *;") as url:
         digest = hashlib.sha256()
         told: list[int] = []
-        result = httpget.get(
+        result = client.get(
             url + "/vmlinuz", digest.update, limit=1 << 24, deadline=time.monotonic() + 20, expect=told.append
         )
         assert told == [len(data)] and result.size == len(data)
@@ -191,7 +192,7 @@ def test_nginx_with_compression_turned_on(tmp_path: Path) -> None:
 
 
 def test_requests_is_imported_on_first_use() -> None:
-    code = "import sys; from pypxeboot import httpget; assert 'requests' not in sys.modules"
+    code = "import sys; from pypxeboot.fetch.http import client; assert 'requests' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -18,8 +18,9 @@ from ground.servers import Offer
 from ground.simple import check_stderr, kernel_of, tree
 from http_peers import certificate
 
-from pypxeboot import httpget, httpmessage, httpproxy
 from pypxeboot.errors import FetchError, UsageError
+from pypxeboot.fetch.http import client, message
+from pypxeboot.fetch.http import proxy as httpproxy
 
 PORT = 3128
 
@@ -147,7 +148,7 @@ def test_tunnels_that_are_none(case: str) -> None:
 
 def get(url: str, port: int, seconds: float) -> None:
     proxy = httpproxy.address(f"http://127.0.0.1:{port}")
-    httpget.get(url, lambda piece: None, limit=1000, deadline=time.monotonic() + seconds, proxy=proxy)
+    client.get(url, lambda piece: None, limit=1000, deadline=time.monotonic() + seconds, proxy=proxy)
 
 
 def test_answer_that_trickles() -> None:
@@ -176,7 +177,7 @@ def test_urls_of_no_proxy(url: str) -> None:
 
 def test_what_is_asked() -> None:
     proxy = httpproxy.address("http://me:pw@p:3128")
-    wanted = httpmessage.parse("https://[2001:db8::1]/x y")
+    wanted = message.parse("https://[2001:db8::1]/x y")
     asked = b"CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n"
     assert httpproxy.connect(wanted, proxy) == asked + b"Proxy-Authorization: Basic bWU6cHc=\r\n\r\n"
-    assert httpproxy.target(httpmessage.parse("http://h:81/x y?a")) == "http://h:81/x%20y?a"
+    assert httpproxy.target(message.parse("http://h:81/x y?a")) == "http://h:81/x%20y?a"

@@ -15,8 +15,8 @@ import pytest
 from ground import BRIDGE, MAC, UUID, Run, Site, tools
 from ground.simple import serve
 
-from pypxeboot import identity, toolstack
-from pypxeboot.options import parse
+from pypxeboot.config.options import parse
+from pypxeboot.xen import identity, parent_xl
 
 OTHER = "00:16:3e:00:00:99"
 VIF = f"vif = [ 'mac={MAC},bridge={BRIDGE}', 'mac={OTHER},bridge=nobr' ]\n"
@@ -136,7 +136,7 @@ def test_files_that_are_none(site: Site, before: str, says: str) -> None:
 
 def test_the_bridge_that_xl_conf_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     conf = tmp_path / "xl.conf"
-    monkeypatch.setattr(toolstack, "_XL_CONF", conf)
+    monkeypatch.setattr(parent_xl, "_XL_CONF", conf)
     for text, bridge in (
         ('# all of them\n#vif.default.bridge="xenbr9"\nvif.default.bridge="xenbr1"\n', "xenbr1"),
         ("autoballoon=0\n", None),

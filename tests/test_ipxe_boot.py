@@ -9,10 +9,10 @@ import pytest
 import replay
 from replay import Replay, script
 
-from pypxeboot import ipxe
+from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import ConfigError, NoBootSource, NotFound
 from pypxeboot.guest import Guest
-from pypxeboot.menu import Action, Choice, Reason
+from pypxeboot.ipxe import boot
 
 
 def booted(*lines: str, **more: object) -> tuple[Choice, Replay]:
@@ -262,7 +262,7 @@ def test_a_script_that_is_not_there_and_one_that_is_none() -> None:
         replay.Kind.IPXE, None, "", bootfile=replay.Location("tftp", "10.77.0.1", "nosuch")
     )
     with pytest.raises(NotFound):
-        replay.serving({}).drive(ipxe.boot(source, replay.GUEST, replay.LEASE))
+        replay.serving({}).drive(boot.boot(source, replay.GUEST, replay.LEASE))
     with pytest.raises(NoBootSource):
         script("#!ipxe")
     with pytest.raises(NoBootSource):
@@ -330,7 +330,7 @@ def listed(*lines: str, files: Optional[dict[str, str]] = None) -> tuple[list[tu
     source = replay.BootSource(
         replay.Kind.IPXE, None, "", bootfile=replay.Location("tftp", "10.77.0.1", "boot.ipxe")
     )
-    _, menu = played.drive(ipxe.entries(source, replay.GUEST, replay.LEASE))
+    _, menu = played.drive(boot.entries(source, replay.GUEST, replay.LEASE))
     return [(entry.label or entry.action.value, entry.title) for entry in menu.entries], menu.default
 
 

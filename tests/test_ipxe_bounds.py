@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from replay import script
 from test_ipxe_boot import booted
 
-from pypxeboot import ipxe, ipxemachine
+from pypxeboot.entry import Action, Choice
 from pypxeboot.errors import ConfigError, PxeBootError
-from pypxeboot.menu import Action, Choice
+from pypxeboot.ipxe import boot
+from pypxeboot.ipxe.engine import machine
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_too_many_images() -> None:
 
 
 def test_a_script_that_is_too_large() -> None:
-    large = "#!ipxe\n" + "#" * ipxemachine.SCRIPT_LIMIT
+    large = "#!ipxe\n" + "#" * machine.SCRIPT_LIMIT
     choice, _ = booted("chain s || boot k after", files={"s": large})
     assert choice.entry.cmdline == "after"
 
@@ -64,7 +65,7 @@ def test_nothing_raw_is_printed() -> None:
 
 
 WORDS = (
-    *ipxe.COMMANDS,
+    *boot.COMMANDS,
     *("||", "&&", ";", "#", ":l", "goto", "l", "${x}", "${net0/mac}", "${${x}}", "--name", "--timeout", "5"),
     *("k", "i", "x", "1", "nosuch", "net0", "tftp://10.77.0.1/k", "##params", "-1", "--", "--help", "x:hex"),
 )

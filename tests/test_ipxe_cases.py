@@ -10,10 +10,11 @@ from oracle import Case
 from replay import Replay
 from test_oracle_pure import lease_of
 
-from pypxeboot import ipxe, pxe
+from pypxeboot.dhcp import boot_info
+from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import NoBootSource, PxeBootError
 from pypxeboot.guest import Guest
-from pypxeboot.menu import Action, Choice, Reason
+from pypxeboot.ipxe import boot
 
 CASES = [case for case in oracle.cases() if case.loader == "ipxe"]
 DIFFERENCES = {
@@ -29,9 +30,9 @@ def run(case: Case) -> tuple[Union[Choice, PxeBootError], Replay]:
     lease = lease_of(case)
     bootfile = "boot.ipxe" if case.name == "user-class-dispatch" else None
     replay = Replay(lambda location: case.served(location.scheme, location.host, location.path))
-    source = pxe.boot_source(lease, bootfile=bootfile)
+    source = boot_info.boot_source(lease, bootfile=bootfile)
     try:
-        return replay.drive(ipxe.boot(source, Guest(mac=case.mac, uuid=case.uuid), lease)), replay
+        return replay.drive(boot.boot(source, Guest(mac=case.mac, uuid=case.uuid), lease)), replay
     except PxeBootError as error:
         return error, replay
 

@@ -15,7 +15,7 @@ from typing import Optional
 import pytest
 import replay
 
-from pypxeboot.menu import Action
+from pypxeboot.entry import Action
 from pypxeboot.url import Location
 
 RECORDED = Path(__file__).resolve().parent / "oracle" / "ipxe-conformance"

@@ -12,10 +12,10 @@ import pytest
 import replay
 from replay import Replay
 
-from pypxeboot import ipxe
+from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import ConfigError
+from pypxeboot.ipxe import boot
 from pypxeboot.lease import Lease
-from pypxeboot.menu import Action, Choice, Reason
 from pypxeboot.url import Location
 
 TREES = Path(__file__).resolve().parent / "trees" / "ipxe"
@@ -142,7 +142,7 @@ def run(family: str, start: str, **more: object) -> tuple[Choice, Replay]:
     source = replay.BootSource(
         replay.Kind.IPXE, "10.77.0.1", "::", bootfile=Location("http", "10.77.0.1", start)
     )
-    return played.drive(ipxe.boot(source, replay.GUEST, LEASE, **more)), played  # type: ignore[arg-type]
+    return played.drive(boot.boot(source, replay.GUEST, LEASE, **more)), played  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pypxeboot import ipxeoptions, ipxestatus, ipxeuri
 from pypxeboot.errors import ConfigError
-from pypxeboot.ipxeoptions import BadUsage, syntax
-from pypxeboot.ipxescript import Line, commands, innermost, is_script, lines
+from pypxeboot.ipxe.engine import options as ipxeoptions
+from pypxeboot.ipxe.engine import status as ipxestatus
+from pypxeboot.ipxe.engine import uri as ipxeuri
+from pypxeboot.ipxe.engine.options import BadUsage, syntax
+from pypxeboot.ipxe.engine.script import Line, commands, innermost, is_script, lines
 from pypxeboot.url import Location
 
 SYNTAX = syntax(1, 2, "<what> [<for>]", "keep/k quiet/q+ name/n= timeout/t#")

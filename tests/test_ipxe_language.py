@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import replay
 
+from pypxeboot.entry import Action
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
-from pypxeboot.menu import Action
 from pypxeboot.url import Location
 
 RECORDED = Path(__file__).resolve().parent / "oracle" / "ipxe-language"

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from replay import Press, Replay, script
 
+from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import PxeBootError
-from pypxeboot.menu import Action, Choice, Reason
 from pypxeboot.picture import Picture, Terminal
 
 MENU = """#!ipxe

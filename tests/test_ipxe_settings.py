@@ -9,11 +9,18 @@ import replay
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pypxeboot import settings as tree
 from pypxeboot.guest import Guest
+from pypxeboot.ipxe.engine import settings as tree
+from pypxeboot.ipxe.engine.setting_types import (
+    TYPES,
+    BadValue,
+    NotSupported,
+    Unformattable,
+    number,
+    uri_escape,
+)
+from pypxeboot.ipxe.engine.settings import Settings, parse_name
 from pypxeboot.lease import Lease
-from pypxeboot.settings import Settings, parse_name
-from pypxeboot.settingtypes import TYPES, BadValue, NotSupported, Unformattable, number, uri_escape
 
 
 def shown(*lines: str, text: str, lease: Lease = replay.LEASE, guest: Guest = replay.GUEST) -> str:

@@ -11,7 +11,7 @@ import replay
 from test_ipxe_boot import booted
 
 from pypxeboot.effects import Configure, Redhcp, Vlan
-from pypxeboot.menu import Action
+from pypxeboot.entry import Action
 
 # Files.
 

@@ -13,14 +13,13 @@ from typing import Optional
 import pytest
 from test_fetch import KERNEL, Files, at, fetcher, sink_of
 
-from pypxeboot.config import Limits
-from pypxeboot.deadline import Deadline
-from pypxeboot.download import Downloads
+from pypxeboot.client.entry_files import Downloads
+from pypxeboot.client.script_files import MAX_FILES, SAMPLE, KeptFiles
+from pypxeboot.client.workers import Workers
 from pypxeboot.effects import Assemble, Digest, Download, Drop, Identify, Kept, ReadKept, Unpack
+from pypxeboot.entry import Action, Entry, Module
 from pypxeboot.errors import FetchError, NotFound
-from pypxeboot.kept import MAX_FILES, SAMPLE, KeptFiles
-from pypxeboot.menu import Action, Entry, Module
-from pypxeboot.workers import Workers
+from pypxeboot.limits import Deadline, Limits
 
 ENTRY = Entry(None, Action.BOOT, at("k"), modules=(Module(at("m"), "m x=1"),))
 

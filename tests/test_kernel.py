@@ -6,8 +6,8 @@ from typing import Optional, Union
 
 import pytest
 
-from pypxeboot import kernel
 from pypxeboot.errors import Refused
+from pypxeboot.kernel import identify as kernel
 
 
 def bzimage(

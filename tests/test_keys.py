@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from terminal import KEYS
 
-from pypxeboot.keys import Decoder
+from pypxeboot.terminal.key_decoder import Decoder
 
 
 def decoded(data: bytes) -> list[str]:

@@ -17,14 +17,16 @@ import dns.message
 import pytest
 from ground import tools
 
-from pypxeboot import dhcp, kernel, lab, labdhcp, labtree, labwire
+from pypxeboot.dhcp import message as dhcp
+from pypxeboot.kernel import identify
+from pypxeboot.lab import dhcp_server, main, namespaces, replies, sample_tree, servers
 
 MAC = bytes.fromhex("5254000a0b0c")
-SITE = labdhcp.Site(
-    network=lab.NETWORK,
-    server=lab.SERVER,
-    first=lab.FIRST,
-    last=lab.FIRST + 2,
+SITE = dhcp_server.Site(
+    network=namespaces.NETWORK,
+    server=namespaces.SERVER,
+    first=servers.FIRST,
+    last=servers.FIRST + 2,
     bootfile="pxelinux.0",
     prefix="http://10.77.0.1/",
     hosts={"52:54:00:00:00:01": IPv4Address("10.77.0.50")},
@@ -34,7 +36,7 @@ SITE = labdhcp.Site(
 
 
 def ask(
-    server: labdhcp.Server,
+    server: dhcp_server.Server,
     kind: int,
     mac: bytes = MAC,
     ciaddr: str = "0.0.0.0",
@@ -53,7 +55,7 @@ def ask(
         return None
     assert len(reply) >= 300
     message = dhcp.decode(reply)
-    assert message.xid == 0x01020304 and message.chaddr == mac and message.server_id == lab.SERVER
+    assert message.xid == 0x01020304 and message.chaddr == mac and message.server_id == namespaces.SERVER
     return message
 
 
@@ -66,7 +68,7 @@ def kind(message: Optional[dhcp.Message]) -> Optional[int]:
 
 
 def test_lease_from_discover_to_ack() -> None:
-    server = labdhcp.Server(SITE)
+    server = dhcp_server.Server(SITE)
     offer = ask(server, 1)
     assert offer
     assert (offer.type, str(offer.yiaddr), str(offer.siaddr)) == (2, "10.77.0.100", "10.77.0.1")
@@ -78,25 +80,25 @@ def test_lease_from_discover_to_ack() -> None:
 
 
 def test_addresses_stay_with_their_mac_and_run_out() -> None:
-    server = labdhcp.Server(SITE)
+    server = dhcp_server.Server(SITE)
     given = [address(ask(server, 1, bytes([2, 0, 0, 0, 0, n]))) for n in (1, 2, 1, 3, 4)]
     assert given == ["10.77.0.100", "10.77.0.101", "10.77.0.100", "10.77.0.102", ""]
 
 
 def test_wish_is_granted_if_free() -> None:
-    server = labdhcp.Server(SITE)
+    server = dhcp_server.Server(SITE)
     assert address(ask(server, 1, requested="10.77.0.102")) == "10.77.0.102"
     assert address(ask(server, 1, b"\2\0\0\0\0\1", requested="10.77.0.102")) == "10.77.0.100"
     assert address(ask(server, 1, b"\2\0\0\0\0\2", requested="10.77.0.50")) == "10.77.0.101"
 
 
 def test_static_address() -> None:
-    server = labdhcp.Server(SITE)
+    server = dhcp_server.Server(SITE)
     assert address(ask(server, 1, bytes.fromhex("525400000001"))) == "10.77.0.50"
 
 
 def test_wrong_requests_are_denied_or_left_alone() -> None:
-    server = labdhcp.Server(SITE)
+    server = dhcp_server.Server(SITE)
     ask(server, 1)
     assert kind(ask(server, 3, requested="10.77.0.102", chosen="10.77.0.1")) == 6
     assert kind(ask(server, 3, requested="10.77.0.100", chosen="10.77.0.9")) is None  # another server's
@@ -112,21 +114,21 @@ def test_wrong_requests_are_denied_or_left_alone() -> None:
     "payload", [b"", bytes(239), bytes(300), b"\2" + bytes(235) + dhcp.MAGIC + b"\x35\1\1\xff"]
 )
 def test_garbage_gets_no_answer(payload: bytes) -> None:
-    assert labdhcp.Server(SITE).answer(payload)[0] is None
+    assert dhcp_server.Server(SITE).answer(payload)[0] is None
 
 
 # ---- DNS and TFTP
 
 
 def test_dns() -> None:
-    names = {"boot.lab.test": lab.SERVER}
+    names = {"boot.lab.test": namespaces.SERVER}
     for name, type_, answers, code in (
         ("Boot.lab.test", "A", ["10.77.0.1"], 0),
         ("boot.lab.test", "AAAA", [], 0),
         ("other.lab.test", "A", [], 3),
     ):
         query = dns.message.make_query(name, type_)
-        reply = dns.message.from_wire(labwire.dns_answer(query.to_wire(), names))
+        reply = dns.message.from_wire(replies.dns_answer(query.to_wire(), names))
         assert query.is_response(reply) and reply.rcode() == code
         assert [str(item) for rrset in reply.answer for item in rrset] == answers
 
@@ -135,7 +137,7 @@ def test_dns() -> None:
     "query", [b"", bytes(11), bytes(12), b"\0\0\x80\0" + bytes(12), bytes(5) + b"\1" + bytes(6)]
 )
 def test_dns_of_garbage(query: bytes) -> None:
-    assert labwire.dns_answer(query, {}) == b""
+    assert replies.dns_answer(query, {}) == b""
 
 
 @pytest.mark.parametrize(
@@ -148,15 +150,15 @@ def test_dns_of_garbage(query: bytes) -> None:
     ],
 )
 def test_tftp_options(options: bytes, expected: tuple[int, int, bytes]) -> None:
-    assert labwire.tftp_options(b"\0\1file\0octet\0" + options, 99) == expected
+    assert replies.tftp_options(b"\0\1file\0octet\0" + options, 99) == expected
 
 
 # ---- the tree
 
 
 def test_stub_is_taken_for_a_kernel() -> None:
-    image = labtree.stub_kernel()
-    info = kernel.identify(image, len(image))
+    image = sample_tree.stub_kernel()
+    info = identify.identify(image, len(image))
     assert (info.format, info.arch, info.boots, info.release) == (
         "bzImage",
         "x86_64",
@@ -167,7 +169,8 @@ def test_stub_is_taken_for_a_kernel() -> None:
 
 def test_archives_are_read_by_cpio(tmp_path: Path) -> None:
     archive = (
-        labtree.initramfs(b"\x7fELF" + bytes(999)) + labtree.sample(kernel=None, initrd=None)["motd.img"]
+        sample_tree.initramfs(b"\x7fELF" + bytes(999))
+        + sample_tree.sample(kernel=None, initrd=None)["motd.img"]
     )
     busybox = tools.need("busybox")
     subprocess.run(
@@ -353,5 +356,5 @@ def test_wrong_words(name: str, words: tuple[str, ...]) -> None:
 
 def test_needs_root(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert lab.main(["run"]) == 2
+    assert main.main(["run"]) == 2
     assert "need root" in capsys.readouterr().err

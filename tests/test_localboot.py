@@ -21,11 +21,11 @@ from ground import BRIDGE, MAC, Run, Site, tools, wait_until
 from ground.kernels import dummy
 from ground.simple import check_stderr, serve, tree
 
-from pypxeboot import localboot
-from pypxeboot.artifacts import Artifacts, KernelFile, Ramdisk, Seconds
+from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import HandoverError, NoBootSource
-from pypxeboot.handover import xen
-from pypxeboot.menu import Action, Reason
+from pypxeboot.output import xen
+from pypxeboot.result import Artifacts, KernelFile, Ramdisk, Seconds
+from pypxeboot.xen import pygrub as localboot
 
 DISK_CONFIG = "DEFAULT disk\nLABEL disk\n LOCALBOOT 0\n"
 GRUB = "default 0\ntimeout 1\ntitle Disk\n root (hd0,0)\n kernel /boot/vmlinuz-1 root=/dev/xvda1 ro\n"

@@ -14,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replay import GUEST, LEASE, Replay, serving
 
-from pypxeboot import ldlinux, lua, pxe
+from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import Call, Interpret
+from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
-from pypxeboot.luapattern import Budget, PatternError, search
-from pypxeboot.menu import Action, Choice, Reason
+from pypxeboot.lua import script as lua
+from pypxeboot.lua.pattern import Budget, PatternError, search
 from pypxeboot.picture import Terminal
+from pypxeboot.syslinux.loader import boot as ldlinux
 
 lupa = pytest.importorskip("lupa.lua52")
 
@@ -184,7 +186,7 @@ def replay(script: str, files: Optional[dict[str, Any]] = None, config: str = CO
 
 
 def boot(script: str, files: Optional[dict[str, Any]] = None, **more: Any) -> Choice:
-    return replay(script, files).drive(ldlinux.boot(pxe.boot_source(LEASE), DELL, LEASE, **more))
+    return replay(script, files).drive(ldlinux.boot(boot_info.boot_source(LEASE), DELL, LEASE, **more))
 
 
 @pytest.mark.parametrize(
@@ -256,11 +258,11 @@ def test_scripts_that_boot_nothing(script: str, error: type[PxeBootError], text:
 
 def test_what_is_printed_reaches_the_terminal_tame() -> None:
     running = replay("print('a\\27[2J\\tb') io.write('c') syslinux.run_command('other')")
-    running.drive(ldlinux.boot(pxe.boot_source(LEASE), GUEST, LEASE))
+    running.drive(ldlinux.boot(boot_info.boot_source(LEASE), GUEST, LEASE))
     assert running.printed == "a\\x1b[2J   b\nc"
     running = replay("print(('x'):rep(9e5)) while true do print('y') end")
     with pytest.raises(Refused):
-        running.drive(ldlinux.boot(pxe.boot_source(LEASE), GUEST, LEASE))
+        running.drive(ldlinux.boot(boot_info.boot_source(LEASE), GUEST, LEASE))
     assert len(running.printed) <= 64 * 1024
 
 
@@ -269,7 +271,7 @@ def test_keys_of_a_person() -> None:
         "local k = syslinux.get_key(5000) syslinux.run_command(k == syslinux.KEY.F2 and 'other' or 'k')"
     )
     running = replace(running, terminal=Terminal(), keys=("f2",))
-    choice = running.drive(ldlinux.boot(pxe.boot_source(LEASE), GUEST, LEASE, label="s"))
+    choice = running.drive(ldlinux.boot(boot_info.boot_source(LEASE), GUEST, LEASE, label="s"))
     assert choice.entry.cmdline == "BOOT_IMAGE=k2 o=1"
 
 

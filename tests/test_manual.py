@@ -7,7 +7,7 @@ import re
 import pytest
 from ground import tools
 
-from pypxeboot.options import FORMATS, parser
+from pypxeboot.config.options import FORMATS, parser
 
 PAGE = (tools.ROOT / "man/pypxeboot.8").read_text("utf-8").replace(r"\-", "-")
 PLAIN = re.sub(r"\\f.", " ", PAGE)  # without the changes of font

@@ -11,11 +11,12 @@ import pytest
 from oracle import Case
 from replay import TERMINAL, Press, Replay
 
-from pypxeboot import ldlinux, pxe
+from pypxeboot.dhcp import boot_info
+from pypxeboot.entry import Action, Choice
 from pypxeboot.errors import FetchError, PxeBootError
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
-from pypxeboot.menu import Action, Choice
+from pypxeboot.syslinux.loader import boot
 
 
 def lease_of(case: Case) -> Lease:
@@ -48,7 +49,7 @@ def run(
         names={name: (address,) for name, address in case.names.items()},
     )
     try:
-        return replay.drive(ldlinux.boot(pxe.boot_source(lease), guest, lease, label=label)), replay
+        return replay.drive(boot.boot(boot_info.boot_source(lease), guest, lease, label=label)), replay
     except PxeBootError as error:
         return error, replay
 

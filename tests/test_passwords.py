@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pypxeboot.passwords import matches
+from pypxeboot.syslinux.menu.passwords import matches
 from pypxeboot.text import decode
 
 

@@ -8,24 +8,14 @@ from ipaddress import IPv4Address
 import pytest
 from replay import GUEST, LEASE
 
+from pypxeboot.bootsource import BootSource, Kind, chained, judge, kind_of_name
+from pypxeboot.dhcp.boot_info import boot_source
+from pypxeboot.dhcp.identity import PARAMETER_REQUEST, arch_code, identity, identity_of, vendor_class
 from pypxeboot.errors import NoBootSource, Refused, UsageError
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
 from pypxeboot.plan import Plan
-from pypxeboot.pxe import (
-    PARAMETER_REQUEST,
-    BootSource,
-    Kind,
-    arch_code,
-    boot_source,
-    chained,
-    config_names,
-    identity,
-    identity_of,
-    judge,
-    kind_of_name,
-    vendor_class,
-)
+from pypxeboot.syslinux.config.search import config_names
 from pypxeboot.url import Location
 
 

@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replay import GUEST, LEASE, Replay, boot, serving
 
-from pypxeboot import ldlinux, pxe
+from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import Fetch, Fetched
 from pypxeboot.errors import ConfigError, NoBootSource, PxeBootError
-from pypxeboot.pxelinux import CONFIG_LIMIT, Files, walk
-from pypxeboot.syslinux import Config, Do, Parser, number, split, unsigned
+from pypxeboot.syslinux.config.files import CONFIG_LIMIT, Files
+from pypxeboot.syslinux.config.parser import Config, Do, Parser, number, split, unsigned
+from pypxeboot.syslinux.config.search import walk
+from pypxeboot.syslinux.loader import boot as ldlinux
 
-SOURCE = pxe.boot_source(LEASE)
+SOURCE = boot_info.boot_source(LEASE)
 
 
 def parsed(text: Union[str, bytes], menu: bool = False, **files: Union[str, bytes]) -> Config:
@@ -277,7 +279,7 @@ def test_walk_takes_the_first_that_is_there() -> None:
 
 
 def test_walk_goes_on_when_option_209_is_not_there() -> None:
-    source = pxe.boot_source(LEASE, config="cfg/x", path_prefix="p/")
+    source = boot_info.boot_source(LEASE, config="cfg/x", path_prefix="p/")
     replay = serving({"p/pxelinux.cfg/default": "y"})
     location, _ = replay.drive(walk(Files(source), source, GUEST, LEASE))
     assert replay.asked[0] == "tftp://10.77.0.1/p/cfg/x" and location.path == "p/pxelinux.cfg/default"

@@ -9,11 +9,23 @@ from typing import Optional
 import pytest
 from replay import GUEST, LEASE, boot, serving
 
-from pypxeboot import ldlinux, pxe
-from pypxeboot.com32 import Chain, Configure, End, Linux, Menu, Multiboot, Nothing, Plan, Run, interpret
+from pypxeboot.dhcp import boot_info
+from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import ConfigError, NotFound, PxeBootError, Refused
-from pypxeboot.menu import Action, Reason
-from pypxeboot.sysappend import selected, strings
+from pypxeboot.syslinux.loader import boot as ldlinux
+from pypxeboot.syslinux.loader.modules import (
+    Chain,
+    Configure,
+    End,
+    Linux,
+    Menu,
+    Multiboot,
+    Nothing,
+    Plan,
+    Run,
+    interpret,
+)
+from pypxeboot.syslinux.loader.sysappend import selected, strings
 from pypxeboot.url import Location
 
 TWO = "DEFAULT a\nLABEL a\nKERNEL k\nLABEL b\nKERNEL k2\n"
@@ -285,7 +297,7 @@ def test_entries_are_listed_without_loading() -> None:
           KERNEL -::x
         """
     )})  # fmt: skip
-    config, menu = replay.drive(ldlinux.entries(pxe.boot_source(LEASE), GUEST, LEASE))
+    config, menu = replay.drive(ldlinux.entries(boot_info.boot_source(LEASE), GUEST, LEASE))
     assert config.name == "default" and (menu.title, menu.default) == ("top", None)
     assert [(entry.label, entry.title, entry.action) for entry in menu.entries] == [
         ("a", "a", Action.BOOT),
@@ -312,7 +324,7 @@ def test_a_server_that_has_no_address_is_the_boot_server() -> None:
     config = "DEFAULT a\nLABEL a\nKERNEL nowhere::k\nINITRD 10.77.0.3::i,far.example::i,0.0.0.0::i2\n"
     files = {"pxelinux.cfg/default": config, "k": "@kernel", "i": "initrd", "i2": "initrd2"}
     replay = serving(files, names={"far.example": ("10.9.9.9",)})
-    choice = replay.drive(ldlinux.boot(pxe.boot_source(LEASE), GUEST, LEASE))
+    choice = replay.drive(ldlinux.boot(boot_info.boot_source(LEASE), GUEST, LEASE))
     assert choice.entry.kernel == Location("tftp", "10.77.0.1", "k")
     assert [place.host for place in choice.entry.initrds] == ["10.77.0.3", "far.example", "10.77.0.1"]
     assert any("nowhere" in line and "boot server" in line for line in replay.log)

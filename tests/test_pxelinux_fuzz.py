@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from replay import GUEST, LEASE, TERMINAL, Press, attended, serving
 
-from pypxeboot import ldlinux, pxe
+from pypxeboot.dhcp import boot_info
+from pypxeboot.entry import Choice
 from pypxeboot.errors import PxeBootError
-from pypxeboot.menu import Choice
 from pypxeboot.picture import Terminal
-from pypxeboot.syslinux import Parser
+from pypxeboot.syslinux.config.parser import Parser
+from pypxeboot.syslinux.loader import boot
 
 WORDS = """
     LABEL|KERNEL k|KERNEL gone|LINUX k|APPEND|INITRD i|COM32 menu.c32|KERNEL menu.c32
@@ -71,7 +72,7 @@ def test_any_configuration_and_any_keys(
     replay = serving(files, keys=keys, terminal=terminal)
     result: Union[Choice, PxeBootError]
     try:
-        result = replay.drive(ldlinux.boot(pxe.boot_source(LEASE), GUEST, LEASE, patience=patience))
+        result = replay.drive(boot.boot(boot_info.boot_source(LEASE), GUEST, LEASE, patience=patience))
     except PxeBootError as error:
         result = error
     assert isinstance(result, (Choice, PxeBootError))

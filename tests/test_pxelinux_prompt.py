@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replay import Press, attended
 
+from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import Aborted, ConfigError, FetchError, NotFound
-from pypxeboot.lineedit import echo, edited
-from pypxeboot.menu import Action, Reason
-from pypxeboot.menuview import Line
 from pypxeboot.picture import Terminal
+from pypxeboot.terminal.line_editor import echo, edited
+from pypxeboot.terminal.menu_view import Line
 
 LABELS = "LABEL linux\nKERNEL k\nAPPEND n=1\nLABEL linux-old\nKERNEL k\nAPPEND n=2\nLABEL disk\nLOCALBOOT 0\n"
 PROMPT = "PROMPT 1\nDEFAULT linux\n" + LABELS

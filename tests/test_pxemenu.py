@@ -9,16 +9,17 @@ import pytest
 from dhcp_peers import option
 from replay import TERMINAL, Press, Replay
 
-from pypxeboot import pxemenu, pxeoptions
+from pypxeboot.client import pxe_menu
+from pypxeboot.dhcp import pxe_options
+from pypxeboot.dhcp.pxe_options import Services
 from pypxeboot.errors import Aborted
 from pypxeboot.picture import Terminal
-from pypxeboot.pxeoptions import Services
 
 MENU = option(9, b"\x80\0\5Linux" + b"\x80\1\5Other" + b"\0\0\4Disk")
 
 
 def served(prompt: Optional[bytes]) -> Services:
-    return pxeoptions.services(MENU + (b"" if prompt is None else option(10, prompt)))
+    return pxe_options.services(MENU + (b"" if prompt is None else option(10, prompt)))
 
 
 def chosen(
@@ -30,7 +31,7 @@ def chosen(
     patience: Optional[float] = 60,
 ) -> tuple[str, Replay]:
     replay = Replay(lambda location: None, terminal=terminal, keys=keys)
-    return replay.drive(pxemenu.choose(served(prompt), label, patience)).text, replay
+    return replay.drive(pxe_menu.choose(served(prompt), label, patience)).text, replay
 
 
 @pytest.mark.parametrize("prompt", [None, b"\0now"])

@@ -10,11 +10,12 @@ from dhcp_peers import ACK, NAK, OFFER, OWN_MAC, message, option, standard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pypxeboot import bootserver, dhcp, pxeoptions
-from pypxeboot.bootserver import BROADCAST, Question
-from pypxeboot.dhcp import PXE_PORT, SERVER_PORT
+from pypxeboot.dhcp import boot_server, pxe_options
+from pypxeboot.dhcp import message as dhcp
+from pypxeboot.dhcp.boot_server import BROADCAST, Question
+from pypxeboot.dhcp.message import PXE_PORT, SERVER_PORT
+from pypxeboot.dhcp.pxe_options import Control, Item, Prompt, boot_item, services
 from pypxeboot.lease import Lease, PxeAnswer
-from pypxeboot.pxeoptions import Control, Item, Prompt, boot_item, services
 
 ONE, TWO, STRANGER = (IPv4Address(f"10.77.0.{number}") for number in (4, 5, 66))
 MENU = option(9, b"\x80\0\5Linux" + b"\x80\1\5Other" + b"\0\0\4Disk")
@@ -96,7 +97,7 @@ def answer(
 ) -> Optional[PxeAnswer]:
     values = {"yiaddr": "0.0.0.0", "siaddr": "10.77.0.4", "file": b"pxelinux.0", **(fields or {})}
     payload = message(standard(kind, "10.77.0.4", **{**CLASS, **options}), **values)  # type: ignore[arg-type]
-    return bootserver.answer(question, dhcp.decode(payload), sender, mac=MAC, xid=XID, client=b"PXEClient")
+    return boot_server.answer(question, dhcp.decode(payload), sender, mac=MAC, xid=XID, client=b"PXEClient")
 
 
 @pytest.mark.parametrize("kind", [OFFER, ACK])
@@ -133,20 +134,20 @@ def test_whom_sub_option_6_lets_be_asked() -> None:
     listed, cast = (ONE, PXE_PORT), {(group, PXE_PORT), (BROADCAST, SERVER_PORT)}
     body = SERVERS + option(7, group.packed)
     for control, others in ((0, cast), (1, {(group, PXE_PORT)}), (2, {(BROADCAST, SERVER_PORT)}), (3, set())):
-        asked = bootserver.of_boot_servers(services(option(6, bytes((control,))) + body), 0x8000)
+        asked = boot_server.of_boot_servers(services(option(6, bytes((control,))) + body), 0x8000)
         assert set(asked.targets) == {listed, *others}
         assert asked.trusted == (None if others else {ONE})
-    asked = bootserver.of_boot_servers(services(option(6, b"\4") + body), 0x8000)
+    asked = boot_server.of_boot_servers(services(option(6, b"\4") + body), 0x8000)
     assert asked.trusted == {ONE} and cast < set(asked.targets), "only servers of the list are believed"
 
 
 def test_what_is_asked() -> None:
     options = {57: b"\5\xc0", 60: b"PXEClient:Arch:00000:UNDI:002001", 93: b"\0\0", 55: bytes(range(1, 40))}
-    asked = dhcp.decode(bootserver.request(PROXY, ONE, MAC, XID, TWO, options, 1))
+    asked = dhcp.decode(boot_server.request(PROXY, ONE, MAC, XID, TWO, options, 1))
     assert (asked.type, asked.ciaddr, asked.server_id, asked.chaddr) == (3, TWO, ONE, MAC)
     assert {57, 60, 93, 55} < set(asked.options) and 43 not in asked.options
     item = Question(((ONE, PXE_PORT),), 0x8001)
-    asked = dhcp.decode(bootserver.request(item, ONE, MAC, XID, TWO, options, 1))
+    asked = dhcp.decode(boot_server.request(item, ONE, MAC, XID, TWO, options, 1))
     assert services(asked.options[43]).item == 0x8001 and asked.server_id is None
 
 
@@ -168,4 +169,4 @@ def test_lease_led_by_a_pxe_server() -> None:
 def test_long_options_go_in_pieces() -> None:
     payload = dhcp.request(XID, MAC, [(53, b"\1"), (60, b"x" * 300)])
     assert dhcp.decode(payload).options[60] == b"x" * 300 and len(payload) >= 300
-    assert len(pxeoptions.boot_item(1)) == 7
+    assert len(pxe_options.boot_item(1)) == 7

@@ -12,21 +12,22 @@ from ground.libvirt import domain_xml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pypxeboot import domainhook, domainxml
-from pypxeboot.domainhook import HookFiles
 from pypxeboot.errors import HandoverError
-from pypxeboot.handover import readconfig
+from pypxeboot.output import qemu_readconfig
 from pypxeboot.text import decode
+from pypxeboot.virt import domain_xml as domainxml
+from pypxeboot.virt import hook_paths
+from pypxeboot.virt.hook_paths import HookFiles
 
 MOST = 1023 - len('  append = ""\n')
 
 
 def test_files() -> None:
-    assert readconfig.render("/d/k", "/d/i", "a  b=c,d 'e' \\") == (
+    assert qemu_readconfig.render("/d/k", "/d/i", "a  b=c,d 'e' \\") == (
         b'[machine]\n  kernel = "/d/k"\n  initrd = "/d/i"\n  append = "a  b=c,d \'e\' \\"\n'
     )
-    assert readconfig.render("/d/k", None, "") == b'[machine]\n  kernel = "/d/k"\n'
-    assert b"[machine]" not in readconfig.render(None, None, "")
+    assert qemu_readconfig.render("/d/k", None, "") == b'[machine]\n  kernel = "/d/k"\n'
+    assert b"[machine]" not in qemu_readconfig.render(None, None, "")
 
 
 @pytest.mark.parametrize(
@@ -35,16 +36,16 @@ def test_files() -> None:
 )
 def test_what_the_form_cannot_say(cmdline: str, what: str) -> None:
     with pytest.raises(HandoverError, match=what) as caught:
-        readconfig.render("/d/k", None, cmdline)
+        qemu_readconfig.render("/d/k", None, cmdline)
     assert caught.value.hint and "pypxeboot-virt" in caught.value.hint
     with pytest.raises(HandoverError, match="path of the kernel"):
-        readconfig.render('/d/"k', None, "")
+        qemu_readconfig.render('/d/"k', None, "")
 
 
 @given(st.binary(max_size=100))
 def test_one_line_for_each_value(cmdline: bytes) -> None:
     try:
-        lines = readconfig.render("/k", None, decode(cmdline)).split(b"\n")
+        lines = qemu_readconfig.render("/k", None, decode(cmdline)).split(b"\n")
     except HandoverError:
         assert set(cmdline) & set(b'"\n\0')
         return
@@ -57,7 +58,7 @@ def test_qemu_reads_it(probe_kernel: Callable[[str], bytes], tmp_path: Path, cmd
     kernel, initrd, config = (tmp_path / name for name in ("k", "i", "c"))
     kernel.write_bytes(probe_kernel("config"))
     initrd.write_bytes(b"ramdisk")
-    config.write_bytes(readconfig.render(str(kernel), str(initrd), cmdline))
+    config.write_bytes(qemu_readconfig.render(str(kernel), str(initrd), cmdline))
     argv = [tools.need("qemu-system-x86_64"), "-nodefaults", "-machine", "q35,accel=tcg", "-m", "64"]
     said = kernels.run_probe([*argv, "-readconfig", str(config)], tmp_path)
     assert (said.tag, said.cmdline, said.data) == ("config", cmdline, b"ramdisk")
@@ -67,7 +68,7 @@ def test_qemu_reads_it(probe_kernel: Callable[[str], bytes], tmp_path: Path, cmd
 
 
 def files(os: str = "", *words: str) -> object:
-    return domainhook.files(domainxml.parse(domain_xml("guest", "52:54:00:00:00:01", os=os, qemu=words)))
+    return hook_paths.files(domainxml.parse(domain_xml("guest", "52:54:00:00:00:01", os=os, qemu=words)))
 
 
 def test_names_in_the_xml() -> None:
@@ -102,7 +103,7 @@ def test_files_elsewhere_are_not_the_hooks(path: str) -> None:
 def test_left_out_of_the_xml() -> None:
     words = ("-S", "-readconfig", "/srv/pypxeboot-hook/c", "-readconfig", "/etc/mine", "-readconfig")
     root = domainxml.parse(domain_xml("guest", "52:54:00:00:00:01", qemu=words))
-    domainhook.leave_out(root)
+    hook_paths.leave_out(root)
     namespace = {"qemu": "http://libvirt.org/schemas/domain/qemu/1.0"}
     left = fromstring(domainxml.serialised(root)).findall("qemu:commandline/qemu:arg", namespace)
     assert [word.get("value") for word in left] == ["-S", "-readconfig", "/etc/mine", "-readconfig"]

@@ -17,7 +17,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from pypxeboot import resolve
+from pypxeboot.net import resolver as resolve
 
 Reply = Callable[[dns.message.Message], Optional[bytes]]
 
@@ -277,7 +277,7 @@ def test_getaddrinfo_of_numbers_asks_nobody() -> None:
 
 
 def test_dnspython_is_imported_on_first_use() -> None:
-    code = "import sys; from pypxeboot import resolve; assert 'dns' not in sys.modules"
+    code = "import sys; from pypxeboot.net import resolver as resolve; assert 'dns' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -287,7 +287,7 @@ def test_after_prepare_nothing_is_imported() -> None:
     with server(zone(*records)) as ns:
         code = (
             "import sys\n"
-            "from pypxeboot import resolve\n"
+            "from pypxeboot.net import resolver as resolve\n"
             "resolve.prepare()\n"
             "before = set(sys.modules)\n"
             f"resolver = resolve.Resolver(['127.0.0.1'], port={ns.port})\n"

@@ -19,14 +19,10 @@ pytestmark = pytest.mark.sources
 
 SPEC = tools.ROOT / "packaging/rpm/pypxeboot.spec"
 NAMES = ("pypxeboot", "pypxeboot-xen", "pypxeboot-libvirt", "pypxeboot-lab")
-LAB = {"lab.py", "labdhcp.py", "labtree.py", "labwire.py"}
-XEN = {"xl.py"}
-LIBVIRT = set(
-    """
-    bootfiles.py domainboot.py domainhook.py domainlive.py domainsmbios.py hookfiles.py libvirt.py marks.py
-    servicemanager.py virt.py virthook.py virtstart.py virtwatch.py
-    """.split()
-)
+OURS = {str(path.relative_to(tools.ROOT / "pypxeboot")) for path in (tools.ROOT / "pypxeboot").rglob("*.py")}
+LAB = {name for name in OURS if name.startswith("lab/")}
+XEN = {"commands/xl.py"}
+LIBVIRT = {name for name in OURS if name.startswith(("virt/", "commands/virt"))}
 
 
 def run(*argv: object, cwd: Path) -> str:
@@ -83,15 +79,25 @@ def test_version_and_requirements_are_those_of_the_project() -> None:
             assert re.search(rf"^(Requires|Recommends): +\(?{wanted}( |\)|$)", spec, re.MULTILINE), name
 
 
+def modules_in(files: set[str]) -> set[str]:
+    """The modules of the project among these files, by their place in it."""
+    return {line.partition("/pypxeboot/")[2] for line in files if line.endswith(".py")}
+
+
+def others_in(files: set[str]) -> set[str]:
+    """The names of the other files that are not directories of the package."""
+    return {Path(line).name.replace(".gz", "") for line in files if "/site-packages/" not in line}
+
+
 def test_file_lists(packages: dict[str, Path]) -> None:
     files = {
         name: {line for line in query(path, "-l") if not line.startswith("(")}
         for name, path in packages.items()
     }
     base, xen, lab = files["pypxeboot"], files["pypxeboot-xen"], files["pypxeboot-lab"]
-    modules = {Path(line).name for line in base if "/pypxeboot/" in line and line.endswith(".py")}
-    ours = {path.name for path in (tools.ROOT / "pypxeboot").rglob("*.py")}
-    assert modules == ours - LAB - XEN - LIBVIRT
+    assert modules_in(base) == OURS - LAB - XEN - LIBVIRT
+    assert (modules_in(xen), modules_in(lab)) == (XEN, LAB)
+    assert modules_in(files["pypxeboot-libvirt"]) == LIBVIRT
     assert any(line.endswith("/pypxeboot/udhcpc-script") for line in base)
     assert any(line.endswith("/pypxeboot/py.typed") for line in base)
     pages = {path.name for path in (tools.ROOT / "man").iterdir()}
@@ -101,20 +107,16 @@ def test_file_lists(packages: dict[str, Path]) -> None:
     assert query(packages["pypxeboot"], "-c") == ["/etc/pypxeboot.conf"], "kept where it was changed"
     assert {"/usr/bin/pypxeboot", "/usr/share/bash-completion/completions/pypxeboot"} <= base
     assert {"/usr/libexec/xen/bin/pypxeboot", "/usr/bin/pypxeboot-xl"} <= xen
-    assert {Path(line).name.replace(".gz", "") for line in xen} == {
-        "pypxeboot",
-        "pypxeboot-xl",
-        "pypxeboot-xl.8",
-    } | XEN
-    assert {Path(line).name for line in lab} == {"pypxeboot-lab"} | LAB
+    assert others_in(xen) == {"pypxeboot", "pypxeboot-xl", "pypxeboot-xl.8"}
+    assert others_in(lab) == {"pypxeboot-lab"}
     hook = "/etc/libvirt/hooks/qemu.d/pypxeboot"
     libvirt = files["pypxeboot-libvirt"] - {hook, str(Path(hook).parent)}
     assert len(libvirt) == len(files["pypxeboot-libvirt"]) - 2
-    assert {Path(line).name for line in libvirt if "/man/" not in line} == {
+    assert {name for name in others_in(libvirt) if not name.endswith(".8")} == {
         "pypxeboot-virt",
         "pypxeboot-virt-hook",
         "pypxeboot-virt.service",
-    } | LIBVIRT
+    }
     assert "/usr/share/bash-completion/completions/pypxeboot-virt" in libvirt
     assert "/usr/lib/systemd/system/pypxeboot-virt.service" in libvirt
 

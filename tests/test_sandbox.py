@@ -28,7 +28,7 @@ from ground import BRIDGE, MAC, SERVER, Site, servers, tools, wait_until
 from ground.net import command
 from ground.simple import serve, tree
 
-from pypxeboot import sandbox
+from pypxeboot.privsep import sandbox
 
 pytestmark = pytest.mark.netns
 
@@ -173,7 +173,7 @@ def test_modules_that_cannot_be_imported_later_are_imported_first(tmp_path: Path
             parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
     home.chmod(0o755 if reachable else 0o700)
     code = (
-        "import sys; from pypxeboot import sandbox\n"
+        "import sys; from pypxeboot.privsep import sandbox\n"
         f"sys.path.insert(0, {str(home)!r}); sys.prefix = {str(tmp_path)!r}\n"
         f"sandbox.lock_up({UID}, {GID}, file_size=1, prepare=lambda: __import__('wanted_later'))\n"
         "early = 'wanted_later' in sys.modules\n"

@@ -17,7 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypxeboot.artifacts import (
+from pypxeboot.entry import Action, Reason
+from pypxeboot.privsep.channel import MAX_MESSAGE, Channel, Closed
+from pypxeboot.privsep.messages import Configure, Done, OpenOutput, Placed, Ready, Route
+from pypxeboot.result import (
     Artifacts,
     Failure,
     InitrdFile,
@@ -29,8 +32,6 @@ from pypxeboot.artifacts import (
     Request,
     Seconds,
 )
-from pypxeboot.channel import MAX_MESSAGE, Channel, Closed, Configure, Done, OpenOutput, Placed, Ready, Route
-from pypxeboot.menu import Action, Reason
 from pypxeboot.schema import MAX_ITEMS, MAX_NUMBER, MAX_TEXT, SchemaError, pack, unpack
 from pypxeboot.text import decode
 

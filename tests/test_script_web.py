@@ -13,7 +13,7 @@ from ground.kernels import dummy
 from ground.servers import Offer
 from ground.simple import kernel_of
 
-from pypxeboot import httplogin
+from pypxeboot.fetch.http import auth as httplogin
 
 pytestmark = pytest.mark.netns
 

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_identity import VIF, booted, xl
 
-from pypxeboot import options, sections, settled
-from pypxeboot.arguments import plan_of
+from pypxeboot.config import merge, options, sections
+from pypxeboot.config.planner import plan_of
 from pypxeboot.errors import UsageError
 from pypxeboot.plan import Plan
 
@@ -46,7 +46,7 @@ def plan(*argv: str, **told: Any) -> Plan:
     """The plan of a command line; ``told`` is what a toolstack says."""
     args = options.parse(argv)
     vars(args).update(told)
-    settled.complete(args)
+    merge.complete(args)
     return plan_of(args)
 
 
@@ -143,7 +143,7 @@ def test_a_vif_that_is_routed_has_no_bridge_by_default(write: Write) -> None:
     def settled_link(text: str, **vif: str) -> tuple[str, Any, Any]:
         args = options.parse([write(text)])
         args.vif = {"mac": MAC, **vif}
-        settled.complete(args)
+        merge.complete(args)
         return args.link, args.bridge, args.interface
 
     vif_nat = "/etc/xen/scripts/vif-nat"

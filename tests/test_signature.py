@@ -13,7 +13,7 @@ from ground import SERVER, Site, servers, tools
 from ground.kernels import dummy
 from ground.servers import Offer
 
-from pypxeboot import signature
+from pypxeboot.client import signature
 
 DATA = b"what is signed\n" * 1000
 
@@ -177,11 +177,11 @@ def test_a_script_verifies_what_it_boots(site: Site, authority: Authority) -> No
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate\n", bytes(1 << 20)])
 def test_trust_must_be_certificates(tmp_path: Path, content: Optional[bytes]) -> None:
-    from pypxeboot import arguments, options
+    from pypxeboot.config import options, planner
     from pypxeboot.errors import UsageError
 
     path = tmp_path / "trust"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UsageError, match="--trust"):
-        arguments.plan_of(options.parse(["--mac", "52:54:00:ab:cd:ef", "--trust", str(path)]))
+        planner.plan_of(options.parse(["--mac", "52:54:00:ab:cd:ef", "--trust", str(path)]))

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from pypxeboot.client.sink import FileSink
+from pypxeboot.client.workers import Workers
 from pypxeboot.errors import Aborted, FetchError
-from pypxeboot.sink import FileSink
 from pypxeboot.text import size_text
-from pypxeboot.workers import Workers
 
 MIB = 1 << 20
 SIZES = (0, 1, 3, 4095, 4096, 4097, MIB - 1, MIB, MIB + 1, 4 * MIB - 1, 4 * MIB, 4 * MIB + 1, 9 * MIB + 5)

@@ -17,9 +17,9 @@ from typing import Any, Optional
 import pytest
 from ground import tools
 
-from pypxeboot import store
 from pypxeboot.errors import HandoverError
-from pypxeboot.store import OutputFile, Report, Store
+from pypxeboot.host import output_files
+from pypxeboot.host.output_files import OutputFile, Report, Store
 
 NAME = re.compile(r"(kernel|ramdisk)\.[0-9a-f]{8}")
 
@@ -46,7 +46,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The run directory, elsewhere."""
-    monkeypatch.setattr(store, "RUN_DIRECTORY", tmp_path / "run")
+    monkeypatch.setattr(output_files, "RUN_DIRECTORY", tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -81,7 +81,7 @@ def test_name_that_is_taken(tmp_path: Path, way: str, monkeypatch: pytest.Monkey
     target = tmp_path / "target"
     target.write_bytes(b"precious")
     (tmp_path / "kernel.00000000").symlink_to(target)
-    monkeypatch.setattr(store.secrets, "token_hex", lambda _count: "00000000")
+    monkeypatch.setattr(output_files.secrets, "token_hex", lambda _count: "00000000")
     with pytest.raises(HandoverError), Store(tmp_path) as opened:
         opened.open("kernel").publish()
     assert target.read_bytes() == b"precious" and names(tmp_path) == ["kernel.00000000", "target"]
@@ -161,9 +161,9 @@ def test_discard_twice_and_after_removal(tmp_path: Path, way: str) -> None:
 
 def test_36_the_kind_is_the_only_part_of_the_name_that_is_given(tmp_path: Path) -> None:
     """No name of the network takes part: the ones that the host side allows are in this table."""
-    from pypxeboot import host
+    from pypxeboot.host import session
 
-    assert set(host._KINDS) == {"kernel", "unpacked-kernel", "ramdisk", "module", "dtb"}
+    assert set(session._KINDS) == {"kernel", "unpacked-kernel", "ramdisk", "module", "dtb"}
 
 
 def test_number_of_files_is_bounded(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_relative_directory_gives_absolute_paths(tmp_path: Path, monkeypatch: py
 _KILLED = """
 import os, sys, time
 from pathlib import Path
-from pypxeboot.store import Report, Store
+from pypxeboot.host.output_files import Report, Store
 with Store(Path(sys.argv[1])) as opened:
     os.write(opened.open("kernel").descriptor, b"x" * 100000)
     print("written", flush=True)
@@ -317,9 +317,8 @@ def test_39_second_run_on_the_same_file_is_refused(tmp_path: Path) -> None:
 def test_39_lock_is_seen_by_other_processes(tmp_path: Path) -> None:
     path = tmp_path / "out"
     first = Report(path)
-    code = (
-        "import sys; from pathlib import Path; from pypxeboot.store import Report; Report(Path(sys.argv[1]))"
-    )
+    code = "import sys, pathlib; from pypxeboot.host.output_files import Report\n"
+    code += "Report(pathlib.Path(sys.argv[1]))"
     argv = [sys.executable, "-c", code, str(path)]
     environment = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
     done = subprocess.run(argv, capture_output=True, text=True, env=environment)
@@ -333,7 +332,7 @@ def test_disk_full(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("mounting needs root")
     code = (
-        "from pathlib import Path; from pypxeboot.store import Report\n"
+        "from pathlib import Path; from pypxeboot.host.output_files import Report\n"
         "report = Report(Path('out')); report.write(b'x' * 200000)"
     )
     argv = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=64k none "$0" && cd "$0" && exec "$@"']

@@ -8,13 +8,13 @@ from typing import Optional
 
 import pytest
 
-from pypxeboot import terminfo
+from pypxeboot.terminal import terminfo
 
 
 def codes_of(name: str) -> str:
     """Of a program of its own: terminfo is asked once in the life of a process."""
     program = (
-        "import sys; from pypxeboot import terminfo; codes = terminfo.load(sys.argv[1])\n"
+        "import sys; from pypxeboot.terminal import terminfo; codes = terminfo.load(sys.argv[1])\n"
         "print(codes and [codes.move(4, 9), codes.look('1;7;33;44'), codes.look('4;97;0'), codes.enter])"
     )
     done = subprocess.run([sys.executable, "-c", program, name], capture_output=True, text=True, check=True)

@@ -29,9 +29,9 @@ from tftp_peers import (
     unreliable,
 )
 
-from pypxeboot import tftp
 from pypxeboot.errors import FetchError, NotFound, ServerError
-from pypxeboot.tftpreceiver import Haste, Patience, Receiver, Verdict
+from pypxeboot.fetch.tftp import client
+from pypxeboot.fetch.tftp.receiver import Haste, Patience, Receiver, Verdict
 
 # -- what goes right
 
@@ -56,14 +56,14 @@ def test_ipv6_asks_for_blocks_that_fit_its_header() -> None:
 
 def test_the_request_is_as_the_rfcs_have_it() -> None:
     with peer(serve(b"x")) as server:
-        fetch(server, b"a/b", options=tftp.Options(windowsize=8))
+        fetch(server, b"a/b", options=client.Options(windowsize=8))
     assert server.talks[0].request == b"\0\1a/b\0octet\0tsize\x000\0blksize\x001468\0windowsize\x008\0"
 
 
 def test_expect_is_told_the_size_before_the_first_byte() -> None:
     events: list[object] = []
     with peer(serve(CONTENT)) as server:
-        tftp.get(
+        client.get(
             server.host, b"f", lambda piece: events.append(bytes(piece)), port=server.port, limit=1 << 20,
             deadline=time.monotonic() + 9, expect=events.append,
         )  # fmt: skip
@@ -99,7 +99,7 @@ def test_smaller_grants_are_used() -> None:
 @pytest.mark.parametrize("window", [1, 64])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_loss_doubling_and_disorder_of_a_fifth_each(window: int, seed: int) -> None:
-    options = tftp.Options(
+    options = client.Options(
         windowsize=window, timeout=0.05, min_timeout=0.01, window_timeout=0.01, max_timeout=0.05, patience=9
     )
     with peer(serve(CONTENT, mangle=unreliable(seed, 0.2), timeout=0.03)) as server:
@@ -193,7 +193,7 @@ def test_closed_port_is_found_out_early() -> None:
         port = sock.getsockname()[1]
     started = time.monotonic()
     with pytest.raises(FetchError) as caught:
-        tftp.get("127.0.0.1", b"f", len, port=port, limit=1, deadline=started + 60)
+        client.get("127.0.0.1", b"f", len, port=port, limit=1, deadline=started + 60)
     assert os.strerror(errno.ECONNREFUSED) in caught.value.message
     assert time.monotonic() - started < 30
 
@@ -201,7 +201,7 @@ def test_closed_port_is_found_out_early() -> None:
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70, "a\0b", ""])
 def test_hosts_that_are_none(host: str) -> None:
     with pytest.raises(FetchError):
-        tftp.get(host, b"f", len, port=1, limit=1, deadline=time.monotonic() + 5, options=QUICK)
+        client.get(host, b"f", len, port=1, limit=1, deadline=time.monotonic() + 5, options=QUICK)
 
 
 def test_deadline_without_an_answer() -> None:
@@ -227,7 +227,7 @@ def test_what_write_raises_ends_the_transfer_and_passes_through() -> None:
         raise Stop
 
     with peer(serve(CONTENT)) as server, pytest.raises(Stop):
-        tftp.get(server.host, b"f", write, port=server.port, limit=1 << 20, deadline=time.monotonic() + 9)
+        client.get(server.host, b"f", write, port=server.port, limit=1 << 20, deadline=time.monotonic() + 9)
     assert errors(server.talks[0]) == [0]
 
 
@@ -284,7 +284,7 @@ def test_a_block_that_comes_again_late_is_acknowledged_again() -> None:
         talk.send(data(2, b"y"))
 
     with peer(script) as server:
-        assert len(fetch(server, options=tftp.Options(timeout=5, min_timeout=5))[0]) == 513
+        assert len(fetch(server, options=client.Options(timeout=5, min_timeout=5))[0]) == 513
 
 
 def test_the_lost_end_of_a_window_is_noticed_early() -> None:
@@ -296,7 +296,7 @@ def test_the_lost_end_of_a_window_is_noticed_early() -> None:
         talk.send(data(4, b"y"))
 
     with peer(script) as server:
-        content, done = fetch(server, options=tftp.Options(timeout=0.5, min_timeout=60))
+        content, done = fetch(server, options=client.Options(timeout=0.5, min_timeout=60))
     assert len(content) == 3 * 512 + 1 and done.seconds < 30
 
 
@@ -380,13 +380,13 @@ def test_real_servers(real: tuple[int, Path], size: int, blksize: int) -> None:
     content = (CONTENT * 31)[:size]
     (root / "file").write_bytes(content)
     pieces: list[bytes] = []
-    done = tftp.get(
+    done = client.get(
         "127.0.0.1", b"file", lambda piece: pieces.append(bytes(piece)), port=port, limit=1 << 23,
-        deadline=time.monotonic() + 20, options=tftp.Options(blksize=blksize),
+        deadline=time.monotonic() + 20, options=client.Options(blksize=blksize),
     )  # fmt: skip
     assert b"".join(pieces) == content and done.blksize == blksize and done.tsize == (size or None)
 
 
 def test_real_servers_say_not_found(real: tuple[int, Path]) -> None:
     with pytest.raises(NotFound):
-        tftp.get("127.0.0.1", b"no-such-file", len, port=real[0], limit=1, deadline=time.monotonic() + 9)
+        client.get("127.0.0.1", b"no-such-file", len, port=real[0], limit=1, deadline=time.monotonic() + 9)

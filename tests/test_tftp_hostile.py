@@ -26,8 +26,8 @@ from tftp_peers import (
     stranger,
 )  # fmt: skip
 
-from pypxeboot import tftp
 from pypxeboot.errors import FetchError, NotFound, Refused, ServerError
+from pypxeboot.fetch.tftp import client
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
@@ -177,7 +177,7 @@ def test_row21_no_sorcerers_apprentice() -> None:
             talk.send(data(packet[3] + 1, b"x" * (512 if packet[3] < 99 else 1)))
 
     with peer(script) as server:
-        content, _ = fetch(server, options=tftp.Options())
+        content, _ = fetch(server, options=client.Options())
     assert len(content) == 99 * 512 + 1 and answers == list(range(1, 100))
 
 
@@ -193,7 +193,7 @@ def doubled_after_the_wrap() -> Mangle:
 def test_row21_block_numbers_wrap(wrap: int, window: int) -> None:
     content = (CONTENT * 345)[: 65_540 * 512 + 7]
     names = ["tsize", "windowsize"] if window > 1 else ["tsize"]
-    options = tftp.Options(windowsize=window)
+    options = client.Options(windowsize=window)
     with peer(serve(content, names, wrap=wrap, mangle=doubled_after_the_wrap(), timeout=1)) as server:
         got, done = fetch(server, options=options, seconds=50)
     assert done.blksize == 512 and len(got) > 32 << 20
@@ -224,7 +224,7 @@ def test_row22_a_trickle_ends_at_the_deadline(blksize: int) -> None:
                 break
 
     started = time.monotonic()
-    message, server = fails(script, seconds=0.6, options=tftp.Options())
+    message, server = fails(script, seconds=0.6, options=client.Options())
     assert "not finished in time" in message and 0.5 < time.monotonic() - started < 3
     assert errors(server.talks[0]) == [0]
 
@@ -278,7 +278,7 @@ def test_row23_the_limit_itself_is_allowed() -> None:
 def test_row23_disk_full() -> None:
     with Path("/dev/full").open("wb", buffering=0) as full, peer(serve(CONTENT)) as server:
         with pytest.raises(FetchError, match=rf"Errno {errno.ENOSPC}\b"):
-            tftp.get(
+            client.get(
                 server.host, b"f", full.write, port=server.port, limit=1 << 20, deadline=time.monotonic() + 9
             )
     assert errors(server.talks[0]) == [3]

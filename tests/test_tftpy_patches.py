@@ -17,7 +17,7 @@ import pytest
 from ground import tools, wait_until
 from ground.sources import patched, source
 
-from pypxeboot import tftp
+from pypxeboot.fetch.tftp import client as tftp
 
 pytestmark = pytest.mark.sources
 

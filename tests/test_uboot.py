@@ -16,10 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replay import GUEST, LEASE, Replay, serving
 
-from pypxeboot import pxe, uboot
+from pypxeboot.dhcp import boot_info
+from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import ConfigError, NoBootSource, NotFound, PxeBootError
 from pypxeboot.lease import Lease
-from pypxeboot.menu import Action, Choice, Reason
+from pypxeboot.syslinux.config import search
+from pypxeboot.uboot import boot as boot_command_module
+from pypxeboot.uboot import boot as uboot
 
 DTB = b"\xd0\x0d\xfe\xed a tree"
 FILES = {"k": "@kernel", "k2": "@kernel", "i": "initrd", "i2": "initrd2", "i,i2": "joined"}
@@ -27,7 +30,7 @@ ARM = replace(GUEST, arch="arm64", board="rk3399-rock-pi-4")
 
 
 def drive(replay: Replay, lease: Lease = LEASE, guest: Any = ARM, **more: Any) -> Choice:
-    source = pxe.uboot_source(pxe.boot_source(lease), None)
+    source = boot_command_module.uboot_source(boot_info.boot_source(lease), None)
     return replay.drive(uboot.boot(source, guest, lease, **more))
 
 
@@ -179,7 +182,7 @@ def test_names_of_configurations_in_order() -> None:
     names = [url.rpartition("/")[2] for url in replay.asked]
     assert names[:3] == [GUEST.uuid, "01-52-54-00-ab-cd-ef", "0A4D00AD"] and names[9] == "0"
     assert names[10:] == ["default-arm-rk3399-rock-pi-4", "default-arm-rk3399", "default-arm", "default"]
-    assert pxe.config_names(ARM, LEASE, ["arm64"])[-5:] == (
+    assert search.config_names(ARM, LEASE, ["arm64"])[-5:] == (
         "pxelinux.cfg/default-arm64-rk3399-rock-pi-4",
         "pxelinux.cfg/default-arm64-rk3399",
         "pxelinux.cfg/default.arm64",

@@ -17,10 +17,11 @@ from ground.simple import SIMPLE, check_simple, kernel_of, ramdisk_of, serve, tr
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pypxeboot import dhcp, udhcpc
-from pypxeboot.dhcp import BadMessage, Message
+from pypxeboot.dhcp import message as dhcp
+from pypxeboot.dhcp import udhcpc
+from pypxeboot.dhcp.message import BadMessage, Message
 
-SCRIPT = Path(udhcpc.__file__).with_name("udhcpc-script")
+SCRIPT = Path(udhcpc.__file__).parents[1] / "udhcpc-script"
 CHADDR = bytes.fromhex("525400abcdef")
 NAMES = (
     "ip subnet router dns domain siaddr sname boot_file bootfile tftp serverid lease mtu staticroutes "

@@ -20,8 +20,8 @@ from ground import BRIDGE, MAC, Run, Site, tools
 from ground.kernels import XEN_PV, XEN_PVH, xen_elf, xen_note
 from ground.simple import serve, tree
 
-from pypxeboot import kernel, unpack
 from pypxeboot.errors import Refused
+from pypxeboot.kernel import identify, unpack
 
 BOTH = ("xen-pv", "xen-pvh")
 MIB = 1 << 20
@@ -59,11 +59,11 @@ def image(payload: bytes, *, protocol: int = 0x20F, setup_sects: int = 1, offset
     return bytes(data) + payload
 
 
-def inspected(data: bytes) -> kernel.KernelInfo:
+def inspected(data: bytes) -> identify.KernelInfo:
     def read_at(offset: int, count: int) -> bytes:
         return data[offset : offset + count]
 
-    return kernel.inspect(kernel.identify(data[: kernel.HEAD], len(data), read_at), read_at)
+    return identify.inspect(identify.identify(data[: identify.HEAD], len(data), read_at), read_at)
 
 
 @pytest.mark.parametrize("kind", PACK)
@@ -89,9 +89,9 @@ def test_by_the_notes(notes: bytes, boots: tuple[str, ...]) -> None:
 
 def test_before_it_is_unpacked_nothing_is_said_of_xen() -> None:
     data = image(gzip.compress(xen_elf()))
-    info = kernel.identify(data, len(data))
+    info = identify.identify(data, len(data))
     assert info.boots == ("qemu",) and info.unread
-    kernel.check_xen(info, "k", ("xen-pv",))
+    identify.check_xen(info, "k", ("xen-pv",))
 
 
 def test_a_whole_kernel_in_gzip() -> None:
@@ -160,14 +160,14 @@ def test_32_bits_need_pae(mode: Optional[bytes], pv: bool) -> None:
 )
 def test_38_kernels_that_xen_cannot_boot(data: bytes, wanted: tuple[str, ...], says: str) -> None:
     with pytest.raises(Refused, match=says) as caught:
-        kernel.check_xen(inspected(data), "tftp://s/k", wanted)
+        identify.check_xen(inspected(data), "tftp://s/k", wanted)
     assert caught.value.hint and "--no-kernel-check" in caught.value.hint
-    kernel.check_xen(inspected(data), "tftp://s/k", ())
+    identify.check_xen(inspected(data), "tftp://s/k", ())
 
 
 def test_38_a_type_that_is_not_known_refuses_what_boots_as_neither() -> None:
     for notes in (XEN_PV, XEN_PVH):
-        kernel.check_xen(inspected(image(gzip.compress(xen_elf(notes)))), "k", BOTH)
+        identify.check_xen(inspected(image(gzip.compress(xen_elf(notes)))), "k", BOTH)
 
 
 @pytest.mark.parametrize("kind", PACK)
@@ -215,7 +215,7 @@ def test_38_bombs(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
         tracemalloc.stop()
     assert "more than 24 MiB" in info.unread and info.boots == ("qemu",)
     assert peak < 32 * MIB  # a block of lz4 has 8
-    kernel.check_xen(info, "k", ("xen-pv",))
+    identify.check_xen(info, "k", ("xen-pv",))
 
 
 def test_38_one_that_needs_more_memory_than_it_may() -> None:
@@ -238,7 +238,7 @@ def test_without_the_packages_it_is_not_known(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setitem(sys.modules, package, None)
         info = inspected(data)
         assert info.unread == f"the Python package {package} is missing" and info.boots == ("qemu",)
-        kernel.check_xen(info, "k", BOTH)
+        identify.check_xen(info, "k", BOTH)
     info = inspected(image(b"\x89LZO\0\r\n\x1a\n" + bytes(99)))
     assert info.unread == "nothing here unpacks lzo"
 
@@ -264,7 +264,7 @@ def test_debians_installer_is_for_pv_and_pvh(cache: Path) -> None:
         asked += count
         return data[offset : offset + count]
 
-    kernel.inspect(kernel.identify(data, len(data)), read_at)
+    identify.inspect(identify.identify(data, len(data)), read_at)
     assert asked < size * 0.8
 
 
@@ -281,7 +281,7 @@ def test_debians_cloud_kernel_is_for_pv_and_pvh(cache: Path) -> None:
 
 
 def boot(site: Site, *args: str, kernel: bytes, kind: str = "simple0") -> Run:
-    serve(site, files={**tree(), "vmlinuz": kernel})
+    serve(site, files={**tree(), "vmlinuz": identify})
     argv = ("--output-format", kind, "--output-directory", str(site.out), "--mac", MAC, "--bridge", BRIDGE)
     return site.pypxeboot(*argv, *args)
 

@@ -43,7 +43,7 @@ def served(libvirt: Libvirt, probe_kernel: Callable[[str], bytes], disk_image: b
 
 
 def start(libvirt: Libvirt, *args: str) -> Run:
-    return libvirt.pypxeboot("pypxeboot.virt", "start", *args)
+    return libvirt.pypxeboot("pypxeboot.commands.virt", "start", *args)
 
 
 def said(libvirt: Libvirt, name: str = "guest") -> Said:
@@ -250,7 +250,7 @@ def test_a_network_that_is_not_active(served: Libvirt) -> None:
 def test_without_libvirt_python(served: Libvirt, tmp_path: Path) -> None:
     (tmp_path / "libvirt.py").write_text("raise ImportError")
     run = served.site.pypxeboot(
-        "start", "guest", program=("-c", "from pypxeboot.virt import run; run()"),
+        "start", "guest", program=("-c", "from pypxeboot.commands.virt import run; run()"),
         env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[1]}"},
     )  # fmt: skip
     assert run.rc == 9 and "libvirt-python is not installed" in run.stderr
@@ -258,7 +258,7 @@ def test_without_libvirt_python(served: Libvirt, tmp_path: Path) -> None:
 
 def test_two_starts_at_once(served: Libvirt) -> None:
     served.define(domain_xml("guest", MAC))
-    servers = [served.spawn("pypxeboot.virt", "start", "guest", log="start.log") for _ in range(2)]
+    servers = [served.spawn("pypxeboot.commands.virt", "start", "guest", log="start.log") for _ in range(2)]
     codes = sorted(server.process.wait(60) for server in servers)
     assert codes == [0, 7], [server.text() for server in servers]
     assert said(served).tag == "by libvirt" and files(served) == ["kernel", "ramdisk"]

@@ -28,7 +28,7 @@ WISH = "<pypxeboot:boot xmlns:pypxeboot='urn:pypxeboot:domain:1'{}/>"
 def hooked(libvirt: Libvirt, tmp_path: Path) -> Iterator[Libvirt]:
     """A libvirtd with the hook as it is installed, and its program in PATH."""
     program = tmp_path / "pypxeboot-virt-hook"
-    runs = f"{sys.executable} -c 'from pypxeboot.virthook import run; run()'"
+    runs = f"{sys.executable} -c 'from pypxeboot.commands.virt_hook import run; run()'"
     program.write_text(f'#!/bin/sh\necho "$2" >>{tmp_path}/calls\nPYTHONPATH={tools.ROOT} exec {runs} "$@"\n')
     program.chmod(0o755)
     text = (tools.ROOT / "scripts/libvirt-hook").read_text()
@@ -198,7 +198,7 @@ def test_the_watch_leaves_a_guest_of_the_hook_alone_until_it_reboots(
     pytest.importorskip("libvirt")
     serve(hooked, probe_kernel("first"))
     place = define(hooked)
-    watch = hooked.spawn("pypxeboot.virt", "watch", "-v", log="watch.log").wait_for("connected")
+    watch = hooked.spawn("pypxeboot.commands.virt", "watch", "-v", log="watch.log").wait_for("connected")
     hooked.virsh("start", "guest")
     assert said(hooked).tag == "first"
     wait_until(lambda: "destroy" in hooked.live("guest").partition("<on_reboot>")[2][:20], 20, "on_reboot")

@@ -41,7 +41,12 @@ class Watched:
     def watch(self, *args: str) -> Server:
         """Start it; it looks after domains when this returns."""
         self.server = self.libvirt.spawn(
-            "pypxeboot.virt", "watch", "-v", *args, log="watch.log", env={"NOTIFY_SOCKET": self._address}
+            "pypxeboot.commands.virt",
+            "watch",
+            "-v",
+            *args,
+            log="watch.log",
+            env={"NOTIFY_SOCKET": self._address},
         )
         return self.server
 
@@ -141,9 +146,9 @@ def test_service_manager(watched: Watched) -> None:
     watched.ready()
     watched.libvirt.virsh("start", "guest")
     watched.await_boot("install")
-    again = watched.libvirt.pypxeboot("pypxeboot.virt", "watch")
+    again = watched.libvirt.pypxeboot("pypxeboot.commands.virt", "watch")
     assert again.rc == 7 and "runs already" in again.stderr
-    again = watched.libvirt.pypxeboot("pypxeboot.virt", "run", "guest")
+    again = watched.libvirt.pypxeboot("pypxeboot.commands.virt", "run", "guest")
     assert again.rc == 2 and "has domain guest" in again.stderr
     watched.server.process.terminate()
     assert watched.server.process.wait(30) == 0
@@ -282,7 +287,7 @@ def test_run(watched: Watched) -> None:
     libvirt = watched.libvirt
     before = watched.define(opt_in="")
     process = watched.server = libvirt.spawn(
-        "pypxeboot.virt", "run", "--append", "more=1", "guest", log="run"
+        "pypxeboot.commands.virt", "run", "--append", "more=1", "guest", log="run"
     )
     watched.await_boot("install")
     assert "more=1" in libvirt.serial("guest")
@@ -291,16 +296,16 @@ def test_run(watched: Watched) -> None:
     assert process.process.wait(SECONDS) == 0, process.text()
     assert not libvirt.names() and not watched.left() and libvirt.stored("guest") == before
     watched.says("nosuch\nLABEL x")
-    failed = libvirt.pypxeboot("pypxeboot.virt", "run", "--label", "zz", "guest")
+    failed = libvirt.pypxeboot("pypxeboot.commands.virt", "run", "--label", "zz", "guest")
     assert failed.rc == 5 and not libvirt.names()
 
 
 def test_run_that_is_interrupted_leaves_the_guest(watched: Watched) -> None:
     watched.define(opt_in="")
-    watched.server = watched.libvirt.spawn("pypxeboot.virt", "run", "guest", log="run")
+    watched.server = watched.libvirt.spawn("pypxeboot.commands.virt", "run", "guest", log="run")
     watched.await_boot("install")
     watched.server.process.send_signal(signal.SIGINT)
     assert watched.server.process.wait(30) == 8
     assert watched.libvirt.state("guest") == "running"
-    refused = watched.libvirt.pypxeboot("pypxeboot.virt", "run", "guest")
+    refused = watched.libvirt.pypxeboot("pypxeboot.commands.virt", "run", "guest")
     assert refused.rc == 7 and watched.libvirt.state("guest") == "running"

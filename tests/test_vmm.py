@@ -13,9 +13,9 @@ from ground import arm64
 from ground.kernels import XEN_PV, XEN_PVH, dummy, xen_elf
 from test_kernel import bzimage
 
-from pypxeboot import inner, kernel
 from pypxeboot.errors import Refused, UsageError
-from pypxeboot.vmm import Target
+from pypxeboot.kernel import extract, identify
+from pypxeboot.target import Target
 from pypxeboot.wire import ReadAt
 
 IMAGE = bytes(0x38) + b"ARM\x64" + bytes(4096)
@@ -31,11 +31,11 @@ def big(data: bytes = b"", *, wide: bool = True) -> bytes:
     return bytes(image)
 
 
-def served(data: bytes) -> tuple[kernel.KernelInfo, ReadAt]:
+def served(data: bytes) -> tuple[identify.KernelInfo, ReadAt]:
     def read_at(offset: int, count: int) -> bytes:
         return data[offset : offset + count]
 
-    return kernel.identify(data[: kernel.HEAD], len(data), read_at), read_at
+    return identify.identify(data[: identify.HEAD], len(data), read_at), read_at
 
 
 def handed(target: Target, data: bytes) -> Optional[bytes]:
@@ -43,9 +43,9 @@ def handed(target: Target, data: bytes) -> Optional[bytes]:
     info, read_at = served(data)
     if target.takes(info):
         return None
-    found = inner.inside(info, read_at, target, "tftp://s/k")
+    found = extract.inside(info, read_at, target, "tftp://s/k")
     assert target.takes(found)
-    return b"".join(inner.pieces(info, read_at))
+    return b"".join(extract.pieces(info, read_at))
 
 
 def refused(target: Target, data: bytes) -> Refused:

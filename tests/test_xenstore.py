@@ -11,9 +11,9 @@ import pytest
 from ground import BRIDGE, MAC, UUID, Run, Site, wait_until
 from ground.simple import SIMPLE, asked, serve, tree
 
-from pypxeboot import xenstore
-from pypxeboot.pxe import wire_uuid
-from pypxeboot.xenstore import Domain
+from pypxeboot.guest import wire_uuid
+from pypxeboot.xen import xenstore
+from pypxeboot.xen.xenstore import Domain
 
 TYPE, VM = "/libxl/7/type", "/local/domain/7/vm"
 

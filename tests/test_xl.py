@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from ground import tools
 
-from pypxeboot import xl, xlconfig
+from pypxeboot.commands import xl
+from pypxeboot.xen import xl_config
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
-    program = "from pypxeboot import xl; xl.run()"
+    program = "from pypxeboot.commands import xl; xl.run()"
     return subprocess.run(
         [sys.executable, "-c", program, *args],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, cwd=tools.ROOT, check=False,
@@ -76,4 +77,4 @@ def test_help_and_version() -> None:
 
 @pytest.mark.parametrize("text", ["", "a b", 'a="b c"', "it's", "\\", 'x\\"', "é", "tab\there", "$HOME #no"])
 def test_what_is_quoted_is_read_back(text: str) -> None:
-    assert xlconfig.parse(f"cmdline={xl.quoted(text)}") == {"cmdline": text}
+    assert xl_config.parse(f"cmdline={xl.quoted(text)}") == {"cmdline": text}

@@ -9,8 +9,8 @@ import pytest
 from effort import lines
 
 from pypxeboot.errors import UsageError
-from pypxeboot.toolstack import create_arguments
-from pypxeboot.xlconfig import MAX_SIZE, parse, texts
+from pypxeboot.xen.parent_xl import create_arguments
+from pypxeboot.xen.xl_config import MAX_SIZE, parse, texts
 
 WHOLE = """\
 # A comment, and a line that is empty

@@ -13,8 +13,8 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from pypxeboot import tftp
 from pypxeboot.errors import FetchError, PxeBootError
+from pypxeboot.fetch.tftp import client as tftp
 
 RRQ, WRQ, DATA, ACK, ERROR, OACK = range(1, 7)
 

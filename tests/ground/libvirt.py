@@ -197,7 +197,7 @@ class Libvirt:
         return run.ok().stdout.decode()
 
     def pypxeboot(self, module: str, *args: str, timeout: float = 60) -> Run:
-        """Run a command of the project (``pypxeboot.virt``) beside libvirtd."""
+        """Run a command of the project (``pypxeboot.commands.virt``) beside libvirtd."""
         program = ("-c", _program(module))
         return self.site.pypxeboot(*args, timeout=timeout, before=self._inside, program=program)
 

@@ -1,0 +1,140 @@
+"""Performs what loaders ask for: every effect of ``effects.py`` has its answer here or next door."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any, Optional, TypeVar, Union
+
+from pypxeboot import effects
+from pypxeboot.client.entry_files import Downloads, ScriptInstead
+from pypxeboot.client.network import GuestNet
+from pypxeboot.client.script_files import KeptFiles
+from pypxeboot.client.terminal import Attendance, Person
+from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, RunIpxe, RunScript, Steps
+from pypxeboot.entry import Choice
+from pypxeboot.errors import ConfigError, FetchError, NotFound, Refused, ServerError
+from pypxeboot.lua import script
+from pypxeboot.plan import Plan
+
+T = TypeVar("T")
+Start = Union[RunScript, RunIpxe]
+
+log = logging.getLogger(__name__)
+
+_NESTING = 8  # loaders that started each other: a script, a PXELINUX it chains, a script in that one's menu
+
+
+class Performer:
+    """Drives loaders. ``start`` is what one of them starts another by."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        person: Person,
+        downloads: Downloads,
+        kept: KeptFiles,
+        network: GuestNet,
+        start: Callable[[Start], Choice],
+    ) -> None:
+        self.plan, self.downloads, self._kept, self._start = plan, downloads, kept, start
+        self.warnings: list[str] = []
+        self._silent: dict[tuple[str, str, Optional[int]], FetchError] = {}
+        self._depth = 0
+        self._person = Attendance(plan, person, downloads.fetcher.deadline, self.warn)
+        self._handlers: dict[type, Callable[[Any], object]] = {
+            Fetch: self.fetch,
+            Load: self.load,
+            RunScript: self._run,
+            RunIpxe: self._run,
+            Log: self._log,
+            effects.Interpret: script.script,
+            **self._person.handlers,
+            effects.Now: lambda _effect: int(time.time()),
+            effects.Download: kept.download,
+            effects.ReadKept: kept.read,
+            effects.Drop: kept.drop,
+            effects.Digest: kept.digest,
+            effects.Unpack: kept.unpack,
+            effects.Verify: self._verify,
+            effects.Identify: kept.identify,
+            effects.Assemble: kept.assemble,
+            effects.Configure: network.configure,
+            effects.Redhcp: network.redhcp,
+            effects.Vlan: network.vlan,
+            effects.Lookup: network.lookup,
+            effects.Ping: network.ping,
+        }
+
+    def perform(self, steps: Steps[T]) -> T:
+        """Do what a loader asks for, until it has come to its result."""
+        reply: object = None
+        while True:
+            try:
+                effect: Effect = steps.send(reply)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            self._person.before(effect)
+            reply = self._handlers[type(effect)](effect)
+
+    def fetch(self, effect: Fetch) -> Fetched:
+        """A small file. Raises FetchError where a server does not answer for the second time."""
+        location = effect.location
+        server = (location.scheme, location.host, location.port)
+        if server in self._silent:
+            raise self._silent[server]
+        try:
+            return Fetched(self.downloads.fetcher.small(effect.location, effect.limit, head=effect.head))
+        except NotFound:
+            return Fetched(None, "not-found")
+        except FetchError as why:
+            # To PXELINUX a file that does not come is not there; but no server is waited for twice.
+            if not isinstance(why, ServerError):
+                self._silent[server] = why
+            return Fetched(None, why.message.replace(f"{location}: ", "", 1))
+
+    def load(self, effect: Load) -> Loaded:
+        """The files of an entry."""
+        if not self.plan.download:
+            return Loaded(True)
+        try:
+            self.downloads.load(effect.entry)
+        except ScriptInstead as why:
+            return Loaded(False, why.message, Refused, script=True)
+        except (FetchError, Refused) as why:
+            return Loaded(False, why.message, type(why), why.hint)
+        return Loaded(True)
+
+    def _run(self, effect: Start) -> Choice:
+        if self._depth == _NESTING:
+            raise ConfigError("scripts and configurations lead to each other for ever")
+        self._depth += 1
+        try:
+            return self._start(effect)
+        finally:
+            self._depth -= 1
+
+    def _verify(self, effect: effects.Verify) -> str:
+        from pypxeboot.client import signature
+
+        try:
+            signed = self._kept.read(effects.ReadKept(effect.signature, 0, signature.LIMIT + 1))
+            pieces = self._kept.pieces(effect.handle)
+            now = datetime.now(timezone.utc)
+            return signature.check(signed, pieces, self.plan.trust, effect.signer, now)
+        except FetchError as why:  # of what --not-really had left out so far
+            return why.message
+
+    def _log(self, effect: Log) -> None:
+        if effect.warning:
+            self.warn(effect.text)
+        else:
+            log.info("%s", effect.text)
+
+    def warn(self, text: str) -> None:
+        """A line for the log that also stands in the result."""
+        log.warning("%s", text)
+        self.warnings.append(text)

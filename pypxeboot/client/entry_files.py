@@ -1,0 +1,221 @@
+"""The files of an entry, downloaded side by side into output files, counted, hashed and looked at."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Optional
+
+from pypxeboot import bootsource
+from pypxeboot import target as vmm
+from pypxeboot.client.sink import FileSink
+from pypxeboot.client.workers import Workers
+from pypxeboot.entry import Entry
+from pypxeboot.errors import FetchError, NotFound, Refused
+from pypxeboot.fetch.fetcher import Fetcher
+from pypxeboot.kernel import cpio, extract, identify
+from pypxeboot.limits import Limits
+from pypxeboot.result import DeviceTree, InitrdFile, KernelFile, ModuleFile, Ramdisk
+from pypxeboot.text import encode, printable, size_text
+from pypxeboot.url import Location
+from pypxeboot.wire import ReadAt
+
+log = logging.getLogger(__name__)
+
+_INITRD_ALIGN = cpio.ALIGN  # PXELINUX pads every initrd but the last to this (initramfs_archive.c)
+
+# A file that is wrapped into the ramdisk is held in memory, since its size stands in front of it. They are
+# configurations and keys.
+_PACKED_LIMIT = 64 << 20
+_DTB_LIMIT = 2 << 20  # U-Boot leaves about as much room; real ones have less than 200 KiB
+_DTB_MAGIC = b"\xd0\x0d\xfe\xed"
+
+# Threads that a download needs: one fetches initrds beside the kernel, and each file has one that hashes it:
+# of kernel, ramdisk, and the kernel unpacked, a module or a device tree, one at a time.
+THREADS = 4
+
+
+class ScriptInstead(Refused):
+    """What should be a kernel is an iPXE script."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """What has been downloaded for an entry."""
+
+    kernel: Optional[KernelFile] = None
+    initrds: tuple[InitrdFile, ...] = ()
+    ramdisk: Optional[Ramdisk] = None
+    modules: tuple[ModuleFile, ...] = ()
+    dtb: Optional[DeviceTree] = None
+
+
+@dataclass
+class Downloads:
+    """Loads entries.
+
+    ``open_output`` gives a descriptor for a kind (kernel, unpacked-kernel, ramdisk, module, dtb) of output
+    file; ``look_inside``, ``must_boot`` and ``target`` are the plan's.
+    """
+
+    fetcher: Fetcher
+    workers: Workers
+    limits: Limits
+    open_output: Callable[[str], int]
+    look_inside: bool = False
+    must_boot: tuple[str, ...] = ()
+    target: Optional[vmm.Target] = None
+    files: Files = field(default_factory=Files)
+    seconds: float = 0.0
+
+    def load(self, entry: Entry) -> None:
+        """Download kernel, initrds and modules of ``entry`` into :attr:`files`.
+
+        Raises NotFound, ServerError or Refused when the entry cannot boot, FetchError when the network fails.
+        """
+        assert entry.kernel is not None
+        self.files = Files()
+        started = time.monotonic()
+        try:
+            self.files = self._side_by_side(entry, entry.kernel)
+        finally:
+            self.seconds += time.monotonic() - started
+
+    def _side_by_side(self, entry: Entry, location: Location) -> Files:
+        given_up = threading.Event()
+        with ExitStack() as sinks:
+            kernel_sink = sinks.enter_context(FileSink(self.open_output("kernel"), self.workers.start))
+            beside: Optional[Callable[[], Optional[BaseException]]] = None
+            initrds: list[InitrdFile] = []
+            if entry.initrds or entry.packed:
+                descriptor = self.open_output("ramdisk")
+                ramdisk_sink = sinks.enter_context(FileSink(descriptor, self.workers.start, given_up))
+                beside = self.workers.start(lambda: initrds.extend(self._joined(entry, ramdisk_sink)))
+            try:
+                loaded = self._kernel(location, entry.cmdline, kernel_sink)
+                modules = self._modules(entry)
+                dtb = None if entry.dtb is None else self._dtb(entry.dtb)
+            except BaseException:
+                given_up.set()
+                if beside is not None:
+                    beside()
+                raise
+            ramdisk = None
+            if beside is not None:
+                failure = beside()
+                if failure is not None:
+                    raise failure
+                ramdisk = Ramdisk(None, ramdisk_sink.size, ramdisk_sink.digest_of_all())
+            return Files(loaded, tuple(initrds), ramdisk, modules, dtb)
+
+    def _kernel(self, location: Location, cmdline: str, sink: FileSink) -> KernelFile:
+        size, digest = self.fetcher.into(location, sink, self.limits.kernel)
+        _not_empty(location, size)
+        if bootsource.judge(os.pread(sink.descriptor, bootsource.JUDGE_BYTES, 0)) is bootsource.Kind.IPXE:
+            raise ScriptInstead(f"{printable(str(location))} is an iPXE script, not a kernel")
+        served = KernelFile(str(location), None, size, digest)
+        return self.kernel_file(served, sink.descriptor, cmdline, lambda: self.open_output("unpacked-kernel"))
+
+    def kernel_file(
+        self, served: KernelFile, descriptor: int, cmdline: str, open_unpacked: Callable[[], int]
+    ) -> KernelFile:
+        """The kernel in ``descriptor``, after a look at it. Raises Refused if the guest cannot boot it.
+
+        Where it has to be unpacked for the guest, ``open_unpacked`` gives a file to do that into.
+        """
+
+        def read_at(offset: int, count: int) -> bytes:
+            return os.pread(descriptor, count, offset)
+
+        size, digest, name = served.size or 0, served.sha256, printable(served.url)
+        info = identify.identify(read_at(0, identify.HEAD), size, read_at)
+        if self.target is not None and not self.target.takes(info):
+            packed, info = info, extract.inside(info, read_at, self.target, name)
+            size, digest = self._unpack(packed, read_at, open_unpacked())
+            log.info("kernel %s: unpacked for %s, %s", name, vmm.NAMES[self.target.vmm], size_text(size))
+        if self.look_inside:
+            info = identify.inspect(info, read_at)
+            if info.unread:
+                log.info("kernel %s: whether Xen boots it is not known: %s", name, info.unread)
+        identify.check_xen(info, name, self.must_boot)
+        if info.cmdline_size and len(encode(cmdline)) > info.cmdline_size:
+            taken = f"takes {info.cmdline_size} of the {len(encode(cmdline))} bytes of its command line"
+            log.warning("kernel %s %s", name, taken)
+        log.info("kernel %s: %s, sha256 %s", name, info.format, digest)
+        return KernelFile(served.url, None, size, digest, info.format, info.boots)
+
+    def _unpack(self, packed: identify.KernelInfo, read_at: ReadAt, descriptor: int) -> tuple[int, str]:
+        """Size and hash of what is in a kernel, written to ``descriptor``."""
+        with FileSink(descriptor, self.workers.start) as sink:
+            for piece in extract.pieces(packed, read_at):
+                if time.monotonic() >= self.fetcher.deadline.at:
+                    raise FetchError("the kernel was not unpacked in time")
+                sink.write(piece)
+            return sink.size, sink.digest()
+
+    def _joined(self, entry: Entry, sink: FileSink) -> list[InitrdFile]:
+        files: list[InitrdFile] = []
+        for location in entry.initrds:
+            sink.pad(_INITRD_ALIGN)
+            size, digest = self.fetcher.into(location, sink, self.limits.ramdisk - sink.size)
+            _not_empty(location, size)
+            log.info("initrd %s: sha256 %s", printable(str(location)), digest)
+            files.append(InitrdFile(str(location), size, digest))
+        number = 1
+        for packed in entry.packed:
+            sink.pad(_INITRD_ALIGN)
+            data = packed.data
+            if packed.location is not None:
+                limit = min(_PACKED_LIMIT, self.limits.ramdisk - sink.size)
+                data = self.fetcher.small(packed.location, limit)
+                _not_empty(packed.location, len(data))
+                digest = hashlib.sha256(data).hexdigest()
+                files.append(InitrdFile(str(packed.location), len(data), digest))
+            before, number = cpio.wrapping(encode(packed.path), len(data), number)
+            sink.write(before + data)
+        if len(files) > 1:
+            log.info("ramdisk: %d initrds joined, %s", len(files), size_text(sink.size))
+        return files
+
+    def _modules(self, entry: Entry) -> tuple[ModuleFile, ...]:
+        modules: list[ModuleFile] = []
+        for module in entry.modules:
+            with FileSink(self.open_output("module"), self.workers.start) as sink:
+                size, digest = self.fetcher.into(module.location, sink, self.limits.ramdisk)
+            _not_empty(module.location, size)
+            modules.append(ModuleFile(str(module.location), None, size, module.cmdline, digest))
+        return tuple(modules)
+
+    def _dtb(self, location: Location) -> DeviceTree:
+        with FileSink(self.open_output("dtb"), self.workers.start) as sink:
+            size, digest = self.fetcher.into(location, sink, _DTB_LIMIT)
+            if os.pread(sink.descriptor, len(_DTB_MAGIC), 0) != _DTB_MAGIC:
+                raise Refused(f"{printable(str(location))} is not a device tree")
+        return DeviceTree(str(location), None, size, digest)
+
+    @staticmethod
+    def planned_kernel(entry: Entry) -> Optional[KernelFile]:
+        """The kernel of an entry that is not downloaded."""
+        return None if entry.kernel is None else KernelFile(str(entry.kernel))
+
+    @staticmethod
+    def planned_modules(entry: Entry) -> tuple[ModuleFile, ...]:
+        """The modules of an entry that is not downloaded."""
+        return tuple(ModuleFile(str(item.location), None, None, item.cmdline) for item in entry.modules)
+
+    @staticmethod
+    def planned_dtb(entry: Entry) -> Optional[DeviceTree]:
+        """The device tree of an entry that is not downloaded."""
+        return None if entry.dtb is None else DeviceTree(str(entry.dtb))
+
+
+def _not_empty(location: Location, size: int) -> None:
+    # PXELINUX takes a file of no bytes for one that is not there (core/fs/pxe/pxe.c).
+    if not size:
+        raise NotFound(f"{printable(str(location))} is empty")

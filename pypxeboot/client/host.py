@@ -1,0 +1,145 @@
+"""The host side as the client process sees it: what it may ask for, and how."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Optional
+
+from pypxeboot.effects import Look, Print, Show
+from pypxeboot.errors import Aborted, PxeBootError
+from pypxeboot.lease import Lease
+from pypxeboot.picture import Pressed, Terminal
+from pypxeboot.privsep.channel import Channel, Closed
+from pypxeboot.privsep.messages import (
+    Configure,
+    Done,
+    DropImage,
+    Leave,
+    Looked,
+    OpenImage,
+    OpenOutput,
+    Placed,
+    Route,
+    SetVlan,
+    UseImage,
+)
+from pypxeboot.schema import SchemaError, unpack
+
+
+class HostSide:
+    """The host side as the client sees it: the other end of ``channel``.
+
+    ``own_network``: the interfaces here are the guest's alone. ``reach_ipv6`` is called when there is an
+    address of IPv4 and a server of IPv6.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.own_network = True
+        self._interface = ""
+        self._vlans: set[int] = set()
+        self._forget_names: Callable[[], None] = lambda: None
+        self._lock = threading.Lock()  # downloads may ask for IPv6
+        self.reach_ipv6: Callable[[], None] = lambda: None
+
+    def _answer(self, kind: str) -> tuple[object, Optional[int]]:
+        try:
+            got, value, descriptor = self._channel.receive()
+        except (Closed, SchemaError):
+            raise Aborted("the host side is gone") from None
+        if got != kind:
+            raise Aborted(f"the host side answered {got}, not {kind}")
+        return value, descriptor
+
+    def _ask(self, request: object, kind: str) -> tuple[object, Optional[int]]:
+        with self._lock:
+            self._channel.send(request)
+            return self._answer(kind)
+
+    def placed(self) -> tuple[Placed, Optional[int]]:
+        """Wait for the interface; with it comes what a udhcpc writes, if one does DHCP."""
+        value, descriptor = self._answer("Placed")
+        place = unpack(Placed, value)
+        self.own_network = place.mode != "host"
+        self._interface = place.name
+        return place, descriptor
+
+    def _done(self, request: object) -> Optional[int]:
+        """Ask for something that must be possible; the descriptor that comes with it."""
+        value, descriptor = self._ask(request, "Done")
+        error = unpack(Done, value).error
+        if error:
+            raise PxeBootError(error)
+        return descriptor
+
+    def configure(self, lease: Lease, vlan: int = 0) -> None:
+        """Have the host side give the interface its address, in place of any other of its family.
+
+        Names are asked of the lease's servers from now on. Raises PxeBootError if it cannot be.
+        """
+        self.add(lease, vlan)
+        from pypxeboot.net import resolver as resolve
+
+        interface = f"{self._interface}.{vlan}" if vlan else self._interface
+        servers = [resolve.zoned(str(server), interface) for server in lease.dns]
+        search = lease.search or ((lease.domain,) if lease.domain else ())
+        resolver = resolve.Resolver(servers, search, family=lease.address.version)
+        self._forget_names()
+        first = self.reach_ipv6 if lease.address.version == 4 else lambda: None
+        self._forget_names = resolve.install(resolver, interface, first)
+
+    def add(self, lease: Lease, vlan: int = 0) -> None:
+        """The same, but names stay what they are."""
+        if vlan and vlan not in self._vlans:
+            raise PxeBootError(f"there is no VLAN {vlan}")
+        routes = tuple(
+            Route(str(network), None if gateway is None else str(gateway))
+            for network, gateway in lease.routes
+        )
+        self._done(Configure(str(lease.address), lease.prefix_length, routes, lease.mtu, vlan))
+
+    def set_vlan(self, tag: int, *, remove: bool) -> None:
+        """Make or take away the interface of a VLAN. Raises PxeBootError if it cannot be."""
+        if remove is not (tag in self._vlans):
+            raise PxeBootError(f"there is {'no' if remove else 'already a'} VLAN {tag}")
+        self._done(SetVlan(tag, remove))
+        self._vlans ^= {tag}
+
+    def open_output(self, kind: str) -> int:
+        """A descriptor of a new output file."""
+        return self._opened(OpenOutput(kind))
+
+    def open_image(self, number: int) -> int:
+        """A descriptor of a new file without a name, which is ``number`` from now on."""
+        return self._opened(OpenImage(number))
+
+    def drop_image(self, number: int) -> None:
+        """That file is of no use any more."""
+        self._done(DropImage(number))
+
+    def use_image(self, number: int, kind: str) -> None:
+        """That file is an output of ``kind`` from now on."""
+        self._done(UseImage(number, kind))
+
+    def _opened(self, request: object) -> int:
+        descriptor = self._done(request)
+        if descriptor is None:
+            raise Aborted("the host side gave no file")
+        return descriptor
+
+    def look(self) -> Optional[Terminal]:
+        """The terminal, if there is one and somebody may choose."""
+        return unpack(Looked, self._ask(Look(), "Looked")[0]).terminal
+
+    def show(self, effect: Show) -> Pressed:
+        """Have a picture painted, and wait for a key."""
+        return unpack(Pressed, self._ask(effect, "Pressed")[0])
+
+    def print(self, effect: Print) -> None:
+        """Have text written to the terminal."""
+        self._done(effect)
+
+    def leave(self) -> None:
+        """Have the picture taken away: lines follow."""
+        self._done(Leave())

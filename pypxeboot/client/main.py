@@ -1,0 +1,201 @@
+"""The client process: locked up, in the guest's network, the only one that touches a byte of the network."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import logging
+import os
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Optional, TextIO, Union
+
+from pypxeboot.client.host import HostSide
+from pypxeboot.errors import PxeBootError, UsageError
+from pypxeboot.fetch import schemes
+from pypxeboot.limits import Deadline
+from pypxeboot.net import frames
+from pypxeboot.net.dhcp4 import Discovery
+from pypxeboot.net.dhcp6 import Discovery6
+from pypxeboot.net.dual_stack import DualStack
+from pypxeboot.net.exchange import NoDhcp
+from pypxeboot.net.udhcpc import lease_of_udhcpc
+from pypxeboot.plan import Order, Plan
+from pypxeboot.privsep import logs, sandbox
+from pypxeboot.privsep.channel import Channel, Closed
+from pypxeboot.privsep.messages import Ready
+from pypxeboot.result import Failure
+from pypxeboot.text import printable
+
+log = logging.getLogger(__name__)
+
+# Beyond the largest output file; a write past it fails instead of filling the disk.
+_FILE_SIZE_SLACK = 1 << 20
+
+
+def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool) -> int:
+    """The whole life of the client process, from just after the fork; returns its exit status."""
+    logs.configure(logging.WARNING)
+    channel = Channel(end)
+    try:
+        if new_network:
+            try:
+                sandbox.new_network()
+            except OSError as why:
+                hint = "run it as root on the host itself; --link host works without network namespaces"
+                text = f"no network namespace can be made: {why.strerror}"
+                channel.send(Failure("PxeBootError", text, hint, (), ()))
+                return 1
+        channel.send(Ready())  # the host side may join the namespace to the network meanwhile
+        if raw_frames:
+            frames.preload()
+        order = channel.receive_order()
+        logs.configure(order.log_level)
+        return _boot(order, channel, parent, raw_frames)
+    except Closed:
+        return 1
+    except PxeBootError as why:  # before there was anything to boot from
+        channel.send(Failure(type(why).__name__, why.message, why.hint, (), ()))
+        return why.code
+    except Exception as why:
+        if isinstance(why, OSError) and why.errno in (errno.ENODEV, errno.ENETDOWN):
+            # An administrator took the link away; or the host side did, which knows why and does not listen.
+            with suppress(Closed):
+                channel.send(Failure("PxeBootError", "the guest's interface is gone", None, (), ()))
+            return 1
+        log.error("the client process failed: %s: %s", type(why).__name__, printable(str(why)))
+        log.debug("where it failed", exc_info=True)
+        return 1
+
+
+def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
+    plan, host = order.plan, HostSide(channel)
+    deadline = Deadline(order.deadline)
+    discovery = Discovery(plan, deadline) if raw_frames else None
+    dhcp = None if discovery is None else _dhcp(plan, deadline, discovery, host)
+    place, udhcpc_output = host.placed()
+    if dhcp is not None and plan.examine and not isinstance(dhcp, Discovery6):
+        dhcp.open(place)
+    elif dhcp is not None:
+        # The server may think while the rest is imported and this process locked up: nothing is read before.
+        dhcp.begin(place)
+    from pypxeboot.client.entry_files import THREADS, Downloads
+    from pypxeboot.client.pipeline import Pipeline
+    from pypxeboot.client.workers import Workers
+    from pypxeboot.fetch.fetcher import Fetcher
+    from pypxeboot.fetch.progress import Progress
+
+    examination = None
+    if plan.examine:
+        from pypxeboot.client.examination import Examination
+
+        examination = Examination(plan, place, channel.send)
+    authorities = None if plan.ca_file is None else _authorities(plan.ca_file)
+    if authorities is None and not sandbox.has_landlock():  # the system's would be out of sight soon
+        from pypxeboot.fetch.http import client
+
+        with suppress(UsageError):
+            authorities = _authorities(client.ca_bundle())
+    _lock_up(order, parent)
+    workers = Workers(THREADS)
+    sandbox.no_more_processes()
+    progress = Progress(sys.stderr, bar=_bar_wanted(sys.stderr))
+    note = None if examination is None else examination.note
+    getters = schemes.getters(authorities, plan.http_proxy, note)
+    fetcher = Fetcher(getters, deadline=deadline, progress=progress)
+    wanted = (plan.look_inside, plan.must_boot, plan.target)
+    downloads = Downloads(fetcher, workers, plan.limits, host.open_output, *wanted)
+    pipeline = Pipeline(plan, host, downloads, dhcp or _no_dhcp(plan, udhcpc_output, order.deadline))
+    try:
+        if examination is not None:
+            examination.listen(discovery, dhcp)
+        artifacts = pipeline.run()
+        if examination is not None:
+            examination.tell(pipeline, artifacts)
+        channel.send(artifacts)
+        return 0
+    except PxeBootError as why:
+        if examination is not None:
+            examination.tell(pipeline, None)
+        requests, warnings = tuple(fetcher.requests), tuple(pipeline.warnings)
+        channel.send(Failure(type(why).__name__, why.message, why.hint, requests, warnings))
+        return why.code
+
+
+def _dhcp(
+    plan: Plan, deadline: Deadline, ipv4: Discovery, host: HostSide
+) -> Union[Discovery, Discovery6, DualStack]:
+    """DHCP of the family that was asked for, or of both."""
+    if plan.family == 4:
+        return ipv4
+    ipv6 = Discovery6(plan, deadline, host.add)
+    if plan.family == 6:
+        return ipv6
+    both = DualStack(plan, deadline, ipv4, ipv6)
+    host.reach_ipv6 = both.reach_ipv6
+    return both
+
+
+def _no_dhcp(plan: Plan, udhcpc_output: Optional[int], deadline: float) -> NoDhcp:
+    """What stands in for DHCP where this process does none."""
+    if not plan.does_dhcp:
+        return NoDhcp("with --ip there is none")
+    assert udhcpc_output is not None
+    descriptor = udhcpc_output
+    why = f"{plan.udhcpc} does it once only"
+    return NoDhcp(why, lambda: lease_of_udhcpc(plan, descriptor, deadline))
+
+
+def _bar_wanted(stream: TextIO) -> bool:
+    """A line that moves: only on a terminal that can go back, and libxl's is written into a log."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not logs.is_raw(stream)
+
+
+def _authorities(name: str) -> str:
+    """The file of ``--tls-ca``, read while root's own files can be."""
+    try:
+        return Path(name).read_text("ascii", "replace")  # what is not ASCII are remarks between certificates
+    except OSError as why:
+        raise UsageError(f"--tls-ca {name}: {why.strerror}") from None
+
+
+def _lock_up(order: Order, parent: int) -> None:
+    limits = order.plan.limits
+    missing = sandbox.lock_up(
+        order.uid,
+        order.gid,
+        file_size=max(limits.kernel, limits.ramdisk) + _FILE_SIZE_SLACK,
+        readable=[*sandbox.certificate_files(), *sandbox.codec_libraries()],
+        prepare=lambda: _prepare(signatures=order.plan.trust is not None),
+    )
+    sandbox.die_with_parent()
+    if os.getppid() != parent:  # it ended before that
+        raise Closed
+    for layer in missing:
+        log.warning("the sandbox lacks %s", layer)
+
+
+def _prepare(*, signatures: bool) -> None:
+    """Import what is otherwise imported on first use."""
+    from pypxeboot.net import resolver
+
+    own = (
+        "pypxeboot.ipxe.boot",
+        "pypxeboot.client.pxe_menu",
+        "pypxeboot.fetch.tftp.client",
+        "pypxeboot.fetch.http.client",
+        "pypxeboot.fetch.ftp",
+    )
+    for name in (*own, "tftpy", "requests", "encodings.idna", "encodings.latin_1"):
+        importlib.import_module(name)
+    crypt = ("passlib.hash", "passlib.handlers.md5_crypt", "passlib.handlers.sha2_crypt")
+    for name in ("bz2", "lzma", "lupa.lua52", "lz4.block", "zstandard", *crypt):
+        with suppress(ImportError):  # then what needs it says so
+            importlib.import_module(name)
+    resolver.prepare()
+    if signatures:
+        from pypxeboot.client import signature
+
+        signature.prepare()

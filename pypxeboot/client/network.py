@@ -1,0 +1,191 @@
+"""The guest's place on the network in the course of a boot: addresses, PXE servers, what scripts ask for."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Optional, Protocol
+
+from pypxeboot.dhcp import boot_server as bootserver
+from pypxeboot.dhcp import identity as pxe
+from pypxeboot.dhcp import neighbor
+from pypxeboot.dhcp.client import BETTER_OFFER_WAITS
+from pypxeboot.dhcp.message import PXE_PORT
+from pypxeboot.dhcp.pxe_options import LOCAL_BOOT, VENDOR_OPTIONS, Services, boot_item
+from pypxeboot.effects import Configure, Found, Leased, Lookup, Ping, Redhcp, Vlan
+from pypxeboot.errors import NoBootSource, PxeBootError
+from pypxeboot.lease import Lease, is_host
+from pypxeboot.limits import Deadline
+from pypxeboot.net import ping
+from pypxeboot.net.exchange import Dhcp, NoDhcp
+from pypxeboot.plan import Plan
+from pypxeboot.text import printable
+
+log = logging.getLogger(__name__)
+
+# One option has 255 bytes at most, and a request must fit in a frame; real classes have a dozen characters.
+_OPTIONS_LIMIT = 255
+_HOSTS_OWN = "with --link host the interface is the host's own"
+
+
+class Interfaces(Protocol):
+    """What the host side does for it. All raise PxeBootError with why it cannot be.
+
+    ``own_network``: the interfaces here are the guest's alone, so a script may change them.
+    """
+
+    own_network: bool
+
+    def configure(self, lease: Lease, vlan: int = 0) -> None:
+        """Give the guest's interface its address, routes and MTU, and this process its name servers."""
+
+    def set_vlan(self, tag: int, *, remove: bool) -> None:
+        """Make or take away the interface of a VLAN."""
+
+
+@dataclass
+class GuestNet:
+    """The guest's network as one boot has it.
+
+    ``lease`` is the last that DHCP gave, ``seconds`` how long that took, all in all.
+    """
+
+    plan: Plan
+    interfaces: Interfaces
+    dhcp: Dhcp
+    deadline: Deadline
+    lease: Optional[Lease] = None
+    seconds: float = 0.0
+
+    def begin(self) -> Lease:
+        """The address that the boot begins with: given by hand, or by DHCP."""
+        if self.plan.static is None:
+            return self._leased(self.dhcp.first)
+        return self._without_dhcp(self.plan.static)
+
+    def given(self, lease: Lease) -> Lease:
+        """An address that somebody gave by hand; there is no DHCP from now on."""
+        self.dhcp = NoDhcp("the address was given by hand")
+        return self._without_dhcp(lease)
+
+    def _without_dhcp(self, lease: Lease) -> Lease:
+        log.info("no DHCP: address %s/%d was given", lease.address, lease.prefix_length)
+        if lease.address.version == 6:
+            self.interfaces.configure(neighbor.on_link(self.plan.guest.mac_bytes))
+        self.interfaces.configure(lease)
+        return lease
+
+    def as_ipxe(self) -> Lease:
+        """DHCP once more, as an iPXE that the first answer's program would have been. Raises NoLease."""
+        return self._leased(lambda: self.dhcp.again(pxe.identity_of(pxe.as_ipxe(self.plan))))
+
+    def redhcp(self, effect: Redhcp) -> Leased:
+        """DHCP once more, for a script."""
+        if sum(len(value) + 2 for _code, value in effect.options) > _OPTIONS_LIMIT:
+            return Leased(None, f"options of more than {_OPTIONS_LIMIT} bytes do not fit in a request")
+        identity = {**pxe.identity_of(pxe.as_ipxe(self.plan)), **dict(effect.options)}
+        try:
+            return Leased(
+                self._leased(
+                    lambda: self.dhcp.again(identity, effect.seconds, effect.vlan, BETTER_OFFER_WAITS[:1]),
+                    effect.vlan,
+                )
+            )
+        except PxeBootError as why:
+            if time.monotonic() >= self.deadline.at:
+                raise
+            return Leased(None, why.message)
+
+    def _leased(self, exchange: Callable[[], Lease], vlan: int = 0) -> Lease:
+        started = time.monotonic()
+        lease = self.plan.amended(exchange())
+        self.interfaces.configure(lease, vlan)
+        lease = self.lease = self._led(lease)
+        self.seconds += time.monotonic() - started
+        return lease
+
+    def _led(self, lease: Lease) -> Lease:
+        """``lease`` with what PXE servers say about booting; those that have not said it yet are asked."""
+        answer = next(filter(bootserver.is_complete, lease.pxe), None)
+        question = None if answer is not None else bootserver.of_proxies(lease)
+        if question is not None:
+            answer = self.dhcp.ask(question, lease)
+            if answer is None:
+                servers = ", ".join(str(address) for address, _port in question.targets)
+                log.warning("PXE server %s does not answer at port %d", servers, PXE_PORT)
+        if answer is None:
+            return lease
+        if answer.server != lease.server_id:
+            what = printable(answer.bootfile) or "of a boot server"
+            log.info("proxyDHCP server %s: boot file %s", answer.server, what)
+            lease = replace(lease, proxy=answer)
+        return lease.led_by(answer)
+
+    def boot_server(self, lease: Lease, services: Services, kind: int) -> Lease:
+        """``lease`` with what a boot server of type ``kind`` says, or with the guest's disk for type 0.
+
+        Raises NoBootSource where none answers and the lease has no boot file of its own.
+        """
+        if kind == LOCAL_BOOT:
+            options = {**lease.options, VENDOR_OPTIONS: boot_item(LOCAL_BOOT)}
+            return replace(lease, bootfile="", options=options)
+        started = time.monotonic()
+        answer = self.dhcp.ask(bootserver.of_boot_servers(services, kind), lease)
+        self.seconds += time.monotonic() - started
+        if answer is None:
+            told = f"no PXE boot server of type {kind} answers"
+            if not lease.bootfile:
+                hint = "is it running, does a firewall drop UDP 4011?"
+                raise NoBootSource(told, hint=hint)
+            log.warning("%s: the boot file of DHCP is taken", told)
+            return lease
+        log.info("boot server %s: boot file %s", answer.server, printable(answer.bootfile))
+        self.lease = replace(lease.led_by(answer), boot_server=answer)
+        return self.lease
+
+    def configure(self, effect: Configure) -> str:
+        """The address that a script gives."""
+        lease = effect.lease
+        if not self.interfaces.own_network:
+            return _HOSTS_OWN
+        if not is_host(lease.address) or not 0 < lease.prefix_length <= lease.address.max_prefixlen:
+            return f"{lease.address}/{lease.prefix_length} cannot be the address of a guest"
+        log.info("the script sets address %s/%d", lease.address, lease.prefix_length)
+        try:
+            self.interfaces.configure(lease, effect.vlan)
+        except PxeBootError as why:
+            return why.message
+        return ""
+
+    def vlan(self, effect: Vlan) -> str:
+        """An interface for a VLAN."""
+        if not self.interfaces.own_network:
+            return _HOSTS_OWN
+        if not 0 < effect.tag < 4095:
+            return f"there is no VLAN {effect.tag}"
+        try:
+            self.interfaces.set_vlan(effect.tag, remove=effect.remove)
+        except PxeBootError as why:
+            return why.message
+        return ""
+
+    def lookup(self, effect: Lookup) -> Found:
+        """The addresses of a name, asked of the guest's name servers."""
+        try:
+            found = socket.getaddrinfo(effect.name, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as why:
+            return Found((), printable(getattr(why, "strerror", None) or str(why)))
+        return Found(tuple(dict.fromkeys(str(item[4][0]) for item in found)))
+
+    def ping(self, effect: Ping) -> int:
+        """How many echo requests were answered."""
+        try:
+            return ping.ping(effect.host, effect.count, effect.size, effect.seconds, self.deadline.at)
+        except (OSError, UnicodeError) as why:
+            log.info(
+                "ping %s: %s", printable(effect.host), printable(getattr(why, "strerror", "") or str(why))
+            )
+            return 0

@@ -1,0 +1,350 @@
+"""The pipeline, top to bottom, as it runs in the client process.
+
+    Guest -> lease() -> Lease -> source() -> BootSource -> choose() -> Choice -> Artifacts
+
+The host side (``host/session.py``) gives the place on the network, addresses and output files, and takes the
+Artifacts.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import Optional, Protocol, Union
+
+from pypxeboot import bootsource
+from pypxeboot.bootsource import BootSource, Kind
+from pypxeboot.client.driver import Performer
+from pypxeboot.client.entry_files import Downloads
+from pypxeboot.client.network import GuestNet, Interfaces
+from pypxeboot.client.script_files import Images, KeptFiles
+from pypxeboot.client.terminal import Person
+from pypxeboot.dhcp import boot_info, identity, pxe_options
+from pypxeboot.effects import Load, Loader, RunIpxe, RunScript
+from pypxeboot.entry import Action, Choice, Entry, Reason
+from pypxeboot.errors import NoBootSource, NoLease, NotFound, ServerError
+from pypxeboot.lease import Lease
+from pypxeboot.limits import NOTICE
+from pypxeboot.net.exchange import Dhcp
+from pypxeboot.plan import Plan
+from pypxeboot.result import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
+from pypxeboot.syslinux.loader import boot
+from pypxeboot.text import printable
+from pypxeboot.uboot import boot as boot_command_module
+from pypxeboot.uboot import boot as uboot
+from pypxeboot.url import Location
+
+log = logging.getLogger(__name__)
+
+
+_WHY = {
+    Reason.DEFAULT: "it is the default",
+    Reason.TIMEOUT: "nobody chose within TIMEOUT, and it is the default",
+    Reason.ONTIMEOUT: "ONTIMEOUT says so",
+    Reason.LABEL: "it was asked for",
+    Reason.CHOSEN: "it was chosen",
+    Reason.WAITS_FOREVER: "the configuration waits for ever for somebody, and this is what Enter would boot",
+    Reason.ONERROR: "ONERROR says so",
+    Reason.SCRIPT: "the script says so",
+}
+
+
+_IPXE_AGENT = f"iPXE/{identity.IPXE_VERSION}"
+_LOADERS = {Kind.KERNEL: "kernel", Kind.IPXE: "ipxe"}
+
+
+class Host(Person, Interfaces, Images, Protocol):
+    """What the host side does for the pipeline."""
+
+
+class Pipeline:
+    """One boot."""
+
+    def __init__(self, plan: Plan, host: Host, downloads: Downloads, dhcp: Dhcp) -> None:
+        self.plan, self.downloads = plan, downloads
+        self._is_ipxe = plan.profile == "ipxe"
+        deadline = downloads.fetcher.deadline
+        self.kept = KeptFiles(downloads, host, download_all=plan.download)
+        self.network = GuestNet(plan, host, dhcp, deadline)
+        self.performer = Performer(plan, host, downloads, self.kept, self.network, self._started)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Lines that also stand in the result."""
+        return self.performer.warnings
+
+    def run(self) -> Artifacts:
+        """The whole pipeline. Raises PxeBootError."""
+        started = time.monotonic()
+        self.lease = self._served(self._addressed())
+        self.source = self._begun(self.lease)
+        if self.source.kind is Kind.IPXE_BINARY and self.source.bootfile is not None:
+            self.become_ipxe(self.source.bootfile)
+        choice = self.choose(self.plan.label)
+        if not self.plan.list_entries:
+            what = "the boot file" if choice.entry.label is None else f"entry {printable(choice.entry.label)}"
+            log.info("%s: %s, because %s", what, choice.entry.action.value, _WHY[choice.reason])
+        dhcp, download = self.network.seconds, self.downloads.seconds
+        config = time.monotonic() - started - dhcp - download - self.downloads.fetcher.deadline.waited
+        seconds = Seconds(dhcp=round(dhcp, 3), config=round(max(config, 0), 3), download=round(download, 3))
+        return self.artifacts(choice, seconds)
+
+    def _addressed(self) -> Lease:
+        """The address that the boot begins with; by hand, where that was asked for, or DHCP gives none."""
+        plan = self.plan
+        try:
+            if not plan.by_hand:
+                return self.network.begin()
+            refused = NoLease("no address was given", hint="--ip ask needs somebody at a terminal")
+        except NoLease as why:
+            if not plan.interactive:
+                raise
+            refused = why
+        from pypxeboot.client import by_hand
+
+        lease = self.performer.perform(by_hand.lease("" if plan.by_hand else refused.message))
+        if lease is None:
+            raise refused
+        self.plan = replace(plan, static=lease)
+        return self.network.given(lease)
+
+    def _begun(self, lease: Lease) -> BootSource:
+        """What there is to boot; somebody who sits there may say it where nobody else does."""
+        try:
+            return self.source_of(lease, self.plan.bootfile)
+        except NoBootSource as why:
+            if not (self.plan.interactive or self.plan.by_hand):
+                raise
+            from pypxeboot.client import by_hand
+
+            plan = self.performer.perform(by_hand.boot_file(why.message, self.plan))
+            if plan is None:
+                raise
+            self.plan = plan
+            return self.source_of(lease, plan.bootfile)
+
+    def _served(self, lease: Lease) -> Lease:
+        """``lease`` after a choice from the menu of a PXE server, if it has one."""
+        services = pxe_options.of(lease.options)
+        if self.plan.says_what_to_boot or services is None or not services.counts(lease.bootfile):
+            return lease
+        from pypxeboot.client import pxe_menu  # a boot without such a menu need not wait for it
+
+        label = self.plan.label
+        item = self.performer.perform(
+            pxe_menu.choose(services, label, self.plan.patience, listing=self.plan.list_entries)
+        )
+        if item.text == label:  # in the menus to come, it has no meaning
+            self.plan = replace(self.plan, label=None)
+        return self.network.boot_server(lease, services, item.kind)
+
+    def source_of(self, lease: Lease, bootfile: Optional[str]) -> BootSource:
+        """What the lease, or the administrator, says about booting."""
+        plan, server, path_prefix = self.plan, self.plan.server, self.plan.path_prefix
+        leads = plan.static is None and (lease.address.version == 4 or lease.next_server is not None)
+        if not leads and plan.config is not None and bootfile is None:
+            implied_server, implied_prefix = bootsource.beside(plan.config)
+            server, path_prefix = server or implied_server, path_prefix or implied_prefix
+        source = boot_info.boot_source(
+            lease, server=server, bootfile=bootfile, config=plan.config, path_prefix=path_prefix
+        )
+        if plan.config_directory is not None:
+            source = replace(source, config_directory=plan.config_directory.rstrip("/"))
+        if plan.dialect == "uboot" and source.kind is not Kind.LOCAL:
+            return boot_command_module.uboot_source(source, path_prefix)
+        return self._judged(source)
+
+    def _judged(self, source: BootSource) -> BootSource:
+        """A boot file whose name does not tell what it is, or tells a script, by what is in it."""
+        if source.bootfile is None or source.kind not in (Kind.UNKNOWN, Kind.IPXE):
+            return source
+        shown, fetcher = printable(str(source.bootfile)), self.downloads.fetcher
+        before, fetcher.agent = fetcher.agent, _IPXE_AGENT  # a server may have scripts for an iPXE only
+        try:
+            head = self.kept.sample(source.bootfile)
+        except (NotFound, ServerError):
+            if source.kind is Kind.IPXE:
+                raise
+            # No such file, or none to be had: PXELINUX's configuration may be there all the same.
+            head = b""
+        kind = bootsource.judge(head)
+        fetcher.agent = _IPXE_AGENT if kind is Kind.IPXE else before
+        if source.kind is Kind.IPXE and kind is not Kind.KERNEL:
+            return source  # what is not a script is told as such
+        if kind is not source.kind:
+            log.info("boot file %s: taken for %s by what is in it", shown, kind.value)
+        if kind is Kind.CONFIG:
+            return replace(source, kind=Kind.PXELINUX, config_file=str(source.bootfile))
+        return replace(source, kind=kind)
+
+    def become_ipxe(self, program: Location) -> None:
+        """Do what ``program``, an iPXE, would do: ask DHCP for more, and follow that answer."""
+        first = printable(str(program))
+        told = "that would go on for ever"
+        hint = "have DHCP name a script for clients of user class iPXE (option 77)"
+        if self._is_ipxe:
+            raise NoBootSource(f"an iPXE is led to the iPXE program {first}: {told}", hint=hint)
+        log.info("%s is an iPXE program: DHCP once more, as iPXE", first)
+        self._is_ipxe = True
+        self.lease = self._served(self.network.as_ipxe())
+        self.downloads.fetcher.agent = _IPXE_AGENT
+        self.source = self.source_of(self.lease, None)
+        if self.source.kind is Kind.IPXE_BINARY:
+            second = printable(str(self.source.bootfile))
+            raise NoBootSource(f"DHCP offers {first}, and to the iPXE in it {second}: {told}", hint=hint)
+
+    def _started(self, effect: Union[RunScript, RunIpxe]) -> Choice:
+        """What a loader starts in its place."""
+        if isinstance(effect, RunScript):
+            return self.performer.perform(self._script_at(effect.location))
+        self.become_ipxe(effect.program)
+        return self.choose()
+
+    def choose(self, label: Optional[str] = None) -> Choice:
+        """The entry that boots, or the one of ``label``, loaded."""
+        source = self.source
+        if source.kind is Kind.LOCAL:
+            return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, None)
+        assert source.bootfile is not None or source.kind is Kind.PXELINUX
+        if source.kind is Kind.KERNEL and source.bootfile is not None:
+            words = (*self.lease.parameters, self.plan.append)
+            entry = Entry(None, Action.BOOT, kernel=source.bootfile, cmdline=" ".join(filter(None, words)))
+            return self._boot_file(entry)
+        if source.kind is Kind.IPXE and source.bootfile is not None:
+            return self._script(source.bootfile, label)
+        return self._pxelinux(label)
+
+    def _boot_file(self, entry: Entry) -> Choice:
+        """A boot file that is a kernel itself."""
+        loaded = self.performer.load(Load(entry))
+        if loaded.script and entry.kernel is not None:
+            self.source = replace(self.source, kind=Kind.IPXE)
+            return self._script(entry.kernel, self.plan.label)
+        if not loaded.ok:
+            raise loaded.kind(loaded.error, hint=loaded.hint)
+        return Choice(entry, Reason.DEFAULT, None)
+
+    def _script(self, location: Location, label: Optional[str]) -> Choice:
+        """A boot file that is an iPXE script."""
+        if self.plan.list_entries:
+            from pypxeboot.ipxe import boot as ipxe  # a boot without scripts need not wait for it
+
+            source, lease = replace(self.source, bootfile=location), self.network.lease or self.lease
+            config, menu = self.performer.perform(ipxe.entries(source, self.plan.guest, lease))
+            return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
+        return self.performer.perform(self._script_at(location, label))
+
+    def _script_at(self, location: Location, label: Optional[str] = None) -> Loader:
+        """The loader of the iPXE script at ``location``; ``label`` is chosen in its menus."""
+        from pypxeboot.ipxe import boot as ipxe
+
+        self.downloads.fetcher.agent = _IPXE_AGENT
+        lease = self.network.lease or self.lease
+        return ipxe.boot(
+            replace(self.source, bootfile=location),
+            self.plan.guest,
+            lease,
+            label=label,
+            patience=self.plan.patience,
+            user_append=self.plan.append,
+        )
+
+    def _pxelinux(self, label: Optional[str]) -> Choice:
+        """What the configuration files of PXELINUX say."""
+        source, plan, lease = self.source, self.plan, self.lease
+        digits = f" ({int(lease.address):08X})" if lease.address.version == 4 else ""
+        server = printable(source.server or "nowhere")
+        log.log(NOTICE, "getting cfg for IP %s%s from server %s", lease.address, digits, server)
+        arch = plan.guest.arch if plan.arch_given else None
+        own = plan.dialect == "uboot"
+        if plan.list_entries:
+            entries = uboot.entries if own else boot.entries
+            config, menu = self.performer.perform(entries(source, plan.guest, lease, arch=arch))
+            return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
+        guest, append = plan.guest, plan.append
+        if own:
+            loader = uboot.boot(
+                source,
+                guest,
+                lease,
+                label=label,
+                arch=arch,
+                interactive=plan.interactive,
+                user_append=append,
+            )
+        else:
+            loader = boot.boot(
+                source, guest, lease, label=label, arch=arch, patience=plan.patience, user_append=append
+            )
+        return self.performer.perform(loader)
+
+    def artifacts(self, choice: Choice, seconds: Seconds) -> Artifacts:
+        """What came of it, as the host side and the JSON result have it."""
+        entry, files = choice.entry, self.downloads.files
+        boots = entry.action is Action.BOOT and not self.plan.list_entries
+        planned = tuple(InitrdFile(url) for url in _parts(entry))
+        return Artifacts(
+            action=entry.action,
+            lease=None if self.network.lease is None else _lease_report(self.network.lease),
+            loader=_LOADERS.get(self.source.kind, "pxelinux"),
+            config=None if choice.config is None else str(choice.config),
+            label=entry.label,
+            reason=choice.reason,
+            kernel=(files.kernel or self.downloads.planned_kernel(entry)) if boots else None,
+            initrds=(files.initrds or planned) if boots else (),
+            ramdisk=(files.ramdisk or (Ramdisk() if planned else None)) if boots else None,
+            modules=(files.modules or self.downloads.planned_modules(entry)) if boots else (),
+            cmdline=entry.cmdline if boots else "",
+            requests=tuple(self.downloads.fetcher.requests),
+            seconds=seconds,
+            warnings=tuple(self.warnings),
+            entries=_listed(choice) if self.plan.list_entries else (),
+            dtb=(files.dtb or self.downloads.planned_dtb(entry)) if boots else None,
+        )
+
+
+def _lease_report(lease: Lease) -> LeaseReport:
+    default = next((gateway for network, gateway in lease.routes if network.prefixlen == 0), None)
+    gateway = default or (lease.routers[0] if lease.routers else None)
+    return LeaseReport(
+        address=str(lease.address),
+        netmask=lease.netmask,
+        gateway=str(gateway or ""),
+        dns=tuple(str(server) for server in lease.dns),
+        domain=lease.domain,
+        server_id=str(lease.server_id or ""),
+        next_server=lease.next_server or "",
+        bootfile=lease.bootfile,
+        seconds=lease.seconds,
+    )
+
+
+def _parts(entry: Entry) -> tuple[str, ...]:
+    """The URLs of what the ramdisk is made of."""
+    packed = (item.location for item in entry.packed if item.location is not None)
+    return tuple(str(location) for location in (*entry.initrds, *packed))
+
+
+def _listed(choice: Choice) -> tuple[ListedEntry, ...]:
+    menu = choice.menu
+    if menu is None:
+        return ()
+    return tuple(
+        ListedEntry(
+            label=entry.label or "",
+            title=entry.title,
+            action=entry.action,
+            kernel=None if entry.kernel is None else str(entry.kernel),
+            initrds=_parts(entry),
+            cmdline=entry.cmdline,
+            default=entry.label is not None and entry.label == menu.default,
+            modules=tuple(
+                f"{module.location} {module.cmdline.partition(' ')[2]}".rstrip() for module in entry.modules
+            ),
+            dtb=None if entry.dtb is None else str(entry.dtb),
+            menu=entry.menu,
+            meaning=printable(entry.meaning),
+        )
+        for entry in menu.entries
+    )

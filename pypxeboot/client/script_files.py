@@ -1,0 +1,331 @@
+"""Kept files: what a script downloads before anybody knows what will become of it.
+
+Their bytes go straight to files without a name, which the host side opens. One that is booted becomes the
+output file itself; where several make one ramdisk, the kernel copies them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+import os
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Optional, Protocol, Union
+
+from pypxeboot.client.entry_files import Downloads, Files
+from pypxeboot.client.sink import FileSink
+from pypxeboot.effects import Assemble, Digest, Download, Drop, Form, Identify, Kept, Loaded, ReadKept, Unpack
+from pypxeboot.errors import FetchError, NotFound, Refused
+from pypxeboot.kernel import identify as kernel
+from pypxeboot.result import InitrdFile, KernelFile, ModuleFile, Ramdisk
+from pypxeboot.text import printable, size_text
+from pypxeboot.url import Location
+
+log = logging.getLogger(__name__)
+
+MAX_FILES = 48  # at a time: a script of many menus keeps a dozen, and the sandbox allows 128 open files
+HEAD = 1024
+# With --not-really: as much of a file as tells a script (scripts are smaller) from anything else.
+SAMPLE = 256 << 10
+
+_PIECE = 1 << 20
+_READ_LIMIT = 4 << 20
+_UNKNOWN = 1 << 62  # the size of a file of which only the head is there
+_GZIP_OR_ZLIB, _GZIP_MAGIC = 32 + zlib.MAX_WBITS, b"\x1f\x8b"
+
+
+class Images(Protocol):
+    """What the host side does for kept files, each of which has a number."""
+
+    def open_image(self, number: int) -> int:
+        """A descriptor of a new file."""
+
+    def drop_image(self, number: int) -> None:
+        """The file is no longer needed."""
+
+    def use_image(self, number: int, kind: str) -> None:
+        """The file is an output of ``kind`` (kernel, ramdisk, module) from now on."""
+
+
+@dataclass
+class _File:
+    descriptor: int
+    location: Location
+    form: Optional[Form] = None
+    size: int = 0
+    sha256: str = ""
+    whole: bool = True
+    used: bool = False
+
+
+@dataclass
+class KeptFiles:
+    """All kept files of one boot, by number; those that are booted end up in ``downloads.files``."""
+
+    downloads: Downloads
+    images: Images
+    download_all: bool = True
+    _files: dict[int, _File] = field(default_factory=dict)
+    _sampled: dict[Location, Kept] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def download(self, effect: Download) -> Kept:
+        """Download into a new file. Raises FetchError once the boot's own time is over."""
+        if effect.location in self._sampled and effect.form is None:
+            return self._sampled.pop(effect.location)
+        try:
+            head = None if self.download_all else SAMPLE
+            return self._downloaded(effect.location, effect.form, effect.seconds, head)
+        except (FetchError, Refused) as why:
+            if time.monotonic() >= self.downloads.fetcher.deadline.at:
+                raise
+            error = why.message.replace(f"{effect.location}: ", "", 1)
+            cause = why.cause if isinstance(why, FetchError) else ""
+            return Kept(None, error="not-found" if isinstance(why, NotFound) else error, cause=cause)
+
+    def sample(self, location: Location) -> bytes:
+        """The first bytes of a boot file. A script is not asked for again when it is downloaded next.
+
+        Raises FetchError, Refused.
+        """
+        kept = self._downloaded(location, None, None, SAMPLE)
+        assert kept.handle is not None
+        if self._files[kept.handle].whole:
+            self._sampled[location] = kept
+        else:
+            self.drop(Drop(kept.handle))
+        return kept.head
+
+    def _downloaded(
+        self, location: Location, form: Optional[Form], seconds: Optional[float], head: Optional[int]
+    ) -> Kept:
+        started = time.monotonic()
+        number, file = self._open(location, form)
+        try:
+            place = self._fill(file, seconds, head)
+        except BaseException:
+            self.drop(Drop(number))
+            raise
+        finally:
+            self.downloads.seconds += time.monotonic() - started
+        return self._described(number, place)
+
+    def read(self, effect: ReadKept) -> bytes:
+        """Some bytes of a file."""
+        descriptor = self._files[effect.handle].descriptor
+        return os.pread(descriptor, min(effect.count, _READ_LIMIT), effect.offset)
+
+    def drop(self, effect: Drop) -> None:
+        """Forget a file."""
+        file = self._files.pop(effect.handle)
+        os.close(file.descriptor)
+        if not file.used:
+            self.images.drop_image(effect.handle)
+
+    def digest(self, effect: Digest) -> str:
+        """The digest of a file, empty where this host lacks the algorithm."""
+        file = self._complete(effect.handle)
+        if effect.algorithm == "sha256":
+            return file.sha256
+        try:
+            state = hashlib.new(effect.algorithm, usedforsecurity=False)
+        except ValueError:
+            return ""
+        for piece in _pieces(file):
+            state.update(piece)
+        return state.hexdigest()
+
+    def pieces(self, handle: int) -> Iterator[bytes]:
+        """All of a file, piece by piece."""
+        return _pieces(self._complete(handle))
+
+    def unpack(self, effect: Unpack) -> Kept:
+        """Decompress a file, gzip or zlib by its own word, into a new one."""
+        try:
+            packed = self._complete(effect.handle)
+            number, file = self._open(packed.location, None)
+            try:
+                self._inflate(packed, file)
+            except BaseException:
+                self.drop(Drop(number))
+                raise
+        except (FetchError, Refused) as why:
+            return Kept(None, error=why.message)
+        return self._described(number, packed.location)
+
+    def identify(self, effect: Identify) -> Optional[str]:
+        """What kind of kernel a file is, None if it is none."""
+        file = self._files[effect.handle]
+        try:
+            return kernel.identify(
+                os.pread(file.descriptor, kernel.HEAD, 0),
+                file.size if file.whole else _UNKNOWN,
+                lambda offset, count: os.pread(file.descriptor, count, offset),
+            ).format
+        except Refused:
+            return None
+
+    def assemble(self, effect: Assemble) -> Loaded:
+        """Make kernel and ramdisk of kept files: :attr:`Downloads.files`."""
+        if not self.download_all:
+            return Loaded(True)
+        try:
+            self.downloads.files = self._assembled(effect)
+        except (FetchError, Refused) as why:
+            return Loaded(False, why.message, type(why), why.hint)
+        return Loaded(True)
+
+    def _open(self, location: Location, form: Optional[Form]) -> tuple[int, _File]:
+        if len(self._files) >= MAX_FILES:
+            raise Refused(f"{location}: more than {MAX_FILES} files are kept at a time")
+        number = next(self._numbers)
+        file = self._files[number] = _File(self.images.open_image(number), location, form)
+        return number, file
+
+    @property
+    def _room(self) -> int:
+        """Bytes that may still be kept: all files together are no more than one boot can hand over."""
+        limits = self.downloads.limits
+        return limits.kernel + limits.ramdisk - sum(file.size for file in self._files.values())
+
+    def _fill(self, file: _File, seconds: Optional[float] = None, head: Optional[int] = None) -> Location:
+        limit = min(self._room, self.downloads.limits.ramdisk)
+        with FileSink(file.descriptor, self.downloads.workers.start) as sink:
+            place = self.downloads.fetcher.whole(
+                file.location, sink, limit, form=file.form, seconds=seconds, head=head
+            )
+            file.size, file.sha256 = sink.size, sink.digest()
+        file.whole = head is None or file.size < head
+        return place
+
+    def _complete(self, handle: int) -> _File:
+        """The file, all of it: after --not-really something in the script may want more than its head."""
+        file = self._files[handle]
+        if not file.whole:
+            os.ftruncate(file.descriptor, 0)
+            os.lseek(file.descriptor, 0, os.SEEK_SET)
+            file.size = 0
+            self._fill(file)
+        return file
+
+    def _described(self, number: int, place: Location) -> Kept:
+        file = self._files[number]
+        return Kept(number, file.size, os.pread(file.descriptor, HEAD, 0), place)
+
+    def _inflate(self, packed: _File, file: _File) -> None:
+        room = self._room
+        with FileSink(file.descriptor, self.downloads.workers.start) as sink:
+            try:
+                for piece in _inflated(packed):
+                    if sink.size + len(piece) > room:
+                        raise Refused(f"{packed.location} unpacks to more than {size_text(room)}")
+                    if time.monotonic() >= self.downloads.fetcher.deadline.at:
+                        raise FetchError(f"{packed.location}: not unpacked in time")
+                    sink.write(piece)
+            except zlib.error as why:
+                raise Refused(f"{packed.location} cannot be unpacked: {why}") from None
+            file.size, file.sha256 = sink.size, sink.digest()
+
+    def _assembled(self, effect: Assemble) -> Files:
+        file, downloads = self._files[effect.kernel], self.downloads
+        if file.size > downloads.limits.kernel:
+            raise Refused(f"{file.location}: {size_text(file.size)}, more than a kernel may have")
+        boots, loaded = self._kernel(effect.kernel, effect.entry.cmdline)
+        initrds = tuple(self._initrd(part) for part in effect.parts if isinstance(part, int))
+        ramdisk = self._ramdisk(effect.parts, file.location) if effect.parts else None
+        # Nothing can go wrong any more: a failed attempt leaves all files as they were.
+        self._use(boots, "kernel")
+        made = None if ramdisk is None else self._use(ramdisk, "ramdisk")
+        modules = [self._use(handle, "module") for handle in effect.modules]
+        return Files(
+            loaded,
+            initrds,
+            None if made is None else Ramdisk(None, made.size, made.sha256),
+            tuple(
+                ModuleFile(str(used.location), None, used.size, module.cmdline, used.sha256)
+                for used, module in zip(modules, effect.entry.modules)
+            ),
+        )
+
+    def _kernel(self, number: int, cmdline: str) -> tuple[int, KernelFile]:
+        """The file to boot, which is another than that of ``number`` where the kernel has to be unpacked."""
+        file, boots = self._files[number], number
+
+        def open_unpacked() -> int:
+            nonlocal boots
+            boots, unpacked = self._open(file.location, None)
+            return unpacked.descriptor
+
+        served = KernelFile(str(file.location), None, file.size, file.sha256)
+        try:
+            loaded = self.downloads.kernel_file(served, file.descriptor, cmdline, open_unpacked)
+        except BaseException:
+            if boots != number:
+                self.drop(Drop(boots))
+            raise
+        self._files[boots].size = loaded.size or 0
+        return boots, loaded
+
+    def _initrd(self, part: int) -> InitrdFile:
+        file = self._files[part]
+        log.info("initrd %s: sha256 %s", printable(str(file.location)), file.sha256)
+        return InitrdFile(str(file.location), file.size, file.sha256)
+
+    def _ramdisk(self, parts: Sequence[Union[int, bytes]], location: Location) -> int:
+        """The number of a file of all ``parts``: one of them, if there is only one."""
+        if len(parts) == 1 and isinstance(parts[0], int):
+            return parts[0]
+        size = sum(self._files[part].size if isinstance(part, int) else len(part) for part in parts)
+        if size > self.downloads.limits.ramdisk:
+            raise Refused(f"the initrds have {size_text(size)} together, more than a ramdisk may have")
+        number, joined = self._open(location, None)
+        try:
+            self._join(parts, joined)
+        except BaseException:
+            self.drop(Drop(number))
+            raise
+        count = sum(isinstance(part, int) for part in parts)
+        log.info("ramdisk: %d initrds joined, %s", count, size_text(size))
+        return number
+
+    def _join(self, parts: Sequence[Union[int, bytes]], joined: _File) -> None:
+        with FileSink(joined.descriptor, self.downloads.workers.start) as sink:
+            for part in parts:
+                if isinstance(part, int):
+                    sink.copy(self._files[part].descriptor, self._files[part].size)
+                else:
+                    sink.write(part)
+            joined.size, joined.sha256 = sink.size, sink.digest()
+
+    def _use(self, number: int, kind: str) -> _File:
+        file = self._files[number]
+        self.images.use_image(number, kind)
+        file.used = True
+        return file
+
+
+def _pieces(file: _File) -> Iterator[bytes]:
+    for offset in range(0, file.size, _PIECE):
+        yield os.pread(file.descriptor, _PIECE, offset)
+
+
+def _inflated(file: _File) -> Iterator[bytes]:
+    """The content of a gzip or zlib file in pieces; FetchError if it ends too early.
+
+    A gzip file may have several members; what follows the last one, padding as a rule, does not count.
+    """
+    state, begun = zlib.decompressobj(_GZIP_OR_ZLIB), False
+    for piece in _pieces(file):
+        while piece:
+            if state.eof:
+                if not piece.startswith(_GZIP_MAGIC):
+                    return
+                state = zlib.decompressobj(_GZIP_OR_ZLIB)
+            yield state.decompress(piece, _PIECE)
+            begun, piece = True, state.unused_data if state.eof else state.unconsumed_tail
+    if not state.eof:
+        raise FetchError(f"{file.location} is {'cut short' if begun else 'empty'}")

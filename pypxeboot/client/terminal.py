@@ -1,0 +1,93 @@
+"""What a loader asks of the person at the terminal, and of the time, as the client process passes it on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Optional, Protocol
+
+from pypxeboot.effects import Effect, Log, Look, Print, Show, Sleep
+from pypxeboot.errors import FetchError
+from pypxeboot.limits import Deadline
+from pypxeboot.picture import Pressed, Terminal
+from pypxeboot.plan import Plan
+from pypxeboot.text import printable
+
+log = logging.getLogger(__name__)
+
+_PIECE = 8192  # characters of a text for the terminal in one message
+_LONGEST_LINE = 4096  # of a text that goes to the log: what is beyond is another line
+
+
+class Person(Protocol):
+    """The person, by way of the host side, which has the terminal."""
+
+    def look(self) -> Optional[Terminal]:
+        """The terminal, if there is one and somebody may choose."""
+
+    def show(self, effect: Show) -> Pressed:
+        """Paint a picture, and wait for a key."""
+
+    def print(self, effect: Print) -> None:
+        """Write text below what is there."""
+
+    def leave(self) -> None:
+        """Take the picture away: lines follow."""
+
+
+class Attendance:
+    """Performs the effects :class:`Look`, :class:`Show`, :class:`Print` and :class:`Sleep` of one loader."""
+
+    def __init__(self, plan: Plan, person: Person, deadline: Deadline, warn: Callable[[str], None]) -> None:
+        self._plan, self._person, self._deadline, self._warn = plan, person, deadline, warn
+        self._there = self._picture_up = self._warned = False
+        self._line = ""
+        self.handlers: dict[type, Callable[[Any], object]] = {
+            Look: self._look,
+            Show: self._show,
+            Print: self._print,
+            Sleep: self._sleep,
+        }
+
+    def before(self, effect: Effect) -> None:
+        """Take the picture away if ``effect`` may write to the log: its lines would stand in the picture."""
+        silent = isinstance(effect, (Look, Show, Sleep)) or (
+            isinstance(effect, Log) and not effect.warning and not log.isEnabledFor(logging.INFO)
+        )
+        if self._picture_up and not silent:
+            self._picture_up = False
+            self._person.leave()
+
+    def _look(self, _effect: Look) -> Optional[Terminal]:
+        terminal = self._person.look()
+        if terminal is None and self._plan.interactive and self._plan.may_ask and not self._warned:
+            self._warned = True
+            self._warn("nobody can be asked: standard input is no terminal of this job")
+        self._there = terminal is not None
+        return terminal
+
+    def _show(self, effect: Show) -> Pressed:
+        self._picture_up = self._picture_up or effect.picture is not None
+        pressed = self._person.show(effect)
+        self._deadline.extend(pressed.seconds)
+        return pressed
+
+    def _print(self, effect: Print) -> None:
+        if self._there:
+            for at in range(0, len(effect.text), _PIECE):
+                self._person.print(Print(effect.text[at : at + _PIECE]))
+            return
+        *lines, self._line = (self._line + effect.text).split("\n")
+        if len(self._line) > _LONGEST_LINE:
+            lines, self._line = [*lines, self._line], ""
+        for line in lines:
+            log.info("%s", printable(line, _LONGEST_LINE))
+
+    def _sleep(self, effect: Sleep) -> None:
+        if time.monotonic() + effect.seconds > self._deadline.at:
+            raise FetchError(
+                f"not done after {self._plan.limits.timeout:.0f} s: a sleep of {effect.seconds:.0f} s is due",
+                hint="--timeout SECONDS gives it longer",
+            )
+        time.sleep(effect.seconds)

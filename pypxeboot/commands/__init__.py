@@ -1,0 +1,1 @@
+"""The programs: what each does with its arguments, and its exit code."""

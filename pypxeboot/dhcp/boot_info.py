@@ -1,0 +1,85 @@
+"""The boot file and its server in a lease."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from pypxeboot.bootsource import CONFIG_DIRECTORY, BootSource, Kind, kind_of_name
+from pypxeboot.dhcp.message import suboptions
+from pypxeboot.errors import NoBootSource, Refused
+from pypxeboot.lease import Lease
+from pypxeboot.text import decode, printable
+from pypxeboot.url import NAME_MAX, as_prefix, parse, prefix_of, resolve
+
+# RFC 5071 options; they may also stand inside option 43 (sub-options from 208 on).
+CONFIG_FILE, PATH_PREFIX = 209, 210
+_VENDOR_OPTIONS = 43
+_BOOT_ITEM = 71
+
+
+_NO_BOOT_FILE = {
+    4: "set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config",
+    6: "set a boot file URL (option 59) in DHCPv6, or give --bootfile or --config",
+}
+
+
+def boot_source(
+    lease: Lease,
+    *,
+    server: Optional[str] = None,
+    bootfile: Optional[str] = None,
+    config: Optional[str] = None,
+    path_prefix: Optional[str] = None,
+) -> BootSource:
+    """What ``lease`` says about booting; the other arguments override next-server and options 67, 209, 210.
+
+    NoBootSource if there is nothing, Refused or ConfigError if what is there cannot be used.
+    """
+    vendor = suboptions(lease.options.get(_VENDOR_OPTIONS, b""))
+    # "The PXE client boots from the local disk": boot item of type 0 (PXE 2.1, table 2-1)
+    if vendor.get(_BOOT_ITEM, b"")[:2] == b"\0\0" and not (bootfile or config):
+        return BootSource(Kind.LOCAL, None, "")
+    server = server or _server(lease)
+    name = _usable(bootfile if bootfile is not None else lease.bootfile, "boot file name")
+    kind = kind_of_name(name) if name and config is None else Kind.PXELINUX
+    config = _value(config, CONFIG_FILE, lease, vendor)
+    given_prefix = _value(path_prefix, PATH_PREFIX, lease, vendor)
+    if not name and config is None and given_prefix is None:
+        raise NoBootSource(
+            "the DHCP server names no boot file",
+            hint=_NO_BOOT_FILE[lease.address.version],
+        )
+    if config is not None and kind not in (Kind.IPXE, Kind.IPXE_BINARY):
+        kind = Kind.PXELINUX  # nothing else reads option 209; to an iPXE it means nothing
+    prefix = as_prefix(prefix_of(name) if given_prefix is None else given_prefix)[:NAME_MAX]
+    if server is None and kind is Kind.PXELINUX:
+        resolve(config or CONFIG_DIRECTORY, prefix, None)  # no name could be asked for: said once
+    return BootSource(
+        kind=kind,
+        server=server,
+        prefix=prefix,
+        config_file=config,
+        bootfile=parse(name, server) if name else None,
+    )
+
+
+def _server(lease: Lease) -> Optional[str]:
+    """siaddr if it is there, else the DHCP server itself (core/fs/pxe/dhcp_option.c)."""
+    return lease.next_server or (str(lease.server_id) if lease.server_id else None)
+
+
+def _value(given: Optional[str], code: int, lease: Lease, vendor: dict[int, bytes]) -> Optional[str]:
+    raw: Optional[bytes] = lease.options.get(code, vendor.get(code))
+    if given is None and raw is not None:
+        # Servers count a trailing NUL in, and some an end mark.
+        given = decode(raw.partition(b"\0")[0].rstrip(b"\xff"))
+    return None if given is None else _usable(given, f"option {code}")[:NAME_MAX]
+
+
+def _usable(text: str, what: str) -> str:
+    if not text.isprintable():
+        raise Refused(
+            f"the {what} {printable(text)!r} holds characters that no name has",
+            hint="mend the DHCP server's configuration",
+        )
+    return text

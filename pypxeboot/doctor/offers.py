@@ -1,0 +1,138 @@
+"""What DHCP servers offered, for the doctor: every answer to one DISCOVER, and whether they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pypxeboot.dhcp import message as dhcp
+from pypxeboot.dhcp import pxe_options
+from pypxeboot.dhcp.client import Heard
+from pypxeboot.dhcp.message import BadMessage, Type
+from pypxeboot.doctor.findings import Finding, HeardOffer, fail, ok, warn
+from pypxeboot.errors import NoLease
+from pypxeboot.text import printable
+
+# Servers that ping an address before they offer it: dnsmasq for 3 s, ISC dhcpd for 1 s. PXE ROMs ask again
+# after 4 s.
+_PINGED, _SLOW = 0.9, 2.5
+
+
+def offered(heard: Heard) -> HeardOffer:
+    """A message as text."""
+    message, options = heard.message, heard.message.options
+    refused = address = ""
+    proxy = not int(message.yiaddr)
+    next_server = bootfile = ""
+    said = dhcp.pxe_answer(message, b"") if proxy else None
+    if said is not None:
+        bootfile, next_server = printable(said.bootfile), said.next_server or ""
+    if not proxy:
+        try:
+            lease, _remarks = dhcp.lease_of(message)
+            address, bootfile = f"{lease.address}/{lease.prefix_length}", printable(lease.bootfile)
+            next_server = lease.next_server or ""
+        except BadMessage as why:
+            refused = str(why)
+    return HeardOffer(
+        server=str(message.server_id or message.siaddr),
+        seconds=round(heard.seconds, 3),
+        address=address,
+        bootfile=bootfile,
+        next_server=next_server,
+        config_file=_text(options.get(209, b"")),
+        path_prefix=_text(options.get(210, b"")),
+        vendor_class=_text(options.get(60, b"")),
+        menu=", ".join(printable(item.text) for item in pxe_options.services(options.get(43, b"")).menu),
+        proxy=proxy,
+        refused=refused,
+    )
+
+
+def _text(value: bytes) -> str:
+    return printable(value.partition(b"\0")[0])
+
+
+def findings(heard: Sequence[Heard], where: str, seconds: float) -> list[Finding]:
+    """What was heard on ``where`` within ``seconds``, server by server, and what is wrong with it."""
+    offers = _distinct(heard)
+    found = [_told(offer) for offer in offers]
+    usable = [offer for offer in offers if offer.address]
+    if not usable:
+        found.append(fail("DHCP", _silence(offers, where, seconds)))
+        return found
+    found += _quarrel(usable, proxies=any(offer.proxy for offer in offers))
+    first = min(usable, key=lambda offer: offer.seconds)
+    if first.seconds >= _SLOW:
+        mend = "dnsmasq: no-ping; ISC dhcpd: ping-check false; or a relay or a switch that is slow"
+        text = f"the first offer took {first.seconds:.1f} s: the server pings each fresh address first"
+        found.append(warn("DHCP", text, mend))
+    return found
+
+
+def _distinct(heard: Sequence[Heard]) -> list[HeardOffer]:
+    """Each answer once: the DISCOVER may have gone out twice, and relays may double it."""
+    found: dict[HeardOffer, HeardOffer] = {}
+    for one in heard:
+        if one.message.type in (Type.OFFER, Type.ACK, None):
+            offer = offered(one)
+            found.setdefault(replace(offer, seconds=0.0), offer)
+    return list(found.values())
+
+
+def _told(offer: HeardOffer) -> Finding:
+    if offer.refused:
+        mend = f"mend the configuration of the DHCP server {offer.server}"
+        return warn("DHCP", f"{offer.server} offers what no client takes: {offer.refused}", mend, offer)
+    parts = [f"address {offer.address}" if offer.address else "no address (a proxy DHCP server)"]
+    for what, value in (
+        ("boot file", offer.bootfile),
+        ("config file", offer.config_file),
+        ("path prefix", offer.path_prefix),
+        ("next server", offer.next_server),
+        ("vendor class", offer.vendor_class),
+        ("PXE menu:", offer.menu),
+    ):
+        parts += [f"{what} {value}"] if value else []
+    pinged = " (it pings the address first)" if _PINGED <= offer.seconds < _SLOW and offer.address else ""
+    return ok("DHCP", f"{offer.server} offers after {offer.seconds:.2f} s{pinged}: {', '.join(parts)}", offer)
+
+
+def _silence(offers: Sequence[HeardOffer], where: str, seconds: float) -> NoLease:
+    if any(offer.proxy for offer in offers):
+        hint = "start a DHCP server that gives addresses; a proxy says only what to boot"
+        return NoLease(f"a proxy answers on {where}, but nobody offers an address", hint=hint)
+    if offers:
+        return NoLease(f"no offer on {where} can be used", hint="mend what the lines above say")
+    hint = (
+        "look at the warnings above first; then: does a DHCP server run on this network (VLAN), does it know "
+        "this MAC, has its pool addresses left, does a firewall drop UDP 67 and 68?"
+    )
+    return NoLease(f"no DHCP server answers on {where} (listened for {seconds:.0f} s)", hint=hint)
+
+
+def _quarrel(usable: Sequence[HeardOffer], *, proxies: bool) -> list[Finding]:
+    """Servers that would boot the guest differently: which one counts is chance."""
+    bootable = [offer for offer in usable if _boots(offer)]
+    if not bootable and not proxies:
+        mend = "set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config"
+        return [warn("DHCP", "no offer says what to boot", mend)]
+    ways = {_way(offer): offer.server for offer in bootable}
+    if len(ways) > 1:
+        servers = " and ".join(sorted(set(ways.values())))
+        mend = "stop the one that does not belong there: the first answer is taken, which is chance"
+        return [warn("DHCP", f"servers offer different things to boot: {servers}", mend)]
+    strangers = sorted({offer.server for offer in usable} - {offer.server for offer in bootable})
+    if bootable and strangers:
+        mend = "stop it, or tell it the boot file as well: firmware takes whichever answers first"
+        text = f"{' and '.join(strangers)} offers addresses, but nothing to boot"
+        return [warn("DHCP", text, mend)]
+    return []
+
+
+def _boots(offer: HeardOffer) -> bool:
+    return bool(offer.bootfile or offer.config_file or offer.path_prefix)
+
+
+def _way(offer: HeardOffer) -> tuple[str, ...]:
+    return offer.bootfile, offer.next_server, offer.config_file, offer.path_prefix

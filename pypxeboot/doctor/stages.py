@@ -1,0 +1,210 @@
+"""What a boot came to in the doctor's words: lease, boot file, servers, configuration, kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Optional
+
+from pypxeboot.bootsource import BootSource, Kind
+from pypxeboot.doctor.findings import Finding, fail, ok, warn
+from pypxeboot.entry import Action
+from pypxeboot.errors import FetchError, Refused
+from pypxeboot.lease import Lease, describe
+from pypxeboot.plan import Plan
+from pypxeboot.result import Artifacts, Request
+from pypxeboot.text import size_text
+from pypxeboot.url import Location, parse
+
+_SMALL_BLOCKS = 1024  # bytes; less than an Ethernet frame holds
+_LARGE = 8 << 20  # a file that is worth a word about its speed
+_SLOW = 4 << 20  # bytes a second; 100 Mbit/s carry 11 MiB
+_LOSSY = 0.02  # share of packets that had to be sent again
+
+_MEANINGS = {
+    Kind.PXELINUX: "PXELINUX's configuration is looked for",
+    Kind.IPXE: "an iPXE script",
+    Kind.IPXE_BINARY: "an iPXE program: DHCP is asked once more, as iPXE",
+    Kind.CONFIG: "a configuration of PXELINUX",
+    Kind.KERNEL: "a kernel",
+    Kind.LOCAL: "the local disk",
+    Kind.UNKNOWN: "of no kind known by its name",
+}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a TFTP server agreed to for one file, and how that went."""
+
+    host: str
+    size: int
+    tsize: bool
+    blksize: int
+    windowsize: int
+    seconds: float
+    retransmits: int
+
+
+@dataclass(frozen=True)
+class Course:
+    """How far a boot came. None is what it did not come to."""
+
+    plan: Plan
+    lease: Optional[Lease]
+    source: Optional[BootSource]
+    requests: Sequence[Request]
+    taken: Sequence[Taken]
+    artifacts: Optional[Artifacts]
+
+
+def findings(course: Course) -> list[Finding]:
+    """The stages in order, up to where it ended."""
+    found: list[Finding] = []
+    if course.lease is not None:
+        found += _lease(course.lease, static=course.plan.static is not None)
+    if course.source is not None:
+        found.append(_boot_file(course.source))
+    found += _servers(course)
+    found += _configuration(course)
+    if course.artifacts is not None:
+        found += _entry(course.artifacts, course.plan)
+        found += [warn("boot", text, "") for text in course.artifacts.warnings]
+    return found
+
+
+def _lease(lease: Lease, *, static: bool) -> list[Finding]:
+    how = "given by hand" if static else f"acknowledged by {lease.server_id}"
+    parts = [describe(lease), f"gateway {lease.routers[0]}" if lease.routers else "no gateway"]
+    if lease.dns:
+        parts.append(f"name servers {', '.join(map(str, lease.dns))}")
+    found = [ok("lease", f"{how}: {', '.join(parts)}")]
+    beyond = _beyond(lease)
+    if beyond is not None:
+        mend = "have DHCP send the router (option 3 or 121), or --gateway ADDR"
+        found.append(warn("lease", f"the boot server {beyond} is beyond the guest's subnet: no route", mend))
+    return found
+
+
+def _beyond(lease: Lease) -> Optional[IPv4Address]:
+    """The boot server, if its address is known and nothing leads to it."""
+    try:
+        server = IPv4Address(lease.next_server or "")
+    except ValueError:  # a name, or none
+        return None
+    own = IPv4Network((lease.address, lease.prefix_length), strict=False)
+    reached = (own, *(network for network, _gateway in lease.routes))
+    return None if any(server in network for network in reached) else server
+
+
+def _boot_file(source: BootSource) -> Finding:
+    what = "no boot file" if source.bootfile is None else f"boot file {source.bootfile}"
+    where = f" on {source.server}" if source.kind is Kind.PXELINUX and source.server else ""
+    given = f", configuration file {source.config_file}" if source.config_file else ""
+    return ok("boot file", f"{what}: {_MEANINGS[source.kind]}{where}{given}")
+
+
+def _servers(course: Course) -> list[Finding]:
+    """Each server that was asked for files: whether it answers, and what it takes."""
+    asked: dict[tuple[str, str], list[Request]] = {}
+    for request in course.requests:
+        location = _parsed(request.url)
+        if location is not None:
+            asked.setdefault((location.scheme, location.host), []).append(request)
+    found: list[Finding] = []
+    for (scheme, host), requests in asked.items():
+        found += _server(scheme, host, requests, [taken for taken in course.taken if taken.host == host])
+    return found
+
+
+def _parsed(url: str) -> Optional[Location]:
+    try:
+        return parse(url)
+    except Refused:
+        return None
+
+
+def _server(scheme: str, host: str, requests: Sequence[Request], taken: Sequence[Taken]) -> list[Finding]:
+    topic = scheme.upper()
+    if not any(request.result in ("ok", "not-found") for request in requests):
+        return [fail(topic, FetchError(f"{host}: {requests[0].result}", hint=_mend_of_silence(scheme)))]
+    count = sum(request.result == "ok" for request in requests)
+    text = f"{host} answers: {count} of {len(requests)} files are there"
+    if scheme != "tftp" or not taken:
+        return [ok(topic, text), *_speed(topic, host, requests)]
+    largest = max(taken, key=lambda one: one.size)
+    options = [f"blksize {largest.blksize}"]
+    options += [f"windowsize {largest.windowsize}"] if largest.windowsize > 1 else ["no windowsize"]
+    options += ["tsize"] if any(one.tsize for one in taken) else ["no tsize"]
+    found = [ok(topic, f"{text}; takes {', '.join(options)}")]
+    if largest.blksize < _SMALL_BLOCKS:
+        mend = "let through packets of 1500 bytes on the way, or use a TFTP server that knows RFC 2348"
+        found.append(warn(topic, f"{host}: blocks of {largest.blksize} bytes only, which is slow", mend))
+    blocks = largest.size / largest.blksize + 1
+    if largest.retransmits > max(2, _LOSSY * blocks):
+        mend = "look for errors on the links and at the switch (ip -s link)"
+        text = f"{host}: {largest.retransmits} packets of {blocks:.0f} had to be asked for again"
+        found.append(warn(topic, text, mend))
+    return [*found, *_speed(topic, host, requests)]
+
+
+def _mend_of_silence(scheme: str) -> str:
+    if scheme == "tftp":
+        return "does a TFTP server run there? Does a firewall drop UDP 69, or the replies from other ports?"
+    return "does a web server run there, and does no firewall drop its port?"
+
+
+def _speed(topic: str, host: str, requests: Sequence[Request]) -> list[Finding]:
+    large = [one for one in requests if one.result == "ok" and one.bytes >= _LARGE]
+    if not large:
+        return []
+    rate = sum(one.bytes for one in large) / max(sum(one.seconds for one in large), 0.001)
+    if rate >= _SLOW:
+        return [ok(topic, f"{host}: large files come at {size_text(rate)}/s")]
+    mend = "serve kernel and initrd over HTTP (a path prefix of http://, option 210, will do)"
+    if topic != "TFTP":
+        mend = "look at the links on the way, and at the server's load"
+    return [warn(topic, f"{host}: large files come at {size_text(rate)}/s only", mend)]
+
+
+def _configuration(course: Course) -> list[Finding]:
+    """The names under which a configuration was looked for, and where it was."""
+    source = course.source
+    if source is None or source.kind is not Kind.PXELINUX:
+        return []
+    mark = f"{source.config_directory}/"
+    tried = [
+        one for one in course.requests if mark in one.url or one.url.endswith(source.config_file or mark)
+    ]
+    there = [one.url for one in tried if one.result == "ok"]
+    missed = [one.url for one in tried if one.result == "not-found"]
+    parts = [f"{url} is there" for url in there[:1]]
+    if missed:
+        names = ", ".join(url.rpartition(mark)[2] for url in missed)
+        parts.append(f"not there: {missed[0].rpartition(mark)[0]}{mark} with {names}")
+    text = "; ".join(parts)
+    return [ok("config", text) if there else warn("config", text, "")] if parts else []
+
+
+def _entry(artifacts: Artifacts, plan: Plan) -> list[Finding]:
+    what = "the boot file" if artifacts.label is None else f"entry {artifacts.label}"
+    found = [ok("entry", f"{what}: {artifacts.action.value} ({artifacts.reason.value})")]
+    kernel = artifacts.kernel
+    if artifacts.action is not Action.BOOT or kernel is None:
+        return found
+    if kernel.size is None:
+        return [*found, ok("kernel", f"{kernel.url}, not downloaded")]
+    text = f"{kernel.url}: {kernel.format}, {size_text(kernel.size)}"
+    wanted = "qemu" if plan.guest.hypervisor == "kvm" else "xen"
+    if any(who.startswith(wanted) for who in kernel.boots):
+        found.append(ok("kernel", f"{text}, boots as {' and '.join(kernel.boots)}"))
+    elif kernel.boots and plan.look_inside:
+        hint = f"serve a kernel that {wanted} boots, or say --hypervisor if the guest is of another kind"
+        found.append(fail("kernel", Refused(f"{text}, boots as {kernel.boots[0]} only", hint=hint)))
+    else:
+        found.append(ok("kernel", f"{text}; whether it boots as {wanted} is not known"))
+    if artifacts.ramdisk is not None and artifacts.ramdisk.size is not None:
+        count = len(artifacts.initrds)
+        files = f"{count} file{'s' if count != 1 else ''}"
+        found.append(ok("initrd", f"{files}, {size_text(artifacts.ramdisk.size)}"))
+    return found

@@ -1,0 +1,104 @@
+"""A capture file read by a process without privileges."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import stat
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from pypxeboot.errors import PxeBootError, UsageError
+from pypxeboot.explain import capture_file, packets
+from pypxeboot.explain.timeline import Story
+from pypxeboot.privsep import sandbox
+from pypxeboot.privsep.channel import Channel, Closed
+from pypxeboot.privsep.fork import SIGNALS, ClientProcess, keep_only
+from pypxeboot.schema import SchemaError, unpack
+from pypxeboot.text import printable
+
+log = logging.getLogger(__name__)
+
+_SECONDS = 60.0  # for the whole file
+_MOST_FRAMES = 5_000_000  # some 7 GB of a download
+
+
+@dataclass(frozen=True)
+class Told:
+    """Reader to host side: the story; ``damage`` says what is wrong with the file, if something is."""
+
+    lines: tuple[str, ...]
+    damage: str
+
+
+def _story_of(name: str) -> Told:
+    """What the reader tells of a file. Raises PxeBootError."""
+    try:
+        descriptor = os.dup(0) if name == "-" else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as why:
+        raise UsageError(f"cannot read {name}: {why.strerror}") from None
+    try:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise UsageError(f"{name} is a directory")
+        reader = _start(descriptor)
+    finally:
+        os.close(descriptor)
+    channel = Channel(reader.end)
+    channel.settimeout(_SECONDS + 5)
+    try:
+        kind, value, _descriptor = channel.receive()
+        if kind != "Told":
+            raise SchemaError(kind)
+        return unpack(Told, value)
+    except (Closed, SchemaError, socket.timeout) as why:
+        log.debug("the reader: %r", why)
+        raise PxeBootError(f"{name}: the process that reads it ended without a story") from None
+    finally:
+        reader.stop()
+
+
+def _start(descriptor: int) -> ClientProcess:
+    """Fork the process that reads the file behind ``descriptor``."""
+    ids = sandbox.user_ids(None) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    parent = os.getpid()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return ClientProcess(pid, ours, new_network=True, raw_frames=False)
+    status = 1
+    try:
+        keep_only(theirs.fileno(), descriptor)
+        os.setsid()  # no terminal is its own
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        with suppress(OSError):  # only root can; nothing here wants a network
+            sandbox.new_network()
+        sandbox.lock_up(*ids, file_size=0)
+        sandbox.die_with_parent()
+        sandbox.no_more_processes()
+        if os.getppid() == parent:
+            Channel(theirs).send(_read(descriptor))
+            status = 0
+    except Exception as why:  # of a file that was made to cause it; the host side says so
+        log.debug("reading failed: %s: %s", type(why).__name__, printable(str(why)))
+    finally:
+        os._exit(status)
+
+
+def _read(descriptor: int) -> Told:
+    story, damage = Story(), ""
+    end = time.monotonic() + _SECONDS
+    with open(descriptor, "rb", buffering=1 << 16) as file:
+        try:
+            for frame in capture_file.frames(file.read):
+                story.add(packets.packet(frame), frame.when)
+                if story.frames >= _MOST_FRAMES or (not story.frames & 1023 and time.monotonic() >= end):
+                    damage = f"it is long: the story ends after {story.frames} frames"
+                    break
+        except capture_file.BadCapture as why:
+            damage = str(why)
+    return Told(tuple(story.lines()) if story.frames or not damage else (), damage)

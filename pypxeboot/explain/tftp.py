@@ -1,0 +1,137 @@
+"""TFTP in a capture: each read request, the options agreed on, the blocks, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from pypxeboot.explain.conversation import Attempts, Line, rate
+from pypxeboot.text import printable, size_text
+
+_RRQ, _WRQ, _DATA, _ACK, _ERROR, _OACK = 1, 2, 3, 4, 5, 6
+_NOT_FOUND = (1, 2)  # error codes: file not found, access violation
+
+
+@dataclass
+class Transfer:
+    """One file, asked for by ``client`` from ``server``."""
+
+    client: str
+    server: str
+    name: str
+    asked: Attempts
+    size: int = 0
+    failed: str = ""  # the server's ERROR, or what ICMP said
+    absent: bool = False  # and that says merely that there is no such file
+    complete: bool = False
+    again: int = 0  # blocks that came more than once
+    missed: int = 0  # blocks that a window lacked
+    _answer: Optional[float] = None
+    _last: float = 0.0
+    _options: dict[str, str] = field(default_factory=dict)
+    _block: int = 0  # the last in order
+    _given_up: str = ""
+
+    def of_server(self, data: bytes, size: int, when: float) -> None:
+        """A packet of ``size`` bytes from the server, of which ``data`` was kept."""
+        operation = int.from_bytes(data[:2], "big")
+        if self._answer is None:
+            self._answer = when
+        if self.complete or self.failed:
+            return
+        self._last = when
+        if operation == _ERROR:
+            code = int.from_bytes(data[2:4], "big")
+            words = printable(data[4:].partition(b"\0")[0])
+            self.failed, self.absent = f'ERROR {code} "{words}"', code in _NOT_FOUND
+        elif operation == _OACK:
+            self._options = _pairs(data[2:])
+        elif operation == _DATA and size >= 4:
+            self._take(int.from_bytes(data[2:4], "big"), size - 4)
+
+    def _take(self, number: int, size: int) -> None:
+        step = (number - self._block) & 0xFFFF  # block numbers wrap at 65536
+        if step == 1:
+            self._block = number
+            self.size += size
+            self.complete = size < self._block_size
+        elif step == 0 or step > 0x8000:
+            self.again += 1
+        else:
+            self.missed += 1
+
+    def of_client(self, data: bytes) -> None:
+        """A packet of the client that is not a request."""
+        if int.from_bytes(data[:2], "big") == _ERROR and not self.complete:
+            self._given_up = printable(data[4:].partition(b"\0")[0]) or "no reason given"
+
+    def unreachable(self, words: str) -> None:
+        """ICMP says that nobody is there."""
+        if self._answer is None:
+            self.failed = words
+
+    @property
+    def _block_size(self) -> int:
+        text = self._options.get("blksize", "512")
+        return int(text) if text.isdecimal() and len(text) < 6 else 512
+
+    def _end(self, end: float) -> str:
+        """How it ended."""
+        if self.failed:
+            return self.failed
+        if self._given_up:
+            return f"the client gives up after {size_text(self.size)}: {self._given_up}"
+        return self.trouble(end).partition(": ")[2]
+
+    def lines(self, end: float) -> list[Line]:
+        """One line for it all."""
+        text = f"TFTP {self.name} from {self.server}: "
+        if not self.complete:
+            return [(self.asked.first, text + self._end(end))]
+        seconds = max(self._last - self.asked.first, 1e-6)
+        text += f"{size_text(self.size)} in {seconds:.3f} s{rate(self.size, seconds)}"
+        parts = [f"{name} {value}" for name, value in self._options.items()] or ["no options"]
+        parts += [f"asked {self.asked.count} times"] if self.asked.count > 1 else []
+        parts += [f"{self.again} blocks came twice"] if self.again else []
+        parts += [f"{self.missed} came out of order"] if self.missed else []
+        return [(self.asked.first, f"{text}, {', '.join(parts)}")]
+
+    def trouble(self, end: float) -> str:
+        """Silence, or an error of the server that is not a mere "no such file"."""
+        name = f"TFTP {self.name} from {self.server}: "
+        if self.complete or self.absent or self._given_up:
+            return ""
+        if self.failed:
+            return name + self.failed
+        if self._answer is None:
+            if end - self.asked.first < 1:
+                return ""
+            meaning = "no TFTP server runs there, or a firewall drops UDP 69 or the replies"
+            return f"{name}no answer ({self.asked.words(end)}): {meaning}"
+        if not self._block:
+            return (
+                f"{name}options are agreed on, but no block comes: packets of "
+                f"{self._block_size + 32} bytes do not get through (MTU, fragments), or the ACK is lost"
+            )
+        return f"{name}it stops after {size_text(self.size)}: the server or the way to it is gone"
+
+    def remark(self) -> str:
+        """Packet loss, where there was much."""
+        lost = self.again + self.missed
+        blocks = self.size // self._block_size + 1
+        if lost <= max(2, blocks // 50):
+            return ""
+        return f"TFTP {self.name}: {lost} of {blocks} blocks came twice or out of order: packets are lost"
+
+
+def requested(data: bytes) -> Optional[str]:
+    """The name in a read request; None for anything else."""
+    if data[:2] != bytes((0, _RRQ)):
+        return None
+    return printable(data[2:].partition(b"\0")[0]) or "(no name)"
+
+
+def _pairs(data: bytes) -> dict[str, str]:
+    """The options of an OACK, as text."""
+    words = [printable(word, 40) for word in data.split(b"\0")[:16]]
+    return {name.lower(): value for name, value in zip(words[::2], words[1::2]) if name}

@@ -1,0 +1,179 @@
+"""The FTP client: one file by RETR, from a server that is not trusted (RFC 959, 2428; core/fs/pxe/ftp.c).
+
+:mod:`ftplib` knows the commands. What is done here: passive mode only, the data connection to the very host
+that the control connection is to, whatever the server names; one deadline for all of it, however slowly bytes
+come; and an end to what the server says. Nothing of it is logged but the code and text of a refusal.
+"""
+
+from __future__ import annotations
+
+import ftplib
+import io
+import socket
+import time
+from collections.abc import Callable
+from typing import Optional, Union
+from urllib.parse import unquote_to_bytes
+
+from pypxeboot import text
+from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused, ServerError
+from pypxeboot.net import tcp
+from pypxeboot.net.tcp import Paced
+
+Write = Callable[[Union[bytes, memoryview]], object]
+
+_BLOCK = 1 << 18
+_REPLIES_LIMIT = 1 << 16  # bytes of all replies of one session; a long welcome has some 2 KiB
+# Names are bytes to FTP, and so are they to us: this maps each to one character and back.
+_ENCODING = "latin-1"
+
+
+def get(
+    url: str,
+    host: str,
+    path: str,
+    write: Write,
+    *,
+    port: int,
+    limit: int,
+    deadline: float,
+    expect: Callable[[int], None],
+    user: Optional[str] = None,
+    password: Optional[str] = None,
+) -> int:
+    """Give the file to ``write``, and say how many bytes it has.
+
+    ``path`` is what stands behind the host and its slash in ``url``, which is for messages. At most ``limit``
+    bytes, until ``deadline`` (of ``time.monotonic()``); ``expect`` is told the size if the server knows it.
+    Without ``user`` it is asked for as anonymous. Raises NotFound, ServerError, FetchError, Refused.
+    """
+    name = unquote_to_bytes(path).decode(_ENCODING)
+    login = [text.encode(word or "").decode(_ENCODING) for word in (user, password)]
+    if any(control in word for word in (name, *login) for control in "\r\n\0"):
+        raise Refused(f"{url}: a name with a line break or NUL in it cannot be asked for")
+
+    def left() -> float:
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
+            raise FetchError(f"{url}: not done in time", hint="is the server overloaded or silent?")
+        return seconds
+
+    session = _Session(url, left)
+    try:
+        session.begin(host, port)
+        session.login(login[0] or "anonymous", login[1] or "anonymous@")
+        session.voidcmd("TYPE I")
+        return session.fetch(name, write, limit, expect)
+    except PxeBootError:
+        raise
+    except (ftplib.Error, EOFError, OSError, ValueError) as error:
+        raise _failure(url, error) from None
+    finally:
+        session.close()
+
+
+class _Session(ftplib.FTP):
+    """One control connection, read by :class:`Paced`."""
+
+    def __init__(self, url: str, left: tcp.Left) -> None:
+        super().__init__(encoding=_ENCODING)
+        self._url, self._left = url, left
+        self._replies_left = _REPLIES_LIMIT
+
+    def begin(self, host: str, port: int) -> None:
+        """Connect, and wait to be welcomed: "120 Service ready in nnn minutes" is not yet that."""
+        try:
+            self.sock = tcp.connect(host, port, self._left)
+        except socket.gaierror as error:
+            why = text.printable(error.strerror or str(error))
+            raise FetchError(f"{self._url}: no address of {host}: {why}") from None
+        except OSError as error:
+            hint = f"does an FTP server listen on port {port} of {host}?"
+            raise FetchError(f"{self._url}: cannot connect: {_reason(error)}", hint=hint) from None
+        self.af = self.sock.family
+        self.file = io.TextIOWrapper(
+            io.BufferedReader(Paced(self.sock, self._left, self._count)), encoding=_ENCODING
+        )
+        while self.getresp().startswith("120"):
+            pass
+
+    def _count(self, count: int) -> None:
+        self._replies_left -= count
+        if self._replies_left < 0:
+            raise FetchError(f"{self._url}: what the server says has no end")
+
+    def putline(self, line: str) -> None:
+        """Send one command."""
+        assert self.sock is not None
+        self.sock.settimeout(self._left())
+        super().putline(line)
+
+    def makepasv(self) -> tuple[str, int]:
+        """Where the data connection goes: to the same host, on the port that it says."""
+        _host, port = super().makepasv()
+        assert self.sock is not None
+        if not 0 < port < 65536:
+            raise ftplib.error_proto(f"port {port}")
+        return str(self.sock.getpeername()[0]), port
+
+    def fetch(self, name: str, write: Write, limit: int, expect: Callable[[int], None]) -> int:
+        """The file ``name`` to ``write``."""
+        size = self._size(name)
+        if size is not None:
+            if size > limit:
+                raise self._too_large(limit, size)
+            expect(size)
+        with tcp.connect(*self.makepasv(), self._left) as data:
+            if not self.sendcmd(f"RETR {name}").startswith("1"):
+                raise ftplib.error_proto("no 150")
+            got = self._receive(data, write, limit)
+        self.voidresp()  # "226 Closing data connection": without it the file may be cut short
+        if size is not None and got != size:
+            raise FetchError(f"{self._url}: {got} bytes came of {size}")
+        return got
+
+    def _size(self, name: str) -> Optional[int]:
+        """The size if the server tells it. Whether the file is there is for RETR to say (RFC 3659 4)."""
+        try:
+            return self.size(name)
+        except ftplib.error_perm:
+            return None
+
+    def _receive(self, data: socket.socket, write: Write, limit: int) -> int:
+        block, got = memoryview(bytearray(_BLOCK)), 0
+        while True:
+            data.settimeout(self._left())
+            count = data.recv_into(block)
+            if not count:
+                return got
+            got += count
+            if got > limit:
+                raise self._too_large(limit)
+            write(block[:count])
+
+    def _too_large(self, limit: int, size: Optional[int] = None) -> Refused:
+        has = "" if size is None else f"{text.size_text(size)}, "
+        return Refused(f"{self._url}: {has}more than the limit of {text.size_text(limit)}")
+
+
+def _failure(url: str, error: Exception) -> FetchError:
+    """``error`` of ftplib or the network as one of ours."""
+    said = text.printable(" ".join(str(error).split()))
+    if isinstance(error, ftplib.error_perm):
+        if str(error).startswith("550"):
+            return NotFound(f"{url}: {said}")
+        hint = "the URL may name a user and a password" if str(error).startswith("530") else None
+        return ServerError(f"{url}: {said}", hint=hint)
+    if isinstance(error, (ftplib.error_temp, ftplib.error_reply)):
+        return ServerError(f"{url}: {said}")
+    if isinstance(error, EOFError):
+        return FetchError(f"{url}: the server closed the connection")
+    if isinstance(error, OSError):
+        return FetchError(f"{url}: {_reason(error)}")
+    return FetchError(f"{url}: no proper FTP answer: {said}")
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, socket.timeout):
+        return "no answer in time"
+    return text.printable(error.strerror or str(error))

@@ -1,0 +1,441 @@
+"""The HTTP client: one file by GET (or what a form says), from a server that is not trusted.
+
+requests (and urllib3 and http.client under it) connect, speak TLS and read the head of the answer. The rest
+is done here, the same with every version of them: addresses and the deadline, redirects, and the body, which
+is read from the connection itself. So nothing is decoded, nothing is held in memory, and a body that is too
+short, too long or without end is seen. No netrc file, cookie jar or environment variable takes part.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+
+from pypxeboot import text
+from pypxeboot.effects import Form
+from pypxeboot.errors import FetchError, PxeBootError, Refused
+from pypxeboot.fetch.http import auth, message
+from pypxeboot.fetch.http import proxy as httpproxy
+from pypxeboot.fetch.http.message import Address, Transfer
+from pypxeboot.net import tcp
+from pypxeboot.net.tcp import Paced
+
+if TYPE_CHECKING:
+    from requests import Response
+    from requests.adapters import HTTPAdapter
+
+
+REDIRECTS = 5  # as PXELINUX (http.c); iPXE and browsers follow more, but no boot server needs more
+
+_TRIES = 8  # of one file: servers that are busy, or want to know who asks
+_BLOCK = 1 << 18  # one read: large enough that the calls cost nothing, small enough for a 64 MiB process
+_HEAD_LIMIT = 1 << 18  # all of the head; http.client alone would take 100 lines of 64 KiB
+_LINE_LIMIT = 4096  # of a chunk's size with extensions, or a trailer
+_TRAILERS = 64
+_GRACE = 0.05  # seconds to see the end of a connection that the server said it would close
+_CA_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+)
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+Write = Callable[[Union[bytes, memoryview]], object]
+status_text = message.status_text
+
+
+def ca_bundle() -> str:
+    """The file of the certificates trusted when nobody names another: the system's, else that of requests."""
+    for name in _CA_FILES:
+        if Path(name).is_file():
+            return name
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    return str(DEFAULT_CA_BUNDLE_PATH)
+
+
+def get(
+    url: str,
+    write: Write,
+    *,
+    limit: int,
+    deadline: float,
+    expect: Optional[Callable[[int], None]] = None,
+    authorities: Optional[str] = None,
+    headers: Mapping[str, str] = _NOTHING,
+    cookies: Mapping[str, str] = _NOTHING,
+    form: Optional[Form] = None,
+    user: Optional[str] = None,
+    password: Optional[str] = None,
+    challenged: bool = False,
+    proxy: Optional[Address] = None,
+    log: Optional[Callable[[str], None]] = None,
+) -> Transfer:
+    """Give the file at ``url`` to ``write``, piece by piece, and say how it went.
+
+    At most ``limit`` bytes, until ``deadline`` (of ``time.monotonic()``). ``expect`` is told the size before
+    the first byte, where the server says it. ``write`` must be done with a piece when it returns: the memory
+    is used again. ``authorities`` are certificates (PEM) to believe in place of the system's. User and
+    password go to the server of ``url`` only; headers and cookies also to where it redirects (as PXELINUX
+    does). With ``challenged`` a password is told when the server asks for it (iPXE), else at once (PXELINUX).
+    Raises NotFound (4xx), FetchError (everything broken) and Refused (limit, scheme, downgrade); what
+    ``write`` and ``expect`` raise passes through.
+    """
+    started = time.monotonic()
+    address = message.parse(url)
+    if user is None:
+        user, password = address.user, address.password
+    home = address.origin
+    login = auth.basic(user, password or "") if user is not None and not challenged else None
+    fields = message.request_fields(headers, cookies)
+    seen: list[str] = []
+    tries = 0
+    while len(seen) <= REDIRECTS:
+        own = {"Authorization": login} if login is not None and address.origin == home else {}
+        with _Exchange(address, deadline, proxy) as exchange:
+            exchange.ask({**fields, **own}, authorities, form)
+            tries += 1
+            wait = message.retry_after(exchange.status, exchange.header("Retry-After"))
+            if wait is not None and tries < _TRIES and wait < exchange.time_left():
+                _tell(log, f"{address}: {status_text(exchange.status)}, again in {wait:.0f} s")
+                time.sleep(wait)
+                continue
+            if exchange.status == 401 and user is not None and address.origin == home and tries < _TRIES:
+                before, login = login, _login(exchange, user, password or "", form)
+                if login not in (None, before) and not (before or "").startswith("Digest"):
+                    continue
+            if exchange.status not in message.REDIRECT_STATUS:
+                size = _receive(exchange, write, limit, expect)
+                seconds = time.monotonic() - started
+                return Transfer(size, seconds, address.origin + address.target, exchange.status, bool(seen))
+            target = message.redirected(address, exchange.status, exchange.header("Location"))
+        _tell(log, f"{address}: {status_text(exchange.status)}, to {target}")
+        seen.append(address.origin + address.target)
+        if target.origin + target.target in seen and form is None:
+            raise FetchError(f"{address}: redirects in a circle")
+        address, form = target, None  # as iPXE: what a redirect leads to is always got
+        login = None if (login or "").startswith("Digest") else login  # it was for that target alone
+    raise FetchError(f"{message.parse(url)}: more than {REDIRECTS} redirects")
+
+
+def _login(exchange: _Exchange, user: str, password: str, form: Optional[Form]) -> Optional[str]:
+    """What the server that says 401 wants to be told."""
+    return auth.answer(
+        exchange.header("WWW-Authenticate"),
+        user,
+        password,
+        method=form.method if form else "GET",
+        target=exchange.address.target,
+        cnonce=secrets.token_hex(8),
+    )
+
+
+def _tell(log: Optional[Callable[[str], None]], line: str) -> None:
+    if log:
+        log(line)
+
+
+# ---- one request and its answer
+
+
+class _Exchange:
+    """One connection: the question, the head of the answer, and the stream that the body is read from."""
+
+    def __init__(self, address: Address, deadline: float, proxy: Optional[Address]) -> None:
+        self.address, self.proxy = address, proxy
+        self.deadline = deadline
+        self.head_left: Optional[int] = _HEAD_LIMIT
+        self.status = 0
+        self._answer: Optional[Response] = None
+        self._head: Optional[http.client.HTTPResponse] = None
+        self._stream: io.BufferedReader = io.BufferedReader(io.BytesIO())
+        self._block = memoryview(b"")
+
+    def __enter__(self) -> _Exchange:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._head is not None:
+            self._head.close()
+        if self._answer is not None:
+            self._answer.close()
+        self._stream.close()
+
+    def time_left(self) -> float:
+        """Seconds until the deadline; FetchError if there are none."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            hint = "is the server overloaded or silent?"
+            raise FetchError(f"{self.address}: not done in time", hint=hint, cause="timeout")
+        return left
+
+    def ask(self, fields: Mapping[str, str], authorities: Optional[str], form: Optional[Form]) -> None:
+        """Send the request and read the head of the answer."""
+        from requests import Request, RequestException
+        from urllib3.exceptions import HTTPError
+
+        verify = self.address.scheme == "https" and (authorities is not None or ca_bundle())
+        try:
+            # requests is shown the server only: it would rewrite the path (%2e, //, quotes).
+            own = message.request_fields(dict(form.headers)) if form else {}
+            own.update(httpproxy.login(self.proxy) if self.proxy and self.address.scheme == "http" else {})
+            method, body = (form.method, form.body) if form else ("GET", None)
+            request = Request(
+                method, self.address.origin + "/", headers={**own, **fields}, data=body
+            ).prepare()
+            adapter = _adapter(self, authorities)
+            self._answer = adapter.send(request, stream=True, timeout=self.time_left(), verify=verify)
+        except PxeBootError:
+            raise
+        except (RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+            raise _failure(self.address, error) from None
+        self.status = self._answer.status_code
+        self.head_left = None
+
+    def header(self, name: str) -> list[str]:
+        """All values of a header of the answer."""
+        values = self._head.headers.get_all(name, []) if self._head else []
+        return [str(value) for value in values]
+
+    def connect(self) -> socket.socket:
+        """A connection to one of the server's addresses, or of the proxy's; each gets its share of time."""
+        place = self.proxy or self.address
+        host, port = place.host, place.port
+        try:
+            sock = tcp.connect(host, port, self.time_left)
+            return self._tunnel(sock) if self.proxy and self.address.scheme == "https" else sock
+        except socket.gaierror as error:
+            reason = text.printable(error.strerror or str(error))
+            raise FetchError(f"{self.address}: no address of {host}: {reason}", cause="no-name") from None
+        except OSError as error:
+            hint = f"does a web {'proxy' if self.proxy else 'server'} listen on port {port} of {host}?"
+            said = f"{self.address}: cannot connect: {_reason(error)}"
+            raise FetchError(said, hint=hint, cause=tcp.cause(error)) from None
+
+    def _tunnel(self, sock: socket.socket) -> socket.socket:
+        """``sock`` once the proxy at its other end passes on what is said. Raises OSError."""
+        assert self.proxy is not None
+        sock.settimeout(self.time_left())
+        sock.sendall(httpproxy.connect(self.address, self.proxy))
+        head = b""
+        while not head.endswith(b"\r\n\r\n") and len(head) < httpproxy.HEAD_LIMIT:
+            sock.settimeout(self.time_left())
+            piece = sock.recv(1)  # not a byte beyond: the server's own words come next
+            if not piece:
+                break
+            head += piece
+        try:
+            httpproxy.check_tunnel(self.address, self.proxy, head)
+        except FetchError:
+            sock.close()
+            raise
+        return sock
+
+    @property
+    def target(self) -> str:
+        """What the request line says."""
+        proxied = self.proxy is not None and self.address.scheme == "http"
+        return httpproxy.target(self.address) if proxied else self.address.target
+
+    def open(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        """The reader of the answer, in place of http.client's own: it reads through :class:`Paced`."""
+        head = http.client.HTTPResponse(sock, *args, **kwargs)
+        head.fp.close()
+        head.fp = self._stream = io.BufferedReader(Paced(sock, self.time_left, self._count), 1 << 16)
+        self._head = head
+        return head
+
+    def _count(self, count: int) -> None:
+        """``count`` bytes have come; those of the head are not to be without end."""
+        if self.head_left is not None:
+            self.head_left -= count
+            if self.head_left < 0:
+                raise FetchError(f"{self.address}: the head of the answer has no end")
+
+    def body(self, write: Write, size: int) -> int:
+        """Up to ``size`` bytes of the body to ``write``; how many there were."""
+        if not self._block:
+            self._block = memoryview(bytearray(_BLOCK))
+        got = 0
+        while got < size:
+            piece = self._block[: size - got]
+            try:
+                count = self._stream.readinto(piece)
+            except (OSError, ValueError) as error:
+                raise _failure(self.address, error) from None
+            if not count:
+                break
+            write(piece[:count])
+            got += count
+        return got
+
+    def line(self) -> bytes:
+        """One line of the chunk framing, without its end."""
+        try:
+            line = self._stream.readline(_LINE_LIMIT)
+        except (OSError, ValueError) as error:
+            raise _failure(self.address, error) from None
+        if not line.endswith(b"\n"):
+            raise FetchError(f"{self.address}: broken chunks: no end of line")
+        return line.rstrip(b"\r\n")
+
+    def more_follows(self) -> bool:
+        """Whether the server sends on after the body; waits only if it said that it will close."""
+        closing = any("close" in value.lower() for value in self.header("Connection"))
+        self.deadline = min(self.deadline, time.monotonic() + (_GRACE if closing else 0.001))
+        try:
+            return bool(self._stream.read(1))
+        except (OSError, ValueError, FetchError):
+            return False
+
+
+class _Connection:
+    """What our connections do otherwise than urllib3's; mixed into its classes by :func:`_adapter`."""
+
+    exchange: _Exchange
+
+    def _new_conn(self) -> socket.socket:
+        return self.exchange.connect()
+
+    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        del url  # that of the server only; see ask()
+        return super().putrequest(method, self.exchange.target, *args, **kwargs)  # type: ignore[misc]
+
+    def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        return self.exchange.open(sock, *args, **kwargs)
+
+
+def _adapter(exchange: _Exchange, authorities: Optional[str]) -> HTTPAdapter:
+    """The adapter of requests for one exchange; TLS 1.2 or newer, whatever the age of urllib3."""
+    from requests.adapters import HTTPAdapter
+    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    pools: dict[str, Any] = {}
+    for scheme, pool in (("http", HTTPConnectionPool), ("https", HTTPSConnectionPool)):
+        ours = type("Connection", (_Connection, pool.ConnectionCls), {"exchange": exchange})
+        pools[scheme] = type("Pool", (pool,), {"ConnectionCls": ours})
+    tls = create_urllib3_context()
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    adapter: Any = HTTPAdapter()
+    if authorities is not None:  # and nobody else, whereas requests would add its own bundle
+        tls.load_verify_locations(cadata=authorities)
+        adapter.cert_verify = lambda connection, *_: setattr(connection, "cert_reqs", "CERT_REQUIRED")
+    adapter.init_poolmanager(1, 1, ssl_context=tls)
+    adapter.poolmanager.pool_classes_by_scheme = pools
+    return adapter  # type: ignore[no-any-return]
+
+
+# ---- the body
+
+
+def _receive(exchange: _Exchange, write: Write, limit: int, expect: Optional[Callable[[int], None]]) -> int:
+    """The body to ``write``; its size."""
+    address, lengths = exchange.address, exchange.header("Content-Length")
+    message.check_status(address, exchange.status)
+    message.check_encoding(address, exchange.header("Content-Encoding"))
+    if message.is_chunked(address, exchange.header("Transfer-Encoding"), lengths):
+        return _receive_chunks(exchange, write, limit)
+    size = message.content_length(address, lengths)
+    if size is None:
+        return _receive_all(exchange, write, limit)
+    if size > limit:
+        raise _too_large(address, limit, size)
+    if expect:
+        expect(size)
+    got = exchange.body(write, size)
+    if got < size:
+        raise FetchError(f"{address}: the body ended after {got} of {size} bytes")
+    if exchange.more_follows():
+        raise FetchError(f"{address}: the body goes on after its {size} bytes")
+    return size
+
+
+def _receive_all(exchange: _Exchange, write: Write, limit: int) -> int:
+    """A body that ends with the connection."""
+    got = exchange.body(write, limit)
+    if exchange.body(lambda _: None, 1):
+        raise _too_large(exchange.address, limit)
+    return got
+
+
+def _receive_chunks(exchange: _Exchange, write: Write, limit: int) -> int:
+    """A body in chunks (RFC 9112 7.1)."""
+    got = 0
+    while True:
+        size = message.chunk_size(exchange.address, exchange.line())
+        if not size:
+            break
+        if got + size > limit:
+            raise _too_large(exchange.address, limit)
+        if exchange.body(write, size) < size:
+            raise FetchError(f"{exchange.address}: the body ended within a chunk, after {got} bytes")
+        if exchange.line():
+            raise FetchError(f"{exchange.address}: broken chunks: data after the end of one")
+        got += size
+    for _ in range(_TRAILERS):
+        if not exchange.line():
+            return got
+    raise FetchError(f"{exchange.address}: more than {_TRAILERS} trailers")
+
+
+def _too_large(address: Address, limit: int, size: Optional[int] = None) -> Refused:
+    has = "" if size is None else f"{text.size_text(size)}, "
+    return Refused(f"{address}: {has}more than the limit of {text.size_text(limit)}")
+
+
+# ---- what went wrong
+
+
+def _failure(address: Address, error: BaseException) -> FetchError:
+    """``error`` of any of the libraries as one of ours."""
+    from requests.exceptions import SSLError
+    from urllib3.exceptions import TimeoutError as TookTooLong
+
+    root = _innermost(error)
+    if isinstance(root, TookTooLong):  # holds no error of the socket
+        root = socket.timeout()
+    elif isinstance(error, SSLError) and not isinstance(root, OSError):  # urllib3 1.26 compares names itself
+        root = ssl.SSLCertVerificationError(1, str(root))
+        root.verify_message = str(root.args[1])
+    hint = None
+    if isinstance(root, ssl.SSLCertVerificationError):
+        hint = "if the certificate is right, name the authority that signed it by --tls-ca FILE"
+    elif isinstance(root, ssl.SSLError):
+        hint = "the server must speak TLS 1.2 or newer"
+    return FetchError(f"{address}: {_reason(root)}", hint=hint)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The error that the wrappers of requests and urllib3 hold."""
+    for _ in range(8):
+        held = getattr(error, "reason", None)
+        inside = [part for part in (held, *error.args) if isinstance(part, BaseException)]
+        if not inside:
+            break
+        error = inside[0]
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, socket.timeout):
+        return "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS: {text.printable(error.verify_message)}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {text.printable((error.reason or str(error)).lower().replace('_', ' '))}"
+    if isinstance(error, http.client.LineTooLong):
+        return "a line of the answer is too long"
+    if isinstance(error, (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)):
+        return "the server closed the connection"
+    if isinstance(error, OSError) and error.strerror:
+        return text.printable(error.strerror)
+    return f"no proper HTTP answer: {text.printable(str(error) or type(error).__name__)}"

@@ -1,0 +1,1 @@
+"""The privileged process: it joins the network, keeps the files, and starts the client."""

@@ -1,0 +1,132 @@
+"""``--pcap`` and ``-vv``: a process in the guest's network that writes down every frame of the conversation.
+
+The kernel keeps frames from the moment on that :meth:`Capture.start` returns, so the first DISCOVER is
+among them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Optional
+
+from pypxeboot.errors import PxeBootError, UsageError
+from pypxeboot.net import frames
+from pypxeboot.privsep import sandbox
+from pypxeboot.privsep.fork import SIGNALS, keep_only
+from pypxeboot.text import printable
+
+log = logging.getLogger(__name__)
+
+_BUFFER = 64 << 20  # bytes that the kernel may hold while the file is written: a fast download outruns Python
+_FILE_SIZE = 1 << 40  # a capture may be as long as the conversation
+_TOLD = 1000  # frames in words: the whole of a boot but for its downloads
+_LAST_FRAMES = 5.0  # seconds to write what is still waiting at the end
+
+
+class Capture:
+    """Frames go to the file ``path``, if there is one, and if ``tell`` the first ones in words to the log.
+
+    All of them are there once :meth:`stop` has returned.
+    """
+
+    def __init__(self, path: Optional[Path], *, tell: bool) -> None:
+        self._file, self._tell = -1, tell
+        self._pid, self._stop = 0, -1
+        self._unused: Optional[Path] = None
+        if path is not None:
+            # Not blocking: a FIFO that nobody reads is an error.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            existed = path.exists()
+            try:
+                self._file = os.open(path, flags, 0o600)
+            except OSError as why:
+                raise UsageError(f"cannot write {path}: {why.strerror}") from None
+            self._unused = None if existed else path
+
+    def start(self, pid: int, interface: str, mac: bytes, ids: tuple[int, int]) -> None:
+        """Begin, in the network namespace of process ``pid``; ``mac``, if not empty, must be in a frame."""
+        self._unused = None
+        ready, tell_ready = os.pipe()
+        stopped, self._stop = os.pipe()
+        parent = os.getpid()
+        self._pid = os.fork()
+        if self._pid == 0:
+            status = 1
+            try:
+                keep_only(self._file, stopped, tell_ready)
+                for number in SIGNALS:
+                    signal.signal(number, signal.SIG_IGN)  # what there is belongs into the file
+                sandbox.enter_network(pid)
+                socket = frames.FrameSocket(_BUFFER)
+                socket.bind(interface, promiscuous=True, protocol=frames.ETH_P_ALL)
+                os.write(tell_ready, b"1")
+                frames.preload(every_protocol=self._tell)
+                sandbox.lock_up(*ids, file_size=_FILE_SIZE)
+                sandbox.die_with_parent()
+                if os.getppid() == parent:
+                    self._write_down(socket, stopped, mac)
+                    status = 0
+            finally:
+                os._exit(status)
+        os.close(tell_ready)
+        os.close(stopped)
+        began = os.read(ready, 1)
+        os.close(ready)
+        if not began:
+            raise PxeBootError(f"cannot capture on {interface}")
+
+    def stop(self) -> None:
+        """Write what is still waiting, and end; a file of a boot that came to nothing before is removed."""
+        if self._unused is not None:
+            self._unused.unlink(missing_ok=True)
+            self._unused = None
+        if self._pid:
+            os.close(self._stop)
+            end = time.monotonic() + _LAST_FRAMES + 1
+            while time.monotonic() < end and os.waitpid(self._pid, os.WNOHANG) == (0, 0):
+                time.sleep(0.01)
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(self._pid, signal.SIGKILL)
+                os.waitpid(self._pid, 0)
+            self._pid = 0
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _write_down(self, socket: frames.FrameSocket, stopped: int, mac: bytes) -> None:
+        file = frames.CaptureFile(self._file) if self._file >= 0 else None
+        left = _TOLD if self._tell else 0
+        for frame, when in _frames(socket, stopped):
+            if mac not in frame[:100]:
+                continue
+            if file is not None:
+                file.write(frame, when)
+            if left:
+                log.debug("packet: %s", printable(frames.summary(frame), 400))
+                left -= 1
+                if not left:
+                    log.debug("packet: the first %d are shown; --pcap FILE keeps all", _TOLD)
+        lost = socket.lost()
+        if lost and file is not None:
+            log.warning("the capture lacks %d frames: they came faster than they could be written", lost)
+
+
+def _frames(socket: frames.FrameSocket, stopped: int) -> Iterator[tuple[bytes, float]]:
+    """What ``socket`` hears, until ``stopped`` is hung up and nothing waits any more."""
+    end: Optional[float] = None
+    while end is None or time.monotonic() < end:
+        waited_for = [socket, stopped] if end is None else [socket]
+        readable = select.select(waited_for, [], [], None if end is None else 0)[0]
+        if stopped in readable:
+            end = time.monotonic() + _LAST_FRAMES
+        elif not readable:
+            return
+        if socket in readable:
+            yield socket.receive_stamped()

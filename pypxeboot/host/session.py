@@ -1,0 +1,429 @@
+"""The host side: privileged, and never parsing what a server sent.
+
+It forks the client, joins it to the guest's network, answers its few requests after checking them, checks
+its result against the closed schema, and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Optional
+
+from pypxeboot.entry import Action
+from pypxeboot.errors import KINDS, FetchError, NoLease, PxeBootError, Refused
+from pypxeboot.host import spawn
+from pypxeboot.host.output_files import OutputFile, Store
+from pypxeboot.host.terminal import Answers
+from pypxeboot.lease import Address, Network, is_host
+from pypxeboot.limits import NOTICE, Deadline
+from pypxeboot.links import iproute, select
+from pypxeboot.links.link import Place, Wanted, Way
+from pypxeboot.plan import Order, Plan
+from pypxeboot.privsep.channel import Channel, Closed
+from pypxeboot.privsep.fork import ClientProcess
+from pypxeboot.privsep.messages import (
+    Configure,
+    Done,
+    DropImage,
+    OpenImage,
+    OpenOutput,
+    Placed,
+    Route,
+    SetVlan,
+    UseImage,
+)
+from pypxeboot.result import Artifacts, Failure
+from pypxeboot.schema import SchemaError, unpack
+from pypxeboot.text import printable
+
+if TYPE_CHECKING:
+    from pypxeboot.host.capture import Capture
+import argparse
+
+from pypxeboot.errors import UsageError
+from pypxeboot.limits import Limits
+from pypxeboot.privsep import sandbox
+from pypxeboot.privsep.signals import BootFailed
+
+log = logging.getLogger(__name__)
+
+
+_GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
+_KINDS = ("kernel", "unpacked-kernel", "ramdisk", "module", "dtb")
+
+
+def _route(route: Route, version: int) -> tuple[Network, Optional[Address]]:
+    """A route of the client's, which must be of one family with its address. Raises ValueError."""
+    network, gateway = ip_network(route.network), None if route.gateway is None else ip_address(route.gateway)
+    if {version} != {network.version, version if gateway is None else gateway.version}:
+        raise ValueError(f"a route of IPv{network.version}")
+    return network, gateway
+
+
+def boot(
+    plan: Plan,
+    process: Optional[ClientProcess],
+    *,
+    mode: str,
+    mac_wait: float,
+    ids: tuple[int, int],
+    store: Store,
+    capture: Optional[Capture] = None,
+    hear: Optional[Callable[[object], None]] = None,
+) -> Artifacts:
+    """Boot as ``plan`` says; the files are in ``store``, published.
+
+    ``process`` is the client if it runs already, ``mode`` how to join the network (auto, veth, macvlan,
+    host), ``ids`` uid and gid of the client; ``hear`` takes (and checks) what it finds on the way, where it
+    examines. Raises PxeBootError, and BootFailed for what the client reports.
+    """
+    started = time.monotonic()
+    if plan.does_dhcp:
+        log.log(NOTICE, "requesting info for MAC address %s", plan.guest.mac)
+    deadline = Deadline(started + plan.limits.timeout)
+    new_network, raw_frames = mode != "host", plan.does_dhcp and plan.udhcpc is None
+    if process is not None and (process.new_network, process.raw_frames) != (new_network, raw_frames):
+        process.stop()  # a configuration file says what its arguments did not
+        process = None
+    if process is None:
+        process = spawn.start(new_network=new_network, raw_frames=raw_frames)
+    with ExitStack() as undo:
+        if capture is not None:
+            undo.callback(capture.stop)
+        undo.callback(process.stop)
+        session = _Session(plan, process, store, deadline, hear)
+        undo.callback(session.leave)
+        undo.callback(session.answers.close)
+        session.order(ids)
+        there = session.join(mode, mac_wait)
+        if capture is not None:
+            undo.callback(capture.stop)  # before its network goes
+            own = there.mode == "host"  # all the traffic of the host passes there, not just the guest's
+            capture.start(process.pid, there.name, plan.guest.mac_bytes if own else b"", ids)
+        try:
+            return session.run(there, started)
+        except BootFailed as why:
+            _explain(why, there)
+            raise
+
+
+def _explain(failed: BootFailed, there: Place) -> None:
+    """Put into the hint what only this side can see of why nobody answered."""
+    answered = any(request.result in ("ok", "not-found") for request in failed.failure.requests)
+    if answered or there.mode != "veth" or not isinstance(failed.error, (NoLease, FetchError)):
+        return
+    from pypxeboot.links import checks
+
+    found = checks.obstacle(there.where)
+    if found is not None:
+        failed.error.hint = f"this host's own firewall may be why: {found}; --link host is out of its reach"
+
+
+class _Session:
+    """One boot as the host side goes through it."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        process: ClientProcess,
+        store: Store,
+        deadline: Deadline,
+        hear: Optional[Callable[[object], None]],
+    ) -> None:
+        self._plan, self._channel, self._pid = plan, Channel(process.end), process.pid
+        self._hear = hear
+        self.answers = Answers(plan, self._channel, deadline)
+        self._store, self._deadline = store, deadline
+        self._files: dict[str, list[OutputFile]] = {kind: [] for kind in _KINDS}
+        self._images: dict[int, OutputFile] = {}
+        self._vlans: set[int] = set()
+        self._way: Optional[Way] = None
+        self._place: Optional[Place] = None
+
+    def order(self, ids: tuple[int, int]) -> None:
+        """Tell the client what to do."""
+        level = logging.getLogger("pypxeboot").level
+        try:
+            self._channel.send_order(Order(self._plan, *ids, self._deadline.at, level))
+        except Closed:
+            raise self._no_result() from None
+
+    def join(self, mode: str, mac_wait: float) -> Place:
+        """Give the client its place on the network."""
+        wanted = Wanted(self._plan.guest, mac_wait, lambda line: log.log(NOTICE, "%s", line))
+        self._way = way = select.way_to(wanted, mode)
+        kind, value = self._receive()  # its namespace is there
+        if kind == "Failure":
+            self._failed(value)
+        try:
+            self._place = way.join(self._pid, self._deadline.at)
+        except PxeBootError:
+            self._told_meanwhile()
+            raise
+        there = (self._place.where, self._place.mode, self._place.mtu)
+        log.info("MAC %s on %s (%s), MTU %d", self._plan.guest.mac, *there)
+        return self._place
+
+    def _told_meanwhile(self) -> None:
+        """A client that has ended took its network with it: why it did is the cause, if it said so."""
+        self._channel.settimeout(0.1)
+        with suppress(socket.timeout, Closed):
+            kind, value, _ = self._channel.receive()
+            if kind == "Failure":
+                self._failed(value)
+
+    def leave(self) -> None:
+        """Take the place on the network away."""
+        if self._way is not None:
+            self._way.leave()
+
+    def run(self, there: Place, started: float) -> Artifacts:
+        """Let the client boot from there."""
+        linked = time.monotonic() - started
+        with self._udhcpc(there) as output:
+            try:
+                self._channel.send(Placed(there.name, there.mode, there.where), output)
+            except Closed:
+                self._told_meanwhile()
+                raise self._no_result() from None
+            artifacts = self._serve()
+        seconds = replace(
+            artifacts.seconds, link=round(linked, 3), total=round(time.monotonic() - started, 3)
+        )
+        return self._published(replace(artifacts, seconds=seconds))
+
+    @contextmanager
+    def _udhcpc(self, there: Place) -> Iterator[Optional[int]]:
+        """The descriptor from which the client reads what udhcpc says, where one was asked for."""
+        program = self._plan.udhcpc
+        if program is None or not self._plan.does_dhcp:
+            yield None
+            return
+        from pypxeboot.dhcp import identity, udhcpc
+
+        foreign = self._plan.guest.mac if there.mode == "host" else None
+        script = str(Path(__file__).parents[1] / "udhcpc-script")
+        argv = udhcpc.argv(program, script, there.name, foreign, identity.identity_of(self._plan))
+        log.info("running %s", " ".join(argv))
+        inside = [] if there.mode == "host" else ["nsenter", f"--net=/proc/{self._pid}/ns/net"]
+        process = iproute.start(["setpriv", "--pdeathsig", "KILL", *inside, *argv])
+        try:
+            assert process.stdout is not None
+            yield process.stdout.fileno()
+        finally:
+            process.kill()
+            process.wait()
+
+    def _receive(self) -> tuple[str, object]:
+        try:
+            self._channel.settimeout(max(self._deadline.at + _GRACE - time.monotonic(), 0.001))
+            kind, value, descriptor = self._channel.receive()
+            if descriptor is not None:  # nobody asked for one
+                os.close(descriptor)
+            return kind, value
+        except socket.timeout:
+            raise FetchError(
+                f"not done after {self._plan.limits.timeout:.0f} s", hint="--timeout SECONDS gives it longer"
+            ) from None
+        except Closed:
+            raise self._no_result() from None
+
+    @staticmethod
+    def _no_result() -> PxeBootError:
+        return PxeBootError("the client process ended without a result", hint="-vv says where")
+
+    def _serve(self) -> Artifacts:
+        """Answer the client until it has a result."""
+        try:
+            while True:
+                kind, value = self._receive()
+                if kind == "Artifacts":
+                    return unpack(Artifacts, value)
+                if kind == "Failure":
+                    self._failed(value)
+                self._answer(kind, value)
+        except Closed:
+            raise self._no_result() from None
+        except (SchemaError, ValueError, KeyError) as why:
+            raise self._broken(printable(str(why))) from None
+
+    def _answer(self, kind: str, value: object) -> None:
+        """Do what one request of the client asks for. Raises ValueError, KeyError for what is none."""
+        if kind == "Configure":
+            self._configure(unpack(Configure, value))
+        elif kind == "SetVlan":
+            self._set_vlan(unpack(SetVlan, value))
+        elif kind == "OpenOutput":
+            self._open(unpack(OpenOutput, value))
+        elif kind == "OpenImage":
+            self._open_image(unpack(OpenImage, value))
+        elif kind == "DropImage":
+            self._store.drop(self._images.pop(unpack(DropImage, value).number))
+            self._channel.send(Done())
+        elif kind == "UseImage":
+            self._use_image(unpack(UseImage, value))
+        elif kind == "Finding" and self._hear is not None:
+            self._hear(value)
+        elif not self.answers.answer(kind, value):
+            raise SchemaError(f"the request {printable(kind, 40)}")
+
+    @staticmethod
+    def _failed(value: object) -> NoReturn:
+        failure = unpack(Failure, value)
+        error = KINDS.get(failure.kind, PxeBootError)
+        hint = None if failure.hint is None else printable(failure.hint, 2000)
+        raise BootFailed(error(printable(failure.message, 2000), hint=hint), failure)
+
+    def _configure(self, request: Configure) -> None:
+        address = ip_address(request.address)
+        if not is_host(address) or not 0 < request.prefix_length <= address.max_prefixlen:
+            raise ValueError(f"address {address}/{request.prefix_length}")
+        routes = [_route(route, address.version) for route in request.routes]
+        assert self._place is not None
+        mtu = request.mtu
+        if mtu is None or not iproute.MIN_MTU[address.version] <= mtu < self._place.mtu:
+            mtu = self._place.mtu
+        if request.vlan and request.vlan not in self._vlans:
+            raise ValueError(f"an address on VLAN {request.vlan}")
+        name = iproute.inner_name(request.vlan)
+        if self._place.mode == "host":  # the host's own interfaces stay as they are
+            self._channel.send(Done())
+        else:
+            self._try(lambda: self._give(name, address, request.prefix_length, routes, mtu))
+
+    def _give(self, name: str, address: Address, *more: Any) -> None:
+        """Give the client's interface its address, and have the host know the way there."""
+        assert self._way is not None
+        self._way.reach(str(address), self._deadline.at)
+        iproute.configure(self._pid, name, address, *more)
+
+    def _set_vlan(self, request: SetVlan) -> None:
+        assert self._place is not None
+        own = self._place.mode == "host"
+        known = request.tag in self._vlans
+        if own or not 0 < request.tag < 4095 or known is not request.remove:
+            raise ValueError(f"VLAN {request.tag}")
+        change = iproute.remove_vlan if request.remove else iproute.add_vlan
+        if self._try(lambda: change(self._pid, request.tag)):
+            self._vlans ^= {request.tag}
+
+    def _try(self, change: Callable[[], None]) -> bool:
+        """Change the client's interfaces, and tell it what came of that."""
+        try:
+            change()
+        except Refused:  # the client cannot do anything about it
+            raise
+        except PxeBootError as why:
+            self._channel.send(Done(why.message))
+            return False
+        self._channel.send(Done())
+        return True
+
+    def _open(self, request: OpenOutput) -> None:
+        self._begin(request.kind)
+        file = self._store.open(request.kind)
+        self._files[request.kind].append(file)
+        self._channel.send(Done(), file.descriptor)
+
+    def _begin(self, kind: str) -> None:
+        """A file of ``kind`` comes."""
+        if kind not in _KINDS:
+            raise ValueError(f"an output file {printable(kind, 40)}")
+        if kind == "kernel":  # another entry is tried: what the last one left is of no use
+            for files in self._files.values():
+                for file in files:
+                    self._store.drop(file)
+                files.clear()
+
+    def _open_image(self, request: OpenImage) -> None:
+        if request.number in self._images:
+            raise ValueError(f"a second file {request.number}")
+        file = self._images[request.number] = self._store.open("image")
+        self._channel.send(Done(), file.descriptor)
+
+    def _use_image(self, request: UseImage) -> None:
+        self._begin(request.kind)
+        file = self._images.pop(request.number)
+        file.kind = request.kind
+        self._files[request.kind].append(file)
+        self._channel.send(Done())
+
+    def _published(self, artifacts: Artifacts) -> Artifacts:
+        """Give the files of the result their names, after a look at whether they are what the client says.
+
+        Where they lie is for this side to say: a path in what the client sends breaks the contract, and so
+        does a file without a size (a path would stay as it came), or a boot without a kernel.
+        """
+        kernel, ramdisk, modules = artifacts.kernel, artifacts.ramdisk, artifacts.modules
+        dtb = artifacts.dtb
+        files = [file for file in (kernel, ramdisk, *modules, dtb) if file is not None]
+        if any(file.path is not None for file in files):
+            raise self._broken("it names a file of this host")
+        if artifacts.action is not Action.BOOT or self._plan.list_entries:
+            return artifacts
+        if kernel is None:
+            raise self._broken("a boot without a kernel")
+        if not self._plan.download:
+            return artifacts
+        kind = "unpacked-kernel" if self._files["unpacked-kernel"] else "kernel"
+        kernel = replace(kernel, path=self._publish(kind, 0, kernel.size))
+        if ramdisk is not None:
+            ramdisk = replace(ramdisk, path=self._publish("ramdisk", 0, ramdisk.size))
+        modules = tuple(
+            replace(module, path=self._publish("module", index, module.size))
+            for index, module in enumerate(modules)
+        )
+        if dtb is not None:
+            dtb = replace(dtb, path=self._publish("dtb", 0, dtb.size))
+        return replace(artifacts, kernel=kernel, ramdisk=ramdisk, modules=modules, dtb=dtb)
+
+    def _publish(self, kind: str, index: int, size: Optional[int]) -> str:
+        """The name of a file that has ``size`` bytes, given to it now."""
+        files = self._files[kind]
+        if size is None or index >= len(files) or os.fstat(files[index].descriptor).st_size != size:
+            raise self._broken(f"the {kind} is not of {'a size' if size is None else f'{size} bytes'}")
+        return str(files[index].publish())
+
+    @staticmethod
+    def _broken(why: str) -> PxeBootError:
+        return PxeBootError(f"the client process broke its contract: {why}")
+
+
+log = logging.getLogger(__name__)
+
+
+def resolve(
+    args: argparse.Namespace,
+    plan: Plan,
+    process: Optional[ClientProcess],
+    store: Store,
+    hear: Optional[Callable[[object], None]] = None,
+) -> Artifacts:
+    """Boot as ``plan`` says, with ``args`` for what is the host side's own; the files are in ``store``.
+
+    ``hear`` takes what the client finds on the way, where the plan is to examine.
+    """
+    if os.geteuid() != 0:
+        raise UsageError("only root can join a guest's network", hint="run it by sudo, or from xl or libvirt")
+    try:
+        ids = sandbox.user_ids(args.runas)
+    except (KeyError, ValueError) as why:
+        raise UsageError(f"--runas {args.runas}: {why}") from None
+    wait = Limits.mac_wait if args.mac_wait is None else args.mac_wait
+    capture = None
+    tell = log.isEnabledFor(logging.DEBUG)
+    if args.pcap is not None or tell:
+        from pypxeboot.host.capture import Capture
+
+        capture = Capture(None if args.pcap is None else Path(args.pcap), tell=tell)
+    return boot(
+        plan, process, mode=args.link, mac_wait=wait, ids=ids, store=store, capture=capture, hear=hear
+    )

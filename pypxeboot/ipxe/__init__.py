@@ -1,0 +1,1 @@
+"""iPXE scripts, run to what they boot."""

@@ -1,0 +1,123 @@
+"""iPXE and gPXE scripts, run as a real iPXE 2.0 would, for a guest that has no firmware.
+
+A script is a generator over effects, as PXELINUX is. What it boots ends it; a script that ends without having
+booted anything, or fails, leaves the guest to its own disk, as iPXE leaves a machine to the next boot device.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from pypxeboot.bootsource import BootSource
+from pypxeboot.effects import Download, Kept, Loader, Log, Steps
+from pypxeboot.entry import Action, Choice, Entry, Menu
+from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NotFound
+from pypxeboot.guest import Guest
+from pypxeboot.ipxe import execute
+from pypxeboot.ipxe.commands import dialogs, images, language, network, power, tools
+from pypxeboot.ipxe.engine import initial_settings
+from pypxeboot.ipxe.engine import uri as ipxeuri
+from pypxeboot.ipxe.engine.images import Image
+from pypxeboot.ipxe.engine.machine import Command, Ended, Listed, Machine
+from pypxeboot.ipxe.engine.script import is_script
+from pypxeboot.ipxe.engine.settings import Key, Value
+from pypxeboot.lease import Lease
+from pypxeboot.text import printable
+from pypxeboot.url import Location
+
+COMMANDS: dict[str, Command] = {
+    **language.COMMANDS,
+    **images.COMMANDS,
+    **dialogs.COMMANDS,
+    **tools.COMMANDS,
+    **network.COMMANDS,
+    **power.COMMANDS,
+}
+
+
+def entries(source: BootSource, guest: Guest, lease: Lease) -> Steps[tuple[Location, Menu]]:
+    """The items of the first menu that the script of ``source`` shows; without one, what it boots."""
+    machine = _machine(guest, lease)
+    machine.listing = True
+    image = yield from _script(source)
+    try:
+        yield from _run(machine, image)
+    except Listed as found:
+        return found.location, found.menu
+    except Ended as end:
+        return image.location, Menu((end.choice.entry,))
+    return image.location, Menu((Entry(None, Action.LOCALBOOT),))
+
+
+def boot(
+    source: BootSource,
+    guest: Guest,
+    lease: Lease,
+    *,
+    label: Optional[str] = None,
+    patience: Optional[float] = None,
+    user_append: str = "",
+) -> Loader:
+    """Run the script that ``source`` names as the boot file, and end with what it boots.
+
+    ``label`` is the name of a menu item to choose; ``patience`` how many seconds a question waits for
+    somebody at the terminal, None for ever; ``user_append`` goes to the end of the command line. FetchError
+    if the script is not there, NoBootSource if it is none, ConfigError if it leads nowhere.
+    """
+    machine = _machine(guest, lease)
+    machine.label, machine.patience, machine.user_append = label, patience, user_append
+    image = yield from _script(source)
+    shown = printable(str(image.location))
+    yield Log(f"iPXE script {shown}")
+    choice: Optional[Choice] = None
+    try:
+        status = yield from _run(machine, image)
+    except Ended as end:
+        choice = end.choice
+    if machine.label is not None:
+        raise ConfigError(
+            f"no menu of {shown} has an item {printable(machine.label)!r}",
+            hint="name an item of its menus as the script calls it",
+        )
+    if choice is not None:
+        return choice
+    if status:
+        where, why = printable(machine.blame), printable(machine.failure)
+        yield Log(f"the iPXE script failed ({where}: {why}): booting from the local disk", warning=True)
+    else:
+        yield Log("the iPXE script boots nothing from the network: booting from the local disk")
+    return Choice(Entry(machine.chosen, Action.LOCALBOOT), machine.reason, image.location)
+
+
+def _script(source: BootSource) -> Steps[Image]:
+    """The script, downloaded."""
+    if source.bootfile is None:
+        raise NoBootSource("no iPXE script is named", hint="have DHCP name one")
+    location = source.bootfile
+    reply: Kept = yield Download(location)
+    if reply.handle is None:
+        kind = NotFound if reply.error == "not-found" else FetchError
+        raise kind(f"{printable(str(location))}: {printable(reply.error)}")
+    if not is_script(reply.head):
+        raise NoBootSource(
+            f"{printable(str(location))} is no iPXE script", hint="its first line has to be #!ipxe"
+        )
+    where = reply.location or location
+    uri = ipxeuri.of(where)
+    return Image(location.name, uri, where, reply.handle, reply.size, reply.head, autofree=True)
+
+
+def _run(machine: Machine, image: Image) -> Steps[int]:
+    machine.images.add(image)
+    return (yield from machine.execute(image))
+
+
+def _machine(guest: Guest, lease: Lease) -> Machine:
+    machine: Optional[Machine] = None
+
+    def builtin(key: Key) -> Optional[Value]:
+        return None if machine is None else machine.builtin(key)
+
+    settings = initial_settings.settings_of(guest, lease, builtin)
+    machine = Machine(guest, lease, settings, COMMANDS, execute.start, network.settle)
+    return machine

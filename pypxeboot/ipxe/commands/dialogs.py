@@ -1,0 +1,306 @@
+"""The iPXE commands that ask somebody: menus, forms, prompts, and what they do when nobody is there."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from pypxeboot.effects import Log, Look, Steps
+from pypxeboot.entry import Action, Entry, Menu, Reason
+from pypxeboot.errors import ConfigError
+from pypxeboot.ipxe.engine import status as ipxestatus
+from pypxeboot.ipxe.engine.assign import keep, store
+from pypxeboot.ipxe.engine.machine import Command, Frame, Listed, Machine
+from pypxeboot.ipxe.engine.options import Call, key_code, syntax
+from pypxeboot.ipxe.engine.script import Line
+from pypxeboot.ipxe.engine.setting_types import TYPES
+from pypxeboot.ipxe.engine.settings import Value
+from pypxeboot.picture import Terminal
+from pypxeboot.terminal import dialogs
+from pypxeboot.terminal.forms import ITEM_LIMIT, Dialog, Item, plain
+from pypxeboot.terminal.input import Over, Person
+from pypxeboot.text import printable
+
+# Questions that nobody is there to answer: a menu that comes back so often comes back for ever.
+UNANSWERED_LIMIT = 100
+
+
+def _dialog(machine: Machine, call: Call) -> Steps[int]:
+    """``menu`` and ``form``: a new one, in the place of any of that name."""
+    yield from ()
+    name = call.text("name") or ""
+    machine.dialogs.pop(name, None)
+    if not call.has("delete"):
+        if len(machine.dialogs) >= ITEM_LIMIT:
+            raise machine.broken("makes menus without end")
+        machine.hold(name, call.rest())
+        machine.dialogs[name] = Dialog(call.rest())
+    return ipxestatus.OK
+
+
+def _find(machine: Machine, name: Optional[str]) -> Steps[Optional[Dialog]]:
+    dialog = machine.dialogs.get(name or "")
+    if dialog is None:
+        words = f'"{name}": no such user interface' if name else "No default user interface"
+        yield from machine.refuse(words, ipxestatus.NO_SUCH_DIALOG)
+    return dialog
+
+
+def _item(machine: Machine, call: Call) -> Steps[int]:
+    key = call.text("key")
+    code = key_code(key) if key is not None else 0
+    dialog = yield from _find(machine, call.text("menu") or call.text("form"))
+    if dialog is None:
+        return ipxestatus.NO_SUCH_DIALOG
+    if len(dialog.items) >= ITEM_LIMIT:
+        raise machine.broken("makes a menu without end")
+    gap = call.has("gap")
+    name = None if gap or not call.args else call.args[0]
+    text = call.rest(0 if gap else 1)
+    machine.hold(name or "", text)
+    dialog.items.append(Item(name, text, code, call.has("default"), call.has("secret")))
+    return ipxestatus.OK
+
+
+def _choose(machine: Machine, call: Call) -> Steps[int]:
+    """Have an item of a menu chosen, and store its name. The menu is gone then, unless it is to be kept."""
+    seconds = call.seconds()
+    dialog = yield from _find(machine, call.text("menu"))
+    if dialog is None:
+        return ipxestatus.NO_SUCH_DIALOG
+    at = dialog.start(call.text("default"))
+    if at is None:
+        machine.failure = "a menu with nothing to choose"
+        chosen: Optional[str] = None
+        status = ipxestatus.NOTHING_TO_CHOOSE
+    else:
+        chosen, status = yield from _picked(machine, dialog, at, seconds, call.seconds("retimeout"))
+    if not call.has("keep"):
+        machine.dialogs.pop(call.text("menu") or "", None)
+    if chosen is None:
+        return status
+    machine.chosen = plain(chosen, 200)
+    return (yield from store(machine, call.args[0], chosen))
+
+
+def _picked(
+    machine: Machine, dialog: Dialog, at: int, seconds: Optional[float], again: Optional[float]
+) -> Steps[tuple[Optional[str], int]]:
+    """The name of the item that was asked for, that somebody chooses, or that the timeout takes."""
+    if machine.listing:
+        raise Listed(machine.frames[-1].image.location, _menu(dialog, at))
+    asked = None if machine.label is None else _asked(dialog, machine.label, machine.chosen is None)
+    if asked is not None:
+        machine.label, machine.reason = None, Reason.LABEL
+        return asked, ipxestatus.OK
+    person = yield from _somebody(machine)
+    if person is None:
+        return (
+            yield from _unanswered(machine, dialog, dialog.items[at].name, seconds is not None)
+        ), ipxestatus.OK
+    menu = dialogs.Menu(person, dialog, at, again)
+    answer = yield from menu.choose(seconds)
+    yield from dialogs.clear(person)
+    if isinstance(answer, Over):
+        return (yield from _unanswered(machine, dialog, menu.name, answer is Over.TIMEOUT)), ipxestatus.OK
+    machine.pressed()
+    if answer is None:
+        machine.failure = f"the menu {plain(dialog.title, 60)!r} was left"
+        return None, ipxestatus.MENU_CANCELED
+    machine.reason = Reason.CHOSEN
+    return answer, ipxestatus.OK
+
+
+def _asked(dialog: Dialog, label: str, first: bool) -> Optional[str]:
+    """The item that ``label`` means: a name, a title, or, in the first menu, a number in the list of it."""
+    for item in dialog.named:
+        if item.name == label:
+            return label
+    for item in dialog.named:
+        if plain(item.text, 200).strip() == label.strip():
+            return item.name
+    if first and label.isascii() and label.isdecimal() and len(label) < 7:
+        return next((item.name for item in dialog.named[int(label) - 1 :][:1] if int(label)), None)
+    return None
+
+
+def _menu(dialog: Dialog, at: int) -> Menu:
+    """The items of a menu, for a list."""
+    items = tuple(
+        Entry(plain(item.name or "", 200), Action.BOOT, title=plain(item.text, 200)) for item in dialog.named
+    )
+    return Menu(items, plain(dialog.items[at].name or "", 200), plain(dialog.title, 200))
+
+
+def _somebody(machine: Machine) -> Steps[Optional[Person]]:
+    """Who sits at the terminal, if anybody does."""
+    terminal: Optional[Terminal] = yield Look()
+    if terminal is None:
+        return None
+    if machine.person is None:
+        machine.person = Person(terminal, machine.patience)
+    machine.person.terminal = terminal
+    return machine.person
+
+
+def _unanswered(machine: Machine, dialog: Dialog, name: Optional[str], timed: bool) -> Steps[Optional[str]]:
+    """What the timeout takes; without one, where firmware waits for ever, what Enter would."""
+    count_unanswered(machine)
+    machine.reason = Reason.TIMEOUT if timed else Reason.WAITS_FOREVER
+    why = "nobody chooses" if timed else "it waits for ever, nobody chooses, and Enter would take this"
+    yield Log(f"menu {plain(dialog.title, 60)!r}: {printable(name or '')!r} is taken: {why}")
+    return name
+
+
+def count_unanswered(machine: Machine) -> None:
+    """Count a question that nobody answers."""
+    machine.questions += 1
+    if machine.questions > UNANSWERED_LIMIT:
+        error: ConfigError = machine.broken("asks again and again, and nobody is there to answer")
+        raise ConfigError(error.message, hint="choose with --label, or let somebody answer with -i")
+
+
+def _present(machine: Machine, call: Call) -> Steps[int]:
+    """Have a form filled in."""
+    dialog = yield from _find(machine, call.text("form"))
+    if dialog is None:
+        return ipxestatus.NO_SUCH_DIALOG
+    if not call.has("keep"):
+        machine.dialogs.pop(call.text("form") or "", None)
+    person = yield from _somebody(machine)
+    if person is None or not dialog.named:
+        return (yield from _nobody(machine, "nobody is there to fill in the form"))
+    answer = yield from dialogs.fill_in(
+        person,
+        dialog,
+        lambda name: machine.settings.show(name) or "",
+        lambda name, text: store(machine, name, text),
+    )
+    return _status(machine, answer)
+
+
+def _nobody(machine: Machine, words: str) -> Steps[int]:
+    count_unanswered(machine)
+    return (yield from machine.refuse(words, ipxestatus.CANCELED))
+
+
+def _status(machine: Machine, answer: dialogs.Answer) -> int:
+    """The status of a command that asked: whether there was an answer."""
+    if isinstance(answer, Over):
+        count_unanswered(machine)
+        return ipxestatus.TIMED_OUT
+    machine.pressed()
+    return ipxestatus.CANCELED if answer is None else ipxestatus.OK
+
+
+def _prompt(machine: Machine, call: Call) -> Steps[int]:
+    """Wait for a key: "timeout or other key fails"; so does nobody."""
+    seconds, key = call.seconds(), call.text("key")
+    wanted = key_code(key) if key is not None else 0
+    person = yield from _somebody(machine)
+    if person is None:
+        yield from machine.say(call.rest())
+        count_unanswered(machine)
+        return ipxestatus.PROMPT_TIMED_OUT
+    pressed = yield from dialogs.wait(person, call.rest(), seconds)
+    if isinstance(pressed, Over):
+        count_unanswered(machine)
+        return ipxestatus.PROMPT_TIMED_OUT
+    machine.pressed()
+    if wanted and dialogs.code(pressed) != wanted:
+        return ipxestatus.OTHER_KEY
+    setting = call.text("set")
+    if setting is None:
+        return ipxestatus.OK
+    return (
+        yield from keep(
+            machine, setting, Value(dialogs.code(pressed).to_bytes(4, "big")[-2:], TYPES["uint16"])
+        )
+    )
+
+
+def _read(machine: Machine, call: Call) -> Steps[int]:
+    """Have a setting typed; where nobody does, its value stays: without one, or in a time, that fails."""
+    seconds, name = call.seconds(), call.args[0]
+    value = machine.settings.show(name) or ""
+    person = yield from _somebody(machine)
+    if person is None and seconds is not None:
+        yield from machine.say(value)
+        count_unanswered(machine)
+        return ipxestatus.READ_TIMED_OUT
+    answer: dialogs.Answer = Over.PATIENCE
+    if person is not None:
+        answer = yield from dialogs.ask(person, "", value, seconds=seconds)
+    if isinstance(answer, str):
+        machine.pressed()
+        return (yield from store(machine, name, answer))
+    if answer is Over.PATIENCE and value:
+        count_unanswered(machine)
+        yield Log(f"{printable(name)} stays as it is: nobody is there to type it")
+        return ipxestatus.OK
+    if answer is Over.PATIENCE:
+        return (yield from _nobody(machine, f"nobody is there to type {name}"))
+    return (
+        ipxestatus.READ_TIMED_OUT
+        if _status(machine, answer) == ipxestatus.TIMED_OUT
+        else ipxestatus.READ_CANCELED
+    )
+
+
+def _login(machine: Machine, call: Call) -> Steps[int]:
+    """Have user name and password typed; those that are set already will do where nobody can."""
+    person = yield from _somebody(machine)
+    if person is None:
+        if machine.settings.show("username") and machine.settings.show("password"):
+            return ipxestatus.OK
+        return (yield from _nobody(machine, "nobody is there to log in"))
+    for name, mask in (("username", False), ("password", True)):
+        start = machine.settings.show(name) or ""
+        answer = yield from dialogs.ask(person, f"{name.capitalize()}: ", start, mask=mask)
+        if not isinstance(answer, str):
+            return _status(machine, answer)
+        status = yield from store(machine, name, answer)
+        if status:
+            return status
+    machine.pressed()
+    return ipxestatus.OK
+
+
+def _shell(machine: Machine, call: Call) -> Steps[int]:
+    """A command line, until ``exit``; nobody has none."""
+    person = yield from _somebody(machine)
+    if person is None:
+        return (yield from _nobody(machine, "nobody is there to use a command line"))
+    frame = machine.frames[-1]
+    machine.frames.append(Frame(frame.image, [Line(frame.lines[frame.at].number, None, "shell")], {}))
+    machine.enter()
+    status = ipxestatus.OK
+    while not machine.frames[-1].over:
+        answer = yield from dialogs.ask(person, "iPXE> ")
+        if isinstance(answer, Over):
+            status = _status(machine, answer)
+            break
+        machine.pressed()
+        machine.frames[-1].line_over = False
+        status = yield from machine.line(answer or "")
+    machine.frames.pop()
+    machine.leave()
+    return status
+
+
+_NEW = syntax(0, None, "[<title>]", "name/n= delete/d")
+
+COMMANDS = {
+    "menu": Command(_NEW, _dialog),
+    "form": Command(_NEW, _dialog),
+    "item": Command(
+        syntax(0, None, "[<name> [<text>]]", "menu/m= form/f= key/k= default/d secret/s gap/g"), _item
+    ),
+    "choose": Command(
+        syntax(1, 1, "<setting>", "menu/m= default/d= timeout/t# retimeout/r# keep/k"), _choose
+    ),
+    "present": Command(syntax(0, 0, "", "form/f= keep/k"), _present),
+    "prompt": Command(syntax(0, None, "[<text>]", "key/k= timeout/t# set/s=+"), _prompt),
+    "read": Command(syntax(1, 1, "<setting>", "timeout/t#"), _read),
+    "login": Command(syntax(0, 0), _login),
+    "shell": Command(syntax(0, 0), _shell),
+}

@@ -1,0 +1,145 @@
+"""The iPXE commands about images: kernel, initrd, boot, chain and their kin (hci/commands/image_cmd.c)."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from pypxeboot.effects import Steps
+from pypxeboot.ipxe.commands.download import acquire, download
+from pypxeboot.ipxe.engine import status as ipxestatus
+from pypxeboot.ipxe.engine.images import Image
+from pypxeboot.ipxe.engine.machine import Command, Machine
+from pypxeboot.ipxe.engine.options import Call, syntax
+
+_OPTIONS = "name/n= timeout/t# autofree/a"
+
+
+def _prepared(
+    machine: Machine, call: Call, *, always: bool = False, clear: bool = False
+) -> Steps[tuple[Optional[Image], int]]:
+    """The image that a command is about, named and with its command line; else the status of the failure.
+
+    "All first look for an existing image whose name equals the whole argument, and only then download, except
+    the imgfetch family, which ``always`` downloads." "``imgargs`` clears first, the others replace only if
+    arguments are given."
+    """
+    get = download if always else acquire
+    image, status = yield from get(machine, call.args[0], call.seconds(), call.has("quiet"))
+    if image is None:
+        return None, status
+    name = call.text("name")
+    if name is not None:
+        image.name = name
+    if len(call.args) > 1:
+        image.cmdline = call.rest(1)
+    elif clear:
+        image.cmdline = None
+    if call.has("autofree"):
+        image.autofree = True
+    return image, ipxestatus.OK
+
+
+def _fetch(machine: Machine, call: Call) -> Steps[int]:
+    _, status = yield from _prepared(machine, call, always=True)
+    return status
+
+
+def _select(machine: Machine, call: Call) -> Steps[int]:
+    """``kernel``, ``imgselect`` and ``imgload``: "fails for what is not executable"."""
+    image, status = yield from _prepared(machine, call)
+    if image is None:
+        return status
+    machine.images.selected = None
+    if not (yield from machine.executable(image)):
+        return (yield from machine.fail("Could not select", ipxestatus.NOT_EXECUTABLE))
+    machine.images.selected = image
+    return ipxestatus.OK
+
+
+def _arguments(machine: Machine, call: Call) -> Steps[int]:
+    _, status = yield from _prepared(machine, call, clear=True)
+    return status
+
+
+def _execute(machine: Machine, call: Call) -> Steps[int]:
+    """``boot``, ``chain`` and ``imgexec``. "With nothing selected it says so, and succeeds"."""
+    image = machine.images.selected
+    if call.args:
+        image, status = yield from _prepared(machine, call)
+        if image is None:
+            return status
+    elif image is None:
+        yield from machine.say("No image selected")
+        return ipxestatus.OK
+    elif call.has("autofree"):
+        image.autofree = True
+    if call.has("replace"):
+        status = yield from _replace(machine, image)
+    else:
+        status = yield from machine.execute(image)
+    return (yield from machine.fail("Could not boot", status)) if status else status
+
+
+def _replace(machine: Machine, image: Image) -> Steps[int]:
+    """End the script that runs, and have ``image`` run in its place."""
+    if not (yield from machine.executable(image)):
+        return ipxestatus.NOT_EXECUTABLE
+    frame = machine.frames[-1]
+    frame.image.replacement = image
+    frame.over = True
+    return ipxestatus.OK
+
+
+def _chosen(machine: Machine, call: Call) -> Steps[tuple[list[Image], int]]:
+    """The images that are named, else all; if one is not there, those before it, and the failure."""
+    found: list[Image] = []
+    if not call.args:
+        return list(machine.images), ipxestatus.OK
+    for name in call.args:
+        image = machine.images.find(name)
+        if image is None:
+            return found, (yield from _missing(machine, name))
+        found.append(image)
+    return found, ipxestatus.OK
+
+
+def _missing(machine: Machine, name: str) -> Steps[int]:
+    return (yield from machine.refuse(f'"{name}": no such image', ipxestatus.NO_SUCH_IMAGE))
+
+
+def _stat(machine: Machine, call: Call) -> Steps[int]:
+    images, status = yield from _chosen(machine, call)
+    for image in images:
+        kind = yield from machine.format(image)
+        words = [f"{image.name} : {image.size} bytes"]
+        words += [f"[{kind}]"] if kind else []
+        words += ["[TRUSTED]"] if image.trusted else []
+        words += ["[SELECTED]"] if image is machine.images.selected else []
+        words += ["[AUTOFREE]"] if image.autofree else []
+        words += [f'"{image.cmdline}"'] if image.cmdline else []
+        yield from machine.say(" ".join(words))
+    return status
+
+
+def _free(machine: Machine, call: Call) -> Steps[int]:
+    """Free the images that are named, one after the other, else all."""
+    for name in call.args or [image.name for image in machine.images]:
+        image = machine.images.find(name)
+        if image is None:
+            return (yield from _missing(machine, name))
+        yield from machine.free(image)
+    return ipxestatus.OK
+
+
+_FETCH = syntax(1, None, "<uri> [<arguments>...]", f"{_OPTIONS} quiet/q+")
+_ONE = syntax(1, None, "<uri|image> [<arguments>...]", f"{_OPTIONS} quiet/q+")
+_MAYBE = syntax(0, None, "[<uri|image> [<arguments>...]]", f"{_OPTIONS} replace/r quiet/q+")
+
+COMMANDS = {
+    **dict.fromkeys(("imgfetch", "module", "initrd"), Command(_FETCH, _fetch)),
+    **dict.fromkeys(("kernel", "imgselect", "imgload"), Command(_ONE, _select)),
+    **dict.fromkeys(("boot", "chain", "imgexec"), Command(_MAYBE, _execute)),
+    "imgargs": Command(_ONE, _arguments),
+    "imgstat": Command(syntax(0, None, "[<image>...]"), _stat),
+    "imgfree": Command(syntax(0, None, "[<image>...]"), _free),
+}

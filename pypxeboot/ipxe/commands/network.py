@@ -1,0 +1,296 @@
+"""The iPXE commands about the network, of which a guest has one card (ifmgmt_cmd.c and others)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from typing import Optional
+
+from pypxeboot.effects import Configure, Found, Leased, Log, Lookup, Ping, Redhcp, Steps, Vlan
+from pypxeboot.ipxe.commands.download import download
+from pypxeboot.ipxe.engine import initial_settings
+from pypxeboot.ipxe.engine import status as ipxestatus
+from pypxeboot.ipxe.engine.assign import store
+from pypxeboot.ipxe.engine.machine import Command, Machine
+from pypxeboot.ipxe.engine.options import Call, syntax
+from pypxeboot.ipxe.engine.setting_types import TYPES
+from pypxeboot.ipxe.engine.settings import Value, parse_name
+from pypxeboot.lease import Lease, default_route
+from pypxeboot.text import printable
+
+# Settings that a server sees in a request, and may answer otherwise for.
+_ASKED_WITH = (60, 61, 77, 93, 94, 97)
+# Without --count the real one goes on until a key is pressed.
+_PINGS = 4
+_MOST_PINGS = 100
+_MOST_SECONDS = 60.0
+_VLAN_TAGS = range(1, 4095)
+_CARD = re.compile(r"net0(-(\d{1,4}))?")
+
+
+def _cards(machine: Machine, names: tuple[str, ...]) -> Steps[Optional[list[str]]]:
+    """The cards that are meant, all for none; None if one of them is not there, which is said."""
+    found = []
+    for name in names or ("net0",):
+        card = machine.settings.card if name == "netX" else name
+        if _CARD.fullmatch(card) is None or card not in machine.settings.root.children:
+            yield from machine.refuse(f'"{name}": no such network device', ipxestatus.NO_SUCH_CARD)
+            return None
+        found.append(card)
+    return found
+
+
+def _tag(card: str) -> int:
+    """The VLAN tag of a card, 0 for the untagged one."""
+    match = _CARD.fullmatch(card)
+    return int(match[2]) if match and match[2] else 0
+
+
+# An address that the script has set.
+
+
+def settle(machine: Machine) -> Steps[None]:
+    """Give the guest the address that the settings say, if it is not the one it has.
+
+    iPXE does so with every setting that changes (net/ipv4.c, ipv4_create_routes()); here it is done before
+    the network is used.
+    """
+    wanted = _wanted(machine)
+    if wanted is None or wanted == machine.lease:
+        return
+    why: str = yield Configure(wanted, _tag(machine.settings.card))
+    machine.lease = wanted
+    if why:
+        yield Log(f"the address that the script sets cannot be used: {printable(why)}", warning=True)
+
+
+def _wanted(machine: Machine) -> Optional[Lease]:
+    """The lease with what the script has changed of it, None if what it has set is no address."""
+    lease, card = machine.offered, machine.settings.card
+    given = _given(machine, f"{card}/ip")
+    if lease.address.version == 6 and not given:
+        return lease
+    address = given or (lease.address,)
+    mask = _given(machine, f"{card}/netmask") or (lease.netmask or "255.255.255.0",)
+    routers = _given(machine, f"{card}/gateway")
+    servers = _given(machine, "dns")
+    try:
+        prefix = IPv4Network(f"0.0.0.0/{mask[0]}").prefixlen
+    except ValueError:
+        return None
+    changed = replace(lease, address=address[0], prefix_length=prefix, dns=servers or lease.dns)
+    if routers and routers != lease.routers:
+        changed = replace(changed, routers=routers, routes=default_route(routers[0]))
+    return changed
+
+
+def _given(machine: Machine, text: str) -> tuple[IPv4Address, ...]:
+    """The addresses of a setting that the script has set: what DHCP gave is in the lease."""
+    value, block = machine.settings.find(parse_name(text))
+    if value is None or block.endswith(".dhcp") or len(value.raw) % 4:
+        return ()
+    return tuple(IPv4Address(value.raw[at : at + 4]) for at in range(0, len(value.raw), 4))
+
+
+# The card.
+
+
+def _dhcp(machine: Machine, call: Call) -> Steps[int]:
+    """``dhcp`` and ``ifconf``: the lease there is will do, unless the request would be another one now."""
+    configurator = call.text("configurator")
+    if configurator not in (None, "dhcp", *(("ipv6",) if machine.lease.address.version == 6 else ())):
+        words = f'"{configurator}": no such configurator'
+        return (yield from machine.refuse(words, ipxestatus.NO_SUCH_CONFIGURATOR))
+    cards = yield from _cards(machine, call.args)
+    if cards is None:
+        return ipxestatus.NO_SUCH_CARD
+    card = machine.settings.card = cards[0]
+    which = "" if configurator is None else f"[{configurator}] "
+    options = _options(machine)
+    yield from machine.say(f"Configuring {which}({card} {machine.guest.mac})...", end="")
+    if not options and not _tag(card) and _is_leased(machine):
+        yield from machine.say(" ok")
+        return ipxestatus.OK
+    seconds = call.seconds()
+    within = None if seconds is None else min(seconds, _MOST_SECONDS)
+    reply: Leased = yield Redhcp(options, within, _tag(card))
+    if reply.lease is None:
+        words = printable(reply.error) or ipxestatus.text(ipxestatus.TIMED_OUT)
+        return (yield from machine.refuse(f" {words}", ipxestatus.TIMED_OUT))
+    machine.lease = machine.offered = reply.lease
+    initial_settings.relet(machine.settings, card, reply.lease)
+    yield from machine.say(" ok")
+    return ipxestatus.OK
+
+
+def _is_leased(machine: Machine) -> bool:
+    """Whether the address is still that of DHCP."""
+    name = "ip" if machine.lease.address.version == 4 else "ip6"
+    return str(machine.lease.address) == machine.settings.show(f"net0.dhcp/{name}")
+
+
+def _options(machine: Machine) -> tuple[tuple[int, bytes], ...]:
+    """What the script has set of the options that a server is asked with."""
+    found = []
+    for code in _ASKED_WITH:
+        value = machine.settings.root.own(code) or machine.settings.block("net0").own(code)
+        if value is not None:
+            found.append((code, value.raw))
+    return tuple(found)
+
+
+def _open(machine: Machine, call: Call) -> Steps[int]:
+    cards = yield from _cards(machine, call.args)
+    if cards is None:
+        return ipxestatus.NO_SUCH_CARD
+    machine.settings.card = cards[-1]
+    yield from settle(machine)
+    return ipxestatus.OK
+
+
+def _close(machine: Machine, call: Call) -> Steps[int]:
+    """Nothing is closed: the card belongs to whoever boots the guest."""
+    return ipxestatus.NO_SUCH_CARD if (yield from _cards(machine, call.args)) is None else ipxestatus.OK
+
+
+def _stat(machine: Machine, call: Call) -> Steps[int]:
+    cards = yield from _cards(machine, call.args)
+    if cards is None:
+        return ipxestatus.NO_SUCH_CARD
+    chip = machine.settings.show("net0/chip")
+    for card in cards:
+        yield from machine.say(f"{card}: {machine.guest.mac} using {chip} (Ethernet) [open]\n  [Link:up]")
+    return ipxestatus.OK
+
+
+def _route(machine: Machine, call: Call) -> Steps[int]:
+    yield from settle(machine)
+    lease = machine.lease
+    gateway = f" gw {lease.routers[0]}" if lease.routers else ""
+    mask = lease.netmask or lease.prefix_length
+    yield from machine.say(f"{machine.settings.card}: {lease.address}/{mask}{gateway}")
+    return ipxestatus.OK
+
+
+def _vcreate(machine: Machine, call: Call) -> Steps[int]:
+    """A VLAN on the card, which is called ``net0-10`` then."""
+    tag = call.number("tag") or 0
+    cards = yield from _cards(machine, call.args)
+    if cards is None:
+        return ipxestatus.NO_SUCH_CARD
+    if tag not in _VLAN_TAGS:
+        return (yield from machine.fail("Could not create VLAN device", ipxestatus.NO_VLAN_TAG))
+    why: str = yield Vlan(tag)
+    if why:
+        words = f"Could not create VLAN device: {printable(why)}"
+        return (yield from machine.refuse(words, ipxestatus.UNSUPPORTED))
+    block = machine.settings.block(f"net0-{tag}", create=True)
+    block.values["mac"] = Value(machine.guest.mac_bytes, TYPES["hex"])
+    block.values["ifname"] = Value(f"net0-{tag}".encode())
+    return ipxestatus.OK
+
+
+def _vdestroy(machine: Machine, call: Call) -> Steps[int]:
+    cards = yield from _cards(machine, call.args)
+    if cards is None:
+        return ipxestatus.NO_SUCH_CARD
+    for card in cards:
+        if not _tag(card):
+            return (yield from machine.fail("Could not destroy VLAN device", ipxestatus.NO_VLAN))
+        why: str = yield Vlan(_tag(card), remove=True)
+        if why:
+            words = f"Could not destroy VLAN device: {printable(why)}"
+            return (yield from machine.refuse(words, ipxestatus.NO_SUCH_CARD))
+        del machine.settings.root.children[card]
+        machine.settings.card = "net0"
+    return ipxestatus.OK
+
+
+# Other hosts.
+
+
+def _nslookup(machine: Machine, call: Call) -> Steps[int]:
+    yield from settle(machine)
+    found: Found = yield Lookup(call.args[1])
+    if not found.addresses:
+        words = f'Could not resolve "{call.args[1]}": {printable(found.error)}'
+        return (yield from machine.refuse(words, ipxestatus.NOT_FOUND))
+    name = call.args[0]
+    kind = "" if ":" in name else ":ipv6" if ":" in found.addresses[0] else ":ipv4"
+    return (yield from store(machine, name + kind, found.addresses[0]))
+
+
+def _ping(machine: Machine, call: Call) -> Steps[int]:
+    yield from settle(machine)
+    count = min(call.number("count") or _PINGS, _MOST_PINGS)
+    seconds = min(call.seconds() or 1.0, _MOST_SECONDS)
+    size = min(call.number("size") or 64, 1400)
+    answered: int = yield Ping(call.args[0], count, size, seconds)
+    lost = ipxestatus.text(ipxestatus.PING_TIMED_OUT)
+    for number in range(0 if call.has("quiet") else count):
+        came = f"{size} bytes from {call.args[0]}" if number < answered else "0 bytes from <none>"
+        yield from machine.say(f"{came}: seq={number + 1}{'' if number < answered else f': {lost}'}")
+    if answered:
+        return ipxestatus.OK
+    yield from machine.say(f"Finished: {lost}")
+    return ipxestatus.PING_TIMED_OUT
+
+
+def _ntp(machine: Machine, call: Call) -> Steps[int]:
+    """The clock of the host is right already, or nobody else's business."""
+    yield from ()
+    return ipxestatus.OK
+
+
+def _autoboot(machine: Machine, call: Call) -> Steps[int]:
+    """Boot what ``filename`` and ``next-server`` say now (usr/autoboot.c)."""
+    if (yield from _cards(machine, call.args)) is None:
+        return ipxestatus.NO_SUCH_CARD
+    filename = yield from machine.expand(machine.settings.show("filename") or "")
+    if not filename:
+        return (yield from machine.fail("Nothing to boot", ipxestatus.NOTHING_TO_BOOT))
+    image, status = yield from download(machine, _boot_uri(machine, filename))
+    if image is None:
+        return status
+    image.autofree = True
+    status = yield from machine.execute(image)
+    return (yield from machine.fail("Could not boot image", status)) if status else status
+
+
+def _boot_uri(machine: Machine, filename: str) -> str:
+    """What a boot file's name means: "an absolute hierarchical URI is used as is; anything else
+    becomes tftp://server/ and name, literally".
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", filename):
+        return filename
+    escaped = filename.replace("%", "%25").replace("#", "%23").replace("?", "%3F")
+    return f"tftp://{machine.settings.show('next-server') or ''}/{escaped}"
+
+
+def _linkwait(machine: Machine, call: Call) -> Steps[int]:
+    """The link is up: a boot does not come so far otherwise."""
+    cards = yield from _cards(machine, call.args)
+    for card in cards or ():
+        yield from machine.say(f"Waiting for link-up on {card}... ok")
+    return ipxestatus.NO_SUCH_CARD if cards is None else ipxestatus.OK
+
+
+_MANY = syntax(0, None, "[<interface>...]")
+_CONFIGURE = syntax(0, None, "[<interface>...]", "configurator/c= timeout/t#")
+
+COMMANDS = {
+    "dhcp": Command(_CONFIGURE, _dhcp),
+    "ifconf": Command(_CONFIGURE, _dhcp),
+    "ifopen": Command(_MANY, _open),
+    "ifclose": Command(_MANY, _close),
+    "ifstat": Command(_MANY, _stat),
+    "iflinkwait": Command(syntax(0, None, "[<interface>...]", "timeout/t#"), _linkwait),
+    "route": Command(syntax(0, 0), _route),
+    "autoboot": Command(_MANY, _autoboot),
+    "vcreate": Command(syntax(1, 1, "<trunk interface>", "tag/t# priority/p#"), _vcreate),
+    "vdestroy": Command(syntax(1, 1, "<VLAN interface>"), _vdestroy),
+    "nslookup": Command(syntax(2, 2, "<setting> <name>"), _nslookup),
+    "ping": Command(syntax(1, 1, "<host>", "size/s# timeout/t# count/c# quiet/q"), _ping),
+    "ntp": Command(syntax(1, 1, "<server>"), _ntp),
+}

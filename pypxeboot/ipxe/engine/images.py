@@ -1,0 +1,145 @@
+"""The images that an iPXE script has registered, and the ramdisk they become (core/image.c, initrd.c)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Optional, Union
+
+from pypxeboot.errors import Refused
+from pypxeboot.ipxe.engine import setting_types
+from pypxeboot.ipxe.engine.uri import Uri
+from pypxeboot.kernel import cpio, identify
+from pypxeboot.text import encode
+from pypxeboot.url import Location
+
+# INITRD_ALIGN: "each start padded with zeros to 4096".
+_ALIGN = 4096
+_REGULAR = 0o100000
+# iPXE has no bound but memory; scripts have some twenty.
+COUNT_LIMIT = 256
+
+
+@dataclass
+class Image:
+    """A downloaded file. ``cmdline`` is None where none was given; ``format`` is what it is as a kernel."""
+
+    name: str
+    uri: Uri
+    location: Location
+    handle: int
+    size: int
+    head: bytes
+    cmdline: Optional[str] = None
+    autofree: bool = False
+    trusted: bool = False
+    identified: bool = False
+    format: Optional[str] = None
+    replacement: Optional[Image] = None
+
+    def argument(self, key: str) -> Optional[str]:
+        """The value of ``key=value`` on the command line."""
+        for word in (self.cmdline or "").split(" "):
+            if word.startswith(f"{key}="):
+                return word[len(key) + 1 :]
+        return None
+
+
+@dataclass
+class Images:
+    """The registered images, in order, and the one that ``boot`` would run."""
+
+    registered: list[Image] = field(default_factory=list)
+    selected: Optional[Image] = None
+
+    def __iter__(self) -> Iterator[Image]:
+        return iter(list(self.registered))
+
+    def find(self, name: str) -> Optional[Image]:
+        """The first image called ``name``."""
+        return next((image for image in self.registered if image.name == name), None)
+
+    def add(self, image: Image) -> None:
+        """Register ``image`` behind the others."""
+        self.registered.append(image)
+
+    def remove(self, image: Image) -> bool:
+        """Take ``image`` from the list; whether it was there."""
+        if image not in self.registered:
+            return False
+        self.registered = [other for other in self.registered if other is not image]
+        if self.selected is image:
+            self.selected = None
+        return True
+
+
+# SYSLINUX programs: the network loaders themselves, and the menus that gPXE runs as COMBOOT programs.
+_PXELINUX = re.compile(r"[a-z]?pxelinux(-[0-9.]+)?\.0|syslinux.*\.(efi|e32|e64)")
+_MENU = re.compile(r"(menu|vesamenu)\.c32")
+
+
+def is_pxelinux(image: Image) -> bool:
+    """Whether the image is a PXELINUX, whose walk is followed in its place."""
+    return _PXELINUX.fullmatch(image.name.lower()) is not None or b"PXELINUX" in image.head
+
+
+def is_syslinux_menu(image: Image) -> bool:
+    """Whether the image is a menu program of SYSLINUX."""
+    return _MENU.fullmatch(image.name.lower()) is not None
+
+
+def unfit(image: Image) -> str:
+    """Why an image that is neither script nor kernel cannot run, in words."""
+    try:
+        identify.identify(image.head, image.size)
+    except Refused as why:
+        return f"{image.name}: {why.message}"
+    return f"{image.name}: not a kernel that could be booted"
+
+
+Part = Union[int, bytes]
+
+
+def ramdisk(images: Sequence[Image]) -> tuple[Part, ...]:
+    """The ramdisk of ``images``: their handles, with padding and cpio headers in between."""
+    parts: list[Part] = []
+    length = 0
+    for image in images:
+        before = bytes(-length % _ALIGN) + cpio_headers(image)
+        if before:
+            parts.append(before)
+        parts.append(image.handle)
+        length += len(before) + image.size
+    return tuple(parts)
+
+
+def cpio_headers(image: Image) -> bytes:
+    """The newc headers that make a file of an image with a command line; nothing for one without.
+
+    "File name is the first word, with ``mode=<octal>`` (0644) and ``mkdir=<n>`` (parents; -1 all)"; of a
+    mode, as much counts as strtoul() reads.
+    """
+    name = (image.cmdline or "").partition(" ")[0]
+    if not name:
+        return b""
+    text = image.argument("mode")
+    digits = re.match("[0-7]{0,10}", text or "")
+    mode = 0o644 if text is None or digits is None else int(digits[0] or "0", 8) & 0o7777
+    out = b""
+    for parent in _parents(name, image.argument("mkdir")):
+        out += _header(parent, cpio.DIRECTORY, 0)
+    return out + _header(name, _REGULAR | mode, image.size)
+
+
+def _parents(name: str, wanted: Optional[str]) -> list[str]:
+    """The directories above ``name`` that are to be made: the ``wanted`` innermost, all for -1."""
+    ends = [match.start() for match in re.finditer("/+", name) if match.start()]
+    if wanted is None or setting_types.number(wanted) is None:
+        return []
+    count = setting_types.number(wanted) or 0
+    return [name[:end] for end in ends[-count if count < len(ends) else 0 :]] if count else []
+
+
+def _header(name: str, mode: int, size: int) -> bytes:
+    return cpio.header(encode(name), mode, size, 0)

@@ -1,0 +1,197 @@
+"""The settings that an iPXE finds when it starts: of the network card, DHCP, SMBIOS and itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address
+from typing import Optional
+from uuid import UUID
+
+from pypxeboot.dhcp.identity import IPXE_VERSION
+from pypxeboot.dhcp.message import suboptions
+from pypxeboot.guest import Guest
+from pypxeboot.ipxe.engine import status
+from pypxeboot.ipxe.engine.setting_types import TYPES, c_string
+from pypxeboot.ipxe.engine.settings import Key, Settings, Value, encapsulated, smbios_key
+from pypxeboot.lease import Lease, PxeAnswer
+from pypxeboot.text import encode
+
+# Machines that have a BIOS build of iPXE, whose scripts lead to kernels rather than EFI programs.
+_BIOSES = frozenset({"x86_64", "i386", "amd64", "i686", "x86"})
+_BUILDS = {"amd64": "x86_64", "aarch64": "arm64", "arm": "arm32", "i686": "i386", "x86": "i386"}
+
+# SMBIOS strings that have names in iPXE (interface/smbios/smbios_settings.c), and where they stand.
+_SMBIOS = {
+    "manufacturer": "SYSVENDOR",
+    "product": "SYSPRODUCT",
+    "serial": "SYSSERIAL",
+    "asset": "SYSASSET",
+    "board-serial": "MBSERIAL",
+}
+_PLACES = {
+    (0, 4): "BIOSVENDOR",
+    (0, 5): "BIOSVERSION",
+    (1, 6): "SYSVERSION",
+    (1, 25): "SYSSKU",
+    (1, 26): "SYSFAMILY",
+    (2, 4): "MBVENDOR",
+    (2, 5): "MBPRODUCT",
+    (2, 6): "MBVERSION",
+    (2, 8): "MBASSET",
+}
+# What guests see where nobody says otherwise; sites branch on the first two.
+_HYPERVISORS = {
+    "xen": {"SYSVENDOR": "Xen", "SYSPRODUCT": "HVM domU"},
+    "kvm": {"SYSVENDOR": "QEMU", "SYSPRODUCT": "Standard PC (i440FX + PIIX, 1996)"},
+}
+# Network cards: virtio-net by its PCI numbers, Xen's by name.
+_CARDS = {"xen": ("netfront", "XEN", b""), "kvm": ("virtio-net", "PCI", bytes((1, 0x1A, 0xF4, 0x10, 0)))}
+
+
+def settings_of(guest: Guest, lease: Lease, builtin: Callable[[Key], Optional[Value]]) -> Settings:
+    """The settings of ``guest`` with ``lease``; ``builtin`` gives those that change all the time."""
+    settings = Settings()
+    card = settings.block("net0", create=True)
+    card.lookup, card.refuses = _card(guest).get, _card_refuses
+    relet(settings, "net0", lease)
+    for name, answer in (("proxydhcp", lease.proxy), ("pxebs", lease.boot_server)):
+        if answer is not None:
+            block = settings.block(name, create=True)
+            block.values.update(_answered(answer))
+            block.lookup, block.refuses = _options(answer.options), _untagged
+    smbios = settings.block("smbios", create=True)
+    smbios.values.update(_smbios(guest))
+    smbios.refuses = lambda _key, _value: status.NOT_STORABLE
+    own = settings.block("builtin", create=True)
+    own.values.update(_own(guest))
+    own.lookup, own.refuses = builtin, _own_refuses
+    return settings
+
+
+def relet(settings: Settings, card: str, lease: Lease) -> None:
+    """Put another lease of ``card`` in the place of the one before."""
+    block = settings.block(f"{card}.dhcp", create=True)
+    block.values.clear()
+    block.values.update(leased(lease))
+    others = {code: data for code, data in lease.options.items() if code not in block.values}
+    block.lookup, block.refuses = _options(others), _untagged
+
+
+def _text(text: str) -> Value:
+    return Value(encode(text), TYPES["string"])
+
+
+# What cannot be stored: net/netdev_settings.c, net/dhcppkt.c and core/settings.c, "applies" and "store".
+_FIXED = frozenset({"bustype", "busid", "busloc", "chip", "hwaddr", "ifname", "linktype"})
+_CHANGING = frozenset({"errno", "unixtime", "version", "platform", "buildarch", "cwuri", "cwduri"})
+_MAC_BYTES = 6
+
+
+def _card_refuses(key: Key, value: Optional[Value]) -> Optional[int]:
+    if key in _FIXED:
+        return status.CARD_NOT_STORABLE
+    return status.BAD_MAC if key == "mac" and value and len(value.raw) != _MAC_BYTES else None
+
+
+def _untagged(key: Key, _value: Optional[Value]) -> Optional[int]:
+    """A DHCP packet has options, and nothing else."""
+    return None if isinstance(key, int) else status.NOT_APPLICABLE
+
+
+def _own_refuses(key: Key, _value: Optional[Value]) -> Optional[int]:
+    return status.NOT_STORABLE if key in _CHANGING else status.NOT_APPLICABLE
+
+
+def _card(guest: Guest) -> dict[Key, Value]:
+    chip, bus, bus_id = _CARDS.get(guest.hypervisor, _CARDS["kvm"])
+    values: dict[Key, Value] = {
+        "mac": Value(guest.mac_bytes, TYPES["hex"]),
+        "hwaddr": Value(guest.mac_bytes, TYPES["hex"]),
+        "ifname": _text("net0"),
+        "chip": _text(chip),
+        "bustype": _text(bus),
+        "linktype": _text("Ethernet"),
+    }
+    if bus_id:
+        values["busid"] = Value(bus_id, TYPES["hex"])
+    return values
+
+
+def leased(lease: Lease) -> dict[Key, Value]:
+    """What a lease says beside its options, by tag (net/dhcppkt.c)."""
+    values: dict[Key, Value] = {}
+    if lease.bootfile:
+        raw = lease.options.get(67, b"")  # servers end it with a NUL, which ``:hex`` shows
+        values[67] = Value(raw, TYPES["string"]) if c_string(raw) == lease.bootfile else _text(lease.bootfile)
+    if lease.domain:
+        values[15] = _text(lease.domain)
+    if lease.address.version == 6:
+        addresses6 = {"ip6": (lease.address,), "gateway6": lease.routers[:1], "dns6": lease.dns[:1]}
+        values.update(
+            (key, Value(found[0].packed, TYPES["ipv6"])) for key, found in addresses6.items() if found
+        )
+        return values
+    values[1] = Value(IPv4Address(lease.netmask).packed, TYPES["ipv4"])
+    values[encapsulated(175, 2)] = Value(lease.address.packed, TYPES["ipv4"])
+    server = _address(lease.next_server)
+    if server is not None:
+        values[encapsulated(175, 3)] = Value(server, TYPES["ipv4"])
+    addresses = {3: lease.routers, 6: lease.dns, 54: (lease.server_id,) if lease.server_id else ()}
+    for tag, found in addresses.items():
+        if found:
+            values[tag] = Value(b"".join(address.packed for address in found), TYPES["ipv4"])
+    return values
+
+
+def _answered(answer: PxeAnswer) -> dict[Key, Value]:
+    """The same of a PXE server's answer."""
+    values: dict[Key, Value] = {67: _text(answer.bootfile)} if answer.bootfile else {}
+    server = _address(answer.next_server)
+    if server is not None:
+        values[encapsulated(175, 3)] = Value(server, TYPES["ipv4"])
+    return values
+
+
+def _address(text: Optional[str]) -> Optional[bytes]:
+    try:
+        return IPv4Address(text or "").packed
+    except ValueError:
+        return None
+
+
+def _options(options: Mapping[int, bytes]) -> Callable[[Key], Optional[Value]]:
+    """Options by number, and sub-options as ``43.116`` and ``175.1``."""
+
+    def lookup(key: Key) -> Optional[Value]:
+        if not isinstance(key, int):
+            return None
+        outer, inner = key >> 8, key & 0xFF
+        if not 0 <= outer < 0x100:
+            return None
+        option = options.get(outer or inner)
+        raw = suboptions(option).get(inner) if outer and option is not None else option
+        return Value(raw) if raw else None
+
+    return lookup
+
+
+def _smbios(guest: Guest) -> dict[Key, Value]:
+    known = {**_HYPERVISORS.get(guest.hypervisor, {}), **guest.smbios}
+    values: dict[Key, Value] = {}
+    for name, key in _SMBIOS.items():
+        if known.get(key):
+            values[name] = _text(known[key])
+    for (kind, offset), key in _PLACES.items():
+        if known.get(key):
+            values[smbios_key(encapsulated(kind, offset, 0))] = _text(known[key])
+    if guest.uuid is not None:
+        values["uuid"] = Value(UUID(guest.uuid).bytes_le, TYPES["uuid"], uuid=True)
+    return values
+
+
+def _own(guest: Guest) -> dict[Key, Value]:
+    return {
+        "platform": _text("pcbios" if guest.arch in _BIOSES else "efi"),
+        "version": _text(IPXE_VERSION),
+        "buildarch": _text(_BUILDS.get(guest.arch, guest.arch)),
+    }

@@ -1,0 +1,124 @@
+"""How an image that is no script runs: a kernel boots, a PXELINUX goes its own way, nothing else can."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Optional
+
+from pypxeboot.bootsource import BootSource, Kind
+from pypxeboot.dhcp import boot_info
+from pypxeboot.effects import Assemble, Loaded, Log, Steps
+from pypxeboot.entry import Action, Choice, Entry, Module
+from pypxeboot.errors import NoBootSource
+from pypxeboot.ipxe.engine import images, settings, status
+from pypxeboot.ipxe.engine.images import Image
+from pypxeboot.ipxe.engine.machine import Ended, Listed, Machine, script
+from pypxeboot.ipxe.engine.setting_types import TYPES, c_string
+from pypxeboot.ipxe.engine.settings import Value
+from pypxeboot.lease import Lease
+from pypxeboot.syslinux.loader import boot
+from pypxeboot.text import printable
+
+
+def start(machine: Machine, image: Image) -> Steps[int]:
+    """Run ``image``. A kernel ends the boot; a status means that it could not be run."""
+    if images.is_pxelinux(image):
+        yield Log(f"{printable(image.name)}: going on as PXELINUX")
+        return (yield from _pxelinux(machine, None))
+    if images.is_syslinux_menu(image):
+        yield Log(f"{printable(image.name)}: going on as a menu of SYSLINUX")
+        return (yield from _pxelinux(machine, (image.cmdline or "").partition(" ")[0] or None))
+    if not (yield from machine.executable(image)):
+        return status.NOT_EXECUTABLE
+    if image.format == "multiboot":
+        return (yield from _multiboot(machine, image))
+    others = [other for other in machine.images if other is not image]
+    for other in others:
+        if other.format == "script" and not other.cmdline:
+            name = printable(other.name)
+            yield Log(f"the script {name} is in the ramdisk, as iPXE has it: chain it with --autofree")
+    cmdline = _joined(image.cmdline or "", machine.user_append)
+    locations = tuple(other.location for other in others)
+    entry = Entry(machine.chosen, Action.BOOT, kernel=image.location, initrds=locations, cmdline=cmdline)
+    return (yield from _assembled(machine, image, entry, images.ramdisk(others), ()))
+
+
+def _multiboot(machine: Machine, image: Image) -> Steps[int]:
+    """A multiboot kernel: "cmdline is the URI and the arguments", and so is that of every other image."""
+    others = [other for other in machine.images if other is not image]
+    cmdline = _joined(_joined(image.uri.redacted, image.cmdline or ""), machine.user_append)
+    modules = tuple(
+        Module(other.location, _joined(other.uri.redacted, other.cmdline or "")) for other in others
+    )
+    entry = Entry(machine.chosen, Action.BOOT, kernel=image.location, cmdline=cmdline, modules=modules)
+    return (yield from _assembled(machine, image, entry, (), tuple(other.handle for other in others)))
+
+
+def _assembled(
+    machine: Machine,
+    image: Image,
+    entry: Entry,
+    parts: tuple[images.Part, ...],
+    modules: tuple[int, ...],
+) -> Steps[int]:
+    reply: Loaded = yield Assemble(entry, image.handle, parts, modules)
+    if not reply.ok:
+        machine.failure = printable(reply.error) or f"{image.name} cannot be booted"
+        yield Log(machine.failure, warning=True)
+        return status.NOT_EXECUTABLE
+    raise Ended(Choice(entry, machine.reason, script(machine)))
+
+
+def _joined(first: str, second: str) -> str:
+    return f"{first} {second}" if first and second else first or second
+
+
+def _pxelinux(machine: Machine, config: Optional[str]) -> Steps[int]:
+    """Go on as a PXELINUX does that finds the settings in place of a DHCP packet (net/fakedhcp.c).
+
+    So 209 to 211, ``filename`` and ``next-server`` that the script has set can count; the prefix comes from
+    the filename, "not the URL pxelinux.0 was chained from".
+    """
+    lease = _lease(machine)
+    try:
+        source = replace(boot_info.boot_source(lease, config=config), kind=Kind.PXELINUX)
+    except NoBootSource:
+        source = BootSource(Kind.PXELINUX, lease.next_server, "::")
+    if machine.listing:
+        raise Listed(*(yield from boot.entries(source, machine.guest, lease)))
+    label, machine.label = machine.label, None
+    choice = yield from boot.boot(
+        source,
+        machine.guest,
+        lease,
+        label=label,
+        patience=machine.patience,
+        user_append=machine.user_append,
+    )
+    raise Ended(choice)
+
+
+def _lease(machine: Machine) -> Lease:
+    """The lease, as the settings tell it now: "the fake ACK holds all settings (root then netdev)", so what
+    DHCP said stands, unless the script has changed it in the block of the card.
+    """
+
+    def told(name: str) -> Optional[Value]:
+        for place in (f"{machine.settings.card}/{name}", name):
+            value, _ = machine.settings.find(settings.parse_name(place))
+            if value is not None:
+                return value
+        return None
+
+    lease, options = machine.lease, dict(machine.lease.options)
+    for code in (209, 210, 211):
+        value = told(str(code))
+        if value is not None:
+            options[code] = value.raw
+    filename, server = told("filename"), told("next-server")
+    return replace(
+        lease,
+        options=options,
+        bootfile=c_string(filename.raw) if filename else "",
+        next_server=TYPES["ipv4"].format(server.raw) if server else lease.next_server,
+    )

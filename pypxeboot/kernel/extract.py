@@ -1,0 +1,63 @@
+"""The kernel inside a kernel file, for a virtual machine monitor that has to get it unpacked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pypxeboot import text
+from pypxeboot.errors import Refused
+from pypxeboot.kernel import identify
+from pypxeboot.kernel.identify import KernelInfo
+from pypxeboot.kernel.unpack import Broken, Unknown, Unpacked
+from pypxeboot.target import NAMES, Target
+from pypxeboot.wire import ReadAt
+
+# What EFI zboot calls the compressions (drivers/firmware/efi/libstub/Makefile.zboot).
+_ZBOOT = {"xzkern": "xz", "zstd22": "zstd"}
+_NO_END = 1 << 62  # for the size of what is unpacked, which nobody knows before its end
+_PIECE = 1 << 20
+
+
+def inside(info: KernelInfo, read_at: ReadAt, target: Target, name: str) -> KernelInfo:
+    """The kernel that is in the one called ``name``. Raises Refused if ``target`` does not boot that."""
+    try:
+        data = _unpacked(info, read_at)
+        inner = identify.identify(data.read_at(0, identify.HEAD), _NO_END, data.read_at)
+    except (Broken, Unknown, Refused) as why:
+        raise _no_kernel(info, target, name, text.printable(str(why), 200)) from None
+    if not target.takes(inner):
+        raise _no_kernel(inner, target, name, "")
+    return replace(inner, cmdline_size=info.cmdline_size, release=info.release or inner.release)
+
+
+def pieces(info: KernelInfo, read_at: ReadAt) -> Iterator[bytes]:
+    """What is in a kernel, in pieces. Raises Refused if it cannot be unpacked."""
+    at = 0
+    try:
+        data = _unpacked(info, read_at)
+        while piece := data.read_at(at, _PIECE):
+            yield piece
+            at += len(piece)
+    except (Broken, Unknown) as why:
+        raise Refused(f"the kernel cannot be unpacked: {text.printable(str(why), 200)}") from None
+
+
+def _unpacked(info: KernelInfo, read_at: ReadAt) -> Unpacked:
+    if not info.payload or not info.packed[1]:
+        raise Broken("nothing is packed in it")
+    return Unpacked(_ZBOOT.get(info.payload, info.payload), read_at, *info.packed)
+
+
+def _no_kernel(info: KernelInfo, target: Target, name: str, why: str) -> Refused:
+    if info.arch not in (None, target.arch) and (info.arch != "i386" or target.arch != "x86_64"):
+        said = f"kernel {name} is one of {info.arch}, and the guest is one of {target.arch}"
+        return Refused(said, hint=f"--arch {info.arch}, or another kernel")
+    wanted = " or ".join(target.formats)
+    if info.format == "ELF":
+        why = "it has no PVH note (CONFIG_PVH), or is of 32 bits"
+    return Refused(
+        f"kernel {name} ({info.format}) cannot boot in {NAMES[target.vmm]}, which takes {wanted}"
+        + (f": {why}" if why else ""),
+        hint="serve another kernel; --no-kernel-check hands it over all the same",
+    )

@@ -1,0 +1,298 @@
+"""What is this file, and who can boot it.
+
+x86 boot protocol: Documentation/arch/x86/boot.rst; arm64, riscv: their boot-image-header; EFI zboot:
+drivers/firmware/efi/libstub/zboot-header.S; what Xen takes: tools/libs/guest/xg_dom_bzimageloader.c.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field, replace
+from typing import Optional
+
+from pypxeboot import text
+from pypxeboot.errors import Refused
+from pypxeboot.kernel import elf
+from pypxeboot.kernel.unpack import Broken, Unknown, Unpacked
+from pypxeboot.wire import FileView, ReadAt
+
+HEAD = 64 * 1024  # bytes from the front that identify() wants; whole files are welcome
+
+_RELEASE = 128
+_NO_END = 1 << 62  # for the size of what is unpacked, which nobody knows before its end
+
+
+@dataclass(frozen=True)
+class KernelInfo:
+    """A kernel. ``boots`` names who can boot it, as far as was looked: qemu, xen-pv, xen-pvh.
+
+    ``payload`` is the compression of the kernel in it, ``packed`` where that is (start and size). For a
+    bzImage, ``protocol`` is that of the boot protocol (0x20f for 2.15), ``setup_sects`` as it counts, and
+    ``release`` what it calls itself. ``unread`` says why it is not known whether Xen can boot it, if it is
+    not; ``broken`` what is wrong with what is inside.
+    """
+
+    format: str
+    boots: tuple[str, ...]
+    arch: Optional[str] = None
+    protocol: Optional[int] = None
+    setup_sects: Optional[int] = None
+    cmdline_size: Optional[int] = None
+    payload: Optional[str] = None
+    release: str = ""
+    packed: tuple[int, int] = field(default=(0, 0), repr=False)
+    unread: str = ""
+    broken: str = ""
+
+
+def identify(head: bytes, size: int, read_at: Optional[ReadAt] = None) -> KernelInfo:
+    """What the file of ``size`` bytes beginning with ``head`` is; Refused if it is no kernel.
+
+    ``read_at(offset, count)`` gives bytes further back, where the notes of a large ELF file are. Nothing is
+    unpacked: of a compressed kernel it is not known then whether Xen boots it (:func:`inspect`).
+    """
+    if not size or not head:
+        raise Refused("not a kernel: the file is empty")
+    file = FileView(head, size, read_at)
+    for look in (_bzimage, _image, _zboot, _elf, _arm_zimage, _multiboot, _gzip):
+        info = look(file)
+        if info:
+            return info
+    raise Refused(f"not a kernel: it looks like {describe(head)}")
+
+
+def inspect(info: KernelInfo, read_at: ReadAt) -> KernelInfo:
+    """``info`` with what is known once the compressed kernel in it has been unpacked, as Xen does.
+
+    That takes 0.4 s for 8 MB of xz, 0.1 s for gzip, lz4 and zstd, and 130 MiB at most.
+    """
+    if not info.unread:
+        return info
+    try:
+        if info.payload is None or info.payload == "none":
+            raise Broken("it is compressed in no way that Xen knows")
+        inside = Unpacked(info.payload, read_at, *info.packed)
+        head = inside.read_at(0, HEAD)
+        if info.format == "gzip":
+            return _gunzipped(info, identify(head, _NO_END, inside.read_at))
+        if head[:4] != b"\x7fELF":
+            raise Broken("what is compressed in it is no ELF file")
+        kernel = elf.read(FileView(head, _NO_END, inside.read_at))
+    except Unknown as why:
+        return replace(info, unread=text.printable(str(why), 200))
+    except (Broken, Refused) as why:
+        return replace(info, unread="", broken=text.printable(str(why), 200))
+    return replace(info, boots=(*_xen(kernel), *info.boots), unread="")
+
+
+def _gunzipped(info: KernelInfo, inner: KernelInfo) -> KernelInfo:
+    """A kernel that is in gzip as a whole: Xen unpacks any, QEMU that of arm64."""
+    boots = tuple(who for who in inner.boots if who != "qemu" or inner.arch == "arm64")
+    return replace(info, boots=boots, arch=inner.arch, unread=inner.unread)
+
+
+def check_xen(info: KernelInfo, name: str, wanted: tuple[str, ...]) -> None:
+    """Refused if kernel ``name`` boots as none of ``wanted`` (xen-pv, xen-pvh; empty: whatever it is).
+
+    What is not known is not refused.
+    """
+    if not wanted or info.unread or any(who in info.boots for who in wanted):
+        return
+    other = next((who for who in ("xen-pv", "xen-pvh") if who in info.boots), None)
+    if info.broken:
+        why, hint = info.broken, "look at the file on the server"
+    elif other is not None:
+        why = f"it boots as {other[4:].upper()} only"
+        hint = f'make the guest {other[4:].upper()} (type="{other[4:]}"), or serve another kernel'
+        if other == "xen-pv":
+            hint += " (or it has pvshim=1, which runs PV kernels in PVH guests)"
+    else:
+        why = "it says nothing of Xen (no ELF notes)"
+        hint = "serve a kernel that was built with CONFIG_XEN_PV or CONFIG_PVH"
+    kinds = " or ".join(who[4:].upper() for who in wanted)
+    raise Refused(
+        f"kernel {name} cannot boot as {kinds}: {why}",
+        hint=f"{hint}; --no-kernel-check hands it over all the same",
+    )
+
+
+def describe(head: bytes) -> str:
+    """What a file that is no kernel seems to be, in words."""
+    for magic, offset, words in _MAGICS:
+        if head[offset : offset + len(magic)] == magic:
+            return words
+    # A far jump to itself at 0x7c00, as 0000:7cxx (PXELINUX, GRUB) or 07c0:00xx (iPXE, gPXE).
+    if head[:1] == b"\xea" and (head[2:5] == b"\x7c\0\0" or head[2:5] == b"\0\xc0\x07"):
+        return "a PXE network boot program, which needs firmware"
+    start = head[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
+        return "an HTML page"
+    if start.startswith((b"#!ipxe", b"#!gpxe")):
+        return "an iPXE script"
+    if start.startswith(b"#!"):
+        return "a script"
+    if not any(byte < 9 or 13 < byte < 32 for byte in head[:512]):
+        return "text"
+    if head[510:512] == b"\x55\xaa":
+        return "a boot sector or a disk image"
+    if not any(head):
+        return "nothing but zeros"
+    return f"nothing known (it begins with {head[:8].hex(' ')})"
+
+
+_MAGICS = (
+    (b"070701", 0, "a cpio archive (an initrd?)"),
+    (b"070702", 0, "a cpio archive (an initrd?)"),
+    (b"\xfd7zXZ\0", 0, "a file compressed with xz (an initrd?)"),
+    (b"\x28\xb5\x2f\xfd", 0, "a file compressed with zstd (an initrd?)"),
+    (b"BZh", 0, "a file compressed with bzip2 (an initrd?)"),
+    (b"\x02\x21\x4c\x18", 0, "a file compressed with lz4 (an initrd?)"),
+    (b"\x04\x22\x4d\x18", 0, "a file compressed with lz4 (an initrd?)"),
+    (b"\x89LZO\0", 0, "a file compressed with lzop (an initrd?)"),
+    (b"hsqs", 0, "a squashfs image"),
+    (b"CD001", 0x8001, "an ISO image"),
+    (b"%PDF", 0, "a PDF document"),
+    (b"PK\x03\x04", 0, "a ZIP archive"),
+    (b"!<arch>\n", 0, "a Debian package or an archive"),
+    (b"\xed\xab\xee\xdb", 0, "an RPM package"),
+    (b"ustar", 257, "a tar archive"),
+    (b"MZ", 0, "an EFI program, which needs firmware"),
+    (b"\xfe\x4c\x01\x23", 4, "a COM32 module"),
+    (b"\xb8\xff\x4c\xcd\x21", 0, "a COM32 module"),
+)
+
+
+# ---- x86
+
+_NOT_YET = "it was not unpacked"
+_PAYLOADS = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x5d\0", "lzma"),
+    (b"\x89LZO", "lzo"),
+    (b"\x02\x21\x4c\x18", "lz4"),
+    (b"\x7fELF", "none"),
+)
+
+
+def _bzimage(file: FileView) -> Optional[KernelInfo]:
+    head = file.head
+    if head[0x202:0x206] != b"HdrS":
+        return None
+    setup_sects = file.number("<B", 0x1F1) or 4  # "for backwards compatibility"
+    protocol = file.number("<H", 0x206)
+    release = _release(file)
+    for word, name in ((b"MEMDISK", "memdisk"), (b"wimboot", "wimboot")):
+        if release.startswith(word) or word in head[:0x200]:
+            raise Refused(f"not a kernel: it looks like {name}, which needs firmware")
+    payload, packed = None, (0, 0)
+    if protocol >= 0x208:  # Xen takes no older ones
+        packed = (setup_sects + 1) * 512 + file.number("<I", 0x248), file.number("<I", 0x24C)
+        payload = _payload(file.at(packed[0], min(packed[1], 6)))
+    return KernelInfo(
+        format="bzImage",
+        boots=("qemu",),
+        # Protocol 2.12: XLF_KERNEL_64 says that there is a 64-bit entry.
+        arch="x86_64" if protocol >= 0x20C and file.number("<H", 0x236) & 1 else "i386",
+        protocol=protocol,
+        setup_sects=setup_sects,
+        cmdline_size=file.number("<I", 0x238) or 255 if protocol >= 0x206 else 255,
+        payload=payload,
+        release=text.printable(release, _RELEASE),
+        packed=packed,
+        unread=_NOT_YET,
+    )
+
+
+def _release(file: FileView) -> bytes:
+    """The string that the setup header points to: ``6.1.0-25-amd64 (...) #1 SMP``."""
+    pointer = file.number("<H", 0x20E)
+    return file.head[pointer + 0x200 :][:_RELEASE].partition(b"\0")[0] if pointer else b""
+
+
+def _payload(start: bytes) -> Optional[str]:
+    for magic, name in _PAYLOADS:
+        if start.startswith(magic):
+            return name
+    return None
+
+
+def _multiboot(file: FileView) -> Optional[KernelInfo]:
+    """A multiboot kernel that is no ELF file."""
+    return KernelInfo("multiboot", ("qemu",), "i386") if _has_multiboot(file.head) else None
+
+
+def _has_multiboot(head: bytes) -> bool:
+    # Multiboot 0.6.96, 3.1.1: within 8192 bytes, aligned to 4; magic, flags and checksum add up to zero.
+    for at in range(0, min(len(head), 8192) - 11, 4):
+        magic, flags, checksum = struct.unpack_from("<III", head, at)
+        if magic == 0x1BADB002 and (magic + flags + checksum) % (1 << 32) == 0:
+            return True
+    return False
+
+
+# ---- other architectures
+
+# libxl has one type of guest there, which it calls PVH (tools/libs/guest/xg_dom_armzimageloader.c).
+_XEN_ON_ARM = ("xen-pvh", "qemu")
+
+
+def _image(file: FileView) -> Optional[KernelInfo]:
+    """The flat Image of arm64 and riscv; with an EFI stub it begins with MZ as well."""
+    head = file.head
+    if head[0x38:0x3C] == b"ARM\x64":
+        return KernelInfo("arm64 Image", _XEN_ON_ARM, "arm64")
+    if head[0x38:0x3C] == b"RSC\x05" and head[0x30:0x35] == b"RISCV":
+        return KernelInfo("riscv Image", ("qemu",), "riscv64")
+    return None
+
+
+def _zboot(file: FileView) -> Optional[KernelInfo]:
+    """A compressed Image in an EFI program. QEMU unpacks that of arm64 (hw/arm/boot.c)."""
+    head = file.head
+    if head[:2] != b"MZ" or head[4:8] != b"zimg":
+        return None
+    machine = file.number("<H", file.number("<I", 0x3C) + 4)
+    arch = {0xAA64: "arm64", 0x5064: "riscv64", 0x6264: "loongarch64"}.get(machine)
+    payload = head[0x18:0x20].partition(b"\0")[0]
+    return KernelInfo(
+        "EFI zboot",
+        ("qemu",) if arch == "arm64" else (),
+        arch,
+        payload=text.printable(payload, 8),
+        packed=(file.number("<I", 8), file.number("<I", 12)),
+    )
+
+
+def _arm_zimage(file: FileView) -> Optional[KernelInfo]:
+    if file.head[0x24:0x28] in (b"\x18\x28\x6f\x01", b"\x01\x6f\x28\x18"):
+        return KernelInfo("zImage", _XEN_ON_ARM, "arm")
+    return None
+
+
+def _gzip(file: FileView) -> Optional[KernelInfo]:
+    """A whole file in gzip: Xen and QEMU for arm64 unpack it, but what is in it is not known."""
+    if file.head[:3] != b"\x1f\x8b\x08":
+        return None
+    return KernelInfo("gzip", (), payload="gzip", packed=(0, file.size), unread=_NOT_YET)
+
+
+# ---- ELF
+
+
+def _elf(file: FileView) -> Optional[KernelInfo]:
+    if file.head[:4] != b"\x7fELF":
+        return None
+    kernel = elf.read(file)
+    if kernel.arch in ("i386", "x86_64"):
+        multiboot = kernel.arch == "i386" and _has_multiboot(file.head)
+        by_qemu = kernel.pvh or multiboot
+    else:
+        by_qemu = kernel.arch is not None
+    return KernelInfo("ELF", (*_xen(kernel), *(("qemu",) if by_qemu else ())), kernel.arch)
+
+
+def _xen(kernel: elf.ElfKernel) -> tuple[str, ...]:
+    return tuple(who for who, can in (("xen-pv", kernel.pv), ("xen-pvh", kernel.pvh)) if can)

@@ -1,0 +1,1 @@
+"""A PXE site in network namespaces, to try things on."""

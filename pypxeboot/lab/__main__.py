@@ -1,0 +1,5 @@
+"""``python -m pypxeboot.lab``."""
+
+from pypxeboot.lab.main import run
+
+run()

@@ -1,0 +1,41 @@
+"""Limits, each with its reason. Some are options, and so keys of /etc/pypxeboot.conf: config/merge.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Between INFO and WARNING: the few lines that everybody sees, with or without -v.
+NOTICE = 25
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one boot: bytes, seconds."""
+
+    # What pygrub lets a kernel be (RLIMIT_FSIZE of its child). --max-kernel
+    kernel: int = 128 << 20
+    # What Xen takes of a module at most (XC_DOM_DECOMPRESS_MAX in xenguest.h). --max-ramdisk
+    ramdisk: int = 1 << 30
+    # What libxl waits for a restricted bootloader before it kills it (libxl_internal.h). --timeout
+    timeout: float = 120.0
+    # Teardown of a guest that reboots: backends have 10 s to close under libxl, and the bridge flushes at
+    # once. --mac-wait
+    mac_wait: float = 20.0
+    # A menu without a timeout: a bootloader that blocks "xl create" for ever helps nobody. --menu-timeout
+    menu_wait: float = 60.0
+    # "Just under one hour": the longest TIMEOUT that SYSLINUX knows. Nobody needs longer for one key.
+    longest_wait: float = 3600.0
+
+
+@dataclass
+class Deadline:
+    """The time (of :func:`time.monotonic`) at which a boot has to be done; waiting for a person moves it."""
+
+    at: float
+    waited: float = 0.0
+    """Seconds that it was moved by so far."""
+
+    def extend(self, seconds: float) -> None:
+        """``seconds`` went by that do not count."""
+        self.at += seconds
+        self.waited += seconds

@@ -1,0 +1,1 @@
+"""Ways onto the guest's network: one module a kind of link."""

@@ -1,0 +1,81 @@
+"""A port of a Linux bridge, with its VLANs and its spanning tree."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Optional
+
+from pypxeboot.errors import UsageError
+from pypxeboot.links import iproute
+from pypxeboot.links.link import HEARD_SECONDS, POLL, Way
+
+_GUEST_PORT_KINDS = ("tun", "veth", "tap", "macvtap")
+
+
+class LinuxBridge(Way):
+    """By a veth pair whose outer end is a port of the bridge."""
+
+    mode = "veth"
+
+    def _connect(self, pid: int, deadline: float) -> None:
+        self._await_mac(self._alive_on, deadline)
+        alias = f"link set dev {self._outer} alias {self._alias}\n"
+        self._make_pair(pid, f"{alias}link set dev {self._outer} master {self.where}\n")
+        if self._wanted.guest.vlan is not None:
+            self._set_vlan(self._wanted.guest.vlan)
+        iproute.run(["ip", "link", "set", "dev", self._outer, "up"])
+
+    @property
+    def _data(self) -> dict[str, Any]:
+        return dict(self._device.get("linkinfo", {}).get("info_data", {}))
+
+    def _set_vlan(self, vlan: int) -> None:
+        if not self._data.get("vlan_filtering"):
+            raise UsageError(
+                f"bridge {self.where} does not filter VLANs, so --vlan {vlan} has no meaning there",
+                hint=f"name the bridge of that VLAN, or set vlan_filtering on {self.where}",
+            )
+        default = self._data.get("vlan_default_pvid", 1)
+        script = f"vlan del dev {self._outer} vid {default}\n" if default else ""
+        added = f"vlan add dev {self._outer} vid {vlan} pvid untagged\n"
+        iproute.run(["bridge", "-batch", "-"], script=script + added)
+
+    @property
+    def _alias(self) -> str:
+        """What another run for this guest is known by, before its port forwards and its MAC is learned."""
+        return f"pypxeboot:{self._wanted.guest.mac}"
+
+    def _alive_on(self) -> Optional[str]:
+        for port in json.loads(iproute.run(["ip", "-json", "link", "show", "master", self.where]) or "[]"):
+            if port.get("ifalias") == self._alias:
+                return f"port {port['ifname']} of bridge {self.where}"
+        shown = iproute.run(["bridge", "-json", "-statistics", "fdb", "show", "br", self.where])
+        for entry in json.loads(shown or "[]"):
+            if entry.get("mac") != self._wanted.guest.mac or not entry.get("master"):
+                continue
+            port = str(entry["ifname"])
+            if _is_guest_port(port) or float(entry.get("updated", 0)) < HEARD_SECONDS:
+                return f"port {port} of bridge {self.where}"
+        return None
+
+    def _await_forwarding(self, deadline: float) -> None:
+        """With STP a new port listens and learns before it forwards.
+
+        Twice the forward delay, 30 s by default.
+        """
+        if not self._data.get("stp_state"):
+            return
+        self._wanted.log(f"bridge {self.where} runs STP: its new port forwards in up to 30 s")
+        while time.monotonic() < deadline:
+            slave = (iproute.show(self._outer) or {}).get("linkinfo", {}).get("info_slave_data", {})
+            if slave.get("state") in ("forwarding", None):
+                return
+            time.sleep(POLL)
+
+
+def _is_guest_port(port: str) -> bool:
+    shown = iproute.show(port)
+    if shown is None:  # gone in the meantime
+        return False
+    return shown.get("linkinfo", {}).get("info_kind") in _GUEST_PORT_KINDS or port.startswith("vif")

@@ -1,0 +1,144 @@
+"""What the host itself tells about the guest's place, before anything is sent: the host side of the doctor.
+
+Only programs and files of this host are asked; no byte of the network is read here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Optional
+
+from pypxeboot.doctor.findings import Finding, Level, fail, ok, warn
+from pypxeboot.errors import NoLease, PxeBootError, UsageError
+from pypxeboot.guest import Guest
+from pypxeboot.links import firewall, iproute, openvswitch, routed, select
+
+_BRIDGE_NETFILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+_LEGACY_TABLES = Path("/proc/net/ip_tables_names")
+_LONG_STP = 4.0  # s; a port that takes longer to forward costs the first DISCOVER
+
+
+def findings(guest: Guest, mode: str) -> Iterator[Finding]:
+    """What is found, from the link up; a failure is the last. ``mode`` is that of ``--link``."""
+    if mode == "routed":
+        where = guest.interface or guest.bridge or routed.uplink()
+    else:
+        where = guest.bridge or guest.interface or select.DEFAULT_BRIDGE
+    device = iproute.show(where)
+    switch = None if _kind(device) == "bridge" else openvswitch.find(where)
+    if switch is not None and mode in ("auto", "veth"):
+        yield _switch(switch)
+        return
+    if device is None:
+        hint = "name the guest's bridge or NIC by --bridge or --interface; 'ip link' lists them"
+        yield fail("bridge", UsageError(f"there is no network interface {where}", hint=hint))
+        return
+    kind = _kind(device)
+    what = "bridge" if kind == "bridge" else "link"
+    if "UP" not in device.get("flags", ()):
+        yield fail(what, NoLease(f"{where} is down", hint=f"ip link set {where} up"))
+        return
+    if kind != "bridge":
+        yield _nic(where, kind, device)
+        return
+    yield _ports(where, device)
+    yield _spanning_tree(where, device["linkinfo"].get("info_data", {}))
+    yield from _firewall(where)
+
+
+def _kind(device: Optional[dict[str, Any]]) -> str:
+    return str((device or {}).get("linkinfo", {}).get("info_kind", ""))
+
+
+def _switch(switch: openvswitch.Switch) -> Finding:
+    """What ovs-vsctl tells; which VLANs lead where is the switch's own business."""
+    ports = iproute.run(["ovs-vsctl", "--timeout=5", "list-ports", switch.name]).split()
+    text = f"{switch.name} is a bridge of Open vSwitch with {len(ports)} port{'s' * (len(ports) != 1)}"
+    return ok("bridge", text if switch.tag is None else f"{text}, VLAN {switch.tag} is the guest's")
+
+
+def _nic(where: str, kind: str, device: dict[str, Any]) -> Finding:
+    text = f"{where} is up ({kind or 'a NIC'}), MTU {device.get('mtu')}"
+    if "LOWER_UP" in device.get("flags", ()):
+        return ok("link", text)
+    return warn("link", f"{text}, but has no carrier", "look at its cable and at the switch")
+
+
+def _ports(where: str, device: dict[str, Any]) -> Finding:
+    ports = json.loads(iproute.run(["ip", "-json", "link", "show", "master", where]) or "[]")
+    live = [port["ifname"] for port in ports if port and "LOWER_UP" in port.get("flags", ())]
+    text = f"{where} is up, MTU {device.get('mtu')}"
+    if live:
+        more = f" and {len(live) - 8} more" if len(live) > 8 else ""
+        return ok("bridge", f"{text}, ports with carrier: {', '.join(live[:8])}{more}")
+    if _has_address(where):
+        return ok("bridge", f"{text}, no port with carrier: only this host can answer")
+    mend = f"put the uplink into it (ip link set NIC master {where}), and look at its cable"
+    return warn("bridge", f"{text}, but no port of it has a carrier: nobody can answer", mend)
+
+
+def _has_address(where: str) -> bool:
+    shown = json.loads(iproute.run(["ip", "-json", "-4", "addr", "show", "dev", where]) or "[]")
+    return any(item and item.get("addr_info") for item in shown)
+
+
+def _spanning_tree(where: str, data: dict[str, Any]) -> Finding:
+    if not data.get("stp_state"):
+        return ok("STP", f"{where} runs no spanning tree: a new port forwards at once")
+    seconds = 2 * data.get("forward_delay", 1500) / 100  # of the kernel's hundredths
+    text = f"{where} runs STP: a new port forwards after {seconds:.0f} s (it is waited for)"
+    if seconds <= _LONG_STP:
+        return ok("STP", text)
+    mend = f"ip link set {where} type bridge forward_delay 200, or stp_state 0 where there is no loop"
+    return warn("STP", f"{text}, and so does the guest's own", mend)
+
+
+def _firewall(where: str) -> Iterator[Finding]:
+    calls_ip = _read(_BRIDGE_NETFILTER).strip() == "1"
+    chains = _chains()
+    forward = [chain for chain in chains if chain.hook == "forward" and (chain.bridged or calls_ip)]
+    for chain in forward:
+        if chain.bridged:
+            mend = f"let it accept what comes from and goes to the ports of {where}"
+        else:
+            mend = (
+                "sysctl net.bridge.bridge-nf-call-iptables=0, or "
+                "iptables -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT"
+            )
+        how = "" if chain.bridged else " (br_netfilter hands it bridged frames)"
+        yield warn("firewall", f"chain {chain.name} drops what no rule of it accepts{how}", mend)
+    if any(chain.hook == "input" for chain in chains) and _has_address(where):
+        mend = f"if DHCP or TFTP servers run here: accept UDP 67 and 69 and TCP 80 from {where}"
+        yield warn("firewall", "this host drops what no input rule accepts", mend)
+    elif not forward:
+        how = "br_netfilter is on, and no policy drops" if calls_ip else "nothing filters bridged frames"
+        yield ok("firewall", f"{how}, as far as policies go")
+
+
+def obstacle(where: str) -> Optional[str]:
+    """What of this host's firewall keeps a guest of the bridge from being answered, and the mend; or None."""
+    found = next((finding for finding in _firewall(where) if finding.level is Level.WARN), None)
+    return None if found is None else f"{found.text}: {found.mend}"
+
+
+def _chains() -> list[firewall.Chain]:
+    """The dropping chains of nft and of old iptables, of which either may be in use, or both."""
+    found: list[firewall.Chain] = []
+    with suppress(PxeBootError):
+        found += firewall.of_nft(iproute.run(["nft", "-j", "list", "ruleset"]))
+    if "filter" in _read(_LEGACY_TABLES).split():
+        for name in ("iptables-legacy", "iptables"):  # where the first is missing, the second is it
+            with suppress(PxeBootError):
+                found += firewall.of_iptables(iproute.run([name, "-S"]))
+                break
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

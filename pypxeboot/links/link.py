@@ -1,0 +1,125 @@
+"""What the ways onto the guest's network have in common: the veth pair, and the wait for a MAC in use.
+
+The client process sits in an anonymous network namespace, and the inner end of the pair, there, has the
+guest's MAC. Nobody else holds the namespace, so the kernel removes both ends when the client ends, however
+it ends.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Optional
+
+from pypxeboot.errors import PxeBootError, Refused
+from pypxeboot.guest import Guest
+from pypxeboot.links import iproute
+
+# Xen's hotplug scripts give their ports this address too: a bridge takes the lowest MAC of its ports for
+# its own, and this one is never the lowest.
+HOST_END_MAC = "fe:ff:ff:ff:ff:ff"
+
+# A MAC learned on a port that leads out of this host stays in the table for up to 300 s after its guest is
+# gone; heard within these seconds means alive. On a port of a local guest the entry goes with the port:
+# there, presence alone means alive.
+HEARD_SECONDS = 10
+
+POLL = 0.25  # s; neither the kernel nor ovs-vswitchd tells when a port forwards or a MAC is gone
+_DEFAULT_MTU = 1500
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the client is: its interface ``name`` and ``mtu``; ``mode`` is that of the way there."""
+
+    mode: str
+    name: str
+    mtu: int
+    where: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Who is to be joined; ``mac_wait`` is how many seconds to wait if its MAC is alive elsewhere."""
+
+    guest: Guest
+    mac_wait: float
+    log: Callable[[str], None]
+
+
+class Way:
+    """One way onto the network at ``where``; ``device`` is what :func:`iproute.show` tells of it."""
+
+    mode: ClassVar[str]
+
+    def __init__(self, where: str, device: Optional[dict[str, Any]], wanted: Wanted) -> None:
+        self.where, self._device, self._wanted = where, device or {}, wanted
+        self._outer = f"pxe{secrets.token_hex(4)}"
+        self._undo: list[Callable[[], object]] = []
+
+    def _connect(self, pid: int, deadline: float) -> None:
+        """Put the interface ``iproute.INNER`` into the namespace of process ``pid``, and connect it."""
+        raise NotImplementedError
+
+    def join(self, pid: int, deadline: float) -> Place:
+        """Connect the network namespace of process ``pid``; its interface is up when this returns.
+
+        Raises Refused when the guest's MAC stays alive elsewhere.
+        """
+        self._connect(pid, deadline)
+        iproute.in_namespace(pid, f"link set lo up\nlink set {iproute.INNER} up\n")
+        self._await_forwarding(deadline)
+        return Place(self.mode, iproute.INNER, self.mtu, self.where)
+
+    @property
+    def mtu(self) -> int:
+        """What fits in one frame there."""
+        return int(self._device.get("mtu", _DEFAULT_MTU))
+
+    def leave(self) -> None:
+        """Take the link away now: the kernel removes a dead namespace late, and the guest comes at once."""
+        while self._undo:
+            with suppress(PxeBootError):  # it went with its process
+                self._undo.pop()()
+
+    def reach(self, address: str, deadline: float) -> None:
+        """The guest's end has this address from now on: on a shared link that is nobody else's business."""
+
+    def _await_forwarding(self, deadline: float) -> None:
+        """Return when frames pass."""
+
+    def _make_pair(self, pid: int, more: str = "") -> None:
+        """The pair, its outer end on this side and still down; ``more`` are lines for ``ip`` about that."""
+        mac, outer, mtu = self._wanted.guest.mac, self._outer, self.mtu
+        pair = (
+            f"link add name {outer} mtu {mtu} address {HOST_END_MAC} type veth "
+            f"peer name {iproute.INNER} mtu {mtu} address {mac} netns {pid}\n"
+        )
+        self._undo.append(lambda: iproute.run(["ip", "link", "del", "dev", outer]))
+        iproute.run(["ip", "-batch", "-"], script=pair + more)
+        # No router solicitations from a port of the bridge.
+        switch = Path(f"/proc/sys/net/ipv6/conf/{outer}/disable_ipv6")
+        if switch.exists():
+            switch.write_text("1")
+
+    def _await_mac(self, alive_on: Callable[[], Optional[str]], deadline: float) -> None:
+        """A guest that is rebooting may still be there: wait until its port is gone, then refuse."""
+        end = min(time.monotonic() + self._wanted.mac_wait, deadline)
+        told = False
+        while True:
+            where = alive_on()
+            if where is None:
+                return
+            if time.monotonic() >= end:
+                raise Refused(
+                    f"MAC {self._wanted.guest.mac} is alive on {where}",
+                    hint="shut the guest down that has it (--mac-wait SECONDS waits longer for it)",
+                )
+            if not told:
+                self._wanted.log(f"MAC {self._wanted.guest.mac} is still alive on {where}: waiting")
+                told = True
+            time.sleep(POLL)

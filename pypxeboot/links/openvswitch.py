@@ -1,0 +1,171 @@
+"""A port of an Open vSwitch bridge, by ``ovs-vsctl``, with its VLANs as Xen's hotplug script writes them.
+
+The switch's database outlives the port's interface, so a port of a run that was killed is found by its
+owner, and removed by the next run. Source: ovs-vsctl(8), ovs-vswitchd.conf.db(5); the language of bridges
+(``name[.TAG][:TRUNK[:TRUNK...]]``) is that of xen tools/hotplug/Linux/vif-openvswitch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from pypxeboot.errors import PxeBootError, UsageError
+from pypxeboot.links import iproute
+from pypxeboot.links.link import HEARD_SECONDS, POLL, Wanted, Way
+
+_NAME = re.compile(r"(.+?)(?:\.([0-9]{1,4}))?((?::[0-9]{1,4})*)")
+_OWNER = "pypxeboot-owner"
+_SECONDS = 30  # as in Xen's script: ovs-vswitchd is at work somewhere else for so long at most
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A bridge of Open vSwitch, by the name that ports are added to, and a port's ``tag`` and ``trunks``."""
+
+    name: str
+    tag: Optional[int] = None
+    trunks: tuple[int, ...] = ()
+
+
+def find(where: str) -> Optional[Switch]:
+    """The switch that ``where`` means, None if it is none of Open vSwitch."""
+    if iproute.find("ovs-vsctl") is None:
+        return None
+    try:
+        bridges = _vsctl("list-br").split()
+    except PxeBootError:  # installed and not running
+        return None
+    if where in bridges:
+        return Switch(where)
+    match = _NAME.fullmatch(where)
+    if match is None or match[1] not in bridges:
+        return None
+    trunks = tuple(int(trunk) for trunk in match[3].split(":")[1:])
+    tag = None if match[2] is None else int(match[2])
+    if not all(0 < vlan < 4095 for vlan in (*trunks, *(() if tag is None else (tag,)))):
+        raise UsageError(f"{where} names a VLAN that is none: 1 to 4094")
+    return Switch(match[1], tag, trunks)
+
+
+class OpenVSwitch(Way):
+    """By a veth pair whose outer end is a port of the switch."""
+
+    mode = "ovs"
+
+    def __init__(self, where: str, switch: Switch, wanted: Wanted) -> None:
+        super().__init__(where, iproute.show(switch.name), wanted)
+        vlan = wanted.guest.vlan
+        if None not in (vlan, switch.tag) and vlan != switch.tag:
+            raise UsageError(f"--vlan {vlan} and bridge {where} contradict each other")
+        self._switch, self._tag = switch, switch.tag if vlan is None else vlan
+        # A "fake bridge" is one VLAN of another.
+        self._bridge = _vsctl("br-to-parent", switch.name).strip()
+        (self._config,) = _records("list", "Bridge", "datapath_type,stp_enable,rstp_enable", self._bridge)
+
+    def _connect(self, pid: int, deadline: float) -> None:
+        _remove_dead()
+        self._await_mac(self._alive_on, deadline)
+        self._make_pair(pid)
+        # Transient: ovs-ctl removes it at the next start of the host.
+        words = ["add-port", self._switch.name, self._outer, *self._vlans(), "other_config:transient=true"]
+        words += ["--", "set", "Interface", self._outer, f"external_ids:{_OWNER}={json.dumps(_own())}"]
+        words += [f"external_ids:attached-mac={json.dumps(self._wanted.guest.mac)}"]
+        self._undo.append(lambda: _vsctl("--if-exists", "del-port", self._outer))
+        _vsctl(*words)
+        if self._config["datapath_type"] == "netdev":
+            self._finish_checksums(pid)
+        iproute.run(["ip", "link", "set", "dev", self._outer, "up"])
+
+    def _vlans(self) -> list[str]:
+        words = [] if self._tag is None else [f"tag={self._tag}"]
+        if self._switch.trunks:
+            words += [f"trunks={','.join(map(str, self._switch.trunks))}"]
+            words += [] if self._tag is None else ["vlan_mode=native-untagged"]
+        return words
+
+    def _finish_checksums(self, pid: int) -> None:
+        """A switch in user space hands frames on as they are; the kernel leaves checksums to the NIC."""
+        inside = ["nsenter", f"--net=/proc/{pid}/ns/net"]
+        try:
+            iproute.run([*inside, "ethtool", "-K", iproute.INNER, "tx-checksumming", "off"])
+        except PxeBootError as why:
+            self._wanted.log(f"{self.where} is in user space, and may lose what is sent: {why.message}")
+
+    def _alive_on(self) -> Optional[str]:
+        """The port of a guest whose toolstack noted this MAC, or behind which it was heard of late."""
+        mac = self._wanted.guest.mac
+        names = (self._bridge, self._switch.name)
+        ports = {port for name in names for port in _vsctl("list-ifaces", name).split()}
+        noted = f'external_ids:attached-mac="{mac}"'
+        for record in _records("find", "Interface", "name,ofport", noted):
+            if record["name"] in ports and isinstance(record["ofport"], int) and record["ofport"] > 0:
+                return f"port {record['name']} of bridge {self._bridge}"
+        try:
+            table = iproute.run(["ovs-appctl", "--timeout=5", "fdb/show", self._bridge])
+        except PxeBootError:  # of another container, perhaps: its database can be reached, and it cannot
+            return None
+        for row in (line.split() for line in table.splitlines()):
+            if len(row) == 4 and row[2] == mac and row[3].isdigit() and int(row[3]) < HEARD_SECONDS:
+                return f"port {row[0]} of bridge {self._bridge}"
+        return None
+
+    def _await_forwarding(self, deadline: float) -> None:
+        """With STP or RSTP a new port listens and learns before it forwards."""
+        if not (self._config["stp_enable"] or self._config["rstp_enable"]):
+            return
+        self._wanted.log(f"bridge {self._bridge} runs STP: its new port forwards in up to 30 s")
+        while time.monotonic() < deadline:
+            (port,) = _records("list", "Port", "status,rstp_status", self._outer)
+            states = {dict(port["status"]).get("stp_state"), dict(port["rstp_status"]).get("rstp_port_state")}
+            if {"forwarding", "Forwarding"} & states:
+                return
+            time.sleep(POLL)
+
+
+def _vsctl(*words: str) -> str:
+    return iproute.run(["ovs-vsctl", f"--timeout={_SECONDS}", *words])
+
+
+def _records(command: str, table: str, columns: str, *which: str) -> list[dict[str, Any]]:
+    """Records of the database; sets with one member are that, maps are lists of pairs (RFC 7047, 5.1)."""
+    shown = json.loads(_vsctl("--format=json", "--", f"--columns={columns}", command, table, *which))
+    return [
+        {
+            heading: cell[1] if isinstance(cell, list) else cell
+            for heading, cell in zip(shown["headings"], row)
+        }
+        for row in shown["data"]
+    ]
+
+
+def _own() -> str:
+    """Who owns a port of ours, such that no later process is taken for it."""
+    return f"{_processes()} {os.getpid()} {_started(os.getpid())}"
+
+
+def _processes() -> int:
+    """The namespace in which process numbers mean something: containers may share a switch."""
+    return os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 - what the link leads to
+
+
+def _started(pid: int) -> str:
+    """When a process was started, in ticks since the boot of the host; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _remove_dead() -> None:
+    """Remove the ports of runs that were killed."""
+    for record in _records("find", "Interface", "name,external_ids", f'external_ids:{_OWNER}!=""'):
+        where, _, who = str(dict(record["external_ids"]).get(_OWNER, "")).partition(" ")
+        pid, _, started = who.partition(" ")
+        if where == str(_processes()) and pid.isdigit() and started != _started(int(pid)):
+            _vsctl("--if-exists", "del-port", str(record["name"]))

@@ -1,0 +1,68 @@
+"""A link of the guest's own to this host, which routes: for guests that Xen's vif-route or vif-nat connect.
+
+There is no bridge. The host answers ARP for whatever lies behind it, and knows the way to the guest by a
+route for its one address; a DHCP server is heard only if it runs on this host, or is relayed to.
+Source: xen tools/hotplug/Linux/vif-route.
+"""
+
+from __future__ import annotations
+
+import json
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Optional
+
+from pypxeboot.errors import UsageError
+from pypxeboot.links import iproute
+from pypxeboot.links.link import Wanted, Way
+
+_FORWARDS = Path("/proc/sys/net/ipv4/ip_forward")
+
+
+class Routed(Way):
+    """By a veth pair whose outer end has the address that the host has on the interface ``where``."""
+
+    mode = "routed"
+
+    def __init__(self, where: str, device: Optional[dict[str, Any]], wanted: Wanted) -> None:
+        super().__init__(where, device, wanted)
+        shown = json.loads(
+            iproute.run(["ip", "-json", "-4", "addr", "show", "dev", where, "scope", "global"])
+        )
+        addresses = [item["local"] for entry in shown if entry for item in entry["addr_info"]]
+        if not addresses:
+            raise UsageError(
+                f"{where} has no address of IPv4, so this host cannot be its guests' router",
+                hint="name the uplink by --interface, or the bridge of the guest by --bridge and no --link",
+            )
+        self._own = addresses[0]
+
+    def _connect(self, pid: int, deadline: float) -> None:
+        self._make_pair(pid, f"addr add {self._own}/32 dev {self._outer}\n")
+        Path(f"/proc/sys/net/ipv4/conf/{self._outer}/proxy_arp").write_text("1")
+        iproute.run(["ip", "link", "set", "dev", self._outer, "up"])
+        if _FORWARDS.read_text().strip() != "1":
+            self._wanted.log("this host forwards nothing (net.ipv4.ip_forward): only it is reached")
+
+    def reach(self, address: str, deadline: float) -> None:
+        """Route the address to the guest's end, unless another guest has it. Raises Refused."""
+        if ip_address(address).version != 4:
+            return
+        self._await_mac(lambda: self._routed_to(address), deadline)
+        route = ["route", "replace", f"{address}/32", "dev", self._outer, "src", self._own]
+        iproute.run(["ip", *route])
+
+    def _routed_to(self, address: str) -> Optional[str]:
+        """Where another route for this one address leads: a guest that is up has one."""
+        found = json.loads(iproute.run(["ip", "-json", "route", "show", "exact", f"{address}/32"]) or "[]")
+        devices = [str(route.get("dev")) for route in found if route.get("dev") != self._outer]
+        return f"{devices[0]}, to which {address} is routed" if devices else None
+
+
+def uplink() -> str:
+    """The interface of the default route. Raises UsageError if there is none."""
+    found = json.loads(iproute.run(["ip", "-json", "-4", "route", "show", "default"]) or "[]")
+    devices = [str(route["dev"]) for route in found if "dev" in route]
+    if not devices:
+        raise UsageError("this host has no default route", hint="name the uplink by --interface")
+    return devices[0]

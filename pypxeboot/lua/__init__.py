@@ -1,0 +1,1 @@
+"""Scripts of lua.c32, bounded."""

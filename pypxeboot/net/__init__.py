@@ -1,0 +1,1 @@
+"""Sockets of the guest's network: DHCP, raw frames, names, echo requests."""

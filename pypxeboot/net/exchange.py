@@ -1,0 +1,128 @@
+"""One exchange of DHCP messages on a socket, until it is bound or has failed."""
+
+from __future__ import annotations
+
+import logging
+import select
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Optional, Protocol, Union
+
+from pypxeboot.dhcp.boot_server import Question
+from pypxeboot.dhcp.client import (
+    BETTER_OFFER_WAITS,
+    Bound,
+    Failed,
+    Note,
+)
+from pypxeboot.errors import NoLease
+from pypxeboot.lease import Lease, PxeAnswer
+from pypxeboot.text import printable
+
+log = logging.getLogger(__name__)
+
+
+class Selectable(Protocol):
+    """What select() takes."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+
+
+class Exchange(Protocol):
+    """DHCP of one family, under way."""
+
+    @property
+    def sockets(self) -> Sequence[Selectable]:
+        """What to wait for."""
+
+    @property
+    def due(self) -> float:
+        """And until when."""
+
+    def advance(self, ready: Collection[Selectable]) -> Optional[Lease]:
+        """Take what has come, or do what is due; the lease, once there is one. Raises NoLease."""
+
+    def given_up(self) -> NoLease:
+        """What is to be told where there is no more time."""
+
+
+def finish(exchange: Exchange, deadline: float) -> Lease:
+    """Go on until there is a lease. Raises NoLease."""
+    while True:
+        now = time.monotonic()
+        if now >= deadline:
+            raise exchange.given_up()
+        wait = max(min(exchange.due, deadline) - now, 0)
+        lease = exchange.advance(select.select(exchange.sockets, [], [], wait)[0])
+        if lease is not None:
+            return lease
+
+
+class Dhcp(Protocol):
+    """DHCP on the guest's behalf."""
+
+    def first(self) -> Lease:
+        """The lease that the boot begins with. Raises NoLease."""
+
+    def again(
+        self,
+        identity: Mapping[int, bytes],
+        seconds: Optional[float] = None,
+        vlan: int = 0,
+        waits: tuple[float, ...] = BETTER_OFFER_WAITS,
+    ) -> Lease:
+        """Another exchange, the client saying ``identity`` of itself; on a VLAN, if given. Raises NoLease.
+
+        ``waits`` is how long an offer without boot information waits for one with it.
+        """
+
+    def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
+        """The answer of a PXE server, once the interface has the address of ``lease``."""
+
+
+class NoDhcp:
+    """Where pypxeboot does no DHCP itself; ``first_lease`` is what there is instead."""
+
+    def __init__(self, why: str, first_lease: Optional[Callable[[], Lease]] = None) -> None:
+        self._why, self._first = why, first_lease
+
+    def first(self) -> Lease:
+        """What there is instead. Raises NoLease where that is for others to say."""
+        if self._first is None:
+            raise NoLease(f"no DHCP: {self._why}")
+        return self._first()
+
+    def again(
+        self,
+        identity: Mapping[int, bytes],
+        seconds: Optional[float] = None,
+        vlan: int = 0,
+        waits: tuple[float, ...] = (),
+    ) -> Lease:
+        """There is none."""
+        raise NoLease(f"DHCP would have to be done once more, and {self._why}")
+
+    def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
+        """Nobody is asked."""
+
+
+def told(step: Union[Bound, Failed, Note], no_lease: Callable[[str], NoLease]) -> Optional[Lease]:
+    """Tell a step that sends nothing; the lease, if that is it. Raises what a failure is by ``no_lease``."""
+    if isinstance(step, Failed):
+        raise no_lease(step.reason)
+    if isinstance(step, Bound):
+        _tell_lease(step.lease)
+        return step.lease
+    log.log(logging.WARNING if step.warning else logging.INFO, "%s", step.text)
+    return None
+
+
+def _tell_lease(lease: Lease) -> None:
+    time_text = "for ever" if lease.seconds is None else f"for {lease.seconds} s"
+    log.info("DHCP lease: %s/%d %s from %s", lease.address, lease.prefix_length, time_text, lease.server_id)
+    for network, gateway in lease.routes:
+        log.info("route: %s via %s", network, gateway or "the link")
+    if lease.dns:
+        names = ", ".join(str(server) for server in lease.dns)
+        log.info("name servers: %s%s", names, f", domain {printable(lease.domain)}" if lease.domain else "")

@@ -1,0 +1,86 @@
+"""The JSON result (schema version 1), and the list of entries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from pypxeboot.errors import PxeBootError
+from pypxeboot.guest import Guest
+from pypxeboot.result import Artifacts, ListedEntry, Request
+from pypxeboot.schema import pack
+from pypxeboot.text import printable
+
+SCHEMA = 1
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(value, indent=1).encode() + b"\n"
+
+
+def render(artifacts: Artifacts, guest: Guest) -> bytes:
+    """The result of a boot."""
+    packed = pack(artifacts)
+    identity = {"mac": guest.mac, "uuid": guest.uuid, "arch": guest.arch}
+    keys = "lease loader config label reason kernel initrds ramdisk modules".split()
+    if artifacts.dtb is not None:  # few guests have one
+        keys.append("dtb")
+    keys += ["cmdline", "requests", "seconds", "warnings"]
+    return _dump(
+        {
+            "schema": SCHEMA,
+            "action": packed["action"],
+            "guest": identity,
+            **{key: packed[key] for key in keys},
+        }
+    )
+
+
+def render_failure(error: PxeBootError, requests: Sequence[Request]) -> bytes:
+    """What stands on standard output when there is no result."""
+    kind = next(kind for kind in type(error).__mro__ if "code" in vars(kind)).__name__
+    described = {"code": error.code, "kind": kind, "message": error.message, "hint": error.hint}
+    return _dump({"schema": SCHEMA, "error": described, "requests": pack(tuple(requests))})
+
+
+def render_entries(artifacts: Artifacts) -> bytes:
+    """The entries of the menu, as JSON."""
+    return _dump({"schema": SCHEMA, "config": artifacts.config, "entries": pack(artifacts.entries)})
+
+
+def table(entries: Sequence[ListedEntry], width: Optional[int] = None) -> str:
+    """The entries of the menu, for a person: ``*`` marks the default, a submenu's title stands in front.
+
+    Lines are cut at ``width`` columns, where that is given.
+    """
+    rows = [("", "#", "LABEL", "TITLE", "BOOTS")]
+    for number, entry in enumerate(entries, 1):
+        mark = "*" if entry.default else ""
+        title = entry.title or entry.label
+        path = "" if title == entry.label and not entry.menu else " > ".join((*entry.menu, title))
+        rows.append((mark, str(number), printable(entry.label, 60), printable(path, 200), _boots(entry)))
+    if not any(row[3] for row in rows[1:]):
+        rows[0] = (*rows[0][:3], "", rows[0][4])
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    if width is not None:  # labels are to be typed, so they stay whole; titles leave room for the rest
+        widths[3] = min(widths[3], max(width // 3, 10))
+    return "".join(_line(row, widths, width) + "\n" for row in rows)
+
+
+def _line(row: Sequence[str], widths: Sequence[int], width: Optional[int]) -> str:
+    cells = [_cut(cell, size).ljust(size) for cell, size in zip(row, widths) if size]
+    return _cut(" ".join((*cells, row[-1])).rstrip(), width)
+
+
+def _cut(text: str, width: Optional[int]) -> str:
+    return text if width is None or len(text) <= width else text[: max(width - 3, 0)] + "..."[:width]
+
+
+def _boots(entry: ListedEntry) -> str:
+    if entry.kernel is None:
+        return printable(entry.meaning, 400) or entry.action.value
+    parts: list[Optional[str]] = [entry.kernel, *(f"initrd {url}" for url in entry.initrds)]
+    parts += [f"module {module}" for module in entry.modules]
+    parts += [f"dtb {entry.dtb}" if entry.dtb else None, entry.cmdline]
+    return printable("; ".join(part for part in parts if part), 400)

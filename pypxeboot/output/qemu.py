@@ -1,0 +1,84 @@
+"""An argv that boots the result in QEMU, as one line of shell words.
+
+Source: qemu(1), "Linux/Multiboot boot specific"; ``-kernel``, ``-initrd`` and ``-append`` take their values
+as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from pypxeboot.errors import HandoverError, NoBootSource
+from pypxeboot.guest import Guest
+from pypxeboot.output.direct import MEMORY, boot_of, shell_line
+from pypxeboot.result import Artifacts, ModuleFile
+
+# The QEMU binary and a machine with direct kernel boot, by architecture. The machine "virt" of arm64 has a
+# processor of 32 bits unless told otherwise, and an interrupt controller that not every host can virtualise.
+# Only the PC has a firmware of its own.
+_MACHINES = {
+    "x86_64": ("qemu-system-x86_64", "q35", ()),
+    "i386": ("qemu-system-i386", "q35", ()),
+    "arm64": ("qemu-system-aarch64", "virt,gic-version=max", ("-cpu", "max")),
+    "riscv64": ("qemu-system-riscv64", "virt", ()),
+}
+_MICROVM = ("qemu-system-x86_64", "microvm", ())
+
+
+def argv(
+    artifacts: Artifacts, guest: Guest, disk: Optional[str] = None, *, microvm: bool = False
+) -> list[str]:
+    """The words of the command. Raises HandoverError for an architecture without a machine here.
+
+    ``microvm``: for the machine of that name, which has no PCI and no firmware that knows disks.
+    """
+    machines = {"x86_64": _MICROVM} if microvm else _MACHINES
+    if guest.processor not in machines:
+        raise HandoverError(
+            f"no QEMU machine is known here for {guest.arch}", hint="use --json and your own command"
+        )
+    program, machine, processor = machines[guest.processor]
+    words = [program, "-machine", f"{machine},accel=kvm:tcg", *processor, "-m", str(MEMORY), "-nographic"]
+    if guest.uuid is not None:
+        words += ["-uuid", guest.uuid]
+    backend = f"bridge,id=net0,br={guest.bridge}" if guest.bridge else "user,id=net0"
+    device = "virtio-net-device" if microvm else "virtio-net-pci"
+    words += ["-netdev", backend, "-device", f"{device},netdev=net0,mac={guest.mac}"]
+    if not microvm:
+        words[-1] += ",romfile="
+    words += [] if disk is None else _disk(disk, microvm)
+    boot = boot_of(artifacts, "QEMU", modules=True)
+    if boot is None:
+        if machine != "q35":
+            raise NoBootSource(
+                f"the entry says local disk, and QEMU's machine {machine.partition(',')[0]} has no firmware "
+                "of its own to boot one",
+                hint="--output-format shell or json tells it to scripts",
+            )
+        return words
+    words += ["-kernel", boot.kernel]
+    if artifacts.modules:
+        words += ["-initrd", _joined(artifacts.modules)]
+    elif boot.ramdisk is not None:
+        words += ["-initrd", boot.ramdisk]
+    words += [] if boot.dtb is None else ["-dtb", boot.dtb]
+    return words + (["-append", boot.cmdline] if boot.cmdline else [])
+
+
+def _disk(path: str, microvm: bool) -> list[str]:
+    drive = f"file={path.replace(',', ',,')},if="
+    if not microvm:
+        return ["-drive", f"{drive}virtio"]
+    return ["-drive", f"{drive}none,id=disk0", "-device", "virtio-blk-device,drive=disk0"]
+
+
+def _joined(modules: Sequence[ModuleFile]) -> str:
+    """QEMU's multiboot loader: ``-initrd 'file1 arg=foo,file2'``, a comma inside doubled."""
+    words = (f"{module.path} {module.cmdline.partition(' ')[2]}".strip() for module in modules)
+    return ",".join(word.replace(",", ",,") for word in words)
+
+
+def render(artifacts: Artifacts, guest: Guest, disk: Optional[str] = None, *, microvm: bool = False) -> bytes:
+    """The command as a line that a shell runs as it stands."""
+    return shell_line(argv(artifacts, guest, disk, microvm=microvm))

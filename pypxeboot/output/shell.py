@@ -1,0 +1,43 @@
+"""The result as variables of a shell, for scripts that start a guest in a way of their own."""
+
+from __future__ import annotations
+
+import shlex
+
+from pypxeboot.errors import HandoverError
+from pypxeboot.guest import Guest
+from pypxeboot.result import Artifacts
+from pypxeboot.text import encode
+
+
+def variables(artifacts: Artifacts, guest: Guest) -> dict[str, str]:
+    """Every variable, empty where there is nothing to say: what an earlier boot set must not stand."""
+    kernel, ramdisk, dtb, lease = artifacts.kernel, artifacts.ramdisk, artifacts.dtb, artifacts.lease
+    return {
+        "PXE_ACTION": artifacts.action.value,
+        "PXE_KERNEL": kernel.path or "" if kernel is not None else "",
+        "PXE_INITRD": ramdisk.path or "" if ramdisk is not None else "",
+        "PXE_DTB": dtb.path or "" if dtb is not None else "",
+        "PXE_CMDLINE": artifacts.cmdline,
+        "PXE_LABEL": artifacts.label or "",
+        "PXE_CONFIG": artifacts.config or "",
+        "PXE_KERNEL_URL": "" if kernel is None else kernel.url,
+        "PXE_MAC": guest.mac,
+        "PXE_UUID": guest.uuid or "",
+        "PXE_ARCH": guest.arch,
+        "PXE_ADDRESS": "" if lease is None else lease.address,
+        "PXE_NETMASK": "" if lease is None else lease.netmask,
+        "PXE_GATEWAY": "" if lease is None else lease.gateway,
+    }
+
+
+def render(artifacts: Artifacts, guest: Guest) -> bytes:
+    """A line ``NAME='value'`` for each of them. Raises HandoverError."""
+    if artifacts.modules:
+        raise HandoverError("a multiboot entry has modules, which only --json and qemu can tell")
+    lines = []
+    for name, value in variables(artifacts, guest).items():
+        if "\0" in value:
+            raise HandoverError(f"{name} holds a NUL byte, which no variable can")
+        lines.append(f"{name}={shlex.quote(value)}\n")
+    return encode("".join(lines))

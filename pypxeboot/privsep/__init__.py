@@ -1,0 +1,1 @@
+"""Two processes, and what passes between them."""

@@ -1,0 +1,101 @@
+"""Messages between the host side and the client process: JSON over a pair of sequenced-packet sockets.
+
+The client asks (configure my interface, open an output file; and ``Look``, ``Show`` and ``Print`` of
+:mod:`pypxeboot.effects`), the host side checks and answers, and the client's last word is
+:class:`~pypxeboot.result.Artifacts` or :class:`~pypxeboot.result.Failure`.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import socket
+import time
+from typing import Any, Optional
+
+from pypxeboot.plan import Order
+from pypxeboot.schema import SchemaError, pack
+
+MAX_MESSAGE = 8 << 20  # a menu of 10,000 entries takes 3 MiB
+_PIECE = 65536  # a packet must fit the socket's buffer, whatever the host's limits are
+
+
+class Closed(Exception):
+    """The other side is gone."""
+
+
+class Channel:
+    """One end of the pair."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+        self._timeout: Optional[float] = None
+
+    def fileno(self) -> int:
+        """For select."""
+        return self._socket.fileno()
+
+    def settimeout(self, seconds: Optional[float]) -> None:
+        """Bound every later message; TimeoutError (socket.timeout) is raised then."""
+        self._timeout = seconds
+
+    def send(self, message: Any, descriptor: Optional[int] = None) -> None:
+        """Send one message of the dataclasses above, and perhaps a descriptor with it."""
+        body = {"type": type(message).__name__, "value": pack(message)}
+        data = json.dumps(body, separators=(",", ":")).encode()
+        pieces = [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)]
+        # The first packet says how many follow, and carries the descriptor.
+        head = str(len(pieces)).encode()
+        try:
+            if descriptor is None:
+                self._socket.send(head)
+            else:
+                socket.send_fds(self._socket, [head], [descriptor])
+            for piece in pieces:
+                self._socket.send(piece)
+        except (BrokenPipeError, ConnectionResetError):
+            raise Closed from None
+
+    def receive(self) -> tuple[str, object, Optional[int]]:
+        """Type and value of the next message, and its descriptor. Raises Closed, SchemaError."""
+        end = None if self._timeout is None else time.monotonic() + self._timeout
+        try:
+            self._socket.settimeout(self._timeout)
+            head, descriptors, _flags, _address = socket.recv_fds(self._socket, 16, 1)
+            descriptor = descriptors[0] if descriptors else None
+            if not head:
+                raise Closed
+            count = int(head)
+            if not 0 < count <= MAX_MESSAGE // _PIECE:
+                raise SchemaError("a message too long")
+            body = json.loads(b"".join(self._piece(end) for _ in range(count)))
+            return str(body["type"]), body["value"], descriptor
+        except ConnectionResetError:
+            raise Closed from None
+        except (ValueError, KeyError, TypeError, RecursionError) as why:
+            raise SchemaError(f"no message: {why}") from None
+
+    def _piece(self, end: Optional[float]) -> bytes:
+        """One more packet of a message that has to be there at ``end``: its pieces share one timeout."""
+        if end is not None:
+            self._socket.settimeout(max(end - time.monotonic(), 0.001))
+        return self._socket.recv(_PIECE)
+
+    def send_order(self, order: Order) -> None:
+        """Host to client, once, first of all: the one message that is not of the closed schema."""
+        data = pickle.dumps(order)
+        try:
+            self._socket.send(data)
+        except (BrokenPipeError, ConnectionResetError):
+            raise Closed from None
+
+    def receive_order(self) -> Order:
+        """What :meth:`send_order` sent. Raises Closed."""
+        try:
+            data = self._socket.recv(_PIECE * 16)
+        except ConnectionResetError:  # it ended with words of ours unread
+            raise Closed from None
+        if not data:
+            raise Closed
+        order: Order = pickle.loads(data)  # from our own privileged side
+        return order

@@ -1,0 +1,103 @@
+"""The messages between the processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from pypxeboot.picture import Terminal
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Client to host: I am in my namespace."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Host to client: your interface is there; ``where`` is the bridge or NIC that it leads to."""
+
+    name: str
+    mode: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route; ``gateway`` is None for one on the link."""
+
+    network: str
+    gateway: Optional[str]
+
+
+@dataclass(frozen=True)
+class Configure:
+    """Client to host: give my interface this address, in place of any other.
+
+    ``vlan`` is the tag of the interface, 0 for the guest's own.
+    """
+
+    address: str
+    prefix_length: int
+    routes: tuple[Route, ...]
+    mtu: Optional[int]
+    vlan: int = 0
+
+
+@dataclass(frozen=True)
+class OpenOutput:
+    """Client to host: give me a file to write. ``kind`` is one that ``Downloads`` names."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Host to client: the terminal, None without one or if nobody is to be asked."""
+
+    terminal: Optional[Terminal]
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Client to host: I am about to write lines; take the picture off the terminal."""
+
+
+@dataclass(frozen=True)
+class OpenImage:
+    """Client to host: give me a file without a name, which is called ``number`` from now on."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class DropImage:
+    """Client to host: that file is of no use any more."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class UseImage:
+    """Client to host: that file is an output now, of ``kind`` kernel or ramdisk."""
+
+    number: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class SetVlan:
+    """Client to host: make (or take away) an interface for a VLAN on mine."""
+
+    tag: int
+    remove: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """Host to client: it is done, or ``error`` says why not.
+
+    A descriptor comes along where one was asked for.
+    """
+
+    error: str = ""

@@ -1,0 +1,265 @@
+"""Lock the client process up before it sees a byte of the network.
+
+Layers, each of its own: another uid, no_new_privs, resource limits, Landlock. Standard library and ctypes
+only, since this runs at every start. What a kernel lacks is named by :func:`lock_up`, and the next best
+takes its place.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import resource
+import signal
+import site
+import struct
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Optional
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_DUMPABLE = 4
+
+# linux/landlock.h; the three system calls have the same numbers on every architecture but alpha.
+_LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 444, 445, 446
+_CREATE_RULESET_VERSION = 1
+_RULE_PATH_BENEATH = 1
+_READ_FILE, _READ_DIR = 1 << 2, 1 << 3
+# Rights that each ABI knows, from execute (bit 0) on: 13 in ABI 1, refer in 2, truncate in 3, ioctl_dev in 5.
+_FS_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
+
+# pygrub allows its child 256 MiB; OpenSSL and a second thread's arenas want address space that is never
+# touched.
+ADDRESS_SPACE = 768 << 20
+OPEN_FILES = 128
+_NO_ID = 2**32 - 1  # setresuid(2): -1 leaves an id as it is
+
+
+_QUIET_IPV6 = (
+    ("default/addr_gen_mode", "1"),  # none
+    ("default/accept_ra", "0"),
+    ("default/autoconf", "0"),
+    ("default/dad_transmits", "0"),
+    ("default/disable_ipv6", "0"),
+    ("all/disable_ipv6", "0"),
+)
+
+
+def new_network() -> None:
+    """Move this process into a network namespace of its own. Raises OSError."""
+    if _LIBC.unshare(_CLONE_NEWNET) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    # The guest's own kernel will speak IPv6 later; until then, nothing goes out in its name but what is asked
+    # for: no address of the kernel's own making, no solicitations, no heed to what routers advertise.
+    for name, value in _QUIET_IPV6:
+        with suppress(OSError):  # of a kernel without IPv6, or without that switch
+            Path("/proc/sys/net/ipv6/conf", name).write_text(value)
+    # Scripts may ping: here every group may have sockets for that (icmp(7)).
+    with suppress(OSError):  # in a user namespace not all groups exist; pings fail then
+        Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 2147483647")
+
+
+def enter_network(pid: int) -> None:
+    """Move this process into the network namespace of process ``pid``. Raises OSError."""
+    namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _LIBC.setns(namespace, _CLONE_NEWNET) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(namespace)
+
+
+def die_with_parent() -> None:
+    """Have this process killed when its parent ends. Changing the uid clears this: call it after that."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def python_folders() -> tuple[str, ...]:
+    """The folders that imports on first use read: the standard library, installed packages, this package."""
+    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, site.getusersitepackages()}
+    inside = [
+        path
+        for path in sys.path
+        if path and any(Path(prefix) in Path(path).parents or path == prefix for prefix in prefixes)
+    ]
+    return (*inside, str(Path(__file__).parents[1]))
+
+
+def certificate_files() -> tuple[str, ...]:
+    """Where OpenSSL looks for its configuration and for certificate authorities."""
+    import _ssl
+
+    paths = [path for path in _ssl.get_default_verify_paths() if path.startswith("/")]
+    return (
+        *paths,
+        "/etc/ssl/openssl.cnf",
+        "/etc/pki",
+        "/etc/crypto-policies",
+        "/usr/share/ca-certificates",
+    )
+
+
+def codec_libraries() -> tuple[str, ...]:
+    """What Python's decompressors are linked with, and where the dynamic linker looks that up."""
+    triplet = getattr(sys.implementation, "_multiarch", "")  # Debian's folders
+    folders = ("/usr/lib64", "/lib64", f"/usr/lib/{triplet}", f"/lib/{triplet}")
+    names = ("libz.so.1", "libbz2.so.1.0", "libbz2.so.1", "liblzma.so.5", "libzstd.so.1", "liblz4.so.1")
+    return ("/etc/ld.so.cache", *(f"{folder}/{name}" for folder in folders for name in names))
+
+
+def has_landlock() -> bool:
+    """Whether this kernel has Landlock."""
+    return bool(_LIBC.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION) >= 1)
+
+
+def may_read(uid: int, gid: int, paths: Iterable[str]) -> bool:
+    """Whether ``uid`` can reach all of ``paths`` that exist."""
+    if os.geteuid() != 0:
+        return True
+    os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        return all(os.access(path, os.R_OK, effective_ids=True) or _absent(path) for path in paths)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def _absent(path: str) -> bool:
+    try:
+        os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def lock_up(
+    uid: int,
+    gid: int,
+    *,
+    file_size: int,
+    readable: Iterable[str] = (),
+    prepare: Callable[[], object] = lambda: None,
+) -> list[str]:
+    """Become ``uid``, with no way back, seeing only Python's folders and ``readable`` of the file system.
+
+    ``prepare`` imports what would be imported on first use; it is called if that would fail later: Python
+    may stand in root's home, or a chroot in place of Landlock. Returns one line for each layer that this
+    kernel does not have. Raises OSError when the uid cannot be changed.
+    """
+    missing: list[str] = []
+    landlock = has_landlock()
+    readable = [*python_folders(), *readable]
+    if not landlock or not may_read(uid, gid, readable):
+        prepare()
+    if os.geteuid() == 0:
+        if not landlock:
+            _chroot_to_nothing()
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+        if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid):
+            raise PermissionError(f"uid {uid} and gid {gid} were not taken on")
+    elif os.geteuid() != uid:
+        raise PermissionError(f"not root, so uid {uid} cannot be taken on")
+    _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    if not landlock:
+        missing.append(f"Landlock (kernel {platform.release()}): a chroot stands in for it")
+    else:
+        _restrict_files(readable)
+    return missing
+
+
+def _chroot_to_nothing() -> None:
+    """An empty root directory, as pygrub gives its child: the next best where there is no Landlock."""
+    parent = os.open("/run", os.O_PATH | os.O_DIRECTORY)
+    nothing = Path(tempfile.mkdtemp(prefix="pypxeboot.", dir="/run"))
+    os.chroot(nothing)
+    os.chdir("/")
+    os.rmdir(nothing.name, dir_fd=parent)  # nobody can put anything in
+    os.close(parent)
+
+
+def no_more_processes() -> None:
+    """Forbid new processes and threads; for when the last thread has been started."""
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+
+def _restrict_files(readable: Iterable[str]) -> None:
+    """Forbid this thread, and those it starts, every file but what lies below ``readable``.
+
+    Raises OSError.
+    """
+    abi = _LIBC.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
+    handled = struct.pack("Q", _FS_RIGHTS[min(abi, max(_FS_RIGHTS))])
+    ruleset = _LIBC.syscall(_LANDLOCK_CREATE_RULESET, handled, len(handled), 0)
+    if ruleset < 0:
+        raise OSError(ctypes.get_errno(), "no Landlock ruleset can be made")
+    try:
+        for path in readable:
+            _allow_reading(ruleset, path)
+        if _LIBC.syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0) != 0:
+            raise OSError(ctypes.get_errno(), "Landlock does not take its ruleset")
+    finally:
+        os.close(ruleset)
+
+
+def _allow_reading(ruleset: int, path: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return  # what is not there needs no rule
+    try:
+        rights = _READ_FILE | (_READ_DIR if os.path.isdir(path) else 0)  # noqa: PTH112
+        # struct landlock_path_beneath_attr is packed: u64 rights, s32 descriptor.
+        rule = struct.pack("=Qi", rights, descriptor)
+        if _LIBC.syscall(_LANDLOCK_ADD_RULE, ruleset, _RULE_PATH_BENEATH, rule, 0) != 0:
+            raise OSError(ctypes.get_errno(), f"no Landlock rule for {path}")
+    finally:
+        os.close(descriptor)
+
+
+def user_ids(name_or_uid: Optional[str]) -> tuple[int, int]:
+    """uid and gid of the client: of ``name_or_uid``, else of the user pypxeboot, else of nobody.
+
+    Raises KeyError for an unknown name, ValueError for root.
+    """
+    import pwd
+
+    if name_or_uid is None:
+        for name in ("pypxeboot", "nobody"):
+            try:
+                entry = pwd.getpwnam(name)
+                return entry.pw_uid, entry.pw_gid
+            except KeyError:
+                continue
+        return 65534, 65534
+    if name_or_uid.isdigit():
+        uid = int(name_or_uid)
+        try:
+            gid = pwd.getpwuid(uid).pw_gid
+        except KeyError:
+            gid = uid  # a uid of a range that has no names, as Xen's xen-qemuuser-range-base
+    else:
+        entry = pwd.getpwnam(name_or_uid)
+        uid, gid = entry.pw_uid, entry.pw_gid
+    if not 0 < uid < _NO_ID:
+        raise ValueError("the client process must not run as root" if uid == 0 else "there is no such uid")
+    return uid, gid or 65534

@@ -1,0 +1,1 @@
+"""The language of pxelinux.cfg, and where its files are looked for."""

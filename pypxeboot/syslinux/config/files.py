@@ -1,0 +1,158 @@
+"""How PXELINUX gets at its files: names under a prefix, and the search for a configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Optional
+
+from pypxeboot.bootsource import BootSource
+from pypxeboot.effects import Fetch, Fetched, Found, Log, Lookup, Steps
+from pypxeboot.errors import ConfigError
+from pypxeboot.syslinux.config.model import Config
+from pypxeboot.syslinux.config.parser import Parser
+from pypxeboot.text import printable
+from pypxeboot.url import Location, is_absolute, resolve
+
+# A generous menu has some 10 KiB; what is larger is no configuration.
+CONFIG_LIMIT = 256 * 1024
+# Files a boot may ask for while it reads its configuration: the search (some 17 names) and the includes, of
+# which Debian's netboot tree has 15. U-Boot and petitboot only bound the depth.
+FETCH_LIMIT = 64
+# Bytes a boot may read from its configuration files, each as often as it is included: a second or two of
+# work. Files that each include ten others would be without end otherwise.
+READ_LIMIT = 2 * 1024 * 1024
+
+# A file is taken for a configuration by a LABEL line this near its beginning.
+_JUDGED = 4096
+_LABEL = re.compile(rb"^[ \t]*label[ \t]+\S", re.IGNORECASE | re.MULTILINE)
+
+# "6.x asks for name.c32, ... and only then name"
+_EXTENSIONS = (".c32", ".img", ".bss", ".bin", ".bs", ".0")
+
+
+class Files:
+    """The loader's view of the servers: its current directory, what it has read, and how much it may."""
+
+    def __init__(self, source: BootSource) -> None:
+        self.server = source.server
+        self.prefix = source.prefix
+        self._asked = 0
+        self._bytes = 0
+        self._read: dict[Location, Optional[bytes]] = {}
+        self._hosts: dict[str, bool] = {}
+
+    def refresh(self) -> None:
+        """Count anew: somebody is there, and asks for more."""
+        self._asked = self._bytes = 0
+
+    def locate(self, name: str) -> Location:
+        """The file called ``name`` here; ConfigError if it cannot be one."""
+        location = resolve(name, self.prefix, self.server)
+        known = self._hosts.get(location.host, True)
+        return location if known or self.server is None else replace(location, host=self.server)
+
+    def look_up(self, *names: str) -> Steps[None]:
+        """Find out whether there are the servers that ``names`` name.
+
+        "Default to the server IP on resolve failure" (core/fs/pxe/pxe.c): :meth:`locate` does so then.
+        """
+        for host in dict.fromkeys(place.host for place in map(self._written, names) if place is not None):
+            if host == self.server or host in self._hosts or _is_address(host):
+                continue
+            found: Found = Found((), "no address") if host == "0.0.0.0" else (yield Lookup(host))
+            self._hosts[host] = bool(found.addresses)
+            if not found.addresses:
+                why = printable(found.error)
+                yield Log(f"{host}: {why}; the boot server is asked instead, as by PXELINUX", warning=True)
+
+    def _written(self, name: str) -> Optional[Location]:
+        """The file that ``name`` means if it names a server, and one that could be."""
+        try:
+            return self.locate(name) if is_absolute(name) else None
+        except ConfigError:
+            return None
+
+    def read(self, name: str) -> Steps[Optional[bytes]]:
+        """The content of a configuration file, None if it is not there."""
+        yield from self.look_up(name)
+        try:
+            location = self.locate(name)
+        except ConfigError as error:
+            self._count()
+            yield Log(f"skipped: {error.message}", warning=True)
+            return None
+        return (yield from self.load(location))
+
+    def load(self, location: Location) -> Steps[Optional[bytes]]:
+        """The content of the configuration file there, None if it is not. Asked for once in a boot."""
+        if location not in self._read:
+            reply = yield from self._fetch(Fetch(location, CONFIG_LIMIT))
+            if reply.data is not None and len(reply.data) > CONFIG_LIMIT:
+                raise ConfigError(f"{location} is larger than {CONFIG_LIMIT} bytes: no boot configuration is")
+            if reply.error and reply.error != "not-found":
+                yield Log(f"{location}: {printable(reply.error)}", warning=True)
+            # "A zero-length file counts as not found" (core/fs/pxe/pxe.c)
+            self._read[location] = reply.data or None
+        data = self._read[location]
+        self._bytes += len(data or b"")
+        if self._bytes > READ_LIMIT:
+            raise ConfigError(
+                f"the boot configuration and what it includes is larger than {READ_LIMIT} bytes",
+                hint=f"are there files that include each other? the last one is {location}",
+            )
+        return data
+
+    def exists(self, name: str) -> Steps[bool]:
+        """Whether there is a file called ``name``."""
+        yield from self.look_up(name)
+        reply = yield from self._fetch(Fetch(self.locate(name), 1, head=True))
+        return bool(reply.data)
+
+    def completed(self, word: str, directories: Sequence[str]) -> Steps[str]:
+        """``word`` with the extension that there is a file of, here or in one of PATH's ``directories``."""
+        for extension in _EXTENSIONS:
+            for place in ("", *directories):
+                if (yield from self.exists(f"{place}{word}{extension}")):
+                    return word + extension
+        return word
+
+    def holds_config(self, name: str) -> Steps[bool]:
+        """Whether the URL ``name`` leads to a configuration: web programs render them where kernels stand."""
+        if "://" not in name:
+            return False
+        reply = yield from self._fetch(Fetch(self.locate(name), _JUDGED, head=True))
+        data = reply.data or b""
+        return b"\0" not in data and _LABEL.search(data) is not None
+
+    def _fetch(self, fetch: Fetch) -> Steps[Fetched]:
+        self._count()
+        reply: Fetched = yield fetch
+        return reply
+
+    def _count(self) -> None:
+        self._asked += 1
+        if self._asked > FETCH_LIMIT:
+            raise ConfigError(
+                f"the boot configuration asks for more than {FETCH_LIMIT} files",
+                hint="does a file include itself?",
+            )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return not ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def parse(files: Files, data: bytes, sysappend: int = 0) -> Steps[Config]:
+    """The configuration in ``data`` and in what it includes, as the loader itself reads it.
+
+    ``sysappend`` is what the configuration before it left behind.
+    """
+    parser = Parser(files.read, sysappend=sysappend)
+    yield from parser.file(data)
+    return parser.config()

@@ -1,0 +1,77 @@
+"""Lines, words and numbers as SYSLINUX reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pypxeboot.text import SPACE, decode
+
+# fgets() with MAX_LINE 4096: "the rest is read as a new line".
+LINE_LIMIT = 4095
+# Words end at any of SPACE, my_isspace(); between them is skipped what isspace() of its library knows.
+_BLANKS = "\b\t\n\v\f\r "
+_WORD = re.compile(r"[^\x00-\x20\x7f]*")
+_LINE_END = re.compile(rb"[\0\r\n]")
+_NUMBER = re.compile(r"[\x09-\x0d ]*([+-]?[0-9]{1,18})")
+_UNSIGNED = re.compile(r"[\x09-\x0d ]*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)")
+
+
+def lines(data: bytes) -> Iterator[str]:
+    """The lines of a file as fgets() and C strings make them: cut at NUL, CR, LF, and at 4095 bytes."""
+    at = 0
+    while at < len(data):
+        end = data.find(b"\n", at, at + LINE_LIMIT)
+        end = min(at + LINE_LIMIT, len(data)) if end < 0 else end + 1
+        yield decode(_LINE_END.split(data[at:end], maxsplit=1)[0])
+        at = end
+
+
+def split(text: str) -> tuple[str, str]:
+    """The first word of ``text``, and what follows the blanks after it, verbatim."""
+    text = text.lstrip(_BLANKS)
+    word = _WORD.match(text)[0]  # type: ignore[index]
+    return word, text[len(word) :].lstrip(_BLANKS)
+
+
+def first(text: str) -> tuple[str, str]:
+    """The first word of a command line, and what follows the blanks after it.
+
+    What begins with a blank begins with an empty word: nothing skips that blank (ldlinux.c, find_command).
+    """
+    word = _WORD.match(text)[0]  # type: ignore[index]
+    return word, text[len(word) :].lstrip(SPACE)
+
+
+def number(text: str) -> int:
+    """``text`` as atoi() reads it: 0 if it is no number."""
+    match = _NUMBER.match(text)
+    return int(match[1]) if match else 0
+
+
+def unsigned(text: str) -> int:
+    """``text`` as strtoul() reads it with base 0: hexadecimal with ``0x``, octal with ``0``; 32 bits.
+
+    A negative number is what those bits make of it.
+    """
+    match = _UNSIGNED.match(text)
+    if match is None:
+        return 0
+    digits = match[2].lower()
+    if digits.startswith("0x"):
+        value = int(digits, 16)
+    elif digits.startswith("0"):
+        value = int(re.match(r"[0-7]+", digits)[0], 8)  # type: ignore[index]
+    else:
+        value = int(digits[:20])
+    return (-value if match[1] == "-" else value) & 0xFFFFFFFF
+
+
+def tenths(text: str) -> int:
+    """Tenths of a second, 0 for ever."""
+    return max(0, number(text))
+
+
+def joined(text: str, words: str) -> str:
+    """``text`` and ``words`` with one blank between, if there are words."""
+    return f"{text} {words}" if words else text

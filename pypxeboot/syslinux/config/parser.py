@@ -1,0 +1,401 @@
+"""The SYSLINUX language: a parser from files to :class:`Config`.
+
+The rules are those of SYSLINUX 6.04 (com32/elflink/ldlinux/readconfig.c, com32/menu/readconfig.c).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+from pypxeboot.effects import Log, Steps
+from pypxeboot.errors import ConfigError
+from pypxeboot.syslinux.config import key_names
+from pypxeboot.syslinux.config.lexer import lines, number, split, tenths, unsigned
+from pypxeboot.syslinux.config.model import Config, Do, Label, Said, Screen, folded
+from pypxeboot.text import SPACE, printable
+
+# "Include nesting 16" (doc/syslinux.txt), but 6.x has no limit, and runs out of memory.
+INCLUDE_DEPTH = 64
+
+
+@dataclass
+class _Draft:
+    """A LABEL that is still open."""
+
+    name: str
+    line: str
+    kernel: str
+    sysappend: int
+    kind: str = "kernel"
+    append: Optional[str] = None
+    initrd: Optional[str] = None
+    title: Optional[str] = None
+    help: str = ""
+    do: Do = Do.COMMAND
+    tagged: bool = False
+    submenu: Optional[int] = None
+    password: Optional[str] = None
+    immediate: Optional[bool] = None
+    indent: int = 0
+    hidden: bool = False
+    disabled: bool = False
+    separator: bool = False
+    default: bool = False
+
+
+_TYPES = frozenset("none localboot kernel linux boot bss pxe fdimage comboot com32 config".split())
+_FLAGS = frozenset("prompt noescape implicit allowoptions nocomplete".split())
+_HIDDEN = 1
+# A screen's width of blanks: what is indented further cannot be seen.
+_INDENT_LIMIT = 80
+
+
+class Parser:
+    """Reads files one after the other, "the same way as if the files had been concatenated".
+
+    With ``menu`` it reads as menu.c32 does: a label's file is by default its whole line, and INCLUDE knows
+    submenus. ``sysappend`` is what holds until a line says otherwise.
+    """
+
+    def __init__(
+        self, read: Callable[[str], Steps[Optional[bytes]]], *, menu: bool = False, sysappend: int = 0
+    ) -> None:
+        self._read = read
+        self._menu = menu
+        self._labels: list[Label] = []
+        self._screens = [Screen(".top", "", None), Screen(".hidden", "", None)]
+        self._entries: list[list[Label]] = [[], []]
+        self._hotkeys: list[dict[str, int]] = [{}, {}]
+        self._slots = [0, 0]  # where in its parent's entries each submenu stands
+        self._hidden_keys: dict[str, str] = {}
+        self._said: list[Said] = []
+        self._current = 0  # what MENU BEGIN and END move to and from
+        self._here = 0  # what lines are about: an included file leaves this one as it was
+        self._open: Optional[_Draft] = None
+        self._append = ""
+        self._depth = 0
+        self._missing: set[str] = set()
+        self._config = Config((), (), sysappend=sysappend)
+
+    def config(self) -> Config:
+        """What was read so far, as at the end of the last file."""
+        self._here = self._current
+        self._record()
+        tags = {screen.tag: index for index, screen in enumerate(self._screens)}
+        entries = [tuple(_resolved(entry, tags) for entry in found) for found in self._entries]
+        screens = tuple(
+            replace(screen, entries=entries[index], hotkeys=self._hotkeys[index])
+            for index, screen in enumerate(self._screens)
+        )
+        labels = tuple(entries[label.screen][label.position] for label in self._labels)
+        by_name: dict[str, Label] = {}
+        for label in labels:
+            if label.name is not None:
+                by_name.setdefault(label.name, label)  # duplicates: "lookups take the first"
+        return replace(
+            self._config,
+            labels=labels,
+            screens=screens,
+            by_name=by_name,
+            hidden_keys=self._hidden_keys,
+            said=tuple(self._said),
+            last=self._current,
+        )
+
+    def file(self, data: bytes) -> Steps[None]:
+        """Read one file and what it includes."""
+        file = lines(data)
+        self._here = self._current
+        for line in file:
+            word, rest = split(line)
+            word = word.lower()
+            if word == "menu":
+                word, rest = split(rest)
+                word = word.lower()
+                if word == "include":
+                    yield from self._include(rest, submenu=True)
+                else:
+                    self._menu_line(word, rest)
+            elif word == "include":
+                yield from self._include(rest, submenu=self._menu)
+            elif word == "text":
+                self._text(file, help=split(rest)[0].lower() == "help")
+            else:
+                self._line(word, rest)
+
+    def _include(self, rest: str, submenu: bool) -> Steps[None]:
+        """INCLUDE file [tag]: a missing file is skipped; with a tag, menus show it as a submenu.
+
+        To menu.c32 what is missing is an empty submenu.
+        """
+        name, tag = split(rest)
+        if self._depth == INCLUDE_DEPTH:
+            raise ConfigError(
+                f"boot configuration files include each other more than {INCLUDE_DEPTH} deep",
+                hint=f"the last one is {printable(name)!r}",
+            )
+        data = yield from self._read(name)
+        if data is None:
+            if name not in self._missing:
+                self._missing.add(name)
+                yield Log(f"INCLUDE {printable(name)}: not there, skipped", warning=True)
+            if not self._menu:
+                return
+        if submenu and tag:
+            self._begin(tag)
+        if data is not None:
+            here = self._here
+            self._depth += 1
+            yield from self.file(data)
+            self._depth -= 1
+            self._here = here
+        if submenu and tag:
+            self._end()
+
+    def _text(self, file: Iterator[str], help: bool) -> None:
+        """TEXT .. ENDTEXT: everything between is text, whatever words it has."""
+        text = []
+        for line in file:
+            if split(line)[0].lower() == "endtext":
+                break
+            text.append(line)
+        if help and self._open is not None:
+            self._open.help += "\n".join(text)
+
+    def _line(self, word: str, rest: str) -> None:
+        if word == "label":
+            self._label(rest)
+        elif word in _TYPES:
+            if self._open is not None:
+                self._open.kernel, self._open.kind = rest, word
+        elif word == "append":
+            if self._open is not None:
+                self._open.append = rest
+            else:
+                self._append = rest
+        elif word == "initrd":
+            if self._open is not None:
+                self._open.initrd = rest
+        elif word in ("ipappend", "sysappend"):
+            if self._open is not None:
+                self._open.sysappend = unsigned(rest)
+            else:
+                self._config = replace(self._config, sysappend=unsigned(rest))
+        else:
+            self._global_line(word, rest)
+
+    def _global_line(self, word: str, rest: str) -> None:
+        """What acts globally, inside a LABEL too; an unknown word is ignored in silence."""
+        if word == "timeout":
+            self._set(timeout=tenths(rest))
+            self._config = replace(self._config, timeout=tenths(rest))
+        elif word == "totaltimeout":
+            self._config = replace(self._config, totaltimeout=tenths(rest))
+        elif word == "ontimeout":
+            self._set(ontimeout=rest)
+            self._config = replace(self._config, ontimeout=rest)
+        elif word == "onerror":
+            self._config = replace(self._config, onerror=rest)
+        elif word == "default":
+            self._config = replace(self._config, default=rest)
+        elif word == "ui":
+            self._config = replace(self._config, ui=rest)
+        elif word in _FLAGS:
+            flag: dict[str, Any] = {word: number(rest) != 0}
+            self._config = replace(self._config, **flag)
+            if word == "allowoptions":
+                self._looks(edit=flag[word])
+        elif word == "path":
+            self._config = replace(self._config, path=(*_directories(rest), *self._config.path))
+        elif word in ("say", "display"):
+            self._said.append(Said(rest, file=word == "display"))
+        else:
+            looks = self._screens[self._here].looks.helped(word, rest)
+            if looks is not None:
+                self._set(looks=looks)
+
+    def _label(self, rest: str) -> None:
+        self._record()
+        name = split(rest)[0]
+        kernel = rest if self._menu else name
+        self._open = _Draft(name, rest, kernel, self._config.sysappend)
+
+    def _menu_line(self, word: str, rest: str) -> None:
+        if word == "begin":
+            self._begin(rest)
+        elif word == "end":
+            self._end()
+        elif word == "separator":
+            self._record()
+            self._open = _Draft("", "", "", 0, separator=True)
+            self._record()
+        elif word == "start":
+            self._config = replace(self._config, start=self._here)
+        elif word == "onerror":
+            self._set(onerror=rest)
+            self._config = replace(self._config, onerror=rest)
+        elif word in ("shiftkey", "hidden", "clear"):
+            on: dict[str, Any] = {word: True}
+            self._config = replace(self._config, **on)
+        elif word == "hiddenkey":
+            names, command = split(rest)
+            self._hidden_keys.update(dict.fromkeys(key_names.keys(names), command))
+        elif word == "title":
+            self._title(rest)
+        else:
+            self._entry_line(word, rest)
+
+    def _entry_line(self, word: str, rest: str) -> None:
+        """What is about the open label, else about the submenu's own entry, else about the menu."""
+        looks = self._screens[self._here].looks.changed(word, rest)
+        if looks is not None:
+            self._set(looks=looks)
+        elif self._open is not None:
+            self._label_line(self._open, word, rest)
+        elif word in ("immediate", "noimmediate"):
+            self._looks(immediate=word == "immediate")
+        else:
+            self._submenu_line(word, rest)
+
+    def _label_line(self, draft: _Draft, word: str, rest: str) -> None:
+        if word == "label":
+            draft.title = rest
+        elif word == "default":
+            draft.default = True
+        elif word == "hide":
+            draft.hidden = True
+        elif word in ("disable", "disabled"):
+            draft.disabled = True
+        elif word == "indent":
+            draft.indent = min(abs(number(rest)), _INDENT_LIMIT)
+        elif word == "passwd":
+            draft.password = rest
+        elif word in ("immediate", "noimmediate"):
+            draft.immediate = word == "immediate"
+        elif word == "quit":
+            draft.do = Do.QUIT
+        elif word == "help" and self._menu:
+            draft.do, draft.kernel, draft.append = Do.HELP, split(rest)[0], None
+        elif word == "goto":
+            draft.do, draft.kernel = Do.GOTO, rest
+        elif word == "exit" and self._screens[self._here].parent is not None:
+            draft.do, draft.submenu = Do.EXIT, self._screens[self._here].parent
+            draft.kernel = rest or draft.kernel
+            draft.tagged = bool(rest)
+
+    def _submenu_line(self, word: str, rest: str) -> None:
+        """MENU LABEL, DEFAULT and PASSWD where no label is open: they mean the submenu's own entry."""
+        parent = self._screens[self._here].parent
+        if parent is None:
+            return
+        at = self._slots[self._here]
+        entry = self._entries[parent][at]
+        if word == "label":
+            hotkey = self._claimed(parent, at, rest) or entry.hotkey
+            self._entries[parent][at] = replace(entry, title=rest, hotkey=hotkey)
+            if not self._screens[self._here].title:
+                self._set(title=rest.replace("^", ""))
+        elif word == "default":
+            self._screens[parent] = replace(self._screens[parent], default=at)
+        elif word == "passwd":
+            self._entries[parent][at] = replace(entry, password=rest)
+
+    def _title(self, text: str) -> None:
+        """MENU TITLE: of a submenu, the text of its entry too "if that has none yet"."""
+        screen = self._screens[self._here]
+        self._set(title=text)
+        if screen.parent is not None:
+            entry = self._entries[screen.parent][self._slots[self._here]]
+            if entry.title == screen.tag:
+                self._entries[screen.parent][self._slots[self._here]] = replace(entry, title=text)
+
+    def _claimed(self, screen: int, position: int, title: str) -> str:
+        """The hot key that ``title`` marks, if it is still free there: "first come, first served"."""
+        marked = title.partition("^")[2][:1]
+        key = folded(marked) if marked else ""
+        return key if key and self._hotkeys[screen].setdefault(key, position) == position else ""
+
+    def _begin(self, tag: str) -> None:
+        """MENU BEGIN: looks, timeout, ONTIMEOUT and MENU ONERROR "are copied at that moment"."""
+        self._record()
+        parent = self._current
+        self._here = self._current = len(self._screens)
+        self._slots.append(len(self._entries[parent]))
+        entry = Label(None, None, do=Do.SUBMENU, submenu=self._here, title=tag, screen=parent)
+        self._entries[parent].append(replace(entry, position=self._slots[-1]))
+        self._screens.append(replace(self._screens[parent], tag=tag, title="", parent=parent, default=0))
+        self._entries.append([])
+        self._hotkeys.append({})
+
+    def _end(self) -> None:
+        """MENU END; at top level it does nothing."""
+        self._record()
+        self._here = self._current = self._screens[self._current].parent or 0
+
+    def _set(self, **values: Any) -> None:
+        self._screens[self._here] = replace(self._screens[self._here], **values)
+
+    def _looks(self, **values: Any) -> None:
+        self._set(looks=replace(self._screens[self._here].looks, **values))
+
+    def _record(self) -> None:
+        """Close the open label: now, not when it began, the global APPEND counts."""
+        draft, self._open = self._open, None
+        if draft is None:
+            return
+        screen = _HIDDEN if draft.hidden else self._here
+        off = draft.separator or draft.disabled
+        title = draft.line if draft.title is None else draft.title
+        position = len(self._entries[screen])
+        immediate = self._screens[self._here].looks.immediate
+        label = Label(
+            name=None if off else draft.name,
+            line=None if off else draft.line,
+            command=self._command(draft),
+            sysappend=draft.sysappend if draft.do is Do.COMMAND else 0,
+            do=Do.DISABLED if off else draft.do,
+            target="" if draft.do is Do.EXIT and not draft.tagged else draft.kernel,
+            submenu=draft.submenu,
+            title="" if draft.separator else title,
+            help=draft.help,
+            hidden=draft.hidden,
+            screen=screen,
+            position=position,
+            hotkey="" if off or draft.title is None else self._claimed(screen, position, title),
+            indent=draft.indent,
+            password=None if off else draft.password,
+            immediate=immediate if draft.immediate is None else draft.immediate,
+        )
+        self._entries[screen].append(label)
+        self._labels.append(label)
+        if draft.default and label.do in (Do.COMMAND, Do.GOTO):
+            self._screens[screen] = replace(self._screens[screen], default=label.position)
+
+    def _command(self, draft: _Draft) -> str:
+        """What the label runs; HELP has its text there, and a timeout does run that."""
+        if draft.do is not Do.COMMAND:
+            return draft.kernel
+        append = self._append if draft.append is None else draft.append
+        parts = [draft.kernel if draft.kind == "kernel" else f".{draft.kind} {draft.kernel}"]
+        if append not in ("", "-"):  # "APPEND - = empty"
+            parts.append(append)
+        if draft.initrd is not None:
+            parts.append(f"initrd={draft.initrd}")
+        return " ".join(parts)
+
+
+def _directories(path: str) -> tuple[str, ...]:
+    """The directories of PATH, the last one first; an empty one ends it ("Failed to parse PATH")."""
+    names = list(itertools.takewhile(bool, path.rstrip(SPACE).split(":")))
+    return tuple(name if name.endswith("/") else f"{name}/" for name in reversed(names))
+
+
+def _resolved(entry: Label, tags: dict[str, int]) -> Label:
+    """GOTO and EXIT with the menu that they lead to; "an unresolved tag is a disabled entry"."""
+    if entry.do is Do.GOTO or (entry.do is Do.EXIT and entry.target):
+        submenu = tags.get(entry.target)
+        return replace(entry, submenu=submenu, do=Do.DISABLED if submenu is None else entry.do)
+    return entry

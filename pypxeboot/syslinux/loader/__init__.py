@@ -1,0 +1,1 @@
+"""What PXELINUX does with a configuration, and its COM32 modules."""

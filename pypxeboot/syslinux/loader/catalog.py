@@ -1,0 +1,146 @@
+"""What there is to choose from: the menu of a configuration, its submenus, and menus in other files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from pypxeboot.effects import Log, Steps
+from pypxeboot.entry import Menu
+from pypxeboot.errors import ConfigError
+from pypxeboot.syslinux.config import lookup
+from pypxeboot.syslinux.config.files import Files
+from pypxeboot.syslinux.config.lexer import joined, split
+from pypxeboot.syslinux.config.model import Config, Label
+from pypxeboot.syslinux.loader import modules
+from pypxeboot.syslinux.loader.command_line import module_of, typed
+from pypxeboot.syslinux.loader.describe import Listing
+from pypxeboot.syslinux.menu import defaults
+from pypxeboot.text import printable
+from pypxeboot.url import Location
+
+# Menus in other files that are looked into, and how deep; real sites have a handful, one below another.
+_MENUS = 16
+_DEPTH = 4
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A menu, and the titles of what leads there."""
+
+    config: Config
+    path: tuple[str, ...] = ()
+
+
+class Catalog:
+    """The entries that can be named. ``shown`` is the menu that UI or DEFAULT shows, if it is read."""
+
+    def __init__(
+        self, files: Files, main: Location, config: Config, arch: str, command_line: Callable[[Label], str]
+    ) -> None:
+        self._files = files
+        self._main = main
+        self._config = config
+        self._arch = arch
+        self._command_line = command_line
+        self.shown = config
+        self._in_menu = False
+
+    def show(self, menu: Config) -> None:
+        """``menu`` is what is shown."""
+        self.shown, self._in_menu = menu, True
+
+    def read(self) -> Steps[None]:
+        """Read the menu that is shown when the configuration runs, if it is one."""
+        word, words = split(self._config.command or "")
+        label = self._config.by_name.get(word)
+        names = self._menu_files(joined(word if label is None else label.command, words))
+        if names is not None:
+            self.show((yield from defaults.read(self._files, self._main, names)))
+
+    def _menu_files(self, command: str) -> Optional[tuple[str, ...]]:
+        """The files of the menu that ``command`` shows, None if it shows none. Asks no server."""
+        _, word, words = typed(command)
+        module = module_of(word)
+        if module not in defaults.PROGRAMS:
+            return None
+        plan = modules.interpret(module, words, self._arch)
+        return plan.names if isinstance(plan, modules.Menu) else None
+
+    def find(self, wanted: str) -> Steps[Label]:
+        """The label that ``wanted`` means, here or in a menu that an entry opens; ConfigError if none."""
+        yield from self.read()
+        found = lookup.find(self.shown, wanted) or lookup.by_name(self._config, wanted)
+        for anywhere in (False, True):
+            if found is None:
+                menus = [menu.config for menu in (yield from self._opened(anywhere))]
+                found = next((label for menu in menus if (label := lookup.by_name(menu, wanted))), None)
+                if found is None and not anywhere:  # numbers are those of the list
+                    found = lookup.numbered([self.shown, *menus], wanted)
+        if found is None:
+            raise ConfigError(
+                f"{self._main} has no entry {printable(wanted)!r}", hint=f"it has {lookup.names(self.shown)}"
+            )
+        return found
+
+    def listed(self) -> Steps[Menu]:
+        """All of it; menus in other files come last, as far as the same server has them."""
+        yield from self.read()
+        return self.menu((yield from self._opened(anywhere=False)))
+
+    def _opened(self, anywhere: bool) -> Steps[list[_Opened]]:
+        """The menus that entries open by ``menu.c32 FILE``, and their entries in turn."""
+        known: set[tuple[str, ...]] = {(), ("~",)}
+        found: list[_Opened] = []
+        level = [_Opened(self.shown), *([_Opened(self._config)] if self.shown is not self._config else [])]
+        for _ in range(_DEPTH):
+            below: list[_Opened] = []
+            for menu in level:
+                paths = lookup.paths(menu.config)
+                for label in lookup.entries(menu.config):
+                    names = self._menu_files(label.command)
+                    if names is None or names in known or len(known) > _MENUS:
+                        continue
+                    known.add(names)
+                    if anywhere or all(self._is_near(name) for name in names):
+                        title = printable(label.plain_title, 60)
+                        path = (*menu.path, *paths[label.screen], title)
+                        below += yield from self._read_menu(names, path)
+            found += below
+            level = below
+        return found
+
+    def _read_menu(self, names: tuple[str, ...], path: tuple[str, ...]) -> Steps[list[_Opened]]:
+        try:
+            return [_Opened((yield from defaults.read(self._files, self._main, names)), path)]
+        except ConfigError as error:
+            yield Log(f"menu {printable(' '.join(names))}: {error.message}", warning=True)
+            return []
+
+    def _is_near(self, name: str) -> bool:
+        try:
+            there = self._files.locate(name)
+        except ConfigError:
+            return False
+        return (there.scheme, there.host, there.port) == (self._main.scheme, self._main.host, self._main.port)
+
+    def menu(self, opened: Sequence[_Opened] = ()) -> Menu:
+        """The entries of the menu that is shown, and of those ``opened`` below it."""
+        menu = self._listing(self.shown).menu(self._default())
+        more = [
+            replace(entry, menu=(*below.path, *entry.menu))
+            for below in opened
+            for entry in self._listing(below.config).menu(None).entries
+        ]
+        return replace(menu, entries=(*menu.entries, *more))
+
+    def _listing(self, shown: Config) -> Listing:
+        return Listing(self._config, shown, self._files, self._arch, self._command_line)
+
+    def _default(self) -> Optional[str]:
+        """The LABEL line of what boots when nobody chooses."""
+        if self._in_menu:
+            return defaults.default(self.shown)
+        label = self._config.by_name.get(split(self._config.command or "")[0])
+        return None if label is None else label.line

@@ -1,0 +1,336 @@
+"""menu.c32 at work, for the person at a terminal.
+
+The rules are those of SYSLINUX 6.04 (com32/menu/menumain.c). Where that would wait or try for ever without
+anybody, the wait ends with the patience of whoever boots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from pypxeboot.effects import Print, Show, Steps
+from pypxeboot.entry import Reason
+from pypxeboot.picture import Picture
+from pypxeboot.syslinux.config import lookup
+from pypxeboot.syslinux.config.lexer import joined, split
+from pypxeboot.syslinux.config.menu_settings import countdown
+from pypxeboot.syslinux.config.model import Config, Do, Label, Screen, folded
+from pypxeboot.syslinux.menu import cursor as menukeys
+from pypxeboot.syslinux.menu import defaults, passwords
+from pypxeboot.syslinux.menu.defaults import Command
+from pypxeboot.syslinux.menu.message_files import FUNCTION_KEYS, Texts
+from pypxeboot.terminal import line_editor, menu_drawing
+from pypxeboot.terminal.input import Clock, Over, Person
+from pypxeboot.terminal.menu_view import Item, Line, View
+from pypxeboot.text import SPACE, printable
+
+# More than any terminal shows in a line, or below a menu.
+_TEXT_LIMIT = 200
+_HELP_LINES = 100
+
+_MARKS = {Do.SUBMENU: ">", Do.EXIT: "<"}
+
+
+@dataclass(frozen=True)
+class _End:
+    """The menu is left: for a command, or, without one, for the loader's prompt."""
+
+    command: Optional[Command]
+
+
+class Program:
+    """One run of menu.c32: it may be shown again when what was chosen does not boot.
+
+    Where its time is over and there is nothing to run it ``ends``; else it goes on, as the real one would do
+    after a look at the prompt, again and again.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        person: Person,
+        texts: Texts,
+        command_line: Callable[[Label], str],
+        *,
+        ends: bool = False,
+    ) -> None:
+        self._config = config
+        self._person = person
+        self._texts = texts
+        self._command_line = command_line
+        self._ends = ends
+        self._at, default = defaults.start(config)
+        self._start = (self._at, default)
+        self._cursors = {self._at: default}
+        self._hidden = config.hidden
+        self._clock = Clock(total=config.totaltimeout / 10 or None)
+        self._items: dict[int, tuple[Item, ...]] = {}
+        self._message = ""
+
+    @property
+    def screen(self) -> Screen:
+        """The menu or submenu that is shown."""
+        return self._config.screens[self._at]
+
+    @property
+    def _default(self) -> int:
+        return self._start[1] if self._at == self._start[0] else self.screen.default
+
+    @property
+    def _cursor(self) -> int:
+        return self._cursors.get(self._at, self._default)
+
+    @_cursor.setter
+    def _cursor(self, position: int) -> None:
+        self._cursors[self._at] = position
+
+    def choose(self, message: str = "") -> Steps[Optional[Command]]:
+        """What is to run, None for the loader's prompt; ``message`` says why this is asked once more."""
+        self._message = printable(message, 2 * _TEXT_LIMIT)
+        self._clock = Clock(self.screen.timeout / 10 or None, self._clock.total)
+        if not self.screen.entries:
+            yield Print("Initial menu has no LABEL entries!\n")
+            return None
+        if self._config.shiftkey:
+            return self._default_command(Reason.DEFAULT)
+        end = (yield from self._hidden_menu()) if self._hidden else None
+        while end is None:
+            end = yield from (self._typed() if self._person.terminal.dumb else self._shown())
+        if self._config.clear and not self._person.terminal.dumb:
+            yield Show(Picture(()), 0)
+        return end.command
+
+    def _default_command(self, reason: Reason) -> Optional[Command]:
+        """The default entry, if it has a command line."""
+        entry = self.screen.entries[self._default]
+        return Command(entry, "", reason) if entry.do in defaults.RUNS else None
+
+    def _over(self, over: Over) -> Optional[_End]:
+        """The time is over: what that runs."""
+        if over is Over.PATIENCE:
+            return _End(self._rested())
+        if self.screen.ontimeout is not None:
+            return _End(defaults.command(self._config, self.screen.ontimeout, Reason.ONTIMEOUT))
+        command = self._default_command(Reason.TIMEOUT)
+        if command is None and not self._ends:
+            self._clock.stop()
+            return None
+        return _End(command)
+
+    def _rested(self) -> Command:
+        """What Enter boots where the cursor was left, if it needs no password; else what nobody would."""
+        entry = self.screen.entries[self._cursor]
+        if (self._at, self._cursor) != self._start and entry.do is Do.COMMAND and entry.password is None:
+            return Command(entry, "", Reason.WAITS_FOREVER)
+        return replace(defaults.unattended(self._config)[0], reason=Reason.WAITS_FOREVER)
+
+    def _hidden_menu(self) -> Steps[Optional[_End]]:
+        """MENU HIDDEN: "only the countdown is shown; any key shows the menu, or runs its HIDDENKEY"."""
+        if self._person.terminal.dumb:
+            yield Print(f"{self._countdown()}\n")
+        key = yield from self._person.key(self._clock, self._picture)
+        end = self._over(key) if isinstance(key, Over) else None
+        if end is not None and end.command is not None:
+            return end
+        self._hidden = False
+        self._clock.cancel()
+        text = None if isinstance(key, Over) else self._config.hidden_keys.get(key)
+        return _End(defaults.command(self._config, text, Reason.CHOSEN)) if text else None
+
+    def _shown(self) -> Steps[Optional[_End]]:
+        """One key in the menu."""
+        self._settle()
+        key = yield from self._person.key(self._clock, self._picture)
+        if isinstance(key, Over):
+            return self._over(key)
+        self._message = ""
+        entry = self.screen.entries[self._cursor]
+        if key in line_editor.ENTER:
+            return (yield from self._enter(entry))
+        if key in line_editor.CANCEL:
+            return (yield from self._escape())
+        if key == "tab":
+            return (yield from self._edit(entry))
+        if key in FUNCTION_KEYS:
+            yield from self._help(self.screen.looks.helps.get(key, ""))
+        elif key in menukeys.MOVES:
+            self._cursor = menukeys.moved(self.screen.entries, self._rows(), self._cursor, key)
+        elif len(key) == 1:
+            return (yield from self._hotkey(key))
+        return None
+
+    def _settle(self) -> None:
+        """The cursor stands on something; "any position other than the default cancels the timeout"."""
+        self._cursor = menukeys.settled(self.screen.entries, self._cursor)
+        if self._cursor != self._default:
+            self._clock.cancel()
+
+    def _rows(self) -> int:
+        rows = self.screen.looks.layout.rows
+        return rows if rows >= 0 else max(0, rows + self._person.terminal.rows)
+
+    def _enter(self, entry: Label, words: str = "") -> Steps[Optional[_End]]:
+        """Enter on ``entry``; ``words`` were typed behind it."""
+        self._clock.cancel()
+        if entry.password is not None and not (yield from self._knows_password(entry.password)):
+            return None
+        if entry.do is Do.COMMAND:
+            return _End(Command(entry, joined("", words), Reason.CHOSEN))
+        if entry.do is Do.QUIT:
+            return _End(None)
+        if entry.do is Do.HELP:
+            yield from self._help(entry.target)
+        elif entry.submenu is not None and self._config.screens[entry.submenu].entries:
+            self._at = entry.submenu
+        return None
+
+    def _escape(self) -> Steps[Optional[_End]]:
+        """Esc: to the menu around this one, else to the prompt if ALLOWOPTIONS permits."""
+        if self.screen.parent is not None:
+            self._at = self.screen.parent
+        elif self.screen.looks.edit:
+            self._clock.cancel()
+            if self.screen.looks.master is None or (yield from self._knows_password(None)):
+                return _End(None)
+        return None
+
+    def _edit(self, entry: Label) -> Steps[Optional[_End]]:
+        """Tab: the command line, to be edited."""
+        looks = self.screen.looks
+        if not looks.edit or entry.do is not Do.COMMAND:
+            return None
+        self._clock.cancel()
+        if looks.master is not None and not (yield from self._knows_password(None)):
+            return None
+        text = self._command_line(entry)[: line_editor.LIMIT]
+        stops = line_editor.ENTER | line_editor.CANCEL | FUNCTION_KEYS
+        line, key = Line(text, len(text)), "f1"
+        while key in FUNCTION_KEYS:
+            line, ended = yield from line_editor.typed(self._person, self._clock, line, stops, self._editing)
+            key = "escape" if isinstance(ended, Over) else ended
+            if key in FUNCTION_KEYS:
+                yield from self._help(looks.helps.get(key, ""))
+        if key in line_editor.CANCEL:
+            return None
+        return _End(Command(entry, "", Reason.CHOSEN, edited=line.text))
+
+    def _hotkey(self, key: str) -> Steps[Optional[_End]]:
+        position = self.screen.hotkeys.get(folded(key))
+        if position is None:
+            return None
+        self._clock.cancel()
+        self._cursor = menukeys.settled(self.screen.entries, position)
+        entry = self.screen.entries[self._cursor]
+        return (yield from self._enter(entry)) if entry.immediate else None
+
+    def _help(self, name: str) -> Steps[None]:
+        """Show a text until a key; another function key there shows its own."""
+        aside = Clock(total=self._clock.total)
+        while name:
+            key = yield from self._texts.shown(name, self._person, aside)
+            name = self.screen.looks.helps.get(key, "") if isinstance(key, str) else ""
+        self._clock.total = aside.total
+
+    def _knows_password(self, password: Optional[str]) -> Steps[bool]:
+        """Ask for ``password``, or for the master password of this menu, which is as good."""
+        stops = line_editor.ENTER | line_editor.CANCEL
+        dumb, prompt = self._person.terminal.dumb, self.screen.looks.passprompt
+        if dumb:
+            yield Print(f"{printable(prompt)}: ")
+        line, key = yield from line_editor.typed(
+            self._person, self._clock, Line("", 0), stops, None if dumb else self._asking, mask=True
+        )
+        if dumb:
+            yield Print("\n")
+        if isinstance(key, Over) or key in line_editor.CANCEL or not line.text:
+            return False
+        known = (self.screen.looks.master, password)
+        return any(stored is not None and passwords.matches(stored, line.text) for stored in known)
+
+    def _typed(self) -> Steps[Optional[_End]]:
+        """On a terminal whose cursor cannot be moved: a numbered list, and a line with the choice."""
+        self._settle()
+        yield Print(f"{menu_drawing.lines(self._view())}{self._question()}")
+        stops = line_editor.ENTER | line_editor.CANCEL | FUNCTION_KEYS
+        line, key = yield from line_editor.typed(self._person, self._clock, Line("", 0), stops)
+        yield Print("\n")
+        self._message = ""
+        if isinstance(key, Over):
+            return self._over(key)
+        if key in line_editor.CANCEL:
+            return (yield from self._escape())
+        if key in FUNCTION_KEYS:
+            yield from self._help(self.screen.looks.helps.get(key, ""))
+            return None
+        word, words = split(line.text)
+        entry = self.screen.entries[self._cursor] if not word else self._named(word, line.text)
+        if entry is None:
+            self._message = f"there is no entry {printable(line.text)!r}"
+            return None
+        looks = self.screen.looks
+        return (yield from self._enter(entry, words if looks.edit and looks.master is None else ""))
+
+    def _question(self) -> str:
+        """What stands before the line that is typed."""
+        return "Choose: " if self._clock.left is None else f"{self._countdown()}\nChoose: "
+
+    def _named(self, word: str, text: str) -> Optional[Label]:
+        """The entry of this menu with that number in the list, that label or title."""
+        able = [entry for entry in self.screen.entries if entry.do is not Do.DISABLED]
+        if word.isascii() and word.isdecimal() and len(word) < 7 and 0 < int(word) <= len(able):
+            return able[int(word) - 1]
+        return lookup.named(able, text.strip(SPACE)) or lookup.named(able, word)
+
+    def _picture(self) -> Optional[Picture]:
+        if self._person.terminal.dumb:
+            return None
+        return menu_drawing.draw(self._view(), self._person.terminal)
+
+    def _editing(self, line: Line) -> Picture:
+        shown = Line(printable(line.text, 10_000), len(printable(line.text[: line.cursor], 10_000)))
+        view = replace(self._view(), command=shown, hint="", help=())
+        return menu_drawing.draw(view, self._person.terminal)
+
+    def _asking(self, line: Line) -> Picture:
+        prompt = printable(self.screen.looks.passprompt)
+        view = replace(self._view(), password=len(line.text), prompt=prompt)
+        return menu_drawing.draw(view, self._person.terminal)
+
+    def _view(self) -> View:
+        screen, looks = self.screen, self.screen.looks
+        cursor = self._cursor
+        help = (self._message,) if self._message else _lines(screen.entries[cursor].help)
+        return View(
+            title=printable(screen.title, _TEXT_LIMIT),
+            items=self._all_items(),
+            selected=cursor,
+            hint=printable(looks.tabmsg if looks.edit and looks.master is None else looks.notabmsg),
+            countdown=self._countdown() if self._clock.left is not None or self._hidden else "",
+            help=help,
+            hidden=self._hidden,
+            layout=looks.layout,
+            colours=tuple(looks.colours.items()),
+        )
+
+    def _countdown(self) -> str:
+        return printable(countdown(self.screen.looks.autoboot, int(self._clock.left or 0)))
+
+    def _all_items(self) -> tuple[Item, ...]:
+        if self._at not in self._items:
+            self._items[self._at] = tuple(_item(entry) for entry in self.screen.entries)
+        return self._items[self._at]
+
+
+def _item(entry: Label) -> Item:
+    """How ``entry`` is shown: "``^`` is never printed"."""
+    before, mark, after = entry.title.partition("^")
+    hotkey = len(printable(before, _TEXT_LIMIT)) if mark and entry.hotkey else None
+    text = printable(before + after.replace("^", ""), _TEXT_LIMIT)
+    selectable = entry.do is not Do.DISABLED
+    return Item(text, hotkey, selectable, _MARKS.get(entry.do, ""), entry.indent)
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(printable(line) for line in text.expandtabs().split("\n")[:_HELP_LINES]) if text else ()

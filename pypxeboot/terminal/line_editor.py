@@ -1,0 +1,97 @@
+"""A line that is typed: what each key makes of it, and how the terminal shows the difference."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Optional, Union
+
+from pypxeboot.effects import Print, Steps
+from pypxeboot.picture import Picture
+from pypxeboot.terminal.input import Clock, Over, Person, nothing
+from pypxeboot.terminal.menu_view import Line
+from pypxeboot.text import SPACE
+
+ENTER = frozenset({"enter", "ctrl-j"})
+CANCEL = frozenset({"escape", "ctrl-c"})
+
+# MAX_CMDLINE_LEN is 2048 with the NUL (com32/menu/menu.h).
+LIMIT = 2047
+
+
+def edited(line: Line, key: str) -> Line:
+    """``line`` after ``key``; as it was if the key means nothing here."""
+    text, at = line.text, line.cursor
+    if len(key) == 1:
+        return line if len(text) >= LIMIT else Line(text[:at] + key + text[at:], at + 1)
+    if key == "backspace":
+        return Line(text[: max(0, at - 1)] + text[at:], max(0, at - 1))
+    if key in ("delete", "ctrl-d"):
+        return Line(text[:at] + text[at + 1 :], at)
+    if key == "ctrl-u":
+        return Line("", 0)
+    if key == "ctrl-k":
+        return Line(text[:at], at)
+    if key == "ctrl-w":
+        start = _word_start(text, at)
+        return Line(text[:start] + text[at:], start)
+    moves = {
+        "left": at - 1,
+        "ctrl-b": at - 1,
+        "right": at + 1,
+        "ctrl-f": at + 1,
+        "home": 0,
+        "ctrl-a": 0,
+        "end": len(text),
+        "ctrl-e": len(text),
+    }
+    return Line(text, max(0, min(moves.get(key, at), len(text))))
+
+
+def _word_start(text: str, at: int) -> int:
+    while at and text[at - 1] in SPACE:
+        at -= 1
+    while at and text[at - 1] not in SPACE:
+        at -= 1
+    return at
+
+
+def echo(old: Line, new: Line) -> str:
+    """What to write where ``old`` stands on the terminal, so that ``new`` stands there."""
+    same = 0
+    while same < min(len(old.text), len(new.text)) and old.text[same] == new.text[same]:
+        same += 1
+    if old.text == new.text:
+        same = new.cursor
+    start = "\b" * (old.cursor - same) + old.text[old.cursor : same]
+    if old.text == new.text:
+        return start
+    tail = new.text[same:]
+    blanks = max(0, len(old.text) - len(new.text))
+    return start + tail + " " * blanks + "\b" * (blanks + len(new.text) - new.cursor)
+
+
+def typed(
+    person: Person,
+    clock: Clock,
+    line: Line,
+    stops: frozenset[str],
+    paint: Optional[Callable[[Line], Picture]] = None,
+    mask: bool = False,
+) -> Steps[tuple[Line, Union[str, Over]]]:
+    """Let ``line`` be edited until a key of ``stops``, or until the time is over. Reply: the line, and that.
+
+    It is shown by ``paint``, or, without, where the terminal's cursor stands. The first key ends TIMEOUT.
+    """
+    while True:
+        key = yield from person.key(clock, nothing if paint is None else functools.partial(paint, line))
+        clock.cancel()
+        if isinstance(key, Over) or key in stops:
+            return line, key
+        before, line = line, edited(line, key)
+        if paint is None and line != before:
+            yield Print(echo(_masked(before), _masked(line)) if mask else echo(before, line))
+
+
+def _masked(line: Line) -> Line:
+    return Line("*" * len(line.text), line.cursor)

@@ -1,0 +1,292 @@
+"""What a menu looks like: a :class:`~pypxeboot.terminal.menu_view.View` as a picture, as menu.c32 draws it.
+
+Rows and columns of MENU ROWS, TABMSGROW and the rest are kept where the terminal has room for them; on a
+smaller one everything moves together.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from pypxeboot.picture import Picture, Row, Span, Terminal
+from pypxeboot.terminal.cells import cells, cut, fitted
+from pypxeboot.terminal.menu_view import Item, Layout, Line, View
+
+# com32/menu/colors.c; but the black of the screen itself is left to be what the terminal has.
+_COLOURS = {
+    "screen": "",
+    "border": "30;44",
+    "title": "1;36;44",
+    "unsel": "37;44",
+    "hotkey": "1;37;44",
+    "sel": "7;37;40",
+    "hotsel": "1;7;37;40",
+    "disabled": "1;30;44",
+    "scrollbar": "30;44",
+    "tabmsg": "31",
+    "cmdmark": "1;36",
+    "cmdline": "",
+    "pwdborder": "30;47",
+    "pwdheader": "31;47",
+    "pwdentry": "30;47",
+    "timeout_msg": "",
+    "timeout": "1",
+    "help": "",
+}
+# The same without colours: what is bold there for its colour's sake is plain.
+_PLAIN = {"title": "1", "hotkey": "1", "sel": "7", "hotsel": "1;7", "timeout": "1", "cmdmark": "1"}
+
+_MENU_TOP = 3  # rows of the box above the first item: border, title, border
+_SIZE = Terminal()  # what the numbers of a configuration are meant for
+_NARROWEST = 12  # columns of a box in which something can be read
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where things go on one terminal; rows and columns from 0."""
+
+    left: int
+    width: int  # of the whole menu; its box stands ``margin`` inside
+    margin: int
+    top: int
+    rows: int
+    hint: int
+    countdown: int
+    command: int
+    password: int
+    help: int
+    help_end: int
+
+
+class _Sheet:
+    """Cells that are drawn on; what falls outside is lost."""
+
+    def __init__(self, terminal: Terminal, colours: dict[str, str]) -> None:
+        self._columns, self._colours = terminal.columns, colours
+        self._rows = [[(" ", colours["screen"])] * terminal.columns for _ in range(terminal.rows)]
+        self._used = terminal.rows if colours["screen"] else 0
+
+    def put(self, row: int, column: int, text: list[str], element: str) -> int:
+        """Draw ``text`` in the colour of ``element``; the column behind it."""
+        end = column + len(text)
+        text = cut(text, self._columns - column)
+        if 0 <= row < len(self._rows) and column >= 0 and text:
+            line = self._rows[row]
+            for at in (column, column + len(text)):  # wide characters of which one half goes
+                if at < len(line) and line[at][0] == "":
+                    line[at - 1], line[at] = (" ", line[at - 1][1]), (" ", line[at][1])
+            line[column : column + len(text)] = [(ch, self._colours[element]) for ch in text]
+            self._used = max(self._used, row + 1)
+        return end
+
+    def picture(self, row: Optional[int] = None, column: int = 0) -> Picture:
+        """What was drawn, the cursor at ``row`` and ``column``."""
+        rows = tuple(_spans(cells) for cells in self._rows[: self._used])
+        if row is None or not 0 <= row < len(self._rows):
+            return Picture(rows)
+        return Picture(rows, row, min(max(column, 0), self._columns - 1))
+
+
+def _spans(row: list[tuple[str, str]]) -> Row:
+    spans: list[Span] = []
+    for ch, style in row:
+        if spans and spans[-1].style == style:
+            spans[-1] = Span(spans[-1].text + ch, style)
+        else:
+            spans.append(Span(ch, style))
+    return Row(tuple(spans))
+
+
+def draw(view: View, terminal: Terminal) -> Picture:
+    """``view`` on ``terminal``."""
+    known = {**dict.fromkeys(_COLOURS, ""), **_PLAIN} if not terminal.colours else _COLOURS
+    colours = {**known, **{name: sgr for name, sgr in view.colours if name in known}}
+    sheet = _Sheet(terminal, colours)
+    if view.hidden:
+        row = _row(view.layout.hidden_row, terminal)
+        _countdown(sheet, view.countdown, row, 0, terminal.columns)
+        return sheet.picture()
+    places = _places(view, terminal)
+    _box(sheet, view, places)
+    if view.command is not None:
+        return _command(sheet, view.command, places, terminal)
+    hint = cells(view.hint)
+    sheet.put(places.hint, places.left + max(places.width - len(hint), 0) // 2, hint, "tabmsg")
+    _help(sheet, view, places)
+    _countdown(sheet, view.countdown, places.countdown, places.left, places.width)
+    if view.password is not None:
+        return _password(sheet, view, places)
+    return sheet.picture()
+
+
+def _row(number: int, terminal: Terminal) -> int:
+    """The row of a number in the configuration: from 1, or negative from the bottom."""
+    return number - 1 if number > 0 else max(terminal.rows + number, 0)
+
+
+def _places(view: View, terminal: Terminal) -> _Places:
+    layout = view.layout
+    asked = _asked(layout, terminal)
+    ends = [asked.top + _MENU_TOP + asked.rows, asked.hint, asked.countdown, asked.command]
+    if view.help:
+        ends.append(asked.help)
+    if view.password is not None:
+        ends.append(asked.password + 2)
+    if max(ends) < terminal.rows:
+        return asked
+    return _packed(asked, terminal)
+
+
+def _asked(layout: Layout, terminal: Terminal) -> _Places:
+    """As the configuration says; columns fitted to those that there are."""
+    width = min(layout.width or terminal.columns, terminal.columns)
+    left = min(max(layout.hshift, 0), max(terminal.columns - width, 0))
+    narrower = max(_SIZE.columns - terminal.columns, 0)
+    margin = max(min(layout.margin - (narrower + 1) // 2, (width - _NARROWEST) // 2), 0)
+    shift = max(layout.vshift, 0)
+    return _Places(
+        left=left,
+        width=width,
+        margin=margin,
+        top=shift,
+        rows=max(layout.rows, 1),
+        hint=_row(layout.tab_row, terminal) + shift,
+        countdown=_row(layout.timeout_row, terminal) + shift,
+        command=_row(layout.command_row, terminal) + shift,
+        password=_row(layout.password_row, terminal) + shift,
+        help=_row(layout.help_row, terminal) + shift,
+        help_end=_row(layout.help_end_row, terminal),
+    )
+
+
+def _packed(asked: _Places, terminal: Terminal) -> _Places:
+    """One thing below the other, for a terminal that is smaller than the configuration thinks."""
+    rows = max(min(asked.rows, terminal.rows - _MENU_TOP - 3), 1)
+    below = _MENU_TOP + rows + 1
+    return replace(
+        asked,
+        top=0,
+        rows=rows,
+        hint=below,
+        countdown=below + 1,
+        command=below,
+        password=max(min(asked.password, terminal.rows - 3), 0),
+        help=below + 2,
+        help_end=terminal.rows - 1,
+    )
+
+
+def _box(sheet: _Sheet, view: View, places: _Places) -> None:
+    left, width = places.left + places.margin, places.width - 2 * places.margin
+    inner = width - 4
+    title = cut(cells(view.title), inner)
+    before = max(inner - len(title), 0) // 2
+    for row, line in ((0, "┌─┐"), (2, "├─┤"), (_MENU_TOP + places.rows, "└─┘")):
+        border = [line[0], *line[1] * (width - 2), line[2]]
+        sheet.put(places.top + row, left, border, "border")
+    sheet.put(places.top + 1, left, ["│"], "border")
+    sheet.put(places.top + 1, left + 1, fitted([" "] * (before + 1) + title, width - 2), "title")
+    sheet.put(places.top + 1, left + width - 1, ["│"], "border")
+    count = len(view.items)
+    # Half of the rows before the selected item, where there are as many.
+    first = max(min(view.selected - places.rows // 2, count - places.rows), 0)
+    bar = _scroll_bar(first, places.rows, count)
+    for row in range(places.rows):
+        y, index = places.top + _MENU_TOP + row, first + row
+        sheet.put(y, left, ["│"], "border")
+        if index < count:
+            _item(sheet, view.items[index], index == view.selected, y, left + 1, width - 2)
+        else:
+            sheet.put(y, left + 1, [" "] * (width - 2), "unsel")
+        edge, element = ("▒", "scrollbar") if row in bar else ("│", "border")
+        sheet.put(y, left + width - 1, [edge], element)
+
+
+def _scroll_bar(first: int, rows: int, count: int) -> range:
+    """The rows of the right border that show which part of ``count`` items is seen."""
+    if count <= rows:
+        return range(0)
+    length = max(rows * rows // count, 1)
+    start = (rows - length) * first // (count - rows)
+    return range(start, start + length)
+
+
+def _item(sheet: _Sheet, item: Item, selected: bool, row: int, left: int, width: int) -> None:
+    """A line of the menu, with a blank at either end."""
+    plain, hot = ("sel", "hotsel") if selected else ("unsel", "hotkey")
+    if not item.selectable:
+        plain = hot = "disabled"
+    mark = [" ", *cells(item.mark)] if item.mark else []
+    room = width - 2 - len(mark)
+    at = len(item.text) if item.hotkey is None else item.hotkey
+    indent = [" "] * min(max(item.indent, 0), max(room, 0))
+    start, key = [*indent, *cells(item.text[:at])], cells(item.text[at : at + 1])
+    line = fitted([*start, *key, *cells(item.text[at + 1 :])], room)
+    sheet.put(row, left, [" ", *line, *mark, " "], plain)
+    if len(start) + len(key) <= room:
+        sheet.put(row, left + 1 + len(start), key, hot)
+
+
+def _countdown(sheet: _Sheet, text: str, row: int, left: int, width: int) -> None:
+    """The line about the timeout, centred; the seconds stand out."""
+    column = left + max(width - len(cells(text)), 0) // 2
+    for piece in re.split("([0-9]+)", text):
+        column = sheet.put(row, column, cells(piece), "timeout" if piece.isdigit() else "timeout_msg")
+
+
+def _help(sheet: _Sheet, view: View, places: _Places) -> None:
+    for row, line in zip(range(places.help, places.help_end + 1), view.help):
+        sheet.put(row, 0, cells(line), "help")
+
+
+def _command(sheet: _Sheet, line: Line, places: _Places, terminal: Terminal) -> Picture:
+    """The command line, over as many rows as it takes; of a longer one the part around the cursor."""
+    text = cells(line.text)
+    cursor = min(len(cells(line.text[: line.cursor])), len(text))
+    width = max(terminal.columns - 2, 1)
+    rows = max(terminal.rows - places.command, 1)
+    first = max(cursor // width - rows + 1, 0)
+    shown = max(min(len(text) // width + 1 - first, rows), 1)
+    for number in range(shown):
+        row = places.command + number
+        sheet.put(row, 0, [">" if number + first == 0 else " ", " "], "cmdmark")
+        start = (first + number) * width
+        sheet.put(row, 2, fitted(text[start : start + width], width), "cmdline")
+    return sheet.picture(places.command + cursor // width - first, 2 + cursor % width)
+
+
+def _password(sheet: _Sheet, view: View, places: _Places) -> Picture:
+    """The box that asks for one; a star for each character."""
+    margin = max(view.layout.password_margin - (_SIZE.columns - places.width + 1) // 2, 0)
+    left, width = places.left + margin, places.width - 2 * margin
+    if width < _NARROWEST:
+        left, width = places.left, places.width
+    for row, line in enumerate(("┌─┐", "│ │", "└─┘")):
+        sheet.put(places.password + row, left, [line[0], *line[1] * (width - 2), line[2]], "pwdborder")
+    heading = cut([" ", *cells(view.prompt), " "], width - 2)
+    sheet.put(places.password, left + (width - len(heading)) // 2, heading, "pwdheader")
+    stars = min(view.password or 0, max(width - 5, 0))
+    sheet.put(places.password + 1, left + 2, ["*"] * stars, "pwdentry")
+    return sheet.picture(places.password + 1, left + 2 + stars)
+
+
+def numbered(view: View) -> tuple[int, ...]:
+    """The items that :func:`lines` gives the numbers 1, 2, 3...: their indexes."""
+    return tuple(index for index, item in enumerate(view.items) if item.selectable)
+
+
+def lines(view: View) -> str:
+    """``view`` for a terminal whose cursor cannot be moved: a numbered list, the selected item starred."""
+    numbers = {index: number for number, index in enumerate(numbered(view), 1)}
+    width = len(str(len(numbers)))
+    found = [view.title, ""] if view.title else []
+    for index, item in enumerate(view.items):
+        star = "*" if index == view.selected else " "
+        number = f"{numbers[index]:{width}}." if index in numbers else " " * (width + 1)
+        mark = f" {item.mark}" if item.mark else ""
+        indent = " " * min(max(item.indent, 0), _SIZE.columns // 2)
+        found.append(f"{star} {number} {indent}{item.text}{mark}".rstrip())
+    found += ["", *view.help] if view.help else []
+    return "".join(f"{''.join(cells(line))}\n" for line in found)

@@ -1,0 +1,1 @@
+"""U-Boot's reading of the same files."""

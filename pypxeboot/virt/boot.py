@@ -1,0 +1,82 @@
+"""One boot of a libvirt domain, whoever starts it: ``pypxeboot-virt``, or libvirt with the hook."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Optional
+
+from pypxeboot.config import planner
+from pypxeboot.entry import Action
+from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NoLease, PxeBootError, UsageError
+from pypxeboot.host import session
+from pypxeboot.host.output_files import Store
+from pypxeboot.output.direct import DirectBoot, boot_of
+from pypxeboot.plan import Plan
+from pypxeboot.privsep import signals
+from pypxeboot.privsep.fork import ClientProcess
+from pypxeboot.result import Artifacts
+from pypxeboot.target import Target
+from pypxeboot.text import printable
+from pypxeboot.virt.domain_xml import Domain
+
+log = logging.getLogger(__name__)
+
+# After these a firmware goes on to what is next in its boot order.
+_NETWORK_BOOTS_NOTHING = (NoLease.code, NoBootSource.code, ConfigError.code, FetchError.code)
+
+
+def describe(args: argparse.Namespace, about: Domain, smbios: Sequence[str]) -> None:
+    """Put into ``args`` what the XML says of the guest; ``smbios`` are words as QEMU's. Raises UsageError."""
+    if about.system != "hvm":
+        system = printable(about.system, 40)
+        raise UsageError(
+            f"domain {printable(about.name)} is no machine, but a guest of type {system}",
+            hint="a Xen domain boots by <bootloader>/usr/bin/pypxeboot</bootloader>",
+        )
+    args.name, args.disk, args.hypervisor = about.name, None, args.hypervisor or "kvm"
+    args.uuid = args.uuid or about.uuid
+    if about.wish is not None:
+        args.label, args.arch = args.label or about.wish.label, args.arch or about.wish.arch
+    args.smbios = [*smbios, *args.smbios]
+    if about.interface is not None:
+        args.vif = {"mac": about.interface.mac} if about.interface.mac else {}
+
+
+def plan_of(args: argparse.Namespace, about: Domain) -> Plan:
+    """What is to be done. Raises UsageError."""
+    plan = planner.plan_of(args)
+    guest = plan.guest
+    if args.arch is None and about.arch is not None:
+        guest = replace(guest, arch=about.arch)
+    target = Target("qemu", guest.processor)
+    target.check()
+    return replace(plan, guest=guest, target=None if args.no_kernel_check else target)
+
+
+def boot(
+    args: argparse.Namespace, about: Domain, plan: Plan, process: Optional[ClientProcess], store: Store
+) -> tuple[Optional[Artifacts], Optional[DirectBoot]]:
+    """What the network has the domain boot, and the files of that: None for its disk.
+
+    Artifacts are None where the network boots nothing, and the disk is next. Raises PxeBootError, BootFailed.
+    """
+    try:
+        artifacts = session.resolve(args, plan, process, store)
+        return artifacts, _files(artifacts, about)
+    except (PxeBootError, signals.BootFailed) as why:
+        error = why.error if isinstance(why, signals.BootFailed) else why
+        if about.wish is None or not about.wish.disk or error.code not in _NETWORK_BOOTS_NOTHING:
+            raise
+        log.warning("%s: the disk is next in the boot order", printable(error.message, 2000))
+        return None, None
+
+
+def _files(artifacts: Artifacts, about: Domain) -> Optional[DirectBoot]:
+    if artifacts.action is Action.LOCALBOOT and not about.has_disk:
+        raise NoBootSource("the entry says local disk, and the domain has none")
+    if artifacts.action not in (Action.BOOT, Action.LOCALBOOT):
+        raise NoBootSource(f"the entry says {artifacts.action.value}: nothing boots")
+    return boot_of(artifacts, "libvirt")

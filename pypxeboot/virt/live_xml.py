@@ -1,0 +1,84 @@
+"""The XML that a domain is started with, made of its stored definition, which stays as it is."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Optional
+from xml.etree.ElementTree import Element, SubElement
+
+from pypxeboot.errors import HandoverError
+from pypxeboot.output.xml import writable
+from pypxeboot.virt import hook_paths
+from pypxeboot.virt.domain_xml import metadata
+
+NAMESPACE = "urn:pypxeboot:live:1"
+"""Of the metadata that a running domain has, and its stored definition has not."""
+
+_DIRECT = ("kernel", "initrd", "cmdline", "dtb")
+
+
+def booting(
+    stored: Element, direct: Optional[Mapping[str, Optional[str]]], told: Mapping[str, str], again: bool
+) -> Element:
+    """The XML of a boot by ``direct`` (kernel, initrd, cmdline, dtb), or from the disk where that is None.
+
+    ``told`` is what the running domain shows of its boot in its metadata; ``again``: a guest that reboots is
+    to end, for somebody waits to boot it from the network again. Raises HandoverError for what XML cannot
+    hold.
+    """
+    root = copy.deepcopy(stored)
+    system = root.find("os")
+    if system is None:
+        raise HandoverError("the domain's XML has no <os>")
+    for element in [element for element in system if element.tag in _DIRECT]:
+        system.remove(element)
+    hook_paths.leave_out(root)
+    if direct is None:
+        _from_disk(root, system)
+    else:
+        for name, value in direct.items():
+            if value:
+                SubElement(system, name).text = writable(name, value)
+    if again:
+        _set(root, "on_reboot", "destroy")
+    _tell(root, told)
+    return root
+
+
+def is_ours(root: Element) -> bool:
+    """Whether the XML of a running domain is one of :func:`booting`."""
+    return metadata(root, NAMESPACE, "booted") is not None
+
+
+def _from_disk(root: Element, system: Element) -> None:
+    """Leave nothing from which the firmware would boot over the network once more."""
+    for element in system.findall("boot"):
+        if element.get("dev") == "network":
+            system.remove(element)
+    for interface in root.findall("devices/interface"):
+        for element in interface.findall("boot"):
+            interface.remove(element)
+    if system.find("boot") is None and root.find("devices/*/boot") is None:
+        SubElement(system, "boot", dev="hd")
+
+
+def _tell(root: Element, told: Mapping[str, str]) -> None:
+    """Have ``virsh metadata`` and ``virsh desc`` show what was booted."""
+    found = root.find("metadata")
+    if found is None:
+        found = SubElement(root, "metadata")
+    old = metadata(root, NAMESPACE, "booted")
+    if old is not None:
+        found.remove(old)
+    values = {name: writable(name, value) for name, value in told.items() if value}
+    SubElement(found, "pypxeboot-live:booted", {"xmlns:pypxeboot-live": NAMESPACE, **values})
+    before = root.findtext("description")
+    _set(root, "description", "\n".join(filter(None, (before, "PXE: " + " ".join(values.values())))))
+
+
+def _set(root: Element, name: str, text: str) -> None:
+    element = root.find(name)
+    if element is None:
+        element = SubElement(root, name)
+    element.text = text

@@ -1,0 +1,103 @@
+"""The local disk of a Xen guest: pygrub, with libxl's own argv."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+from pypxeboot.errors import HandoverError, NoBootSource
+from pypxeboot.limits import NOTICE
+from pypxeboot.text import printable
+
+log = logging.getLogger(__name__)
+
+# Where distributions put it: Debian, upstream, Fedora and XCP-ng. The last resort is $PATH.
+_PLACES = ("/usr/lib/xen-*/bin/pygrub", "/usr/lib/xen/bin/pygrub", "/usr/libexec/xen/bin/pygrub")
+_RESULT = {
+    "simple0": rb"kernel [^\0]+\0.*\0",
+    "simple": rb"kernel [^\n]+\n.*\n",
+    "sxp": rb"linux \(kernel '[^']+'\).*",
+}
+
+
+def find_pygrub() -> str:
+    """The pygrub program. Raises HandoverError if there is none."""
+    for pattern in _PLACES:
+        found = sorted(Path("/").glob(pattern[1:]))
+        if found:
+            return str(found[-1])
+    program = shutil.which("pygrub", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin")
+    if program is None:
+        raise HandoverError(
+            "pygrub is not installed, and the entry says local disk", hint="install Xen's utilities"
+        )
+    return program
+
+
+def run(
+    arguments: Sequence[str],
+    disk: Optional[str],
+    form: str,
+    output: Optional[Path],
+    directory: Optional[Path] = None,
+) -> bytes:
+    """What pygrub says of ``disk`` in ``form``.
+
+    ``arguments`` are pygrub's own, as libxl gave them, ``output`` and ``directory`` the file and the
+    directory that they name, or None for standard output and pygrub's own directory. Raises NoBootSource
+    without a disk, HandoverError when pygrub finds nothing to boot, and then leaves none of its files.
+    """
+    if disk is None:
+        raise NoBootSource(
+            "the entry says local disk, and no disk was given",
+            hint="name the guest's disk as the last argument; libxl does so by itself",
+        )
+    argv = [find_pygrub(), *arguments, "--", disk]
+    log.log(NOTICE, "dropping to pygrub for local boot")
+    log.info("running %s", " ".join(argv))
+    before = _files(directory)
+    try:
+        result = _said(argv, output)
+        if not re.fullmatch(_RESULT[form], result, re.DOTALL):
+            # It can fail with exit status 0: its parent passes the raw wait status of its child on, and 256
+            # becomes 0 (tools/pygrub/src/pygrub, depriv()).
+            raise HandoverError(f"pygrub says it succeeded with {disk}, but names no kernel")
+    except BaseException:
+        for path in _files(directory) - before:
+            path.unlink(missing_ok=True)
+        raise
+    return result
+
+
+def _said(argv: Sequence[str], output: Optional[Path]) -> bytes:
+    """Run pygrub; its last words go into the error.
+
+    A menu it draws on standard output; on standard error it fails with a traceback.
+    """
+    try:
+        done = subprocess.run(
+            argv, stdout=None if output else subprocess.PIPE, stderr=subprocess.PIPE, check=False
+        )
+        result = output.read_bytes() if output else done.stdout
+    except OSError as why:
+        raise HandoverError(f"cannot run {argv[0]}: {why.strerror}") from None
+    if done.returncode:
+        for line in done.stderr.splitlines():
+            log.debug("pygrub: %s", printable(line))
+        words = done.stderr.strip().rpartition(b"\n")[2]
+        said = f": {printable(words)}" if words else ""
+        raise HandoverError(
+            f"pygrub found nothing to boot on {argv[-1]} (exit status {done.returncode}){said}"
+        )
+    return result
+
+
+def _files(directory: Optional[Path]) -> set[Path]:
+    """What is in ``directory`` of pygrub's."""
+    return set() if directory is None else set(directory.glob("boot_*"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,11 @@ def test_shellcheck() -> None:
         pytest.skip("the list of shell scripts comes from git")
     assert {"scripts/test", "scripts/install-test-tools", ".ci/run"} <= set(scripts)
     check(tools.need("shellcheck"), *scripts)
+
+
+def test_luac() -> None:
+    luac = shutil.which("luac5.2") or tools.need("luac")
+    check(luac, "-p", *(str(path) for path in (ROOT / "pypxeboot").rglob("*.lua")))
 
 
 def test_files_stay_short() -> None:

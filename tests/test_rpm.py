@@ -100,6 +100,7 @@ def test_file_lists(packages: dict[str, Path]) -> None:
     assert modules_in(files["pypxeboot-libvirt"]) == LIBVIRT
     assert any(line.endswith("/pypxeboot/udhcpc-script") for line in base)
     assert any(line.endswith("/pypxeboot/py.typed") for line in base)
+    assert any(line.endswith("/pypxeboot/lua/prelude.lua") for line in base)
     pages = {path.name for path in (tools.ROOT / "man").iterdir()}
     everything = set().union(*files.values())
     assert {Path(line).name.replace(".gz", "") for line in everything if "/man/man" in line} == pages

@@ -179,6 +179,7 @@ def _lock_up(order: Order, parent: int) -> None:
 
 def _prepare(*, signatures: bool) -> None:
     """Import what is otherwise imported on first use."""
+    from pypxeboot.lua import script as lua_script
     from pypxeboot.net import resolver
 
     own = (
@@ -195,6 +196,7 @@ def _prepare(*, signatures: bool) -> None:
         with suppress(ImportError):  # then what needs it says so
             importlib.import_module(name)
     resolver.prepare()
+    lua_script.prelude()
     if signatures:
         from pypxeboot.client import signature
 

@@ -6,14 +6,15 @@ out as :class:`~pypxeboot.effects.Call`.
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 from pypxeboot.effects import Call, Interpret, ScriptValue
 from pypxeboot.errors import Refused
 from pypxeboot.lua.pattern import Budget, PatternError, search
-from pypxeboot.lua.prelude import PRELUDE
 from pypxeboot.text import decode, encode
 
 # lua.c32 is Lua 5.2; scripts for it run on its followers as well. 5.1 has no pcall() that a script could be
@@ -26,6 +27,12 @@ SECONDS = 5  # of processor time: for what is done in C, by few instructions
 PATTERN_STEPS = 1_000_000  # a second or two
 
 
+@functools.cache
+def prelude() -> str:
+    """Read what scripts find in Lua when they begin, itself written in Lua. Read once: a chroot hides it."""
+    return Path(__file__).with_name("prelude.lua").read_text("ascii")
+
+
 def script(order: Interpret) -> Generator[Call, tuple[ScriptValue, ...], str]:
     """Run a script: it yields what it asks for, is sent the values, and ends with an error or nothing.
 
@@ -34,7 +41,7 @@ def script(order: Interpret) -> Generator[Call, tuple[ScriptValue, ...], str]:
     runtime, error = _runtime()
     try:
         begin = runtime.execute(
-            PRELUDE, _finder(), INSTRUCTIONS, SECONDS, _inward(order.config), _inward(order.version)
+            prelude(), _finder(), INSTRUCTIONS, SECONDS, _inward(order.config), _inward(order.version)
         )
         words = (_inward(word) for word in order.arguments)
         resume, why = begin(order.source.decode("latin-1"), _inward(order.name), *words)

@@ -127,7 +127,7 @@ class _Run:
         value: Any = yield from method(*call.arguments)
         return value if isinstance(value, tuple) else (value,)
 
-    # Each of these is a function that lua/prelude.py calls.
+    # Each of these is a function that lua/prelude.lua calls.
 
     def _run_command(self, command: str) -> Steps[None]:
         self.choice = yield from self._site.run(command)

@@ -1,14 +1,10 @@
-"""What a script of lua.c32 finds: Lua's harmless functions, and SYSLINUX's modules; the text is Lua.
+-- What a script of lua.c32 finds: Lua's harmless functions, and SYSLINUX's modules.
+--
+-- The chunk is given a pattern matcher and the limits (lua/script.py), and returns a function that begins a
+-- script. The script runs as a coroutine; what SYSLINUX would do for it, it asks for by yielding. It gets
+-- copies of tables, and nothing from which "debug", "os", "package" or Python could be reached. Not there:
+-- "coroutine" (a coroutine of its own would not be counted), finalizers (they run where nothing is counted).
 
-The chunk is given a pattern matcher and the limits, and returns a function that begins a script. The script
-runs as a coroutine; what SYSLINUX would do for it, it asks for by yielding. It gets copies of tables, and
-nothing from which ``debug``, ``os``, ``package`` or Python could be reached. Not there: ``coroutine`` (a
-coroutine of its own would not be counted), finalizers (they run where nothing is counted).
-"""
-
-from __future__ import annotations
-
-PRELUDE = r"""
 local find, instructions, seconds, config_file, version = ...
 local clock, sethook = os.clock, debug.sethook
 local create, resume, status, call = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
@@ -305,4 +301,3 @@ return function(source, name, ...)
   end
   return function(...) return came(resume(script, ...)) end, ""
 end
-"""

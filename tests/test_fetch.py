@@ -16,6 +16,7 @@ from typing import Any, Callable, Optional, Union
 
 import pytest
 
+from pypxeboot import url
 from pypxeboot.client.entry_files import Downloads
 from pypxeboot.client.sink import FileSink
 from pypxeboot.client.workers import Workers
@@ -24,6 +25,8 @@ from pypxeboot.errors import Aborted, FetchError, NotFound, PxeBootError, Refuse
 from pypxeboot.fetch import fetcher as fetch
 from pypxeboot.fetch.fetcher import MAX_REQUESTS, Fetcher
 from pypxeboot.fetch.progress import Progress
+from pypxeboot.fetch.request import FetchRequest, Sink
+from pypxeboot.fetch.schemes import table
 from pypxeboot.kernel import cpio
 from pypxeboot.limits import Deadline, Limits
 from pypxeboot.url import Location, parse
@@ -39,31 +42,22 @@ class Files:
         self.files, self.piece = files, piece
         self.asked: list[tuple[str, int, float]] = []
 
-    def __call__(
-        self,
-        location: Location,
-        write: Callable[[Any], object],
-        *,
-        limit: int,
-        deadline: float,
-        expect: Callable[[int], None],
-        form: object,
-        agent: str,
-    ) -> None:
-        self.asked.append((location.path, limit, deadline))
+    def __call__(self, request: FetchRequest, sink: Sink) -> None:
+        location = request.location
+        self.asked.append((location.path, request.limit, request.deadline))
         content = self.files.get(location.path)
         if content is None:
             raise NotFound(f"{location}: no such file")
         if isinstance(content, PxeBootError):
             raise content
         if callable(content):
-            content(write)
+            content(sink.write)
             return
-        expect(len(content))
-        if len(content) > limit:
+        sink.expect(len(content))
+        if len(content) > request.limit:
             raise Refused(f"{location}: too large")
         for at in range(0, len(content), self.piece):
-            write(memoryview(content)[at : at + self.piece])
+            sink.write(memoryview(content)[at : at + self.piece])
 
 
 def at(path: str, scheme: str = "tftp") -> Location:
@@ -71,9 +65,9 @@ def at(path: str, scheme: str = "tftp") -> Location:
 
 
 def fetcher(files: Mapping[str, Content], **changed: Any) -> Fetcher:
-    getters = {"tftp": Files(files)}
+    schemes = {"tftp": Files(files)}
     quiet = Progress(io.StringIO(), bar=False)
-    return Fetcher(**{"getters": getters, "deadline": Deadline(77.0), "progress": quiet, **changed})
+    return Fetcher(**{"schemes": schemes, "deadline": Deadline(77.0), "progress": quiet, **changed})
 
 
 def sink_of(descriptor: int, given_up: Optional[threading.Event] = None) -> FileSink:
@@ -90,7 +84,7 @@ def sink(tmp_path: Path) -> Iterator[FileSink]:
 
 def test_small_file_and_its_record() -> None:
     files = Files({"a": b"x" * 2500})
-    one = fetcher({}, getters={"tftp": files})
+    one = fetcher({}, schemes={"tftp": files})
     assert one.small(at("a"), 4096) == b"x" * 2500
     assert files.asked == [("a", 4096, 77.0)]
     (request,) = one.requests
@@ -145,6 +139,10 @@ def test_36_schemes_that_nobody_serves(scheme: str) -> None:
     with pytest.raises(Refused) as caught:
         one.small(at("etc/passwd", scheme), 100)
     assert "tftp" in caught.value.message and len(one.requests) == 1
+
+
+def test_every_scheme_that_a_name_may_have_is_served() -> None:
+    assert set(table(None)) == set(url.SCHEMES)
 
 
 def test_33_number_of_requests_is_bounded() -> None:
@@ -215,7 +213,7 @@ def test_large_files_are_hashed_whole(sink: FileSink) -> None:
     whole = hashlib.sha256()
     for size in ((1 << 18) - 1, 1 << 18, 1 << 20, (1 << 20) + 1, 3_000_001, 1):
         content = (block * 3)[:size]
-        got = fetcher({"a": content}, getters={"tftp": Files({"a": content}, 65536)}).into(
+        got = fetcher({"a": content}, schemes={"tftp": Files({"a": content}, 65536)}).into(
             at("a"), sink, 1 << 30
         )
         assert got == (size, hashlib.sha256(content).hexdigest())

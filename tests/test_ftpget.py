@@ -15,6 +15,8 @@ from ground.simple import JOINED, SIMPLE, asked, check_stderr, kernel_of, ramdis
 
 from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused, ServerError
 from pypxeboot.fetch import ftp
+from pypxeboot.fetch.request import Data, FetchRequest
+from pypxeboot.url import Location
 
 NAMED = SIMPLE.replace("vmlinuz", f"ftp://{SERVER}/vmlinuz").replace("i1", f"ftp://{SERVER}:21/i1")
 
@@ -134,24 +136,26 @@ def server(
         running.close()
 
 
+class Got:
+    """A sink in memory."""
+
+    def __init__(self) -> None:
+        self.content, self.sizes = bytearray(), list[int]()
+
+    def expect(self, size: int) -> None:
+        self.sizes.append(size)
+
+    def write(self, data: Data) -> None:
+        self.content += data
+
+
 def fetched(
     script: Script, path: str = "dir/file", seconds: float = 5, limit: int = 1000, **more: str
 ) -> tuple[bytes, list[int]]:
-    pieces, told = bytearray(), list[int]()
-    url = f"ftp://127.0.0.1:{script.port}/{path}"
-    size = ftp.get(
-        url,
-        "127.0.0.1",
-        path,
-        pieces.extend,
-        port=script.port,
-        limit=limit,
-        deadline=time.monotonic() + seconds,
-        expect=told.append,
-        **more,
-    )
-    assert size == len(pieces)
-    return bytes(pieces), told
+    got = Got()
+    location = Location("ftp", "127.0.0.1", path, script.port, **more)
+    ftp.get(FetchRequest(location, limit, time.monotonic() + seconds), got)
+    return bytes(got.content), got.sizes
 
 
 def test_what_is_said_to_a_server() -> None:

@@ -65,7 +65,7 @@ class Kit:
     ) -> None:
         self.host, self.server = HostFiles(directory), Files({**SITE, **(more or {})}, 65536)
         self.deadline = Deadline(time.monotonic() + 600)
-        fetching = fetcher({}, getters={"tftp": self.server}, deadline=self.deadline)
+        fetching = fetcher({}, schemes={"tftp": self.server}, deadline=self.deadline)
         nothing: dict[str, int] = {}
         self.downloads = Downloads(fetching, Workers(3), limits or Limits(), nothing.__getitem__)
         self.kept = KeptFiles(self.downloads, self.host, **how)

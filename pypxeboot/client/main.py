@@ -103,8 +103,8 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     sandbox.no_more_processes()
     progress = Progress(sys.stderr, bar=_bar_wanted(sys.stderr))
     note = None if examination is None else examination.note
-    getters = schemes.getters(authorities, plan.http_proxy, note)
-    fetcher = Fetcher(getters, deadline=deadline, progress=progress)
+    clients = schemes.table(authorities, plan.http_proxy, note)
+    fetcher = Fetcher(clients, deadline=deadline, progress=progress)
     wanted = (plan.look_inside, plan.must_boot, plan.target)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, *wanted)
     pipeline = Pipeline(plan, host, downloads, dhcp or _no_dhcp(plan, udhcpc_output, order.deadline))

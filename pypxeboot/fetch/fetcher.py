@@ -1,7 +1,4 @@
-"""Fetching by URL.
-
-A table from scheme to client, with limits, one deadline, hashes, progress, and a record of it all.
-"""
+"""Fetching by URL, with limits, one deadline, hashes, progress, and a record of it all."""
 
 from __future__ import annotations
 
@@ -10,11 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Optional, Protocol, Union
+from dataclasses import dataclass
+from typing import Optional, Protocol
 
 from pypxeboot.effects import Form
 from pypxeboot.errors import NotFound, PxeBootError, Refused
 from pypxeboot.fetch.progress import Progress
+from pypxeboot.fetch.request import Data, FetchRequest, Scheme
 from pypxeboot.limits import Deadline
 from pypxeboot.result import Request
 from pypxeboot.text import printable, size_text
@@ -27,9 +26,6 @@ log = logging.getLogger(__name__)
 # entry.
 MAX_REQUESTS = 256
 
-Data = Union[bytes, memoryview]
-
-
 _HEAD_LIMIT = 1 << 40  # the size of a file does not matter where its head is enough
 
 
@@ -37,40 +33,39 @@ class _Enough(Exception):
     """The head of a file is there."""
 
 
-class Sink(Protocol):
-    """Where files go, one behind the other."""
+class Output(Protocol):
+    """A file that downloads are appended to, one behind the other."""
 
     size: int
 
     def begin(self) -> None:
-        """The next file starts here."""
+        """Start the digest of the next download."""
 
     def write(self, data: Data) -> None:
         """Append ``data``."""
 
     def digest(self) -> str:
-        """SHA-256 of the file that began last."""
+        """Return the SHA-256 of the download that began last."""
 
 
-class Getter(Protocol):
-    """A client of one scheme. Raises NotFound, FetchError, Refused.
+@dataclass
+class _CountedSink:
+    """A sink of one request: it counts bytes, and shows them where there is a progress."""
 
-    ``form`` is what HTTP sends along, ``agent`` what the client calls itself there; the reply is where the
-    file came from in the end, None where that is ``location``.
-    """
+    url: str
+    hand_on: Callable[[Data], object]
+    progress: Optional[Progress]
+    count: int = 0
 
-    def __call__(
-        self,
-        location: Location,
-        write: Callable[[Data], object],
-        *,
-        limit: int,
-        deadline: float,
-        expect: Callable[[int], None],
-        form: Optional[Form],
-        agent: str,
-    ) -> Optional[Location]:
-        """Pass the file to ``write`` in order; tell ``expect`` its size once it is known."""
+    def expect(self, size: int) -> None:
+        if self.progress is not None:
+            self.progress.expect(self.url, size)
+
+    def write(self, data: Data) -> None:
+        self.hand_on(data)
+        self.count += len(data)
+        if self.progress is not None:
+            self.progress.advance(self.url, len(data))
 
 
 class Fetcher:
@@ -79,14 +74,14 @@ class Fetcher:
     ``agent`` is what web servers are told: each loader has its own.
     """
 
-    def __init__(self, getters: Mapping[str, Getter], *, deadline: Deadline, progress: Progress) -> None:
-        self._getters, self.deadline, self._progress = getters, deadline, progress
+    def __init__(self, schemes: Mapping[str, Scheme], *, deadline: Deadline, progress: Progress) -> None:
+        self._schemes, self.deadline, self._progress = schemes, deadline, progress
         self._lock = threading.Lock()
         self.agent = ""
         self.requests: list[Request] = []
 
     def small(self, location: Location, limit: int, *, head: bool = False) -> bytes:
-        """A file in memory; with ``head`` its first ``limit`` bytes, and no more are asked for."""
+        """Return a file; with ``head`` its first ``limit`` bytes, and no more are asked for."""
         pieces = bytearray()
 
         def keep(data: Data) -> None:
@@ -98,31 +93,31 @@ class Fetcher:
             self._get(location, keep, _HEAD_LIMIT if head else limit)
         return bytes(pieces[:limit])
 
-    def into(self, location: Location, sink: Sink, limit: int) -> tuple[int, str]:
-        """Append a file to ``sink``; its own size and sha256."""
-        sink.begin()
-        start = sink.size
-        self._get(location, sink.write, limit, shown=True)
-        return sink.size - start, sink.digest()
+    def into(self, location: Location, output: Output, limit: int) -> tuple[int, str]:
+        """Append a file to ``output``; return its own size and SHA-256."""
+        output.begin()
+        start = output.size
+        self._get(location, output.write, limit, shown=True)
+        return output.size - start, output.digest()
 
     def whole(
         self,
         location: Location,
-        sink: Sink,
+        output: Output,
         limit: int,
         *,
         form: Optional[Form] = None,
         seconds: Optional[float] = None,
         head: Optional[int] = None,
     ) -> Location:
-        """Write a file to ``sink``, and say where it came from after redirects.
+        """Append a file to ``output``, and return where it came from after redirects.
 
         With ``head`` no more than that many bytes are asked for, give or take a piece.
         """
 
         def keep(data: Data) -> None:
-            sink.write(data)
-            if head is not None and sink.size >= head:
+            output.write(data)
+            if head is not None and output.size >= head:
                 raise _Enough
 
         with suppress(_Enough):
@@ -140,41 +135,22 @@ class Fetcher:
         form: Optional[Form] = None,
         seconds: Optional[float] = None,
     ) -> Optional[Location]:
-        url, count, began = str(location), 0, time.monotonic()
-        getter = self._getters.get(location.scheme)
+        url, began = str(location), time.monotonic()
         deadline = self.deadline.at if seconds is None else min(self.deadline.at, began + seconds)
-
-        def counted(data: Data) -> None:
-            nonlocal count
-            write(data)
-            count += len(data)
-            if shown:
-                self._progress.advance(url, len(data))
-
-        def expect(size: int) -> None:
-            if shown:
-                self._progress.expect(url, size)
-
+        sink = _CountedSink(url, write, self._progress if shown else None)
         if shown:
             self._progress.begin(url)
         result = "ok"
         try:
-            if getter is None:
-                raise self._unknown(location)
+            scheme = self._schemes.get(location.scheme)
+            if scheme is None:
+                raise self._unsupported(location)
             with self._lock:
                 if len(self.requests) >= MAX_REQUESTS:
                     raise Refused(
                         f"more than {MAX_REQUESTS} files in one boot", hint="a configuration that loops?"
                     )
-            return getter(
-                location,
-                counted,
-                limit=limit,
-                deadline=deadline,
-                expect=expect,
-                form=form,
-                agent=self.agent,
-            )
+            return scheme(FetchRequest(location, limit, deadline, form, self.agent), sink)
         except NotFound:
             result = "not-found"
             raise
@@ -184,17 +160,16 @@ class Fetcher:
         finally:
             if shown:
                 self._progress.end(url)
-            self._record(Request(url, result, count, round(time.monotonic() - began, 6)), shown)
+            self._record(Request(url, result, sink.count, round(time.monotonic() - began, 6)), shown)
 
-    def _unknown(self, location: Location) -> Refused:
-        """There is no client for it."""
+    def _unsupported(self, location: Location) -> Refused:
         shown, scheme = printable(str(location)), location.scheme
         if scheme == "nfs":  # as iPXE may have been built with it
             return Refused(
                 f"{shown}: NFS is not spoken here", hint="let the same files be had by http or tftp"
             )
         return Refused(
-            f"{shown}: the scheme {printable(scheme)} is not one of {', '.join(sorted(self._getters))}"
+            f"{shown}: the scheme {printable(scheme)} is not one of {', '.join(sorted(self._schemes))}"
         )
 
     def _record(self, request: Request, shown: bool) -> None:

@@ -11,16 +11,14 @@ import ftplib
 import io
 import socket
 import time
-from collections.abc import Callable
-from typing import Optional, Union
+from typing import Optional
 from urllib.parse import unquote_to_bytes
 
 from pypxeboot import text
 from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused, ServerError
+from pypxeboot.fetch.request import FetchRequest, Sink
 from pypxeboot.net import tcp
 from pypxeboot.net.tcp import Paced
-
-Write = Callable[[Union[bytes, memoryview]], object]
 
 _BLOCK = 1 << 18
 _REPLIES_LIMIT = 1 << 16  # bytes of all replies of one session; a long welcome has some 2 KiB
@@ -28,42 +26,30 @@ _REPLIES_LIMIT = 1 << 16  # bytes of all replies of one session; a long welcome 
 _ENCODING = "latin-1"
 
 
-def get(
-    url: str,
-    host: str,
-    path: str,
-    write: Write,
-    *,
-    port: int,
-    limit: int,
-    deadline: float,
-    expect: Callable[[int], None],
-    user: Optional[str] = None,
-    password: Optional[str] = None,
-) -> int:
-    """Give the file to ``write``, and say how many bytes it has.
+def get(request: FetchRequest, sink: Sink) -> None:
+    """Hand the file to ``sink``. A :data:`~pypxeboot.fetch.request.Scheme`.
 
-    ``path`` is what stands behind the host and its slash in ``url``, which is for messages. At most ``limit``
-    bytes, until ``deadline`` (of ``time.monotonic()``); ``expect`` is told the size if the server knows it.
-    Without ``user`` it is asked for as anonymous. Raises NotFound, ServerError, FetchError, Refused.
+    Without a user in the location it is asked for as anonymous. Raises NotFound, ServerError, FetchError,
+    Refused.
     """
-    name = unquote_to_bytes(path).decode(_ENCODING)
-    login = [text.encode(word or "").decode(_ENCODING) for word in (user, password)]
+    location, url = request.location, str(request.location)
+    name = unquote_to_bytes(location.path).decode(_ENCODING)
+    login = [text.encode(word or "").decode(_ENCODING) for word in (location.user, location.password)]
     if any(control in word for word in (name, *login) for control in "\r\n\0"):
         raise Refused(f"{url}: a name with a line break or NUL in it cannot be asked for")
 
-    def left() -> float:
-        seconds = deadline - time.monotonic()
+    def seconds_left() -> float:
+        seconds = request.deadline - time.monotonic()
         if seconds <= 0:
             raise FetchError(f"{url}: not done in time", hint="is the server overloaded or silent?")
         return seconds
 
-    session = _Session(url, left)
+    session = _FtpSession(url, seconds_left)
     try:
-        session.begin(host, port)
+        session.begin(location.host, location.port or ftplib.FTP_PORT)
         session.login(login[0] or "anonymous", login[1] or "anonymous@")
         session.voidcmd("TYPE I")
-        return session.fetch(name, write, limit, expect)
+        session.fetch(name, sink, request.limit)
     except PxeBootError:
         raise
     except (ftplib.Error, EOFError, OSError, ValueError) as error:
@@ -72,7 +58,7 @@ def get(
         session.close()
 
 
-class _Session(ftplib.FTP):
+class _FtpSession(ftplib.FTP):
     """One control connection, read by :class:`Paced`."""
 
     def __init__(self, url: str, left: tcp.Left) -> None:
@@ -103,43 +89,42 @@ class _Session(ftplib.FTP):
             raise FetchError(f"{self._url}: what the server says has no end")
 
     def putline(self, line: str) -> None:
-        """Send one command."""
+        """Send one command, in the time that is left."""
         assert self.sock is not None
         self.sock.settimeout(self._left())
         super().putline(line)
 
     def makepasv(self) -> tuple[str, int]:
-        """Where the data connection goes: to the same host, on the port that it says."""
+        """Return where the data connection goes: to the same host, on the port that it says."""
         _host, port = super().makepasv()
         assert self.sock is not None
         if not 0 < port < 65536:
             raise ftplib.error_proto(f"port {port}")
         return str(self.sock.getpeername()[0]), port
 
-    def fetch(self, name: str, write: Write, limit: int, expect: Callable[[int], None]) -> int:
-        """The file ``name`` to ``write``."""
+    def fetch(self, name: str, sink: Sink, limit: int) -> None:
+        """Hand the file ``name`` to ``sink``."""
         size = self._size(name)
         if size is not None:
             if size > limit:
                 raise self._too_large(limit, size)
-            expect(size)
+            sink.expect(size)
         with tcp.connect(*self.makepasv(), self._left) as data:
             if not self.sendcmd(f"RETR {name}").startswith("1"):
                 raise ftplib.error_proto("no 150")
-            got = self._receive(data, write, limit)
+            got = self._receive(data, sink, limit)
         self.voidresp()  # "226 Closing data connection": without it the file may be cut short
         if size is not None and got != size:
             raise FetchError(f"{self._url}: {got} bytes came of {size}")
-        return got
 
     def _size(self, name: str) -> Optional[int]:
-        """The size if the server tells it. Whether the file is there is for RETR to say (RFC 3659 4)."""
+        """Return the size if the server tells it; whether the file is there, RETR says (RFC 3659 4)."""
         try:
             return self.size(name)
         except ftplib.error_perm:
             return None
 
-    def _receive(self, data: socket.socket, write: Write, limit: int) -> int:
+    def _receive(self, data: socket.socket, sink: Sink, limit: int) -> int:
         block, got = memoryview(bytearray(_BLOCK)), 0
         while True:
             data.settimeout(self._left())
@@ -149,7 +134,7 @@ class _Session(ftplib.FTP):
             got += count
             if got > limit:
                 raise self._too_large(limit)
-            write(block[:count])
+            sink.write(block[:count])
 
     def _too_large(self, limit: int, size: Optional[int] = None) -> Refused:
         has = "" if size is None else f"{text.size_text(size)}, "
@@ -157,7 +142,7 @@ class _Session(ftplib.FTP):
 
 
 def _failure(url: str, error: Exception) -> FetchError:
-    """``error`` of ftplib or the network as one of ours."""
+    """Turn ``error`` of ftplib or the network into one of ours."""
     said = text.printable(" ".join(str(error).split()))
     if isinstance(error, ftplib.error_perm):
         if str(error).startswith("550"):

@@ -1,12 +1,16 @@
-"""The table from URL scheme to client; each of them is imported on first use."""
+"""The table of URL schemes; the client of each is imported on first use.
+
+A new scheme is a module with a :data:`~pypxeboot.fetch.request.Scheme`, and a row in :func:`table` and in
+:data:`pypxeboot.url.SCHEMES`.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Optional
 
-from pypxeboot.effects import Form
+from pypxeboot.fetch.request import FetchRequest, Scheme, Sink
 from pypxeboot.text import encode
 from pypxeboot.url import Location, parse
 
@@ -16,110 +20,68 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Write = Callable[[Union[bytes, memoryview]], object]
 NoteTftp = Callable[[Location, "Transfer"], None]
 
 
-def getters(
+def table(
     authorities: Optional[str], proxy: Optional[str] = None, note: Optional[NoteTftp] = None
-) -> dict[str, Any]:
-    """The clients by scheme; ``authorities`` are the certificates (PEM) to believe for https.
+) -> dict[str, Scheme]:
+    """Return the clients by scheme; ``authorities`` are the certificates (PEM) to believe for https.
 
     ``proxy`` is the URL of the web proxy that all of HTTP goes through, if any.
     ``note`` is told of each finished TFTP transfer.
     """
-    http = _Http(authorities, proxy)
-    return {"tftp": _Tftp(note), "http": http, "https": http, "ftp": _ftp}
+
+    def tftp(request: FetchRequest, sink: Sink) -> None:
+        transfer = _tftp(request, sink)
+        if note is not None:
+            note(request.location, transfer)
+
+    def http(request: FetchRequest, sink: Sink) -> Optional[Location]:
+        return _http(request, sink, authorities, proxy)
+
+    return {"tftp": tftp, "http": http, "https": http, "ftp": _ftp}
 
 
-class _Tftp:
-    def __init__(self, note: Optional[NoteTftp]) -> None:
-        self._note = note
+def _tftp(request: FetchRequest, sink: Sink) -> Transfer:
+    from pypxeboot.fetch.tftp import client
 
-    def __call__(
-        self,
-        location: Location,
-        write: Write,
-        *,
-        limit: int,
-        deadline: float,
-        expect: Callable[[int], None],
-        form: Optional[Form],
-        agent: str,
-    ) -> None:
-        from pypxeboot.fetch.tftp import client
-
-        transfer = client.get(
-            location.host,
-            encode(location.path),
-            write,
-            port=location.port or 69,
-            limit=limit,
-            deadline=deadline,
-            expect=expect,
-        )
-        if self._note is not None:
-            self._note(location, transfer)
-
-
-def _ftp(
-    location: Location,
-    write: Write,
-    *,
-    limit: int,
-    deadline: float,
-    expect: Callable[[int], None],
-    form: Optional[Form],
-    agent: str,
-) -> None:
-    from pypxeboot.fetch import ftp
-
-    ftp.get(
-        str(location),
-        location.host,
-        location.path,
-        write,
-        port=location.port or 21,
-        limit=limit,
-        deadline=deadline,
-        expect=expect,
-        user=location.user,
-        password=location.password,
+    return client.get(
+        request.location.host,
+        encode(request.location.path),
+        sink.write,
+        port=request.location.port or 69,
+        limit=request.limit,
+        deadline=request.deadline,
+        expect=sink.expect,
     )
 
 
-class _Http:
-    def __init__(self, authorities: Optional[str], proxy: Optional[str]) -> None:
-        self._authorities, self._proxy = authorities, proxy
+def _ftp(request: FetchRequest, sink: Sink) -> None:
+    from pypxeboot.fetch import ftp
 
-    def __call__(
-        self,
-        location: Location,
-        write: Write,
-        *,
-        limit: int,
-        deadline: float,
-        expect: Callable[[int], None],
-        form: Optional[Form],
-        agent: str,
-    ) -> Optional[Location]:
-        from pypxeboot.fetch.http import client as httpget
-        from pypxeboot.fetch.http import proxy as httpproxy
+    ftp.get(request, sink)
 
-        asked = str(location)
-        transfer = httpget.get(
-            asked,
-            write,
-            limit=limit,
-            deadline=deadline,
-            expect=expect,
-            authorities=self._authorities,
-            headers={"User-Agent": agent} if agent else {},
-            form=form,
-            challenged=bool(agent),  # iPXE waits to be asked for the password, PXELINUX does not
-            user=location.user,
-            password=location.password,
-            proxy=None if self._proxy is None else httpproxy.address(self._proxy),
-            log=lambda text: log.info("%s", text),
-        )
-        return parse(transfer.url) if transfer.redirected else None
+
+def _http(
+    request: FetchRequest, sink: Sink, authorities: Optional[str], proxy: Optional[str]
+) -> Optional[Location]:
+    from pypxeboot.fetch.http import client
+    from pypxeboot.fetch.http.proxy import address
+
+    transfer = client.get(
+        str(request.location),
+        sink.write,
+        limit=request.limit,
+        deadline=request.deadline,
+        expect=sink.expect,
+        authorities=authorities,
+        headers={"User-Agent": request.agent} if request.agent else {},
+        form=request.form,
+        challenged=bool(request.agent),  # iPXE waits to be asked for the password, PXELINUX does not
+        user=request.location.user,
+        password=request.location.password,
+        proxy=None if proxy is None else address(proxy),
+        log=lambda text: log.info("%s", text),
+    )
+    return parse(transfer.url) if transfer.redirected else None

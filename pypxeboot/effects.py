@@ -146,8 +146,8 @@ class Interpret:
     version: str = ""
 
 
-# What scripts ask for beyond that. A file of any size is *kept*: its bytes stay outside the pure half, which
-# has a number for it until it is dropped.
+# What iPXE scripts ask for beyond that. A *script file* is one of any size that a script has downloaded: its
+# bytes stay outside the pure half, which knows it by a handle, a number, until it drops the file.
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Download:
-    """Get a file of any size, in ``seconds`` if given. Reply: :class:`Kept`."""
+    """Get a file of any size, in ``seconds`` if given. Reply: :class:`ScriptFile`."""
 
     location: Location
     form: Optional[Form] = None
@@ -169,8 +169,8 @@ class Download:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A kept file, its size and first bytes (1 KiB), and where it came from after redirects.
+class ScriptFile:
+    """A downloaded file: its handle, size and first bytes (1 KiB), and where it came from after redirects.
 
     ``handle`` is None when it could not be had; then ``error`` says why, and ``cause``, in the words of
     :class:`FetchError`.
@@ -185,8 +185,8 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class ReadKept:
-    """Reply: at most ``count`` bytes of a kept file from ``offset``."""
+class ReadFile:
+    """Read a script file. Reply: at most ``count`` bytes from ``offset``."""
 
     handle: int
     offset: int
@@ -194,15 +194,15 @@ class ReadKept:
 
 
 @dataclass(frozen=True)
-class Drop:
-    """The kept file is no longer needed. Reply: None."""
+class DropFile:
+    """Give up a script file, which is no longer needed. Reply: None."""
 
     handle: int
 
 
 @dataclass(frozen=True)
 class Digest:
-    """Reply: the hexadecimal digest of a kept file by ``algorithm`` (of :mod:`hashlib`).
+    """Compute a digest of a script file by ``algorithm`` (of :mod:`hashlib`). Reply: it, in hexadecimal.
 
     It is empty where this host does not have that algorithm.
     """
@@ -213,14 +213,14 @@ class Digest:
 
 @dataclass(frozen=True)
 class Unpack:
-    """Decompress a kept gzip or zlib file into another one. Reply: :class:`Kept`."""
+    """Decompress a script file, gzip or zlib, into another one. Reply: :class:`ScriptFile`."""
 
     handle: int
 
 
 @dataclass(frozen=True)
 class Verify:
-    """Check the detached CMS signature of a kept file, by ``signer`` if given.
+    """Check the detached CMS signature of a script file, by ``signer`` if given.
 
     Reply: text that is empty if it is good, else says what is wrong.
     """
@@ -232,17 +232,17 @@ class Verify:
 
 @dataclass(frozen=True)
 class Identify:
-    """What a kept file is. Reply: the ``format`` of its KernelInfo, or None if it is no kernel."""
+    """Tell what a script file is. Reply: the ``format`` of its KernelInfo, or None if it is no kernel."""
 
     handle: int
 
 
 @dataclass(frozen=True)
 class Assemble:
-    """Make the files of an entry of kept ones: the kernel, and one ramdisk of ``parts`` in order.
+    """Make the files of an entry of script files: the kernel, and one ramdisk of ``parts`` in order.
 
-    A part is a kept file or bytes in between (padding, cpio headers). Reply: :class:`Loaded`. ``entry``
-    names where they came from.
+    A part is the handle of a script file, or bytes in between (padding, cpio headers). ``entry`` names
+    where they came from. Reply: :class:`Loaded`.
     """
 
     entry: Entry
@@ -332,8 +332,8 @@ Effect = Union[
     Sleep,
     Interpret,
     Download,
-    ReadKept,
-    Drop,
+    ReadFile,
+    DropFile,
     Digest,
     Unpack,
     Verify,

@@ -19,7 +19,7 @@ from pypxeboot.effects import (
     Configure,
     Digest,
     Download,
-    Drop,
+    DropFile,
     Effect,
     Fetch,
     Fetched,
@@ -27,7 +27,6 @@ from pypxeboot.effects import (
     Found,
     Identify,
     Interpret,
-    Kept,
     Leased,
     Load,
     Loaded,
@@ -37,8 +36,9 @@ from pypxeboot.effects import (
     Now,
     Ping,
     Print,
-    ReadKept,
+    ReadFile,
     Redhcp,
+    ScriptFile,
     Show,
     Sleep,
     Unpack,
@@ -102,7 +102,7 @@ class Replay:
     printed: str = ""
     slept: float = 0.0
     waited: float = 0.0
-    kept: dict[int, bytes] = field(default_factory=dict)
+    files: dict[int, bytes] = field(default_factory=dict)
     kernel: Optional[bytes] = None
     ramdisk: bytes = b""
     modules: tuple[bytes, ...] = ()
@@ -171,52 +171,54 @@ class Replay:
     def _now(self, effect: Now) -> int:
         return 1_800_000_000 + int(self.slept)
 
-    def keep(self, data: bytes, location: Optional[Location] = None) -> Kept:
-        """A kept file of ``data``."""
-        handle = max(self.kept, default=0) + 1
-        self.kept[handle] = data
-        return Kept(handle, len(data), data[:1024], location)
+    def keep(self, data: bytes, location: Optional[Location] = None) -> ScriptFile:
+        """A script file of ``data``."""
+        handle = max(self.files, default=0) + 1
+        self.files[handle] = data
+        return ScriptFile(handle, len(data), data[:1024], location)
 
-    def _download(self, effect: Download) -> Kept:
+    def _download(self, effect: Download) -> ScriptFile:
         self.asked.append(str(effect.location))
         self.forms.append(effect.form)
         location = self.redirects.get(str(effect.location), effect.location)
         if str(location) in self.causes:
-            return Kept(None, error="it failed", cause=self.causes[str(location)])
+            return ScriptFile(None, error="it failed", cause=self.causes[str(location)])
         data = self.get(location)
-        return Kept(None, error="not-found") if data is None else self.keep(data, location)
+        return ScriptFile(None, error="not-found") if data is None else self.keep(data, location)
 
-    def _readkept(self, effect: ReadKept) -> bytes:
-        return self.kept[effect.handle][effect.offset : effect.offset + effect.count]
+    def _readfile(self, effect: ReadFile) -> bytes:
+        return self.files[effect.handle][effect.offset : effect.offset + effect.count]
 
-    def _drop(self, effect: Drop) -> None:
-        del self.kept[effect.handle]
+    def _dropfile(self, effect: DropFile) -> None:
+        del self.files[effect.handle]
 
     def _digest(self, effect: Digest) -> str:
-        return hashlib.new(effect.algorithm, self.kept[effect.handle]).hexdigest()
+        return hashlib.new(effect.algorithm, self.files[effect.handle]).hexdigest()
 
-    def _unpack(self, effect: Unpack) -> Kept:
+    def _unpack(self, effect: Unpack) -> ScriptFile:
         try:
-            return self.keep(zlib.decompress(self.kept[effect.handle], wbits=47))
+            return self.keep(zlib.decompress(self.files[effect.handle], wbits=47))
         except zlib.error as why:
-            return Kept(None, error=str(why))
+            return ScriptFile(None, error=str(why))
 
     def _verify(self, effect: Verify) -> str:
         """A signature is good if it is the content backwards, and a signer if it is called so in it."""
-        good = self.kept[effect.signature] == self.kept[effect.handle][::-1]
+        good = self.files[effect.signature] == self.files[effect.handle][::-1]
         return "" if good and effect.signer in ("", "good") else "the signature does not fit"
 
     def _identify(self, effect: Identify) -> Optional[str]:
-        data = self.kept[effect.handle]
+        data = self.files[effect.handle]
         try:
             return identify.identify(data, len(data)).format
         except Refused:
             return None
 
     def _assemble(self, effect: Assemble) -> Loaded:
-        self.kernel = self.kept[effect.kernel]
-        self.ramdisk = b"".join(part if isinstance(part, bytes) else self.kept[part] for part in effect.parts)
-        self.modules = tuple(self.kept[handle] for handle in effect.modules)
+        self.kernel = self.files[effect.kernel]
+        self.ramdisk = b"".join(
+            part if isinstance(part, bytes) else self.files[part] for part in effect.parts
+        )
+        self.modules = tuple(self.files[handle] for handle in effect.modules)
         return Loaded(True)
 
     def _configure(self, effect: Configure) -> str:

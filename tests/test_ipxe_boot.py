@@ -80,7 +80,7 @@ def test_a_script_in_the_ramdisk_is_told() -> None:
 def test_freed_images_are_let_go() -> None:
     _, played = booted("imgfetch i", "imgfetch i2", "imgfree i", "boot k")
     assert played.ramdisk == b"initrd2"
-    assert b"initrd" not in played.kept.values()
+    assert b"initrd" not in played.files.values()
 
 
 def test_files_come_from_where_the_script_lies() -> None:

@@ -1,4 +1,4 @@
-"""Kept files: what scripts download, unpack and boot, with nothing left and within limits."""
+"""Script files: what scripts download, unpack and boot, with nothing left and within limits."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 from test_fetch import KERNEL, Files, at, fetcher, sink_of
 
 from pypxeboot.client.entry_files import Downloads
-from pypxeboot.client.script_files import MAX_FILES, SAMPLE, KeptFiles
+from pypxeboot.client.script_files import MAX_FILES, SAMPLE, ScriptFiles
 from pypxeboot.client.workers import Workers
-from pypxeboot.effects import Assemble, Digest, Download, Drop, Identify, Kept, ReadKept, Unpack
+from pypxeboot.effects import Assemble, Digest, Download, DropFile, Identify, ReadFile, ScriptFile, Unpack
 from pypxeboot.entry import Action, Entry, Module
 from pypxeboot.errors import FetchError, NotFound
 from pypxeboot.limits import Deadline, Limits
@@ -54,7 +54,7 @@ SITE = {"k": KERNEL, "i1": b"INITRD-ONE\n", "i2": b"INITRD-TWO\n", "m": b"module
 
 
 class Kit:
-    """Kept files of a site, and the host side's part."""
+    """Script files of a site, and the host side's part."""
 
     def __init__(
         self,
@@ -68,11 +68,11 @@ class Kit:
         fetching = fetcher({}, schemes={"tftp": self.server}, deadline=self.deadline)
         nothing: dict[str, int] = {}
         self.downloads = Downloads(fetching, Workers(3), limits or Limits(), nothing.__getitem__)
-        self.kept = KeptFiles(self.downloads, self.host, **how)
+        self.files = ScriptFiles(self.downloads, self.host, **how)
 
-    def get(self, name: str) -> Kept:
+    def get(self, name: str) -> ScriptFile:
         """Download, whatever comes of it."""
-        return self.kept.download(Download(at(name)))
+        return self.files.download(Download(at(name)))
 
     def handle(self, name: str) -> int:
         """Download, which must succeed."""
@@ -80,15 +80,15 @@ class Kit:
         assert kept.handle is not None, kept.error
         return kept.handle
 
-    def unpack(self, data: bytes) -> Kept:
+    def unpack(self, data: bytes) -> ScriptFile:
         """Download a packed file and unpack it."""
         self.server.files["packed"] = data
-        return self.kept.unpack(Unpack(self.handle("packed")))
+        return self.files.unpack(Unpack(self.handle("packed")))
 
-    def read(self, kept: Kept) -> bytes:
+    def read(self, kept: ScriptFile) -> bytes:
         """All of a small file."""
         assert kept.handle is not None, kept.error
-        return self.kept.read(ReadKept(kept.handle, 0, 1 << 20))
+        return self.files.read(ReadFile(kept.handle, 0, 1 << 20))
 
 
 @pytest.fixture
@@ -100,16 +100,16 @@ def test_a_file_is_kept_read_and_dropped(kit: Kit) -> None:
     kept = kit.get("text")
     assert (kept.size, kept.head, kept.location) == (495, SITE["text"], at("text"))
     handle = kit.handle("i1")
-    assert kit.kept.read(ReadKept(handle, 7, 3)) == b"ONE" and kit.kept.read(ReadKept(handle, 99, 3)) == b""
+    assert kit.files.read(ReadFile(handle, 7, 3)) == b"ONE" and kit.files.read(ReadFile(handle, 99, 3)) == b""
     assert (
-        kit.kept.digest(Digest(handle, "md5")) == hashlib.md5(SITE["i1"], usedforsecurity=False).hexdigest()
+        kit.files.digest(Digest(handle, "md5")) == hashlib.md5(SITE["i1"], usedforsecurity=False).hexdigest()
     )
-    assert kit.kept.digest(Digest(handle, "sha256")) == hashlib.sha256(SITE["i1"]).hexdigest()
-    assert kit.kept.digest(Digest(handle, "md-what")) == ""
-    assert kit.kept.identify(Identify(kit.handle("k"))) == "bzImage" and not kit.kept.identify(
+    assert kit.files.digest(Digest(handle, "sha256")) == hashlib.sha256(SITE["i1"]).hexdigest()
+    assert kit.files.digest(Digest(handle, "md-what")) == ""
+    assert kit.files.identify(Identify(kit.handle("k"))) == "bzImage" and not kit.files.identify(
         Identify(handle)
     )
-    kit.kept.drop(Drop(handle))
+    kit.files.drop(DropFile(handle))
     assert kit.host.dropped == [handle]
 
 
@@ -127,18 +127,18 @@ def test_no_more_than_a_boot_can_hand_over_is_kept(tmp_path: Path) -> None:
     kit = Kit(tmp_path, {"big": bytes(3 << 20)}, Limits(kernel=1 << 20, ramdisk=4 << 20))
     first = kit.handle("big")
     assert "too large" in kit.get("big").error
-    kit.kept.drop(Drop(first))
+    kit.files.drop(DropFile(first))
     kit.handle("big")
     assert len(kit.host.open) == 1
 
 
-def test_the_number_of_kept_files_is_bounded(kit: Kit) -> None:
+def test_the_number_of_files_is_bounded(kit: Kit) -> None:
     handles = [kit.handle("i1") for _ in range(MAX_FILES)]
     assert "files are kept" in kit.get("i1").error
-    kit.kept.drop(Drop(handles[0]))
+    kit.files.drop(DropFile(handles[0]))
     handles[0] = kit.handle("i1")
     for handle in handles:
-        kit.kept.drop(Drop(handle))
+        kit.files.drop(DropFile(handle))
 
 
 CONTENT = b"packed content\n" * 5000
@@ -174,12 +174,12 @@ def test_a_bomb_ends_at_the_limit(tmp_path: Path) -> None:
 
 def test_one_initrd_becomes_the_ramdisk_itself(kit: Kit) -> None:
     kernel, initrd = kit.handle("k"), kit.handle("i1")
-    assert kit.kept.assemble(Assemble(ENTRY, kernel, (initrd,))).ok
+    assert kit.files.assemble(Assemble(ENTRY, kernel, (initrd,))).ok
     files = kit.downloads.files
     assert kit.host.used == {"kernel": kernel, "ramdisk": initrd}
     assert files.kernel and files.ramdisk and files.kernel.format == "bzImage"
     assert (files.ramdisk.size, files.ramdisk.sha256) == (11, hashlib.sha256(SITE["i1"]).hexdigest())
-    kit.kept.drop(Drop(kernel))
+    kit.files.drop(DropFile(kernel))
     assert kit.host.dropped == []
 
 
@@ -187,7 +187,7 @@ def test_parts_are_joined_in_order(kit: Kit) -> None:
     kernel, first, second, module = (kit.handle(name) for name in ("k", "i1", "i2", "m"))
     joined = b"header" + SITE["i1"] + bytes(5) + SITE["i2"]
     parts = (b"header", first, bytes(5), second)
-    assert kit.kept.assemble(Assemble(ENTRY, kernel, parts, (module,))).ok
+    assert kit.files.assemble(Assemble(ENTRY, kernel, parts, (module,))).ok
     files = kit.downloads.files
     assert (kit.host.content("ramdisk"), kit.host.content("module")) == (joined, SITE["m"])
     assert files.ramdisk and files.ramdisk.sha256 == hashlib.sha256(joined).hexdigest()
@@ -200,26 +200,28 @@ def test_parts_are_joined_in_order(kit: Kit) -> None:
 def test_an_attempt_that_fails_leaves_everything_for_the_next(tmp_path: Path) -> None:
     kit = Kit(tmp_path, {"big": bytes(2900)}, Limits(kernel=4 << 10, ramdisk=3000))
     text, kernel, big, one = (kit.handle(name) for name in ("text", "k", "big", "i1"))
-    refused = kit.kept.assemble(Assemble(ENTRY, text, (one,)))
+    refused = kit.files.assemble(Assemble(ENTRY, text, (one,)))
     assert not refused.ok and "not a kernel" in refused.error
-    large = kit.kept.assemble(Assemble(ENTRY, kernel, (big, bytes(200), one)))
+    large = kit.files.assemble(Assemble(ENTRY, kernel, (big, bytes(200), one)))
     assert not large.ok and "more than a ramdisk may have" in large.error
     assert not kit.host.used
-    assert kit.kept.assemble(Assemble(ENTRY, kernel, (one,))).ok and kit.host.content("ramdisk") == SITE["i1"]
+    assert (
+        kit.files.assemble(Assemble(ENTRY, kernel, (one,))).ok and kit.host.content("ramdisk") == SITE["i1"]
+    )
 
 
 def test_a_boot_file_is_asked_for_once(kit: Kit) -> None:
-    assert kit.kept.sample(at("text")) == SITE["text"]
+    assert kit.files.sample(at("text")) == SITE["text"]
     assert kit.get("text").head == SITE["text"] and len(kit.server.asked) == 1
     kit.handle("text")
     assert len(kit.server.asked) == 2
     with pytest.raises(NotFound):
-        kit.kept.sample(at("gone"))
+        kit.files.sample(at("gone"))
 
 
 def test_a_large_boot_file_is_sampled_only(tmp_path: Path) -> None:
     kit = Kit(tmp_path, {"big": KERNEL + bytes(8 << 20)})
-    assert kit.kept.sample(at("big")) == KERNEL[:1024]
+    assert kit.files.sample(at("big")) == KERNEL[:1024]
     assert not kit.host.open and (tmp_path / "0").stat().st_size < 2 * SAMPLE
 
 
@@ -228,9 +230,9 @@ def test_not_really_takes_heads_until_something_wants_all(tmp_path: Path) -> Non
     kit = Kit(tmp_path, {"big": KERNEL + content}, download_all=False)
     handle = kit.handle("big")
     assert (tmp_path / str(handle)).stat().st_size < 2 * SAMPLE
-    assert kit.kept.identify(Identify(handle)) == "bzImage"
-    assert kit.kept.assemble(Assemble(ENTRY, handle, ())).ok and not kit.host.used
-    assert kit.kept.digest(Digest(handle, "sha256")) == hashlib.sha256(KERNEL + content).hexdigest()
+    assert kit.files.identify(Identify(handle)) == "bzImage"
+    assert kit.files.assemble(Assemble(ENTRY, handle, ())).ok and not kit.host.used
+    assert kit.files.digest(Digest(handle, "sha256")) == hashlib.sha256(KERNEL + content).hexdigest()
 
 
 def test_copies_between_file_systems(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Optional, TypeVar, Union
 from pypxeboot import effects
 from pypxeboot.client.entry_files import Downloads, ScriptInstead
 from pypxeboot.client.network import GuestNet
-from pypxeboot.client.script_files import KeptFiles
+from pypxeboot.client.script_files import ScriptFiles
 from pypxeboot.client.terminal import Attendance, Person
 from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, RunIpxe, RunScript, Steps
 from pypxeboot.entry import Choice
@@ -35,11 +35,11 @@ class Performer:
         plan: Plan,
         person: Person,
         downloads: Downloads,
-        kept: KeptFiles,
+        files: ScriptFiles,
         network: GuestNet,
         start: Callable[[Start], Choice],
     ) -> None:
-        self.plan, self.downloads, self._kept, self._start = plan, downloads, kept, start
+        self.plan, self.downloads, self._files, self._start = plan, downloads, files, start
         self.warnings: list[str] = []
         self._silent: dict[tuple[str, str, Optional[int]], FetchError] = {}
         self._depth = 0
@@ -53,14 +53,14 @@ class Performer:
             effects.Interpret: script.script,
             **self._person.handlers,
             effects.Now: lambda _effect: int(time.time()),
-            effects.Download: kept.download,
-            effects.ReadKept: kept.read,
-            effects.Drop: kept.drop,
-            effects.Digest: kept.digest,
-            effects.Unpack: kept.unpack,
+            effects.Download: files.download,
+            effects.ReadFile: files.read,
+            effects.DropFile: files.drop,
+            effects.Digest: files.digest,
+            effects.Unpack: files.unpack,
             effects.Verify: self._verify,
-            effects.Identify: kept.identify,
-            effects.Assemble: kept.assemble,
+            effects.Identify: files.identify,
+            effects.Assemble: files.assemble,
             effects.Configure: network.configure,
             effects.Redhcp: network.redhcp,
             effects.Vlan: network.vlan,
@@ -121,8 +121,8 @@ class Performer:
         from pypxeboot.client import signature
 
         try:
-            signed = self._kept.read(effects.ReadKept(effect.signature, 0, signature.LIMIT + 1))
-            pieces = self._kept.pieces(effect.handle)
+            signed = self._files.read(effects.ReadFile(effect.signature, 0, signature.LIMIT + 1))
+            pieces = self._files.pieces(effect.handle)
             now = datetime.now(timezone.utc)
             return signature.check(signed, pieces, self.plan.trust, effect.signer, now)
         except FetchError as why:  # of what --not-really had left out so far

@@ -18,7 +18,7 @@ from pypxeboot.bootsource import BootSource, Kind
 from pypxeboot.client.driver import Performer
 from pypxeboot.client.entry_files import Downloads
 from pypxeboot.client.network import GuestNet, Interfaces
-from pypxeboot.client.script_files import Images, KeptFiles
+from pypxeboot.client.script_files import HostFiles, ScriptFiles
 from pypxeboot.client.terminal import Person
 from pypxeboot.dhcp import boot_info, identity, pxe_options
 from pypxeboot.effects import Load, Loader, RunIpxe, RunScript
@@ -54,7 +54,7 @@ _IPXE_AGENT = f"iPXE/{identity.IPXE_VERSION}"
 _LOADERS = {Kind.KERNEL: "kernel", Kind.IPXE: "ipxe"}
 
 
-class Host(Person, Interfaces, Images, Protocol):
+class Host(Person, Interfaces, HostFiles, Protocol):
     """What the host side does for the pipeline."""
 
 
@@ -65,9 +65,9 @@ class Pipeline:
         self.plan, self.downloads = plan, downloads
         self._is_ipxe = plan.profile == "ipxe"
         deadline = downloads.fetcher.deadline
-        self.kept = KeptFiles(downloads, host, download_all=plan.download)
+        self.script_files = ScriptFiles(downloads, host, download_all=plan.download)
         self.network = GuestNet(plan, host, dhcp, deadline)
-        self.performer = Performer(plan, host, downloads, self.kept, self.network, self._started)
+        self.performer = Performer(plan, host, downloads, self.script_files, self.network, self._started)
 
     @property
     def warnings(self) -> list[str]:
@@ -162,7 +162,7 @@ class Pipeline:
         shown, fetcher = printable(str(source.bootfile)), self.downloads.fetcher
         before, fetcher.agent = fetcher.agent, _IPXE_AGENT  # a server may have scripts for an iPXE only
         try:
-            head = self.kept.sample(source.bootfile)
+            head = self.script_files.sample(source.bootfile)
         except (NotFound, ServerError):
             if source.kind is Kind.IPXE:
                 raise

@@ -1,4 +1,4 @@
-"""Kept files: what a script downloads before anybody knows what will become of it.
+"""Files that an iPXE script downloads, before anybody knows what will become of them.
 
 Their bytes go straight to files without a name, which the host side opens. One that is booted becomes the
 output file itself; where several make one ramdisk, the kernel copies them.
@@ -18,7 +18,18 @@ from typing import Optional, Protocol, Union
 
 from pypxeboot.client.entry_files import Downloads, Files
 from pypxeboot.client.sink import FileSink
-from pypxeboot.effects import Assemble, Digest, Download, Drop, Form, Identify, Kept, Loaded, ReadKept, Unpack
+from pypxeboot.effects import (
+    Assemble,
+    Digest,
+    Download,
+    DropFile,
+    Form,
+    Identify,
+    Loaded,
+    ReadFile,
+    ScriptFile,
+    Unpack,
+)
 from pypxeboot.errors import FetchError, NotFound, Refused
 from pypxeboot.kernel import identify as kernel
 from pypxeboot.result import InitrdFile, KernelFile, ModuleFile, Ramdisk
@@ -38,21 +49,23 @@ _UNKNOWN = 1 << 62  # the size of a file of which only the head is there
 _GZIP_OR_ZLIB, _GZIP_MAGIC = 32 + zlib.MAX_WBITS, b"\x1f\x8b"
 
 
-class Images(Protocol):
-    """What the host side does for kept files, each of which has a number."""
+class HostFiles(Protocol):
+    """What the host side does for the files of scripts, each of which has a number."""
 
     def open_image(self, number: int) -> int:
-        """A descriptor of a new file."""
+        """Open a new file; its descriptor."""
 
     def drop_image(self, number: int) -> None:
-        """The file is no longer needed."""
+        """Forget a file that is no longer needed."""
 
     def use_image(self, number: int, kind: str) -> None:
-        """The file is an output of ``kind`` (kernel, ramdisk, module) from now on."""
+        """Make a file an output of ``kind``: kernel, ramdisk or module."""
 
 
 @dataclass
-class _File:
+class _StoredFile:
+    """A file that the host side has opened: ``whole``, or the head of one only; ``used`` if it is booted."""
+
     descriptor: int
     location: Location
     form: Optional[Form] = None
@@ -63,71 +76,74 @@ class _File:
 
 
 @dataclass
-class KeptFiles:
-    """All kept files of one boot, by number; those that are booted end up in ``downloads.files``."""
+class ScriptFiles:
+    """All files that the scripts of one boot have downloaded, by number.
+
+    Those that are booted end up in ``downloads.files``.
+    """
 
     downloads: Downloads
-    images: Images
+    host: HostFiles
     download_all: bool = True
-    _files: dict[int, _File] = field(default_factory=dict)
-    _sampled: dict[Location, Kept] = field(default_factory=dict)
+    _files: dict[int, _StoredFile] = field(default_factory=dict)
+    _sampled: dict[Location, ScriptFile] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def download(self, effect: Download) -> Kept:
+    def download(self, effect: Download) -> ScriptFile:
         """Download into a new file. Raises FetchError once the boot's own time is over."""
         if effect.location in self._sampled and effect.form is None:
             return self._sampled.pop(effect.location)
         try:
             head = None if self.download_all else SAMPLE
-            return self._downloaded(effect.location, effect.form, effect.seconds, head)
+            return self._download_file(effect.location, effect.form, effect.seconds, head)
         except (FetchError, Refused) as why:
             if time.monotonic() >= self.downloads.fetcher.deadline.at:
                 raise
             error = why.message.replace(f"{effect.location}: ", "", 1)
             cause = why.cause if isinstance(why, FetchError) else ""
-            return Kept(None, error="not-found" if isinstance(why, NotFound) else error, cause=cause)
+            return ScriptFile(None, error="not-found" if isinstance(why, NotFound) else error, cause=cause)
 
     def sample(self, location: Location) -> bytes:
-        """The first bytes of a boot file. A script is not asked for again when it is downloaded next.
+        """Get the first bytes of a boot file. A script is not asked for again when it is downloaded next.
 
         Raises FetchError, Refused.
         """
-        kept = self._downloaded(location, None, None, SAMPLE)
-        assert kept.handle is not None
-        if self._files[kept.handle].whole:
-            self._sampled[location] = kept
+        file = self._download_file(location, None, None, SAMPLE)
+        assert file.handle is not None
+        if self._files[file.handle].whole:
+            self._sampled[location] = file
         else:
-            self.drop(Drop(kept.handle))
-        return kept.head
+            self.drop(DropFile(file.handle))
+        return file.head
 
-    def _downloaded(
+    def _download_file(
         self, location: Location, form: Optional[Form], seconds: Optional[float], head: Optional[int]
-    ) -> Kept:
+    ) -> ScriptFile:
         started = time.monotonic()
         number, file = self._open(location, form)
         try:
             place = self._fill(file, seconds, head)
         except BaseException:
-            self.drop(Drop(number))
+            self.drop(DropFile(number))
             raise
         finally:
             self.downloads.seconds += time.monotonic() - started
-        return self._described(number, place)
+        return self._reply(number, place)
 
-    def read(self, effect: ReadKept) -> bytes:
-        """Some bytes of a file."""
+    def read(self, effect: ReadFile) -> bytes:
+        """Read some bytes of a file."""
         descriptor = self._files[effect.handle].descriptor
         return os.pread(descriptor, min(effect.count, _READ_LIMIT), effect.offset)
 
-    def drop(self, effect: Drop) -> None:
-        """Forget a file."""
+    def drop(self, effect: DropFile) -> None:
+        """Close a file; unless it is booted, the host side forgets it, too."""
         file = self._files.pop(effect.handle)
         os.close(file.descriptor)
         if not file.used:
-            self.images.drop_image(effect.handle)
+            self.host.drop_image(effect.handle)
 
     def digest(self, effect: Digest) -> str:
-        """The digest of a file, empty where this host lacks the algorithm."""
+        """Compute the digest of a file, empty where this host lacks the algorithm."""
         file = self._complete(effect.handle)
         if effect.algorithm == "sha256":
             return file.sha256
@@ -140,25 +156,25 @@ class KeptFiles:
         return state.hexdigest()
 
     def pieces(self, handle: int) -> Iterator[bytes]:
-        """All of a file, piece by piece."""
+        """Yield all of a file, piece by piece."""
         return _pieces(self._complete(handle))
 
-    def unpack(self, effect: Unpack) -> Kept:
-        """Decompress a file, gzip or zlib by its own word, into a new one."""
+    def unpack(self, effect: Unpack) -> ScriptFile:
+        """Decompress a file, gzip or zlib as its first bytes say, into a new one."""
         try:
             packed = self._complete(effect.handle)
             number, file = self._open(packed.location, None)
             try:
                 self._inflate(packed, file)
             except BaseException:
-                self.drop(Drop(number))
+                self.drop(DropFile(number))
                 raise
         except (FetchError, Refused) as why:
-            return Kept(None, error=why.message)
-        return self._described(number, packed.location)
+            return ScriptFile(None, error=why.message)
+        return self._reply(number, packed.location)
 
     def identify(self, effect: Identify) -> Optional[str]:
-        """What kind of kernel a file is, None if it is none."""
+        """Tell the format of the kernel that a file is, None if it is not a kernel."""
         file = self._files[effect.handle]
         try:
             return kernel.identify(
@@ -170,29 +186,31 @@ class KeptFiles:
             return None
 
     def assemble(self, effect: Assemble) -> Loaded:
-        """Make kernel and ramdisk of kept files: :attr:`Downloads.files`."""
+        """Make kernel and ramdisk of script files: :attr:`Downloads.files`."""
         if not self.download_all:
             return Loaded(True)
         try:
-            self.downloads.files = self._assembled(effect)
+            self.downloads.files = self._make_files(effect)
         except (FetchError, Refused) as why:
             return Loaded(False, why.message, type(why), why.hint)
         return Loaded(True)
 
-    def _open(self, location: Location, form: Optional[Form]) -> tuple[int, _File]:
+    def _open(self, location: Location, form: Optional[Form]) -> tuple[int, _StoredFile]:
         if len(self._files) >= MAX_FILES:
             raise Refused(f"{location}: more than {MAX_FILES} files are kept at a time")
         number = next(self._numbers)
-        file = self._files[number] = _File(self.images.open_image(number), location, form)
+        file = self._files[number] = _StoredFile(self.host.open_image(number), location, form)
         return number, file
 
     @property
     def _room(self) -> int:
-        """Bytes that may still be kept: all files together are no more than one boot can hand over."""
+        """How many more bytes may be stored: all files together are no more than one boot can hand over."""
         limits = self.downloads.limits
         return limits.kernel + limits.ramdisk - sum(file.size for file in self._files.values())
 
-    def _fill(self, file: _File, seconds: Optional[float] = None, head: Optional[int] = None) -> Location:
+    def _fill(
+        self, file: _StoredFile, seconds: Optional[float] = None, head: Optional[int] = None
+    ) -> Location:
         limit = min(self._room, self.downloads.limits.ramdisk)
         with FileSink(file.descriptor, self.downloads.workers.start) as sink:
             place = self.downloads.fetcher.whole(
@@ -202,8 +220,8 @@ class KeptFiles:
         file.whole = head is None or file.size < head
         return place
 
-    def _complete(self, handle: int) -> _File:
-        """The file, all of it: after --not-really something in the script may want more than its head."""
+    def _complete(self, handle: int) -> _StoredFile:
+        """Return a file, all of it: with --not-really, too, a script may want more than the head of one."""
         file = self._files[handle]
         if not file.whole:
             os.ftruncate(file.descriptor, 0)
@@ -212,15 +230,15 @@ class KeptFiles:
             self._fill(file)
         return file
 
-    def _described(self, number: int, place: Location) -> Kept:
+    def _reply(self, number: int, place: Location) -> ScriptFile:
         file = self._files[number]
-        return Kept(number, file.size, os.pread(file.descriptor, HEAD, 0), place)
+        return ScriptFile(number, file.size, os.pread(file.descriptor, HEAD, 0), place)
 
-    def _inflate(self, packed: _File, file: _File) -> None:
+    def _inflate(self, packed: _StoredFile, file: _StoredFile) -> None:
         room = self._room
         with FileSink(file.descriptor, self.downloads.workers.start) as sink:
             try:
-                for piece in _inflated(packed):
+                for piece in _content(packed):
                     if sink.size + len(piece) > room:
                         raise Refused(f"{packed.location} unpacks to more than {size_text(room)}")
                     if time.monotonic() >= self.downloads.fetcher.deadline.at:
@@ -230,7 +248,7 @@ class KeptFiles:
                 raise Refused(f"{packed.location} cannot be unpacked: {why}") from None
             file.size, file.sha256 = sink.size, sink.digest()
 
-    def _assembled(self, effect: Assemble) -> Files:
+    def _make_files(self, effect: Assemble) -> Files:
         file, downloads = self._files[effect.kernel], self.downloads
         if file.size > downloads.limits.kernel:
             raise Refused(f"{file.location}: {size_text(file.size)}, more than a kernel may have")
@@ -252,7 +270,7 @@ class KeptFiles:
         )
 
     def _kernel(self, number: int, cmdline: str) -> tuple[int, KernelFile]:
-        """The file to boot, which is another than that of ``number`` where the kernel has to be unpacked."""
+        """Check the kernel, and return the file to boot: another one where it has to be unpacked."""
         file, boots = self._files[number], number
 
         def open_unpacked() -> int:
@@ -265,7 +283,7 @@ class KeptFiles:
             loaded = self.downloads.kernel_file(served, file.descriptor, cmdline, open_unpacked)
         except BaseException:
             if boots != number:
-                self.drop(Drop(boots))
+                self.drop(DropFile(boots))
             raise
         self._files[boots].size = loaded.size or 0
         return boots, loaded
@@ -276,7 +294,7 @@ class KeptFiles:
         return InitrdFile(str(file.location), file.size, file.sha256)
 
     def _ramdisk(self, parts: Sequence[Union[int, bytes]], location: Location) -> int:
-        """The number of a file of all ``parts``: one of them, if there is only one."""
+        """Return the number of a file of all ``parts``: one of them, if there is only one."""
         if len(parts) == 1 and isinstance(parts[0], int):
             return parts[0]
         size = sum(self._files[part].size if isinstance(part, int) else len(part) for part in parts)
@@ -286,13 +304,13 @@ class KeptFiles:
         try:
             self._join(parts, joined)
         except BaseException:
-            self.drop(Drop(number))
+            self.drop(DropFile(number))
             raise
         count = sum(isinstance(part, int) for part in parts)
         log.info("ramdisk: %d initrds joined, %s", count, size_text(size))
         return number
 
-    def _join(self, parts: Sequence[Union[int, bytes]], joined: _File) -> None:
+    def _join(self, parts: Sequence[Union[int, bytes]], joined: _StoredFile) -> None:
         with FileSink(joined.descriptor, self.downloads.workers.start) as sink:
             for part in parts:
                 if isinstance(part, int):
@@ -301,20 +319,20 @@ class KeptFiles:
                     sink.write(part)
             joined.size, joined.sha256 = sink.size, sink.digest()
 
-    def _use(self, number: int, kind: str) -> _File:
+    def _use(self, number: int, kind: str) -> _StoredFile:
         file = self._files[number]
-        self.images.use_image(number, kind)
+        self.host.use_image(number, kind)
         file.used = True
         return file
 
 
-def _pieces(file: _File) -> Iterator[bytes]:
+def _pieces(file: _StoredFile) -> Iterator[bytes]:
     for offset in range(0, file.size, _PIECE):
         yield os.pread(file.descriptor, _PIECE, offset)
 
 
-def _inflated(file: _File) -> Iterator[bytes]:
-    """The content of a gzip or zlib file in pieces; FetchError if it ends too early.
+def _content(file: _StoredFile) -> Iterator[bytes]:
+    """Yield the content of a gzip or zlib file in pieces; FetchError if it ends too early.
 
     A gzip file may have several members; what follows the last one, padding as a rule, does not count.
     """

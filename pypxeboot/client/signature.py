@@ -51,7 +51,7 @@ def prepare() -> None:
 def check(
     signature: bytes, pieces: Iterable[bytes], anchors: Optional[bytes], signer: str, now: datetime
 ) -> str:
-    """What is wrong with the ``signature`` of the file in ``pieces``; empty if nothing is.
+    """Say what is wrong with the ``signature`` of the file in ``pieces``; empty if nothing is.
 
     ``anchors`` are the certificates (PEM) of the authorities that are trusted, ``signer`` the name that has
     to stand in the signer's certificate, if any. Every signer of that name must be good, and there must be
@@ -75,11 +75,11 @@ def check(
 def _check(signature: bytes, pieces: Iterable[bytes], anchors: bytes, signer: str, now: datetime) -> None:
     trusted = _anchors(anchors)
     try:
-        infos, certificates = _parsed(signature)
+        infos, certificates = _parse(signature)
     except (_Bad, ImportError):
         raise
     except Exception as why:  # of a parser that stumbles over hostile bytes, whichever layer that is
-        raise _Bad(f"it is no signature in DER: {text.printable(str(why), 100)}") from None
+        raise _Bad(f"it is not a signature in DER: {text.printable(str(why), 100)}") from None
     named = [(info, leaf) for info, leaf in infos if not signer or signer in _names(leaf)]
     if not named:
         raise _Bad(f"it is not signed by {text.printable(signer)}" if signer else "nobody has signed it")
@@ -106,14 +106,14 @@ def _anchors(pem: bytes) -> list[x509.Certificate]:
         raise _Bad(f"the trusted certificates cannot be read: {text.printable(str(why), 100)}") from None
 
 
-def _parsed(signature: bytes) -> tuple[list[tuple[_Signer, x509.Certificate]], list[x509.Certificate]]:
-    """The signers with their certificates, and all certificates of a message."""
+def _parse(signature: bytes) -> tuple[list[tuple[_Signer, x509.Certificate]], list[x509.Certificate]]:
+    """Parse a CMS message: its signers with their certificates, and all certificates in it."""
     from asn1crypto import cms
     from cryptography import x509
 
     info = cms.ContentInfo.load(signature, strict=True)
     if info["content_type"].native != "signed_data":
-        raise _Bad("it is no signature, but other CMS data")
+        raise _Bad("it is not a signature but other CMS data")
     data = info["content"]
     choices = [choice for choice in data["certificates"] if choice.name == "certificate"]
     if len(choices) > _CERTIFICATES or len(data["signer_infos"]) > _SIGNERS:
@@ -151,7 +151,7 @@ def _signer(info: Any, pairs: Sequence[tuple[Any, x509.Certificate]]) -> tuple[_
 
 
 def _names(leaf: x509.Certificate) -> set[str]:
-    """The names that a certificate is for."""
+    """Return the names that a certificate is for."""
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
@@ -199,7 +199,7 @@ def _check_chain(
     trusted: list[x509.Certificate],
     now: datetime,
 ) -> None:
-    """That there is a chain to an anchor, valid now, and that the signer may sign code."""
+    """Raise _Bad unless a chain leads to an anchor, is valid now, and the signer may sign code."""
     from cryptography import x509
     from cryptography.x509 import verification
     from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -211,7 +211,7 @@ def _check_chain(
 
     def is_authority(_policy: object, _certificate: object, basic: x509.BasicConstraints) -> None:
         if not basic.ca:
-            raise ValueError("a certificate that signed another is no authority's")
+            raise ValueError("a certificate that signed another is not an authority's")
 
     def may_sign(_policy: object, _certificate: object, usage: Optional[x509.KeyUsage]) -> None:
         if usage is not None and not usage.key_cert_sign:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Optional
 
 from pypxeboot.bootsource import BootSource
-from pypxeboot.effects import Download, Kept, Loader, Log, Steps
+from pypxeboot.effects import Download, Loader, Log, ScriptFile, Steps
 from pypxeboot.entry import Action, Choice, Entry, Menu
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NotFound
 from pypxeboot.guest import Guest
@@ -94,7 +94,7 @@ def _script(source: BootSource) -> Steps[Image]:
     if source.bootfile is None:
         raise NoBootSource("no iPXE script is named", hint="have DHCP name one")
     location = source.bootfile
-    reply: Kept = yield Download(location)
+    reply: ScriptFile = yield Download(location)
     if reply.handle is None:
         kind = NotFound if reply.error == "not-found" else FetchError
         raise kind(f"{printable(str(location))}: {printable(reply.error)}")

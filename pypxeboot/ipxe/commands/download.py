@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.effects import Download, Form, Kept, Steps
+from pypxeboot.effects import Download, Form, ScriptFile, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxe.engine import images
 from pypxeboot.ipxe.engine import status as ipxestatus
@@ -68,17 +68,17 @@ def _openable(uri: Uri) -> int:
     return ipxestatus.TFTP_NO_LOCATION if scheme == "tftp" else ipxestatus.HTTP_NO_LOCATION
 
 
-def _fetched(machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[float]) -> Steps[Kept]:
+def _fetched(machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[float]) -> Steps[ScriptFile]:
     """The file, or why there is none."""
     if len(machine.images.registered) >= images.COUNT_LIMIT:
-        return Kept(None, error="too many images", cause="full")
+        return ScriptFile(None, error="too many images", cause="full")
     try:
         location = _place(machine, uri)
     except ConfigError as why:
-        return Kept(None, error=why.message, cause="no-uri")
+        return ScriptFile(None, error=why.message, cause="no-uri")
     machine.step(_STEPS)
     yield from machine.settle(machine)
-    kept: Kept = yield Download(location, form, seconds)
+    kept: ScriptFile = yield Download(location, form, seconds)
     return kept if kept.handle is None else replace(kept, location=kept.location or location)
 
 
@@ -98,7 +98,7 @@ _CAUSES = {
 }
 
 
-def _why_not(uri: Uri, kept: Kept, limited: bool) -> tuple[int, str]:
+def _why_not(uri: Uri, kept: ScriptFile, limited: bool) -> tuple[int, str]:
     """The status for what went wrong, and the words for it; ``limited`` by the command's own timeout."""
     tftp = uri.scheme.lower() == "tftp"
     cause = kept.cause

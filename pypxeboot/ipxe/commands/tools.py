@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pypxeboot.effects import Digest, Kept, Steps, Unpack, Verify
+from pypxeboot.effects import Digest, ScriptFile, Steps, Unpack, Verify
 from pypxeboot.ipxe.commands.download import acquire
 from pypxeboot.ipxe.engine import status as ipxestatus
 from pypxeboot.ipxe.engine.assign import keep
@@ -79,7 +79,7 @@ def _extract(machine: Machine, call: Call) -> Steps[int]:
     image, status = yield from acquire(machine, call.args[0], call.seconds())
     if image is None:
         return status
-    kept: Kept = yield Unpack(image.handle)
+    kept: ScriptFile = yield Unpack(image.handle)
     if not call.has("keep"):
         yield from machine.free(image)
     if kept.handle is None:

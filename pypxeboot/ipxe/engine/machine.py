@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from pypxeboot.effects import Drop, Identify, Log, Now, Print, ReadKept, Steps
+from pypxeboot.effects import DropFile, Identify, Log, Now, Print, ReadFile, Steps
 from pypxeboot.entry import Choice, Menu, Reason
 from pypxeboot.errors import ConfigError
 from pypxeboot.guest import Guest
@@ -263,7 +263,7 @@ class Machine:
     def free(self, image: Image) -> Steps[None]:
         """Unregister an image, and let its file go."""
         if self.images.remove(image):
-            yield Drop(image.handle)
+            yield DropFile(image.handle)
 
     def format(self, image: Image) -> Steps[Optional[str]]:
         """What the image is: ``script``, the name of a kernel's format, or None."""
@@ -289,7 +289,7 @@ class Machine:
             return None
         data = b""
         while len(data) < image.size:
-            piece: bytes = yield ReadKept(image.handle, len(data), _READ)
+            piece: bytes = yield ReadFile(image.handle, len(data), _READ)
             if not piece:
                 break
             data += piece

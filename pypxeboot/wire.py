@@ -1,4 +1,4 @@
-"""Bounds-checked readers: of bytes from the network, and of files whose insides point anywhere."""
+"""Bounds-checked readers: of bytes from the network, DNS names, and files whose insides point anywhere."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Optional
 
 class Truncated(ValueError):
     """Fewer bytes are there than the format says."""
+
+
+class BadName(ValueError):
+    """Bytes that are no DNS name."""
 
 
 class Reader:
@@ -37,6 +41,39 @@ class Reader:
     def rest(self) -> bytes:
         """All that is left."""
         return self.take(self.remaining)
+
+
+_NAME_STEPS = 128  # labels and pointers of one name: 127 labels are the most that 255 octets hold
+
+
+def dns_name(data: bytes, at: int = 0) -> tuple[tuple[bytes, ...], int]:
+    """Return the labels of the DNS name at offset ``at``, and the offset behind it (RFC 1035, 4.1.4).
+
+    Compression pointers are offsets into ``data``. The root is a name without labels. Raises
+    :class:`Truncated` where the name runs past the end, :class:`BadName` where it has none, or a label is of
+    a type that RFC 1035 reserves.
+    """
+    labels: list[bytes] = []
+    after: Optional[int] = None  # the offset behind the first pointer
+    for _ in range(_NAME_STEPS):
+        if at >= len(data):
+            raise Truncated("a DNS name runs past the end")
+        length, at = data[at], at + 1
+        if length >= 0xC0:
+            if at >= len(data):
+                raise Truncated("a pointer in a DNS name is cut short")
+            after = at + 1 if after is None else after
+            at = (length & 0x3F) << 8 | data[at]
+        elif length >= 0x40:
+            raise BadName(f"a label of a DNS name has the type {length >> 6}")
+        elif at + length > len(data):
+            raise Truncated("a label of a DNS name is cut short")
+        elif length:
+            labels.append(data[at : at + length])
+            at += length
+        else:
+            return tuple(labels), at if after is None else after
+    raise BadName("a DNS name does not end")
 
 
 ReadAt = Callable[[int, int], bytes]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pypxeboot.text import decode, encode, is_dname, printable, size_text
-from pypxeboot.wire import Reader, Truncated
+from pypxeboot.wire import BadName, Reader, Truncated, dns_name
 
 
 @given(st.binary())
@@ -190,3 +190,51 @@ def test_reader_never_goes_past_the_end(data: bytes, counts: list[int]) -> None:
         assert len(piece) == count
         taken += piece
     assert taken + reader.rest() == data
+
+
+@pytest.mark.parametrize(
+    ("data", "at", "labels", "after"),
+    [
+        (b"\0", 0, (), 1),
+        (b"\3eng\7example\0rest", 0, (b"eng", b"example"), 13),
+        (b"..\1a\0..", 2, (b"a",), 5),
+        (b"\7example\0\5sales\xc0\0..", 9, (b"sales", b"example"), 17),
+        (b"\1a\0\xc0\0\xc0\3..", 5, (b"a",), 7),  # a pointer to a pointer
+        (b"\1\xff\0", 0, (b"\xff",), 3),
+        (b"\x3f" + b"a" * 63 + b"\0", 0, (b"a" * 63,), 65),
+        (b"\1a" * 127 + b"\0", 0, (b"a",) * 127, 255),
+    ],
+)
+def test_dns_names(data: bytes, at: int, labels: tuple[bytes, ...], after: int) -> None:
+    assert dns_name(data, at) == (labels, after)
+
+
+@pytest.mark.parametrize("data", [b"", b"\3", b"\3en", b"\3eng", b"\xc0", b"\xc0\xff", b"\1a\xc0\4"])
+def test_dns_names_that_run_past_the_end(data: bytes) -> None:
+    with pytest.raises(Truncated):
+        dns_name(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xc0\0",  # itself
+        b"\1a\xc0\0",  # a circle
+        b"\x40" + b"a" * 64 + b"\0",  # reserved, or of a kind that was given up (RFC 6891, 5)
+        b"\x80\0",
+        b"\1a" * 128 + b"\0",
+    ],
+)
+def test_bytes_that_are_no_dns_name(data: bytes) -> None:
+    with pytest.raises(BadName):
+        dns_name(data)
+
+
+@given(st.binary(max_size=600), st.integers(0, 700))
+def test_dns_names_for_all(data: bytes, at: int) -> None:
+    try:
+        labels, after = dns_name(data, at)
+    except (Truncated, BadName):
+        return
+    assert at < after <= len(data) and len(labels) <= 127
+    assert all(0 < len(label) <= 63 for label in labels)

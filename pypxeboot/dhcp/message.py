@@ -16,7 +16,7 @@ from typing import Optional
 from pypxeboot.lease import Address, Lease, Network, PxeAnswer, default_route, is_host
 from pypxeboot.text import decode as to_text
 from pypxeboot.text import is_dname, printable
-from pypxeboot.wire import Reader, Truncated
+from pypxeboot.wire import BadName, Reader, Truncated, dns_name
 
 MAGIC = bytes((99, 130, 83, 99))
 BOOTREQUEST, BOOTREPLY = 1, 2
@@ -25,6 +25,7 @@ PXE_PORT = 4011
 INFINITE = 0xFFFFFFFF
 MIN_BOOTP = 300  # RFC 1542 2.1: relays may drop what is shorter than a BOOTP message
 _NONE = IPv4Address(0)
+_MAX_DOMAINS = 16  # of a search list; resolv.conf(5) had room for six
 
 # RFC 2131 2: op to file, 236 octets, then the cookie.
 _FIXED = 236
@@ -320,31 +321,15 @@ def _domain(value: Optional[bytes], remarks: list[str]) -> str:
 
 
 def search_list(value: Optional[bytes]) -> tuple[str, ...]:
-    """RFC 3397: names in DNS form with compression pointers; all or nothing."""
+    """Return the domains of a search list (RFC 3397), at most 16; none if anything in it is malformed."""
     names: list[str] = []
-    at = 0
-    data = value or b""
-    while at < len(data) and len(names) < 16:
-        labels: list[str] = []
-        cursor, jumped = at, False
-        for _hop in range(128):  # 127 labels are the most that a name of 255 octets holds
-            if cursor >= len(data):
-                return ()
-            length = data[cursor]
-            if length >= 0xC0:
-                if cursor + 1 >= len(data):
-                    return ()
-                at = at if jumped else cursor + 2
-                jumped, cursor = True, (length & 0x3F) << 8 | data[cursor + 1]
-            elif length == 0:
-                at = at if jumped else cursor + 1
-                break
-            else:
-                labels.append(to_text(data[cursor + 1 : cursor + 1 + length]))
-                cursor += 1 + length
-        else:
+    at, data = 0, value or b""
+    while at < len(data) and len(names) < _MAX_DOMAINS:
+        try:
+            labels, at = dns_name(data, at)
+        except (Truncated, BadName):
             return ()
-        name = ".".join(labels)
+        name = ".".join(map(to_text, labels))
         if not is_dname(name):
             return ()
         names.append(name)

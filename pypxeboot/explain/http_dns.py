@@ -8,7 +8,7 @@ from typing import Optional
 
 from pypxeboot.explain.conversation import Attempts, Line, rate
 from pypxeboot.text import printable, size_text
-from pypxeboot.wire import Reader, Truncated
+from pypxeboot.wire import BadName, Reader, Truncated, dns_name
 
 _REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|OPTIONS) ([^ \r\n]{1,4096}) HTTP/1\.[01]\r?\n")
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})([^\r\n]{0,200})")
@@ -133,6 +133,7 @@ class Connection:
         ]
 
 
+_HEADER = 12  # bytes of a DNS message before its question (RFC 1035, 4.1.1)
 _TYPES = {1: "A", 28: "AAAA", 5: "CNAME", 12: "PTR", 33: "SRV", 16: "TXT"}
 _CODES = {0: "", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN (no such name)", 5: "REFUSED"}
 
@@ -175,16 +176,14 @@ class Question:
 
 def question(data: bytes) -> Optional[tuple[int, bool, str]]:
     """Number, whether it is an answer, and the question of a DNS message; None if it is none."""
-    reader = Reader(data)
     try:
-        number, flags, count = reader.number(2), reader.number(2), reader.number(2)
-        reader.take(6)
-        labels: list[str] = []
-        while (length := reader.number(1)) and len(labels) < 128:
-            labels.append(printable(reader.take(length), 63))
-        kind = reader.number(2)
-    except Truncated:
+        head = Reader(data)
+        number, flags, count = head.number(2), head.number(2), head.number(2)
+        labels, at = dns_name(data, _HEADER)
+        kind = Reader(data[at:]).number(2)
+    except (Truncated, BadName):
         return None
     if count != 1 or not labels:
         return None
-    return number, bool(flags & 0x8000), f"{_TYPES.get(kind, f'type {kind}')} {'.'.join(labels)[:255]}"
+    name = ".".join(printable(label, 63) for label in labels)
+    return number, bool(flags & 0x8000), f"{_TYPES.get(kind, f'type {kind}')} {name[:255]}"

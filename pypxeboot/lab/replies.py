@@ -6,30 +6,27 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 
 from pypxeboot.text import decode
-from pypxeboot.wire import Reader, Truncated
+from pypxeboot.wire import BadName, Reader, Truncated, dns_name
 
 _BLOCK, _WINDOW = 1428, 16  # as large as fits an Ethernet frame; as many as any client of ours asks for
+_HEADER = 12  # bytes of a DNS message before its question
 _NO_ERROR, _NO_SUCH_NAME = 0, 3
 
 
 def dns_answer(query: bytes, names: Mapping[str, IPv4Address]) -> bytes:
     """The reply to one question (RFC 1035, 4.1) about ``names``; empty if it is none."""
-    reader = Reader(query)
     try:
-        number, flags = reader.take(2), reader.take(2)
-        if flags[0] & 0x80 or reader.take(8)[:2] != b"\0\1":
-            return b""
-        labels = []
-        while True:
-            label = reader.take(reader.number(1) & 0x3F)
-            if not label:
-                break
-            labels.append(decode(label).lower())
-        kind, family = reader.number(2), reader.number(2)
-    except Truncated:
+        head = Reader(query)
+        number, flags, counts = head.take(2), head.take(2), head.take(8)
+        labels, at = dns_name(query, _HEADER)
+        rest = Reader(query[at:])
+        kind, family = rest.number(2), rest.number(2)
+    except (Truncated, BadName):
         return b""
-    question = query[12 : len(query) - reader.remaining]
-    address = names.get(".".join(labels))
+    if flags[0] & 0x80 or counts[:2] != b"\0\1":
+        return b""
+    question = query[_HEADER : at + 4]
+    address = names.get(".".join(decode(label).lower() for label in labels))
     code = _NO_SUCH_NAME if address is None else _NO_ERROR
     answers = b""
     if address is not None and (kind, family) == (1, 1):

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pypxeboot.ipxe.engine import status as ipxestatus
 from pypxeboot.text import decode, encode
+from pypxeboot.wire import BadName, Truncated, dns_name
 
 
 class BadValue(ValueError):
@@ -45,8 +46,6 @@ class Type:
 _NUMBER = re.compile(r"\s*([+-]?)(?:0[xX]([0-9a-fA-F]*)|(0[0-7]*)|([1-9][0-9]*))")
 # A long of the 64-bit builds: longer values are no numbers.
 _LONG = 8
-# Labels of one name, and pointers on the way: RFC 1035 allows 255 bytes.
-_LABELS = 128
 # Blanks, what does not print, the escape itself, and what would end a part of a URI.
 _ESCAPED = frozenset(b"%/#:@?=&+")
 # What is decoded: what strtoul() with base 16 reads of the two characters behind a percent sign.
@@ -198,27 +197,12 @@ def _format_dnssl(data: bytes) -> str:
     """Names in DNS wire form, which may be compressed (RFC 3397); nothing if one is cut short."""
     out, at = b"", 0
     while at < len(data):
-        name, at = _dns_name(data, at)
-        out += (b" " if out else b"") + name
+        try:
+            labels, at = dns_name(data, at)
+        except (Truncated, BadName) as why:
+            raise Unformattable(str(why)) from None
+        out += (b" " if out else b"") + b".".join(labels)
     return c_string(out)
-
-
-def _dns_name(data: bytes, at: int) -> tuple[bytes, int]:
-    """The name that stands ``at``, and where the next one does. Raises Unformattable."""
-    labels: list[bytes] = []
-    after = 0
-    for _ in range(_LABELS):
-        length = data[at] if at < len(data) else len(data)
-        if length >= 0xC0 and at + 1 < len(data):
-            after, at = after or at + 2, (length & 0x3F) << 8 | data[at + 1]
-        elif length >= 0x40 or at + 1 + length > len(data):
-            raise Unformattable("no list of names")
-        elif not length:
-            return b".".join(labels), after or at + 1
-        else:
-            labels.append(data[at + 1 : at + 1 + length])
-            at += 1 + length
-    raise Unformattable("a name without end")
 
 
 def _not_parsed(text: str) -> bytes:

@@ -63,7 +63,9 @@ def locked_up(attempt: Callable[[], Any], *, readable: Optional[list[str]] = Non
     pid = os.fork()
     if pid == 0:
         try:
-            missing = sandbox.lock_up(UID, GID, file_size=FILE_SIZE, readable=readable or [])
+            missing = sandbox.lock_up(
+                UID, GID, parent=os.getppid(), file_size=FILE_SIZE, readable=readable or []
+            )
             if last:
                 sandbox.no_more_processes()
             os.write(writer, (f"missing {missing}" if missing else errors(attempt)).encode())
@@ -173,9 +175,10 @@ def test_modules_that_cannot_be_imported_later_are_imported_first(tmp_path: Path
             parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
     home.chmod(0o755 if reachable else 0o700)
     code = (
-        "import sys; from pypxeboot.privsep import sandbox\n"
+        "import os, sys; from pypxeboot.privsep import sandbox\n"
         f"sys.path.insert(0, {str(home)!r}); sys.prefix = {str(tmp_path)!r}\n"
-        f"sandbox.lock_up({UID}, {GID}, file_size=1, prepare=lambda: __import__('wanted_later'))\n"
+        "prepare = lambda: __import__('wanted_later')\n"
+        f"sandbox.lock_up({UID}, {GID}, parent=os.getppid(), file_size=1, prepare=prepare)\n"
         "early = 'wanted_later' in sys.modules\n"
         "import wanted_later; print(early, wanted_later.VALUE)\n"
     )
@@ -214,7 +217,7 @@ def test_state_as_the_kernel_sees_it() -> None:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        sandbox.lock_up(UID, GID, file_size=FILE_SIZE)
+        sandbox.lock_up(UID, GID, parent=os.getppid(), file_size=FILE_SIZE)
         os.write(writer, b"1")
         time.sleep(30)
         os._exit(0)
@@ -241,7 +244,7 @@ def test_another_uid_or_none() -> None:
     """From an account that is not root there is nothing to change to."""
 
     def attempt() -> Any:
-        return sandbox.lock_up(1, 1, file_size=1)
+        return sandbox.lock_up(1, 1, parent=os.getppid(), file_size=1)
 
     assert "not root" in locked_up(attempt)
 
@@ -268,7 +271,7 @@ def test_a_uid_that_changes_nothing_is_noticed(landlock: bool) -> None:
     if pid == 0:
         try:
             sandbox.has_landlock = lambda: landlock  # type: ignore[assignment]
-            sandbox.lock_up(0xFFFFFFFF, 0xFFFFFFFF, file_size=1)
+            sandbox.lock_up(0xFFFFFFFF, 0xFFFFFFFF, parent=os.getppid(), file_size=1)
             os._exit(7 if os.getuid() == 0 else 0)
         except (OSError, ValueError, OverflowError):
             os._exit(0)
@@ -287,7 +290,7 @@ def test_chroot_stands_in_for_landlock() -> None:
     pid = os.fork()
     if pid == 0:
         sandbox.has_landlock = lambda: False  # type: ignore[assignment]
-        missing = sandbox.lock_up(UID, GID, file_size=FILE_SIZE)
+        missing = sandbox.lock_up(UID, GID, parent=os.getppid(), file_size=FILE_SIZE)
         os.write(writer, repr((missing, attempt(), errors(lambda: os.open("x", os.O_CREAT)))).encode())
         os._exit(0)
     os.waitpid(pid, 0)

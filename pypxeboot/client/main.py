@@ -166,13 +166,11 @@ def _lock_up(order: Order, parent: int) -> None:
     missing = sandbox.lock_up(
         order.uid,
         order.gid,
+        parent=parent,
         file_size=max(limits.kernel, limits.ramdisk) + _FILE_SIZE_SLACK,
         readable=[*sandbox.certificate_files(), *sandbox.codec_libraries()],
         prepare=lambda: _prepare(signatures=order.plan.trust is not None),
     )
-    sandbox.die_with_parent()
-    if os.getppid() != parent:  # it ended before that
-        raise Closed
     for layer in missing:
         log.warning("the sandbox lacks %s", layer)
 

@@ -16,8 +16,8 @@ from pypxeboot.errors import NoBootSource
 from pypxeboot.guest import Guest
 from pypxeboot.host.output_files import Report, Store, write
 from pypxeboot.host.session import resolve
+from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.plan import Plan
-from pypxeboot.privsep.fork import ClientProcess
 from pypxeboot.result import Artifacts
 from pypxeboot.text import printable, size_text
 

@@ -22,8 +22,8 @@ from pypxeboot.doctor.findings import Finding, Level
 from pypxeboot.errors import KINDS, PxeBootError, UsageError
 from pypxeboot.host import output_files, session
 from pypxeboot.host.output_files import Store
+from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.links import checks
-from pypxeboot.privsep.fork import ClientProcess
 from pypxeboot.privsep.signals import BootFailed
 from pypxeboot.schema import SchemaError, unpack
 

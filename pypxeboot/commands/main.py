@@ -12,9 +12,9 @@ from pypxeboot.commands.boot import _boot
 from pypxeboot.config import merge, options
 from pypxeboot.errors import Aborted, HandoverError, PxeBootError
 from pypxeboot.host.output_files import write
+from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.limits import NOTICE
 from pypxeboot.privsep import logs, signals
-from pypxeboot.privsep.fork import ClientProcess
 from pypxeboot.result import Request
 from pypxeboot.text import printable, size_text
 

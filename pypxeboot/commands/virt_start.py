@@ -9,7 +9,7 @@ from typing import Optional
 from pypxeboot.commands import main as cli
 from pypxeboot.config import options
 from pypxeboot.errors import UsageError
-from pypxeboot.privsep.fork import ClientProcess
+from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.virt import boot, connection, domain_xml, smbios
 from pypxeboot.virt.start import _host_smbios, _locate, _start
 

@@ -10,7 +10,7 @@ from pypxeboot.commands import main as cli
 from pypxeboot.commands import virt_start
 from pypxeboot.config import options
 from pypxeboot.errors import UsageError
-from pypxeboot.privsep.fork import ClientProcess
+from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.text import printable
 from pypxeboot.virt import connection, domain_xml, start, watch_state
 from pypxeboot.virt.connection import Connection

@@ -25,9 +25,9 @@ from pypxeboot.errors import HandoverError, NoBootSource, UsageError
 from pypxeboot.guest import parse_vif
 from pypxeboot.host import session
 from pypxeboot.host.output_files import Store
+from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.output import xen
 from pypxeboot.privsep import fork
-from pypxeboot.privsep.fork import ClientProcess
 from pypxeboot.result import Artifacts
 from pypxeboot.text import printable
 from pypxeboot.xen import xl_config

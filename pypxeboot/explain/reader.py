@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import stat
 import time
@@ -16,7 +15,7 @@ from pypxeboot.explain import capture_file, packets
 from pypxeboot.explain.timeline import Story
 from pypxeboot.privsep import sandbox
 from pypxeboot.privsep.channel import Channel, Closed
-from pypxeboot.privsep.fork import SIGNALS, ClientProcess, keep_only
+from pypxeboot.privsep.fork import Child, fork
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.text import printable
 
@@ -60,33 +59,23 @@ def _story_of(name: str) -> Told:
         reader.stop()
 
 
-def _start(descriptor: int) -> ClientProcess:
+def _start(descriptor: int) -> Child:
     """Fork the process that reads the file behind ``descriptor``."""
     ids = sandbox.user_ids(None) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
-    parent = os.getpid()
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pid = os.fork()
-    if pid:
-        theirs.close()
-        return ClientProcess(pid, ours, new_network=True, raw_frames=False)
-    status = 1
-    try:
-        keep_only(theirs.fileno(), descriptor)
-        os.setsid()  # no terminal is its own
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        with suppress(OSError):  # only root can; nothing here wants a network
-            sandbox.new_network()
-        sandbox.lock_up(*ids, file_size=0)
-        sandbox.die_with_parent()
-        sandbox.no_more_processes()
-        if os.getppid() == parent:
-            Channel(theirs).send(_read(descriptor))
-            status = 0
-    except Exception as why:  # of a file that was made to cause it; the host side says so
-        log.debug("reading failed: %s: %s", type(why).__name__, printable(str(why)))
-    finally:
-        os._exit(status)
+
+    def run(end: socket.socket, parent: int) -> int:
+        try:
+            with suppress(OSError):  # only root can; nothing here wants a network
+                sandbox.new_network()
+            sandbox.lock_up(*ids, parent=parent, file_size=0)
+            sandbox.no_more_processes()
+            Channel(end).send(_read(descriptor))
+            return 0
+        except Exception as why:  # of a file that was made to cause it; the host side says so
+            log.debug("reading failed: %s: %s", type(why).__name__, printable(str(why)))
+            return 1
+
+    return fork(run, name="the reader", keep=(descriptor,))
 
 
 def _read(descriptor: int) -> Told:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import logging
 import os
 import select
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
+from socket import socket
 from typing import Optional
 
 from pypxeboot.errors import PxeBootError, UsageError
 from pypxeboot.net import frames
 from pypxeboot.privsep import sandbox
-from pypxeboot.privsep.fork import SIGNALS, keep_only
+from pypxeboot.privsep.fork import Child, fork
 from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
@@ -38,7 +37,7 @@ class Capture:
 
     def __init__(self, path: Optional[Path], *, tell: bool) -> None:
         self._file, self._tell = -1, tell
-        self._pid, self._stop = 0, -1
+        self._child: Optional[Child] = None
         self._unused: Optional[Path] = None
         if path is not None:
             # Not blocking: a FIFO that nobody reads is an error.
@@ -53,33 +52,22 @@ class Capture:
     def start(self, pid: int, interface: str, mac: bytes, ids: tuple[int, int]) -> None:
         """Begin, in the network namespace of process ``pid``; ``mac``, if not empty, must be in a frame."""
         self._unused = None
-        ready, tell_ready = os.pipe()
-        stopped, self._stop = os.pipe()
-        parent = os.getpid()
-        self._pid = os.fork()
-        if self._pid == 0:
-            status = 1
-            try:
-                keep_only(self._file, stopped, tell_ready)
-                for number in SIGNALS:
-                    signal.signal(number, signal.SIG_IGN)  # what there is belongs into the file
-                sandbox.enter_network(pid)
-                socket = frames.FrameSocket(_BUFFER)
-                socket.bind(interface, promiscuous=True, protocol=frames.ETH_P_ALL)
-                os.write(tell_ready, b"1")
-                frames.preload(every_protocol=self._tell)
-                sandbox.lock_up(*ids, file_size=_FILE_SIZE)
-                sandbox.die_with_parent()
-                if os.getppid() == parent:
-                    self._write_down(socket, stopped, mac)
-                    status = 0
-            finally:
-                os._exit(status)
-        os.close(tell_ready)
-        os.close(stopped)
-        began = os.read(ready, 1)
-        os.close(ready)
-        if not began:
+
+        def run(end: socket, parent: int) -> int:
+            sandbox.enter_network(pid)
+            listener = frames.FrameSocket(_BUFFER)
+            listener.bind(interface, promiscuous=True, protocol=frames.ETH_P_ALL)
+            end.send(b"1")
+            frames.preload(every_protocol=self._tell)
+            sandbox.lock_up(*ids, parent=parent, file_size=_FILE_SIZE)
+            sandbox.no_more_processes()
+            self._write_down(listener, end, mac)
+            return 0
+
+        files = () if self._file < 0 else (self._file,)
+        # What there is belongs into the file: signals do not end it, the host side does.
+        self._child = fork(run, name="the capture", keep=files, ignore_signals=True)
+        if not self._child.end.recv(1):
             raise PxeBootError(f"cannot capture on {interface}")
 
     def stop(self) -> None:
@@ -87,23 +75,16 @@ class Capture:
         if self._unused is not None:
             self._unused.unlink(missing_ok=True)
             self._unused = None
-        if self._pid:
-            os.close(self._stop)
-            end = time.monotonic() + _LAST_FRAMES + 1
-            while time.monotonic() < end and os.waitpid(self._pid, os.WNOHANG) == (0, 0):
-                time.sleep(0.01)
-            with suppress(ProcessLookupError, ChildProcessError):
-                os.kill(self._pid, signal.SIGKILL)
-                os.waitpid(self._pid, 0)
-            self._pid = 0
+        if self._child is not None:
+            self._child.stop(_LAST_FRAMES + 1)
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
-    def _write_down(self, socket: frames.FrameSocket, stopped: int, mac: bytes) -> None:
+    def _write_down(self, listener: frames.FrameSocket, end: socket, mac: bytes) -> None:
         file = frames.CaptureFile(self._file) if self._file >= 0 else None
         left = _TOLD if self._tell else 0
-        for frame, when in _frames(socket, stopped):
+        for frame, when in _frames(listener, end):
             if mac not in frame[:100]:
                 continue
             if file is not None:
@@ -113,20 +94,20 @@ class Capture:
                 left -= 1
                 if not left:
                     log.debug("packet: the first %d are shown; --pcap FILE keeps all", _TOLD)
-        lost = socket.lost()
+        lost = listener.lost()
         if lost and file is not None:
             log.warning("the capture lacks %d frames: they came faster than they could be written", lost)
 
 
-def _frames(socket: frames.FrameSocket, stopped: int) -> Iterator[tuple[bytes, float]]:
-    """What ``socket`` hears, until ``stopped`` is hung up and nothing waits any more."""
+def _frames(listener: frames.FrameSocket, host_side: socket) -> Iterator[tuple[bytes, float]]:
+    """What ``listener`` hears, until ``host_side`` hangs up and nothing waits any more."""
     end: Optional[float] = None
     while end is None or time.monotonic() < end:
-        waited_for = [socket, stopped] if end is None else [socket]
+        waited_for = [listener, host_side] if end is None else [listener]
         readable = select.select(waited_for, [], [], None if end is None else 0)[0]
-        if stopped in readable:
+        if host_side in readable:
             end = time.monotonic() + _LAST_FRAMES
         elif not readable:
             return
-        if socket in readable:
-            yield socket.receive_stamped()
+        if listener in readable:
+            yield listener.receive_stamped()

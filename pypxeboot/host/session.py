@@ -21,6 +21,7 @@ from pypxeboot.entry import Action
 from pypxeboot.errors import KINDS, FetchError, NoLease, PxeBootError, Refused
 from pypxeboot.host import spawn
 from pypxeboot.host.output_files import OutputFile, Store
+from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.host.terminal import Answers
 from pypxeboot.lease import Address, Network, is_host
 from pypxeboot.limits import NOTICE, Deadline
@@ -28,7 +29,6 @@ from pypxeboot.links import iproute, select
 from pypxeboot.links.link import Place, Wanted, Way
 from pypxeboot.plan import Order, Plan
 from pypxeboot.privsep.channel import Channel, Closed
-from pypxeboot.privsep.fork import ClientProcess
 from pypxeboot.privsep.messages import (
     Configure,
     Done,

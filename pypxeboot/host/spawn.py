@@ -8,12 +8,19 @@ makes the link.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 from collections.abc import Sequence
 from typing import Optional
 
-from pypxeboot.privsep.fork import SIGNALS, ClientProcess, keep_only
+from pypxeboot.privsep.fork import Child, fork
+
+
+class ClientProcess(Child):
+    """A running client, and how it was started."""
+
+    def __init__(self, child: Child, *, new_network: bool, raw_frames: bool) -> None:
+        super().__init__(child.pid, child.end)
+        self.new_network, self.raw_frames = new_network, raw_frames
 
 
 def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:
@@ -21,26 +28,14 @@ def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:
 
     ``new_network``: in a namespace of its own; ``raw_frames``: it will do DHCP itself, so scapy is wanted.
     """
-    parent = os.getpid()
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pid = os.fork()
-    if pid:
-        theirs.close()
-        return ClientProcess(pid, ours, new_network=new_network, raw_frames=raw_frames)
-    status = 1
-    try:
-        keep_only(theirs.fileno())
-        os.setsid()  # with root's terminal as its own it could type into root's shell (TIOCSTI)
-        os.dup2(2, 1)  # what it prints is for the log
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
+
+    def run(end: socket.socket, parent: int) -> int:
         from pypxeboot.client import main
 
-        status = main.main(theirs, parent, new_network=new_network, raw_frames=raw_frames)
-    except Exception as why:  # of an import: everything later is the client's own to tell
-        os.write(2, f"pypxeboot: the client process cannot start: {why!r}\n".encode(errors="replace"))
-    finally:
-        os._exit(status)
+        return main.main(end, parent, new_network=new_network, raw_frames=raw_frames)
+
+    child = fork(run, name="the client process")
+    return ClientProcess(child, new_network=new_network, raw_frames=raw_frames)
 
 
 def start_early(argv: Sequence[str], *, told: bool = False) -> Optional[ClientProcess]:

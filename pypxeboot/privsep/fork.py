@@ -1,4 +1,7 @@
-"""A child process with no more than it needs."""
+"""The one place where pypxeboot forks: a child process with no more than it needs.
+
+Imported before the client process is forked, so it must stay light.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,90 @@ import os
 import signal
 import socket
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
-class ClientProcess:
-    """A running client: ``pid``, ``end``, our end of the socket pair to it, and how it was started."""
+class Child:
+    """A running child process: ``pid``, and ``end``, our end of the socket pair to it."""
 
-    def __init__(self, pid: int, end: socket.socket, *, new_network: bool, raw_frames: bool) -> None:
+    def __init__(self, pid: int, end: socket.socket) -> None:
         self.pid, self.end = pid, end
-        self.new_network, self.raw_frames = new_network, raw_frames
 
-    def stop(self) -> None:
-        """The client is gone when this returns; a second time it does nothing."""
-        if self.pid:
-            self.end.close()
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            with suppress(ChildProcessError):
-                os.waitpid(self.pid, 0)
-            self.pid = 0  # it may be another's by now
+    def stop(self, patience: float = 0.0) -> None:
+        """End the process: hang up, give it ``patience`` seconds to end by itself, and kill it then.
+
+        It is gone when this returns. A second call does nothing.
+        """
+        if not self.pid:
+            return
+        self.end.close()
+        with suppress(ChildProcessError):
+            end = time.monotonic() + patience
+            while time.monotonic() < end:
+                if os.waitpid(self.pid, os.WNOHANG) != (0, 0):
+                    self.pid = 0  # it may be another's by now
+                    return
+                time.sleep(0.01)
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        self.pid = 0
+
+
+def fork(
+    body: Callable[[socket.socket, int], int],
+    *,
+    name: str,
+    keep: tuple[int, ...] = (),
+    ignore_signals: bool = False,
+) -> Child:
+    """Start a process that calls ``body(end, parent)`` and ends with the exit status that it returns.
+
+    ``end`` is the child's end of a pair of SOCK_SEQPACKET sockets, ``parent`` the process number of this
+    process (for :func:`pypxeboot.privsep.sandbox.lock_up`). Of the open files the child has these, standard
+    error, and those that ``keep`` lists. It has no terminal, reads nothing, and what it prints goes to
+    standard error. ``name`` stands in the line that it writes when ``body`` raises. With ``ignore_signals``
+    it goes on when the host side is asked to end.
+    """
+    parent = os.getpid()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return Child(pid, ours)
+    status = 1
+    try:
+        os.setsid()  # with root's terminal as its own it could type into root's shell (TIOCSTI)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
+        _keep_only(theirs.fileno(), *keep)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN if ignore_signals else signal.SIG_DFL)
+        status = body(theirs, parent)
+    except Exception as why:
+        os.write(2, f"pypxeboot: {name} failed: {why!r}\n".encode(errors="replace"))
+    finally:
+        os._exit(status)
+
+
+def _keep_only(*descriptors: int) -> None:
+    """Close every file but these and the standard streams: the host side's are none of the child's."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        if int(name) > 2 and int(name) not in descriptors:
+            with suppress(OSError):  # the descriptor of the listing itself
+                os.close(int(name))
 
 
 def open_standard_streams() -> None:
-    """Some toolstacks start programs with 0, 1 or 2 closed; no file of ours may take their place.
+    """Open the null device for each of the descriptors 0, 1 and 2 that is closed.
 
-    To write a result to a standard output that was closed remains an error.
+    Some toolstacks start programs so; no file of ours may take their place. To write a result to a standard
+    output that was closed remains an error.
     """
     for number, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
@@ -42,11 +102,3 @@ def open_standard_streams() -> None:
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))
-
-
-def keep_only(*descriptors: int) -> None:
-    """Close every other one: the host side's open files are no business of a process that it forks."""
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        if int(name) > 2 and int(name) not in descriptors:
-            with suppress(OSError):  # the descriptor of the listing itself
-                os.close(int(name))

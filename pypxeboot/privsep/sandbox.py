@@ -78,9 +78,11 @@ def enter_network(pid: int) -> None:
         os.close(namespace)
 
 
-def die_with_parent() -> None:
-    """Have this process killed when its parent ends. Changing the uid clears this: call it after that."""
+def _die_with(parent: int) -> None:
+    """Have this process killed when process ``parent`` ends, or now if it has ended already."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def python_folders() -> tuple[str, ...]:
@@ -148,12 +150,15 @@ def lock_up(
     uid: int,
     gid: int,
     *,
+    parent: int,
     file_size: int,
     readable: Iterable[str] = (),
     prepare: Callable[[], object] = lambda: None,
 ) -> list[str]:
     """Become ``uid``, with no way back, seeing only Python's folders and ``readable`` of the file system.
 
+    The process ends when ``parent``, the process that forked it, does. ``file_size`` (bytes) is the most that
+    a file may grow to.
     ``prepare`` imports what would be imported on first use; it is called if that would fail later: Python
     may stand in root's home, or a chroot in place of Landlock. Returns one line for each layer that this
     kernel does not have. Raises OSError when the uid cannot be changed.
@@ -180,6 +185,7 @@ def lock_up(
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    _die_with(parent)  # changing the uid would have cleared this
     if not landlock:
         missing.append(f"Landlock (kernel {platform.release()}): a chroot stands in for it")
     else:

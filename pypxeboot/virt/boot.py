@@ -13,10 +13,10 @@ from pypxeboot.entry import Action
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NoLease, PxeBootError, UsageError
 from pypxeboot.host import session
 from pypxeboot.host.output_files import Store
+from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.output.direct import DirectBoot, boot_of
 from pypxeboot.plan import Plan
 from pypxeboot.privsep import signals
-from pypxeboot.privsep.fork import ClientProcess
 from pypxeboot.result import Artifacts
 from pypxeboot.target import Target
 from pypxeboot.text import printable

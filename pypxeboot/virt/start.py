@@ -17,11 +17,11 @@ from pypxeboot.entry import Action
 from pypxeboot.errors import HandoverError, PxeBootError, Refused, UsageError
 from pypxeboot.host import output_files
 from pypxeboot.host.output_files import Store
+from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.limits import NOTICE
 from pypxeboot.output import json_report
 from pypxeboot.output.direct import DirectBoot
 from pypxeboot.plan import Plan
-from pypxeboot.privsep.fork import ClientProcess
 from pypxeboot.result import Artifacts
 from pypxeboot.text import printable
 from pypxeboot.virt import boot as domainboot

@@ -1,9 +1,32 @@
-"""What the pure half may ask the outside for.
+"""Effects: what the loaders (PXELINUX, iPXE, U-Boot) ask the outside world to do, as plain values.
 
-A loader (PXELINUX, an iPXE script) is a generator: it *yields* one of the effects below and is *sent* the
-reply named in its docstring. ``client/driver.py`` performs them under budgets; tests answer them from a dict
-of files.
-A network that does not answer at all is no reply: the driver raises, and the generator ends with it.
+A loader of firmware reads files, asks the network and waits for keys in the middle of its decisions. Here the
+two are apart. A loader is a *generator* without input and output of its own. Where the real one would read
+or write something, it **yields** an effect: a frozen dataclass that says what is wanted. Whoever drives the
+generator performs the effect and **sends** the reply back in, and the loader goes on from there::
+
+    def boot(location: Location) -> Loader:
+        reply = yield Fetch(location, limit=65536)      # an effect goes out, a Fetched comes back
+        if reply.data is None:
+            yield Log(f"{location}: {reply.error}")     # the reply to this one is None
+        ...
+        return Choice(entry, Reason.DEFAULT, location)  # the loader has ended: this boots
+
+- *Who yields*: the packages ``syslinux``, ``uboot`` and ``ipxe``, and the menus of ``terminal``. A part of a
+  loader is a generator as well (:data:`Steps`), and runs by ``value = yield from part(...)``.
+- *Who performs*: one driver, ``client/driver.py``, in the process that reads the network. It holds the limits
+  and the deadline of the boot; what belongs to the terminal it passes on to the host side.
+- *How a test answers*: the tests have a second driver, the class ``Replay``, which answers ``Fetch`` from a
+  dict of files and ``Show`` from a list of keys. A whole boot runs in it without a network, a file or a
+  clock, so that the recorded boots of the real loaders are compared in milliseconds.
+
+The docstring of each effect names its reply. What a loader can decide about is part of the reply: a file that
+is not there is ``Fetched(None, "not-found")``. What no loader can go on from is an exception: where a server
+does not answer at all, a limit is exceeded, or the user ends the boot, the driver raises, and the generator
+ends with it.
+
+To add an effect: a dataclass here with its reply in its docstring, its name in :data:`Effect`, a handler in
+the driver, and one in ``Replay``.
 """
 
 from __future__ import annotations
@@ -23,7 +46,7 @@ from pypxeboot.url import Location
 class Fetch:
     """Get a small file into memory. Reply: :class:`Fetched`.
 
-    With ``head`` the first ``limit`` bytes are enough, and a longer file is no error.
+    A file of more than ``limit`` bytes is refused; with ``head`` its first ``limit`` bytes are the reply.
     """
 
     location: Location
@@ -33,7 +56,10 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Fetched:
-    """``data`` of the file, or None and the reason (``not-found``, or the server's words) in ``error``."""
+    """The reply to :class:`Fetch`: the content of the file, or why there is none.
+
+    ``data`` is None where the file did not come; then ``error`` is ``not-found``, or what the server said.
+    """
 
     data: Optional[bytes]
     error: str = ""
@@ -41,17 +67,18 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Load:
-    """Get the kernel, initrds and modules of an entry, ready to be booted. Reply: :class:`Loaded`."""
+    """Get all files of an entry (kernel, initrds, modules), ready to be booted. Reply: :class:`Loaded`."""
 
     entry: Entry
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Whether all files of the entry are there and the kernel is one; ``error`` says what is not.
+    """The reply to :class:`Load` and :class:`Assemble`: whether the entry can be booted.
 
-    ``kind`` and ``hint`` are of the exception to raise where nothing else boots instead of the entry. A file
-    of no bytes is not there, as for PXELINUX. ``script``: the kernel is none because it is an iPXE script.
+    It can (``ok``) where all files are there and the kernel is a kernel; else ``error`` says what is missing.
+    ``kind`` and ``hint`` make the exception to raise where nothing else boots instead of the entry. An empty
+    file counts as missing, as for PXELINUX. ``script``: the file named as the kernel is an iPXE script.
     """
 
     ok: bool
@@ -62,39 +89,45 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class RunScript:
-    """Run the iPXE script at ``location``. Reply: its :class:`~pypxeboot.entry.Choice`."""
+class RunIpxeScript:
+    """Run the iPXE script at ``location``. Reply: the :class:`~pypxeboot.entry.Choice` that it comes to."""
 
     location: Location
 
 
 @dataclass(frozen=True)
 class RunIpxe:
-    """Do what ``program``, an iPXE, would do: ask DHCP, and boot what that says. Reply: its Choice."""
+    """Do what ``program``, a build of iPXE, would do: ask DHCP as iPXE, and boot what the answer names.
+
+    Reply: the :class:`~pypxeboot.entry.Choice` that it comes to.
+    """
 
     program: Location
 
 
 @dataclass(frozen=True)
 class Log:
-    """Tell the reader of the log one line. Reply: None. ``warning`` also lands in the result."""
+    """Write one line to the log. Reply: None. With ``warning`` it also stands in the result of the boot."""
 
     text: str
     warning: bool = False
 
 
 @dataclass(frozen=True)
-class Look:
-    """Is there a terminal, and somebody who may choose? Reply: Terminal of ``picture.py``, or None."""
+class FindTerminal:
+    """Ask whether there is a terminal at which somebody may choose.
+
+    Reply: its :class:`~pypxeboot.picture.Terminal`, or None.
+    """
 
 
 @dataclass(frozen=True)
 class Show:
-    """Paint ``picture`` (None leaves what is there), and wait for a key, ``seconds`` or for ever.
+    """Paint ``picture`` (None leaves what is there), and wait ``seconds`` for a key; None: without end.
 
-    Reply: :class:`~pypxeboot.picture.Pressed`. Only after a :class:`Look` that found a terminal. The time
-    that passes here does not count against the deadline of the boot. Ctrl-C ends the boot; where it has a
-    meaning (iPXE) ``interrupt`` is False, and it is a key.
+    Reply: :class:`~pypxeboot.picture.KeyPress`. Allowed only after :class:`FindTerminal` found one. The time
+    that passes here does not count against the deadline of the boot. Ctrl-C ends the boot; where it is a key
+    like others (iPXE), ``interrupt`` is False.
     """
 
     picture: Optional[Picture]
@@ -104,9 +137,9 @@ class Show:
 
 @dataclass(frozen=True)
 class Print:
-    """Write ``text`` to the terminal, below what is there; without one, to the log. Reply: None.
+    """Write ``text`` to the terminal, below what is there; without a terminal, to the log. Reply: None.
 
-    Of controls it may hold line feeds and backspaces. A line is over only with its line feed.
+    The control characters allowed in it are line feed and backspace. A line ends with its line feed only.
     """
 
     text: str
@@ -114,29 +147,30 @@ class Print:
 
 @dataclass(frozen=True)
 class Sleep:
-    """Let ``seconds`` pass, the deadline permitting. Reply: None."""
+    """Let ``seconds`` pass, but not beyond the deadline of the boot. Reply: None."""
 
     seconds: float
 
 
 ScriptValue = Union[str, int, float, bool, None]
-"""What goes into a script's language and comes out of it; text of :func:`pypxeboot.text.decode`."""
+"""A value that passes between a Lua script and the loader; text is of :func:`pypxeboot.text.decode`."""
 
 
 @dataclass(frozen=True)
-class Call:
-    """A function of the loader that a Lua script calls."""
+class LuaCall:
+    """A function of the loader that a Lua script calls, and its arguments; see :class:`RunLua`."""
 
     name: str
     arguments: tuple[ScriptValue, ...]
 
 
 @dataclass(frozen=True)
-class Interpret:
-    """Run the Lua script ``source``. Reply: a generator that yields a :class:`Call`, is sent the values of it
-    as a tuple, and so on, and ends with what went wrong, empty if nothing did.
+class RunLua:
+    """Begin to run the Lua script ``source``. Reply: a generator, to be driven by who asked.
 
-    ``config`` and ``version`` are what it is told of configuration and loader.
+    It yields a :class:`LuaCall`, is sent the values that the call returns (a tuple), and so on; its result is
+    the script's error as text, empty without one. ``arguments`` are those of the script; ``config`` and
+    ``version`` are what it can read about the configuration file and the loader.
     """
 
     source: bytes
@@ -152,7 +186,7 @@ class Interpret:
 
 @dataclass(frozen=True)
 class Form:
-    """What is sent with an HTTP request: a method, headers, and the body."""
+    """What an HTTP request sends: its method, headers (name and value), and body."""
 
     method: str = "POST"
     headers: tuple[tuple[str, str], ...] = ()
@@ -232,7 +266,7 @@ class Verify:
 
 @dataclass(frozen=True)
 class Identify:
-    """Tell what a script file is. Reply: the ``format`` of its KernelInfo, or None if it is no kernel."""
+    """Tell what a script file is. Reply: the ``format`` of its KernelInfo, or None for no kernel."""
 
     handle: int
 
@@ -263,10 +297,11 @@ class Configure:
 
 
 @dataclass(frozen=True)
-class Redhcp:
-    """DHCP once more, with ``options`` in place of those sent before, within ``seconds``.
+class RunDhcp:
+    """Do DHCP once more, within ``seconds`` if given, and configure the interface. Reply: :class:`Leased`.
 
-    The interface is configured then; ``vlan`` as of :class:`Configure`. Reply: :class:`Leased`.
+    ``options`` (number and value) are sent in place of those of the first time; ``vlan`` is the tag of the
+    interface, as in :class:`Configure`.
     """
 
     options: tuple[tuple[int, bytes], ...] = ()
@@ -276,7 +311,7 @@ class Redhcp:
 
 @dataclass(frozen=True)
 class Leased:
-    """The lease, or None and why not."""
+    """The reply to :class:`RunDhcp`: the lease, or None and in ``error`` why there is none."""
 
     lease: Optional[Lease]
     error: str = ""
@@ -284,22 +319,25 @@ class Leased:
 
 @dataclass(frozen=True)
 class Vlan:
-    """Make (or with ``remove`` take away) a VLAN on the guest's interface. Reply: text, empty or why not."""
+    """Make (with ``remove``: take away) a VLAN on the guest's interface.
+
+    Reply: text, empty if that was done, else why not.
+    """
 
     tag: int
     remove: bool = False
 
 
 @dataclass(frozen=True)
-class Lookup:
-    """Resolve a host name in the guest's network. Reply: :class:`Found`."""
+class Resolve:
+    """Look a host name up in the DNS of the guest's network. Reply: :class:`Resolved`."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Found:
-    """Addresses in text, none with an ``error``."""
+class Resolved:
+    """The reply to :class:`Resolve`: IP addresses as text; none of them where there is an ``error``."""
 
     addresses: tuple[str, ...]
     error: str = ""
@@ -307,7 +345,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Ping:
-    """Echo requests to ``host``, one a second. Reply: how many of ``count`` were answered."""
+    """Send ``count`` echo requests with ``size`` bytes of data to ``host``, each waiting ``seconds``.
+
+    Reply: how many of them were answered.
+    """
 
     host: str
     count: int
@@ -316,21 +357,21 @@ class Ping:
 
 
 @dataclass(frozen=True)
-class Now:
-    """Reply: seconds since 1970."""
+class ReadClock:
+    """Read the host's clock. Reply: whole seconds since 1970."""
 
 
 Effect = Union[
     Fetch,
     Load,
-    RunScript,
+    RunIpxeScript,
     RunIpxe,
     Log,
-    Look,
+    FindTerminal,
     Show,
     Print,
     Sleep,
-    Interpret,
+    RunLua,
     Download,
     ReadFile,
     DropFile,
@@ -340,14 +381,17 @@ Effect = Union[
     Identify,
     Assemble,
     Configure,
-    Redhcp,
+    RunDhcp,
     Vlan,
-    Lookup,
+    Resolve,
     Ping,
-    Now,
+    ReadClock,
 ]
+"""Everything that a loader may yield."""
+
 Loader = Generator[Effect, Any, Choice]
+"""A whole loader: a generator that yields effects, and whose result is what boots."""
 
 T = TypeVar("T")
 Steps = Generator[Effect, Any, T]
-"""A part of a loader: asks by the same effects, and ends with a value."""
+"""A part of a loader: a generator that yields effects, and whose result is a value of type ``T``."""

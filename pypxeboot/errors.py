@@ -83,7 +83,7 @@ class Refused(PxeBootError):
     code = 7
 
 
-class Ended(BaseException):
+class SignalReceived(BaseException):
     """A signal came. No Exception: nothing on the way out may take it for a failure that it can mend.
 
     ``signals.signals_raise`` makes Aborted of it.

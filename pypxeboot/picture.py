@@ -48,7 +48,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Pressed:
+class KeyPress:
     """What came of waiting for a key.
 
     ``key`` is one printable character, or a name: ``enter tab escape backspace delete insert up down left

@@ -16,8 +16,8 @@ from __future__ import annotations
 from typing import Any
 
 from pypxeboot.__main__ import run
-from pypxeboot.effects import Loader, Log, Look, Print, Show, Sleep, Steps
-from pypxeboot.picture import Picture, Pressed, Row, Span, Terminal
+from pypxeboot.effects import FindTerminal, Loader, Log, Print, Show, Sleep, Steps
+from pypxeboot.picture import KeyPress, Picture, Row, Span, Terminal
 from pypxeboot.syslinux.loader import boot as ldlinux
 from pypxeboot.text import printable
 
@@ -26,7 +26,7 @@ _REAL = ldlinux.boot
 
 def boot(*args: Any, **more: Any) -> Loader:
     """In place of ``syslinux.loader.boot.boot``."""
-    terminal = yield Look()
+    terminal = yield FindTerminal()
     yield Log(f"the terminal: {terminal}", warning=True)
     if terminal is not None:
         for line in more["user_append"].split(";"):
@@ -42,7 +42,7 @@ def picture(text: str, style: str = "") -> Picture:
 
 def _do(terminal: Terminal, word: str, text: str) -> Steps[None]:
     if word == "show":
-        pressed: Pressed = yield Show(picture(text))
+        pressed: KeyPress = yield Show(picture(text))
         yield Log(f"key {pressed.key}", warning=True)
     elif word == "blink":
         yield Show(picture(text, "1;37;44"))

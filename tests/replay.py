@@ -15,7 +15,6 @@ from pypxeboot.bootsource import BootSource, Kind
 from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import (
     Assemble,
-    Call,
     Configure,
     Digest,
     Download,
@@ -23,21 +22,22 @@ from pypxeboot.effects import (
     Effect,
     Fetch,
     Fetched,
+    FindTerminal,
     Form,
-    Found,
     Identify,
-    Interpret,
     Leased,
     Load,
     Loaded,
     Log,
-    Look,
-    Lookup,
-    Now,
+    LuaCall,
     Ping,
     Print,
+    ReadClock,
     ReadFile,
-    Redhcp,
+    Resolve,
+    Resolved,
+    RunDhcp,
+    RunLua,
     ScriptFile,
     Show,
     Sleep,
@@ -52,7 +52,7 @@ from pypxeboot.ipxe import boot as ipxe
 from pypxeboot.kernel import identify
 from pypxeboot.lease import Lease
 from pypxeboot.lua import script as lua
-from pypxeboot.picture import Picture, Pressed, Terminal
+from pypxeboot.picture import KeyPress, Picture, Terminal
 from pypxeboot.syslinux.loader import boot as ldlinux
 from pypxeboot.url import Location
 
@@ -132,10 +132,10 @@ class Replay:
         data = self.get(effect.location)
         return Fetched(None, "not-found") if data is None else Fetched(data[: effect.limit + 1])
 
-    def _look(self, effect: Look) -> Optional[Terminal]:
+    def _findterminal(self, effect: FindTerminal) -> Optional[Terminal]:
         return self.terminal
 
-    def _show(self, effect: Show) -> Pressed:
+    def _show(self, effect: Show) -> KeyPress:
         """The next key; when there is none left, the time passes."""
         assert self.terminal is not None, "shown to nobody"
         self.pictures.append(effect.picture)
@@ -156,19 +156,19 @@ class Replay:
             raise Aborted("the terminal was closed")
         passed = passed if key is not None else effect.seconds or 0.0
         self.waited += passed
-        return Pressed(key, passed, self.terminal)
+        return KeyPress(key, passed, self.terminal)
 
     def _print(self, effect: Print) -> None:
         assert all(ch.isprintable() or ch in "\n\b" for ch in effect.text), effect.text
         self.printed += effect.text
 
-    def _interpret(self, effect: Interpret) -> Generator[Call, Any, str]:
+    def _runlua(self, effect: RunLua) -> Generator[LuaCall, Any, str]:
         return lua.script(effect)
 
     def _sleep(self, effect: Sleep) -> None:
         self.slept += effect.seconds
 
-    def _now(self, effect: Now) -> int:
+    def _readclock(self, effect: ReadClock) -> int:
         return 1_800_000_000 + int(self.slept)
 
     def keep(self, data: bytes, location: Optional[Location] = None) -> ScriptFile:
@@ -225,7 +225,7 @@ class Replay:
         self.network.append(effect)
         return ""
 
-    def _redhcp(self, effect: Redhcp) -> Leased:
+    def _rundhcp(self, effect: RunDhcp) -> Leased:
         self.network.append(effect)
         return Leased(self.leases.pop(0)) if self.leases else Leased(None, "no DHCP server answered")
 
@@ -233,10 +233,10 @@ class Replay:
         self.network.append(effect)
         return ""
 
-    def _lookup(self, effect: Lookup) -> Found:
+    def _resolve(self, effect: Resolve) -> Resolved:
         self.network.append(effect)
         found = self.names.get(effect.name, ())
-        return Found(found, "" if found else "no such name")
+        return Resolved(found, "" if found else "no such name")
 
     def _ping(self, effect: Ping) -> int:
         self.network.append(effect)

@@ -11,7 +11,7 @@ import pytest
 from replay import GUEST
 from terminal import Terminal
 
-from pypxeboot.effects import Look, Print, Show
+from pypxeboot.effects import FindTerminal, Print, Show
 from pypxeboot.host.terminal import Answers
 from pypxeboot.limits import Deadline, Limits
 from pypxeboot.picture import Picture, Row, Span
@@ -68,7 +68,7 @@ def test_what_a_client_may_not_do(desk: Desk) -> None:
     for request in (Show(None, 0.0), Print("x"), Leave()):
         with pytest.raises(ValueError, match="no terminal"):
             desk.ask(request)
-    desk.ask(Look())
+    desk.ask(FindTerminal())
     for value in ({}, {"picture": None, "seconds": -1, "interrupt": True}, {"picture": 1}):
         with pytest.raises(SchemaError):
             desk.answers.answer("Show", value)
@@ -77,7 +77,7 @@ def test_what_a_client_may_not_do(desk: Desk) -> None:
 
 
 def test_hostile_pictures_and_lines(desk: Desk) -> None:
-    desk.ask(Look())
+    desk.ask(FindTerminal())
     desk.ask(Show(HOSTILE, 0.0))
     desk.ask(Print("\x1b[2J\x9b\u202e\r\x07" * 100 + "\b" * 100 + "\n"))
     desk.ask(Show(Picture(()), 0.0))
@@ -91,7 +91,7 @@ def test_hostile_pictures_and_lines(desk: Desk) -> None:
 
 def test_a_wait_without_end_ends_unless_somebody_said_so(desk: Desk) -> None:
     """The limit of this desk is 0.4 s without a key."""
-    desk.ask(Look())
+    desk.ask(FindTerminal())
     before = desk.deadline.at
     waits = [desk.ask(Show(None))["seconds"] for _ in range(3)]
     assert 0.35 < sum(waits) < 5 and waits[1] < 0.2 and waits[2] < 0.2
@@ -103,13 +103,13 @@ def test_a_wait_without_end_ends_unless_somebody_said_so(desk: Desk) -> None:
 
 def test_the_wait_is_over_when_the_client_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     for desk in desks(monkeypatch, Plan(GUEST, interactive=True)):
-        desk.ask(Look())
+        desk.ask(FindTerminal())
         desk.client.send(Leave())  # it speaks while it should wait, and gets no answer yet
         assert desk.ask(Show(Picture(()), None))["key"] is None
 
 
 def test_keys_typed_ahead_and_ctrl_c(desk: Desk) -> None:
-    desk.ask(Look())
+    desk.ask(FindTerminal())
     desk.ask(Show(None, 0.0))  # from here on keys are not lines
     desk.terminal.press("a", "up", "b")
     assert [desk.ask(Show(None, 5.0))["key"] for _ in range(3)] == ["a", "up", "b"]
@@ -120,7 +120,7 @@ def test_keys_typed_ahead_and_ctrl_c(desk: Desk) -> None:
 
 def test_a_terminal_that_takes_nothing_holds_nobody_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "_STUCK", 0.1)
-    desk.ask(Look())
+    desk.ask(FindTerminal())
     desk.terminal.hold()
     for number in range(40):
         desk.ask(Show(Picture(tuple(Row((Span(f"{number} {row}" * 20),)) for row in range(24))), 0.0))

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 import replay
 from test_ipxe_boot import booted
 
-from pypxeboot.effects import Configure, Redhcp, Vlan
+from pypxeboot.effects import Configure, RunDhcp, Vlan
 from pypxeboot.entry import Action
 
 # Files.
@@ -114,7 +114,7 @@ def test_dhcp_as_somebody_else() -> None:
     played.leases = [changed(replay.LEASE, address=IPv4Address("10.77.0.200"), bootfile="other")]
     booted("set user-class Me", "dhcp", "echo ${ip} ${filename}", "dhcp || echo again fails", replay=played)
     first = played.network[0]
-    assert isinstance(first, Redhcp)
+    assert isinstance(first, RunDhcp)
     assert first.options == ((77, b"Me"),)
     assert "10.77.0.200 other" in played.printed
     assert "again fails" in played.printed
@@ -132,7 +132,7 @@ def test_vlans() -> None:
         replay=played,
     )
     kinds = [type(effect) for effect in played.network]
-    assert kinds == [Vlan, Redhcp, Vlan]
+    assert kinds == [Vlan, RunDhcp, Vlan]
     assert "[10.5.0.2] [10.5.0.2] [52:54:00:ab:cd:ef]" in played.printed
     assert "gone" in played.printed
 

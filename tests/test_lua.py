@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from replay import GUEST, LEASE, Replay, serving
 
 from pypxeboot.dhcp import boot_info
-from pypxeboot.effects import Call, Interpret
+from pypxeboot.effects import LuaCall, RunLua
 from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.lua import script as lua
@@ -29,9 +29,9 @@ PEER = lupa.LuaRuntime(encoding="latin-1", unpack_returned_tuples=True)
 """A Lua without limits, to compare with."""
 
 
-def calls(source: str, *answers: Sequence[Any]) -> tuple[list[Call], str]:
+def calls(source: str, *answers: Sequence[Any]) -> tuple[list[LuaCall], str]:
     """What a script asks for, answered one by one and then with nothing; and its error."""
-    running = lua.script(Interpret(source.encode(), "x.lua", ("one", "two"), "cfg", "PXELINUX 6.04"))
+    running = lua.script(RunLua(source.encode(), "x.lua", ("one", "two"), "cfg", "PXELINUX 6.04"))
     asked, waiting, answer = [], list(answers), None
     try:
         while True:
@@ -169,7 +169,7 @@ def test_gsub_and_gmatch_are_as_in_lua(text: str, pattern: str, repl: str) -> No
 
 @given(st.binary(max_size=200))
 def test_any_source_is_run_or_refused(source: bytes) -> None:
-    running = lua.script(Interpret(source, "x.lua"))
+    running = lua.script(RunLua(source, "x.lua"))
     try:
         running.send(None)
     except StopIteration as end:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, ip_address, ip_interface
 from typing import Optional, TypeVar
 
 from pypxeboot import bootsource
-from pypxeboot.effects import Look, Print, Steps
+from pypxeboot.effects import FindTerminal, Print, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.lease import Address, Lease, is_host, without_dhcp
 from pypxeboot.picture import Terminal
@@ -29,7 +29,7 @@ class _GivenUp(Exception):
 
 def lease(why: str) -> Steps[Optional[Lease]]:
     """The address and what belongs to it; None where nobody is there, or gives none. ``why`` is shown."""
-    terminal: Optional[Terminal] = yield Look()
+    terminal: Optional[Terminal] = yield FindTerminal()
     if terminal is None:
         return None
     person = Person(terminal)
@@ -56,7 +56,7 @@ def lease(why: str) -> Steps[Optional[Lease]]:
 
 def boot_file(why: str, plan: Plan) -> Steps[Optional[Plan]]:
     """``plan`` with a URL to boot from; None where nobody is there, or gives none. ``why`` is shown."""
-    terminal: Optional[Terminal] = yield Look()
+    terminal: Optional[Terminal] = yield FindTerminal()
     if terminal is None:
         return None
     yield Print(f"{printable(why, 1000)}\nWhat to boot by hand (Esc gives up):\n")

@@ -13,14 +13,14 @@ from pypxeboot.client.entry_files import Downloads, ScriptInstead
 from pypxeboot.client.network import GuestNet
 from pypxeboot.client.script_files import ScriptFiles
 from pypxeboot.client.terminal import Attendance, Person
-from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, RunIpxe, RunScript, Steps
+from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, RunIpxe, RunIpxeScript, Steps
 from pypxeboot.entry import Choice
 from pypxeboot.errors import ConfigError, FetchError, NotFound, Refused, ServerError
 from pypxeboot.lua import script
 from pypxeboot.plan import Plan
 
 T = TypeVar("T")
-Start = Union[RunScript, RunIpxe]
+Start = Union[RunIpxeScript, RunIpxe]
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +47,12 @@ class Performer:
         self._handlers: dict[type, Callable[[Any], object]] = {
             Fetch: self.fetch,
             Load: self.load,
-            RunScript: self._run,
+            RunIpxeScript: self._run,
             RunIpxe: self._run,
             Log: self._log,
-            effects.Interpret: script.script,
+            effects.RunLua: script.script,
             **self._person.handlers,
-            effects.Now: lambda _effect: int(time.time()),
+            effects.ReadClock: lambda _effect: int(time.time()),
             effects.Download: files.download,
             effects.ReadFile: files.read,
             effects.DropFile: files.drop,
@@ -62,9 +62,9 @@ class Performer:
             effects.Identify: files.identify,
             effects.Assemble: files.assemble,
             effects.Configure: network.configure,
-            effects.Redhcp: network.redhcp,
+            effects.RunDhcp: network.redhcp,
             effects.Vlan: network.vlan,
-            effects.Lookup: network.lookup,
+            effects.Resolve: network.lookup,
             effects.Ping: network.ping,
         }
 

@@ -6,17 +6,17 @@ import threading
 from collections.abc import Callable
 from typing import Optional
 
-from pypxeboot.effects import Look, Print, Show
+from pypxeboot.effects import FindTerminal, Print, Show
 from pypxeboot.errors import Aborted, PxeBootError
 from pypxeboot.lease import Lease
-from pypxeboot.picture import Pressed, Terminal
+from pypxeboot.picture import KeyPress, Terminal
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.messages import (
     Configure,
     Done,
     DropImage,
+    FoundTerminal,
     Leave,
-    Looked,
     OpenImage,
     OpenOutput,
     Placed,
@@ -128,13 +128,13 @@ class HostSide:
             raise Aborted("the host side gave no file")
         return descriptor
 
-    def look(self) -> Optional[Terminal]:
+    def find_terminal(self) -> Optional[Terminal]:
         """The terminal, if there is one and somebody may choose."""
-        return unpack(Looked, self._ask(Look(), "Looked")[0]).terminal
+        return unpack(FoundTerminal, self._ask(FindTerminal(), "FoundTerminal")[0]).terminal
 
-    def show(self, effect: Show) -> Pressed:
+    def show(self, effect: Show) -> KeyPress:
         """Have a picture painted, and wait for a key."""
-        return unpack(Pressed, self._ask(effect, "Pressed")[0])
+        return unpack(KeyPress, self._ask(effect, "KeyPress")[0])
 
     def print(self, effect: Print) -> None:
         """Have text written to the terminal."""

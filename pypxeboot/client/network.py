@@ -15,7 +15,7 @@ from pypxeboot.dhcp import neighbor
 from pypxeboot.dhcp.client import BETTER_OFFER_WAITS
 from pypxeboot.dhcp.message import PXE_PORT
 from pypxeboot.dhcp.pxe_options import LOCAL_BOOT, VENDOR_OPTIONS, Services, boot_item
-from pypxeboot.effects import Configure, Found, Leased, Lookup, Ping, Redhcp, Vlan
+from pypxeboot.effects import Configure, Leased, Ping, Resolve, Resolved, RunDhcp, Vlan
 from pypxeboot.errors import NoBootSource, PxeBootError
 from pypxeboot.lease import Lease, is_host
 from pypxeboot.limits import Deadline
@@ -82,7 +82,7 @@ class GuestNet:
         """DHCP once more, as an iPXE that the first answer's program would have been. Raises NoLease."""
         return self._leased(lambda: self.dhcp.again(pxe.identity_of(pxe.as_ipxe(self.plan))))
 
-    def redhcp(self, effect: Redhcp) -> Leased:
+    def redhcp(self, effect: RunDhcp) -> Leased:
         """DHCP once more, for a script."""
         if sum(len(value) + 2 for _code, value in effect.options) > _OPTIONS_LIMIT:
             return Leased(None, f"options of more than {_OPTIONS_LIMIT} bytes do not fit in a request")
@@ -172,13 +172,13 @@ class GuestNet:
             return why.message
         return ""
 
-    def lookup(self, effect: Lookup) -> Found:
+    def lookup(self, effect: Resolve) -> Resolved:
         """The addresses of a name, asked of the guest's name servers."""
         try:
             found = socket.getaddrinfo(effect.name, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as why:
-            return Found((), printable(getattr(why, "strerror", None) or str(why)))
-        return Found(tuple(dict.fromkeys(str(item[4][0]) for item in found)))
+            return Resolved((), printable(getattr(why, "strerror", None) or str(why)))
+        return Resolved(tuple(dict.fromkeys(str(item[4][0]) for item in found)))
 
     def ping(self, effect: Ping) -> int:
         """How many echo requests were answered."""

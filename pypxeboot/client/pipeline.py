@@ -21,7 +21,7 @@ from pypxeboot.client.network import GuestNet, Interfaces
 from pypxeboot.client.script_files import HostFiles, ScriptFiles
 from pypxeboot.client.terminal import Person
 from pypxeboot.dhcp import boot_info, identity, pxe_options
-from pypxeboot.effects import Load, Loader, RunIpxe, RunScript
+from pypxeboot.effects import Load, Loader, RunIpxe, RunIpxeScript
 from pypxeboot.entry import Action, Choice, Entry, Reason
 from pypxeboot.errors import NoBootSource, NoLease, NotFound, ServerError
 from pypxeboot.lease import Lease
@@ -194,9 +194,9 @@ class Pipeline:
             second = printable(str(self.source.bootfile))
             raise NoBootSource(f"DHCP offers {first}, and to the iPXE in it {second}: {told}", hint=hint)
 
-    def _started(self, effect: Union[RunScript, RunIpxe]) -> Choice:
+    def _started(self, effect: Union[RunIpxeScript, RunIpxe]) -> Choice:
         """What a loader starts in its place."""
-        if isinstance(effect, RunScript):
+        if isinstance(effect, RunIpxeScript):
             return self.performer.perform(self._script_at(effect.location))
         self.become_ipxe(effect.program)
         return self.choose()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Optional
 
 from pypxeboot.dhcp.pxe_options import SHOW_MENU, Item, Prompt, Services
-from pypxeboot.effects import Log, Look, Print, Show, Steps
+from pypxeboot.effects import FindTerminal, Log, Print, Show, Steps
 from pypxeboot.errors import Aborted
-from pypxeboot.picture import Pressed, Terminal
+from pypxeboot.picture import KeyPress, Terminal
 from pypxeboot.terminal import dialogs
 from pypxeboot.terminal.forms import Dialog
 from pypxeboot.terminal.forms import Item as Line
@@ -35,7 +35,7 @@ def choose(
     if prompt is None or prompt.seconds == 0:
         yield _taken(services, first, "it is the first, and the server does not let anybody choose")
         return first
-    terminal: Optional[Terminal] = yield Look()
+    terminal: Optional[Terminal] = yield FindTerminal()
     if terminal is None:
         yield _taken(services, first, "it is the first, and nobody chooses")
         return first
@@ -62,7 +62,7 @@ def _wants_menu(person: Person, prompt: Prompt) -> Steps[bool]:
     for left in range(prompt.seconds, 0, -1):
         if not person.terminal.dumb:
             yield Print("\b" * width + f" ({left})".ljust(width))
-        reply: Pressed = yield Show(None, 1.0)
+        reply: KeyPress = yield Show(None, 1.0)
         person.terminal, pressed = reply.terminal, reply.key
         if pressed not in (None, "resize"):
             break

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Optional, Protocol
 
-from pypxeboot.effects import Effect, Log, Look, Print, Show, Sleep
+from pypxeboot.effects import Effect, FindTerminal, Log, Print, Show, Sleep
 from pypxeboot.errors import FetchError
 from pypxeboot.limits import Deadline
-from pypxeboot.picture import Pressed, Terminal
+from pypxeboot.picture import KeyPress, Terminal
 from pypxeboot.plan import Plan
 from pypxeboot.text import printable
 
@@ -23,10 +23,10 @@ _LONGEST_LINE = 4096  # of a text that goes to the log: what is beyond is anothe
 class Person(Protocol):
     """The person, by way of the host side, which has the terminal."""
 
-    def look(self) -> Optional[Terminal]:
+    def find_terminal(self) -> Optional[Terminal]:
         """The terminal, if there is one and somebody may choose."""
 
-    def show(self, effect: Show) -> Pressed:
+    def show(self, effect: Show) -> KeyPress:
         """Paint a picture, and wait for a key."""
 
     def print(self, effect: Print) -> None:
@@ -37,14 +37,14 @@ class Person(Protocol):
 
 
 class Attendance:
-    """Performs the effects :class:`Look`, :class:`Show`, :class:`Print` and :class:`Sleep` of one loader."""
+    """Performs the effects that concern the terminal and time: FindTerminal, Show, Print, Sleep."""
 
     def __init__(self, plan: Plan, person: Person, deadline: Deadline, warn: Callable[[str], None]) -> None:
         self._plan, self._person, self._deadline, self._warn = plan, person, deadline, warn
         self._there = self._picture_up = self._warned = False
         self._line = ""
         self.handlers: dict[type, Callable[[Any], object]] = {
-            Look: self._look,
+            FindTerminal: self._find_terminal,
             Show: self._show,
             Print: self._print,
             Sleep: self._sleep,
@@ -52,22 +52,22 @@ class Attendance:
 
     def before(self, effect: Effect) -> None:
         """Take the picture away if ``effect`` may write to the log: its lines would stand in the picture."""
-        silent = isinstance(effect, (Look, Show, Sleep)) or (
+        silent = isinstance(effect, (FindTerminal, Show, Sleep)) or (
             isinstance(effect, Log) and not effect.warning and not log.isEnabledFor(logging.INFO)
         )
         if self._picture_up and not silent:
             self._picture_up = False
             self._person.leave()
 
-    def _look(self, _effect: Look) -> Optional[Terminal]:
-        terminal = self._person.look()
+    def _find_terminal(self, _effect: FindTerminal) -> Optional[Terminal]:
+        terminal = self._person.find_terminal()
         if terminal is None and self._plan.interactive and self._plan.may_ask and not self._warned:
             self._warned = True
             self._warn("nobody can be asked: standard input is no terminal of this job")
         self._there = terminal is not None
         return terminal
 
-    def _show(self, effect: Show) -> Pressed:
+    def _show(self, effect: Show) -> KeyPress:
         self._picture_up = self._picture_up or effect.picture is not None
         pressed = self._person.show(effect)
         self._deadline.extend(pressed.seconds)

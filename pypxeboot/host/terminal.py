@@ -6,11 +6,11 @@ from typing import Optional, Union
 
 from pypxeboot.effects import Print, Show
 from pypxeboot.limits import Deadline
-from pypxeboot.picture import Pressed, Terminal
+from pypxeboot.picture import KeyPress, Terminal
 from pypxeboot.plan import Plan
 from pypxeboot.privsep import logs
 from pypxeboot.privsep.channel import Channel
-from pypxeboot.privsep.messages import Done, Looked
+from pypxeboot.privsep.messages import Done, FoundTerminal
 from pypxeboot.schema import unpack
 from pypxeboot.terminal import console
 
@@ -25,9 +25,9 @@ class Answers:
 
     def answer(self, kind: str, value: object) -> bool:
         """Answer the client's request; False if it is not about the terminal. Raises Aborted, ValueError."""
-        reply: Union[Looked, Pressed, Done]
-        if kind == "Look":
-            reply = Looked(self._look())
+        reply: Union[FoundTerminal, KeyPress, Done]
+        if kind == "FindTerminal":
+            reply = FoundTerminal(self._find())
         elif kind == "Show":
             reply = self._show(unpack(Show, value))
         elif kind == "Print":
@@ -50,12 +50,12 @@ class Answers:
         finally:
             logs.release()
 
-    def _look(self) -> Optional[Terminal]:
+    def _find(self) -> Optional[Terminal]:
         if self._console is None and self._plan.may_ask:
             self._console = console.find()
         return None if self._console is None else self._console.terminal
 
-    def _show(self, request: Show) -> Pressed:
+    def _show(self, request: Show) -> KeyPress:
         if request.picture is not None:
             logs.hold()  # a line would stand in the picture
         seconds = request.seconds

@@ -1,7 +1,7 @@
 """Lua, for the scripts of lua.c32: run by lupa, within limits of memory, instructions and time.
 
 Nothing of the machine and nothing of Python can be reached from a script. What it wants of the loader comes
-out as :class:`~pypxeboot.effects.Call`.
+out as :class:`~pypxeboot.effects.LuaCall`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from pypxeboot.effects import Call, Interpret, ScriptValue
+from pypxeboot.effects import LuaCall, RunLua, ScriptValue
 from pypxeboot.errors import Refused
 from pypxeboot.lua.pattern import Budget, PatternError, search
 from pypxeboot.text import decode, encode
@@ -33,7 +33,7 @@ def prelude() -> str:
     return Path(__file__).with_name("prelude.lua").read_text("ascii")
 
 
-def script(order: Interpret) -> Generator[Call, tuple[ScriptValue, ...], str]:
+def script(order: RunLua) -> Generator[LuaCall, tuple[ScriptValue, ...], str]:
     """Run a script: it yields what it asks for, is sent the values, and ends with an error or nothing.
 
     Raises Refused where there is no Lua.
@@ -53,7 +53,7 @@ def script(order: Interpret) -> Generator[Call, tuple[ScriptValue, ...], str]:
             if kind != "call":
                 return str(_outward(values[0]))
             arguments = tuple(_outward(value) for value in values)
-            answer = yield Call(str(arguments[0]), arguments[1:])
+            answer = yield LuaCall(str(arguments[0]), arguments[1:])
     except (error, MemoryError) as why:
         return str(why) or "not enough memory"
 

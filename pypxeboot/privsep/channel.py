@@ -1,6 +1,6 @@
 """Messages between the host side and the client process: JSON over a pair of sequenced-packet sockets.
 
-The client asks (configure my interface, open an output file; and ``Look``, ``Show`` and ``Print`` of
+The client asks (configure my interface, open an output file; and ``FindTerminal``, ``Show`` and ``Print`` of
 :mod:`pypxeboot.effects`), the host side checks and answers, and the client's last word is
 :class:`~pypxeboot.result.Artifacts` or :class:`~pypxeboot.result.Failure`.
 """

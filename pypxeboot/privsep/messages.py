@@ -52,7 +52,7 @@ class OpenOutput:
 
 
 @dataclass(frozen=True)
-class Looked:
+class FoundTerminal:
     """Host to client: the terminal, None without one or if nobody is to be asked."""
 
     terminal: Optional[Terminal]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Optional
 
-from pypxeboot.errors import Aborted, Ended, PxeBootError
+from pypxeboot.errors import Aborted, PxeBootError, SignalReceived
 from pypxeboot.privsep.fork import SIGNALS
 from pypxeboot.result import Failure
 
@@ -34,7 +34,7 @@ def signals_raise() -> Iterator[None]:
     def abort(number: int, _frame: Optional[FrameType]) -> None:
         for other in SIGNALS:  # once: the unwinding must not be interrupted
             signal.signal(other, signal.SIG_IGN)
-        raise Ended(signal.Signals(number).name)
+        raise SignalReceived(signal.Signals(number).name)
 
     before = {number: signal.signal(number, abort) for number in SIGNALS}
     try:
@@ -42,7 +42,7 @@ def signals_raise() -> Iterator[None]:
     except BaseException as why:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if isinstance(why, Ended):
+        if isinstance(why, SignalReceived):
             raise Aborted(f"ended by {why}") from None
         raise
     for number in SIGNALS:

@@ -17,8 +17,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Optional
 
-from pypxeboot.errors import Aborted, Ended
-from pypxeboot.picture import Picture, Pressed, Terminal
+from pypxeboot.errors import Aborted, SignalReceived
+from pypxeboot.picture import KeyPress, Picture, Terminal
 from pypxeboot.terminal import terminfo
 from pypxeboot.terminal.key_decoder import Decoder
 from pypxeboot.terminal.render import Canvas, canvas, strokes
@@ -108,7 +108,7 @@ class Console:
 
     def show(
         self, picture: Optional[Picture], seconds: Optional[float], *, interrupt: bool, watched: int
-    ) -> Pressed:
+    ) -> KeyPress:
         """Paint ``picture``, and wait for a key, ``seconds`` or for ever.
 
         With ``interrupt`` Ctrl-C is none, and raises Aborted; so does a terminal that is gone. The wait is
@@ -122,7 +122,7 @@ class Console:
         key = self._key(None if seconds is None else started + seconds, watched)
         if interrupt and key == "ctrl-c":
             raise Aborted("interrupted at the terminal")
-        return Pressed(key, time.monotonic() - started, self.terminal)
+        return KeyPress(key, time.monotonic() - started, self.terminal)
 
     def print(self, text: str) -> None:
         """Write ``text`` below what is there; of controls it may hold line feeds and backspaces."""
@@ -144,7 +144,7 @@ class Console:
         """Leave the terminal as it was found."""
         try:
             self._give_back()
-        except Ended:  # a signal just now; a second one is ignored
+        except SignalReceived:  # a signal just now; a second one is ignored
             self._give_back()
             raise
         finally:

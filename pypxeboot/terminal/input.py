@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Optional, Union
 
 from pypxeboot.effects import Show, Steps
-from pypxeboot.picture import Picture, Pressed, Terminal
+from pypxeboot.picture import KeyPress, Picture, Terminal
 
 
 class Over(Enum):
@@ -80,7 +80,7 @@ class Person:
                 limits.append(self.patience - waited)
             seconds = min((limit for limit in limits if limit is not None), default=None)
             seconds = None if seconds is None else max(0.0, seconds)
-            reply: Pressed = yield Show(paint(), seconds)
+            reply: KeyPress = yield Show(paint(), seconds)
             self.terminal = reply.terminal
             passed = reply.seconds
             if reply.key is None:

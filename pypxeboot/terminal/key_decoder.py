@@ -1,4 +1,4 @@
-"""From the bytes that a terminal sends to the names of keys (of :class:`pypxeboot.picture.Pressed`).
+"""From the bytes that a terminal sends to the names of keys (of :class:`pypxeboot.picture.KeyPress`).
 
 It knows the sequences of the VT100 and VT220, xterm, the Linux console, rxvt, screen and tmux, all at once:
 nobody knows what terminal is behind libxl's ``TERM=vt100``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from pypxeboot.effects import Log, Look, Steps
+from pypxeboot.effects import FindTerminal, Log, Steps
 from pypxeboot.entry import Action, Entry, Menu, Reason
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxe.engine import status as ipxestatus
@@ -133,7 +133,7 @@ def _menu(dialog: Dialog, at: int) -> Menu:
 
 def _somebody(machine: Machine) -> Steps[Optional[Person]]:
     """Who sits at the terminal, if anybody does."""
-    terminal: Optional[Terminal] = yield Look()
+    terminal: Optional[Terminal] = yield FindTerminal()
     if terminal is None:
         return None
     if machine.person is None:

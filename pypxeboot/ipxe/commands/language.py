@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from pypxeboot.effects import Now, Sleep, Steps
+from pypxeboot.effects import ReadClock, Sleep, Steps
 from pypxeboot.ipxe.engine import status as ipxestatus
 from pypxeboot.ipxe.engine.assign import _kept, store
 from pypxeboot.ipxe.engine.machine import Command, Machine
@@ -96,11 +96,11 @@ def _sleep(machine: Machine, call: Call) -> Steps[int]:
 
 def _time(machine: Machine, call: Call) -> Steps[int]:
     """Run a command, and say how long it took."""
-    started: int = yield Now()
+    started: int = yield ReadClock()
     machine.enter()
     status = yield from machine.command(list(call.args))
     machine.leave()
-    ended: int = yield Now()
+    ended: int = yield ReadClock()
     yield from machine.say(f"{call.args[0]}: {max(ended - started, 0)}s")
     return status
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
-from pypxeboot.effects import Configure, Found, Leased, Log, Lookup, Ping, Redhcp, Steps, Vlan
+from pypxeboot.effects import Configure, Leased, Log, Ping, Resolve, Resolved, RunDhcp, Steps, Vlan
 from pypxeboot.ipxe.commands.download import download
 from pypxeboot.ipxe.engine import initial_settings
 from pypxeboot.ipxe.engine import status as ipxestatus
@@ -114,7 +114,7 @@ def _dhcp(machine: Machine, call: Call) -> Steps[int]:
         return ipxestatus.OK
     seconds = call.seconds()
     within = None if seconds is None else min(seconds, _MOST_SECONDS)
-    reply: Leased = yield Redhcp(options, within, _tag(card))
+    reply: Leased = yield RunDhcp(options, within, _tag(card))
     if reply.lease is None:
         words = printable(reply.error) or ipxestatus.text(ipxestatus.TIMED_OUT)
         return (yield from machine.refuse(f" {words}", ipxestatus.TIMED_OUT))
@@ -212,7 +212,7 @@ def _vdestroy(machine: Machine, call: Call) -> Steps[int]:
 
 def _nslookup(machine: Machine, call: Call) -> Steps[int]:
     yield from settle(machine)
-    found: Found = yield Lookup(call.args[1])
+    found: Resolved = yield Resolve(call.args[1])
     if not found.addresses:
         words = f'Could not resolve "{call.args[1]}": {printable(found.error)}'
         return (yield from machine.refuse(words, ipxestatus.NOT_FOUND))

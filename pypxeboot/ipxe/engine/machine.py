@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from pypxeboot.effects import DropFile, Identify, Log, Now, Print, ReadFile, Steps
+from pypxeboot.effects import DropFile, Identify, Log, Print, ReadClock, ReadFile, Steps
 from pypxeboot.entry import Choice, Menu, Reason
 from pypxeboot.errors import ConfigError
 from pypxeboot.guest import Guest
@@ -209,7 +209,7 @@ class Machine:
             self.step()
             before, name, behind = parts
             if "unixtime" in name:
-                self.now = yield Now()
+                self.now = yield ReadClock()
             text = before + (self.settings.show(name) or "") + behind
             if len(text) > EXPANSION_LIMIT:
                 raise self.broken("has a setting that expands without end")

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Optional
 
 from pypxeboot.bootsource import BootSource
-from pypxeboot.effects import Fetch, Fetched, Found, Log, Lookup, Steps
+from pypxeboot.effects import Fetch, Fetched, Log, Resolve, Resolved, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.config.model import Config
 from pypxeboot.syslinux.config.parser import Parser
@@ -62,7 +62,7 @@ class Files:
         for host in dict.fromkeys(place.host for place in map(self._written, names) if place is not None):
             if host == self.server or host in self._hosts or _is_address(host):
                 continue
-            found: Found = Found((), "no address") if host == "0.0.0.0" else (yield Lookup(host))
+            found: Resolved = Resolved((), "no address") if host == "0.0.0.0" else (yield Resolve(host))
             self._hosts[host] = bool(found.addresses)
             if not found.addresses:
                 why = printable(found.error)

@@ -1,4 +1,4 @@
-"""Names of keys: as MENU HIDDENKEY writes them, as :class:`~pypxeboot.picture.Pressed` does."""
+"""Names of keys: as MENU HIDDENKEY writes them, as :class:`~pypxeboot.picture.KeyPress` does."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NoReturn, Optional
 
 from pypxeboot.bootsource import BootSource, Kind, chained, kind_of_name
-from pypxeboot.effects import Load, Loaded, Loader, Log, Look, RunIpxe, RunScript, Steps
+from pypxeboot.effects import FindTerminal, Load, Loaded, Loader, Log, RunIpxe, RunIpxeScript, Steps
 from pypxeboot.entry import Action, Choice, Entry, Menu, Reason
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.guest import Guest
@@ -68,7 +68,7 @@ def boot(
     yield from loader.begin()
     if label is not None:
         return (yield from loader.chosen(label))
-    terminal: Optional[Terminal] = yield Look()
+    terminal: Optional[Terminal] = yield FindTerminal()
     if terminal is None:
         return (yield from loader.unattended())
     return (yield from loader.attended(Person(terminal, patience)))
@@ -260,7 +260,7 @@ class _Loader:
             return self._fail(ConfigError(f"{where}: {error.message}", hint=error.hint))
         reply: Loaded = yield Load(entry)
         if reply.script and entry.kernel is not None:
-            choice: Choice = yield RunScript(entry.kernel)
+            choice: Choice = yield RunIpxeScript(entry.kernel)
             return choice
         if reply.kind is Refused and not reply.ok and (yield from self._files.holds_config(kernel)):
             return (yield from self._configure(kernel, "", sysappend=self.config.sysappend))
@@ -381,7 +381,7 @@ class _Loader:
             location = self._files.locate(initrds[0] if initrds else word)
         except ConfigError as error:
             return self._fail(error)
-        choice: Choice = yield RunScript(location) if initrds else RunIpxe(location)
+        choice: Choice = yield RunIpxeScript(location) if initrds else RunIpxe(location)
         return choice
 
     def _chain(self, plan: modules.Chain, reason: Reason, label: Optional[Label]) -> Steps[Optional[Choice]]:

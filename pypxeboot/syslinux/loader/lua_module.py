@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from pypxeboot.effects import (
-    Call,
     Fetch,
     Fetched,
-    Interpret,
+    FindTerminal,
     Log,
-    Look,
+    LuaCall,
     Print,
+    RunLua,
     ScriptValue,
     Show,
     Sleep,
@@ -26,7 +26,7 @@ from pypxeboot.effects import (
 from pypxeboot.entry import Action, Choice
 from pypxeboot.errors import ConfigError, Refused
 from pypxeboot.guest import Guest
-from pypxeboot.picture import Pressed
+from pypxeboot.picture import KeyPress
 from pypxeboot.syslinux.config.files import Files
 from pypxeboot.syslinux.loader import modules, sysappend
 from pypxeboot.syslinux.loader.unresolved import Parts, Wrapped
@@ -90,7 +90,7 @@ def run(site: Site, script: modules.Lua) -> Steps[Optional[Choice]]:
     source = yield from site.files.read(script.name)
     if source is None:
         raise ConfigError(f"the Lua script {printable(script.name)!r} is not there")
-    running: Generator[Call, tuple[ScriptValue, ...], str] = yield Interpret(
+    running: Generator[LuaCall, tuple[ScriptValue, ...], str] = yield RunLua(
         source, script.name, script.arguments, site.config, VERSION
     )
     return (yield from _Run(site).until_booted(running, script.name))
@@ -105,7 +105,7 @@ class _Run:
         self.choice: Optional[Choice] = None
 
     def until_booted(
-        self, running: Generator[Call, tuple[ScriptValue, ...], str], name: str
+        self, running: Generator[LuaCall, tuple[ScriptValue, ...], str], name: str
     ) -> Steps[Optional[Choice]]:
         answer: Any = None
         for _ in range(CALL_LIMIT):
@@ -121,7 +121,7 @@ class _Run:
                 return self.choice
         raise Refused(f"the Lua script {printable(name)!r} calls more than {CALL_LIMIT} functions")
 
-    def _answer(self, call: Call) -> Steps[tuple[ScriptValue, ...]]:
+    def _answer(self, call: LuaCall) -> Steps[tuple[ScriptValue, ...]]:
         """What the function returns to the script. What boots sets ``choice``."""
         method: Callable[..., Steps[object]] = getattr(self, f"_{call.name}")
         value: Any = yield from method(*call.arguments)
@@ -172,7 +172,7 @@ class _Run:
 
     def _sleep(self, seconds: Optional[float]) -> Steps[None]:
         """Nobody sees a count-down without a terminal: there it is cut short."""
-        watched = yield Look()
+        watched = yield FindTerminal()
         amount = min(max(float(seconds or 0), 0.0), 3600.0)
         if watched is None:
             amount = min(amount, SLEEP_LIMIT - self._slept)
@@ -182,10 +182,10 @@ class _Run:
 
     def _get_key(self, seconds: float) -> Steps[int]:
         """The key's number; -1 if none was pressed, and without a terminal nobody waits for one."""
-        watched = yield Look()
+        watched = yield FindTerminal()
         if watched is None:
             return -1
-        pressed: Pressed = yield Show(None, float(seconds) if seconds > 0 else None)
+        pressed: KeyPress = yield Show(None, float(seconds) if seconds > 0 else None)
         if pressed.key is None:
             return -1
         if len(pressed.key) == 1:

@@ -1,4 +1,4 @@
-"""What there is to boot: :class:`Menu` and :class:`Entry`, and which one it became: :class:`Choice`."""
+"""What there is to boot: :class:`BootMenu` and :class:`Entry`, and which one it became: :class:`Choice`."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Menu:
+class BootMenu:
     """The entries of one configuration, in file order."""
 
     entries: tuple[Entry, ...]
@@ -89,4 +89,4 @@ class Choice:
     entry: Entry
     reason: Reason
     config: Optional[Location]
-    menu: Optional[Menu] = None
+    menu: Optional[BootMenu] = None

@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pypxeboot.picture import Picture, Row, Span, Terminal
-from pypxeboot.terminal.cells import ascii_cells, cells, cut, fitted
-from pypxeboot.terminal.menu_drawing import draw, lines, numbered
-from pypxeboot.terminal.menu_view import Item, Layout, Line, View
+from pypxeboot.terminal.cells import ascii_cells, cells, cut, fit
+from pypxeboot.terminal.menu_drawing import draw, lines, selectable_indexes
+from pypxeboot.terminal.menu_view import EditLine, Layout, MenuItem, View
 from pypxeboot.terminal.render import canvas, strokes
 
 ITEMS = (
-    Item("Local disk", hotkey=6),
-    Item("", selectable=False),
-    Item("Tools", hotkey=0, mark=">"),
-    Item("Back", mark="<", indent=3),
+    MenuItem("Local disk", hotkey=6),
+    MenuItem("", selectable=False),
+    MenuItem("Tools", hotkey=0, mark=">"),
+    MenuItem("Back", mark="<", indent=3),
 )
-LONG = tuple(Item(f"entry {number}") for number in range(40))
+LONG = tuple(MenuItem(f"entry {number}") for number in range(40))
 
 
 SIZE = Terminal()
@@ -113,12 +113,12 @@ def test_other_sizes(size: tuple[int, int]) -> None:
 
 
 def test_editing_the_command_line() -> None:
-    picture = draw(view(command=Line("vmlinuz a=1 " + "x" * 100, 11)), Terminal())
+    picture = draw(view(command=EditLine("vmlinuz a=1 " + "x" * 100, 11)), Terminal())
     rows = shown(picture)
     assert rows[17].startswith("> vmlinuz a=1 xxx") and rows[18].strip() == "x" * 34
     assert (picture.cursor_row, picture.cursor_column) == (17, 13)
     small = Terminal(20, 8)
-    picture = draw(view(command=Line("y" * 5000 + "z", 5001)), small)
+    picture = draw(view(command=EditLine("y" * 5000 + "z", 5001)), small)
     assert picture.cursor_row == 7
     assert shown(picture, small)[7].endswith("z"), "what is typed is seen"
 
@@ -138,7 +138,7 @@ def test_hidden_is_the_countdown_alone() -> None:
 
 def test_lines_for_a_dumb_terminal() -> None:
     assert lines(view(selected=2)) == ("Network boot\n\n  1. Local disk\n\n* 2. Tools >\n  3.    Back <\n")
-    assert numbered(view()) == (0, 2, 3)
+    assert selectable_indexes(view()) == (0, 2, 3)
     assert "\x1b" not in lines(view(title="\x1b[2J"))
 
 
@@ -151,7 +151,7 @@ VIEWS = st.builds(
     title=STRANGE,
     items=st.lists(
         st.builds(
-            Item,
+            MenuItem,
             STRANGE,
             hotkey=st.none() | st.integers(0, 40),
             selectable=st.booleans(),
@@ -164,7 +164,7 @@ VIEWS = st.builds(
     hint=STRANGE,
     countdown=STRANGE,
     help=st.lists(STRANGE, max_size=5).map(tuple),
-    command=st.none() | st.builds(Line, STRANGE, st.integers(0, 60)),
+    command=st.none() | st.builds(EditLine, STRANGE, st.integers(0, 60)),
     password=st.none() | st.integers(0, 200),
     prompt=STRANGE,
     hidden=st.booleans(),
@@ -225,7 +225,7 @@ def test_text_of_strangers_in_cells() -> None:
     assert cells("日b") == ["日", "", "b"]
     assert cells("e\u0301") == ["é"] and cells("x\u0301") == ["x"]
     assert cut(cells("a日"), 2) == ["a", " "]
-    assert fitted(["a"], 3) == ["a", " ", " "]
+    assert fit(["a"], 3) == ["a", " ", " "]
     assert ascii_cells(cells("é日│€")) == ["e", "?", "?", "|", "?"]
     assert len(cells("x" * 10**6)) < 10000
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from replay import GUEST, LEASE, boot, serving
 
 from pypxeboot.dhcp import boot_info
-from pypxeboot.entry import Menu, Reason
+from pypxeboot.entry import BootMenu, Reason
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.syslinux.loader import boot as ldlinux
 
@@ -157,7 +157,7 @@ def test_many_labels_are_not_all_named() -> None:
     assert caught.value.hint is not None and caught.value.hint.endswith("x29, and 70 more")
 
 
-def listed(config: str, files: Optional[dict[str, str]] = None) -> Menu:
+def listed(config: str, files: Optional[dict[str, str]] = None) -> BootMenu:
     replay = serving({"pxelinux.cfg/default": config, **(files or {})})
     return replay.drive(ldlinux.entries(boot_info.boot_source(LEASE), GUEST, LEASE))[1]
 

@@ -13,8 +13,8 @@ from replay import Press, attended
 from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import Aborted, ConfigError, FetchError, NotFound
 from pypxeboot.picture import Terminal
-from pypxeboot.terminal.line_editor import echo, edited
-from pypxeboot.terminal.menu_view import Line
+from pypxeboot.terminal.line_editor import apply_key, echo
+from pypxeboot.terminal.menu_view import EditLine
 
 LABELS = "LABEL linux\nKERNEL k\nAPPEND n=1\nLABEL linux-old\nKERNEL k\nAPPEND n=2\nLABEL disk\nLOCALBOOT 0\n"
 PROMPT = "PROMPT 1\nDEFAULT linux\n" + LABELS
@@ -219,9 +219,9 @@ KEYS = [
 
 @given(st.lists(st.sampled_from(KEYS)))
 def test_the_terminal_shows_the_line(keys: list[str]) -> None:
-    line, shown = Line("", 0), ""
+    line, shown = EditLine("", 0), ""
     for key in keys:
-        after = edited(line, key)
+        after = apply_key(line, key)
         shown += echo(line, after)
         line = after
         assert screen_of(shown) == (line.text.rstrip(), line.cursor)
@@ -229,5 +229,5 @@ def test_the_terminal_shows_the_line(keys: list[str]) -> None:
 
 
 def test_a_line_has_an_end() -> None:
-    line = Line("x" * 2047, 2047)
-    assert edited(line, "y") is line
+    line = EditLine("x" * 2047, 2047)
+    assert apply_key(line, "y") is line

@@ -15,7 +15,7 @@ def codes_of(name: str) -> str:
     """Of a program of its own: terminfo is asked once in the life of a process."""
     program = (
         "import sys; from pypxeboot.terminal import terminfo; codes = terminfo.load(sys.argv[1])\n"
-        "print(codes and [codes.move(4, 9), codes.look('1;7;33;44'), codes.look('4;97;0'), codes.enter])"
+        "print(codes and [codes.move(4, 9), codes.style('1;7;33;44'), codes.style('4;97;0'), codes.enter])"
     )
     done = subprocess.run([sys.executable, "-c", program, name], capture_output=True, text=True, check=True)
     return done.stdout.strip()
@@ -42,7 +42,7 @@ def test_without_terminfo_these_are_ansi(name: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "curses", None)
     codes = terminfo.load(name)
     assert codes is not None
-    assert (codes.move(0, 79), codes.look("1;37;44")) == (b"\x1b[1;80H", b"\x1b[m\x1b[1m")
+    assert (codes.move(0, 79), codes.style("1;37;44")) == (b"\x1b[1;80H", b"\x1b[m\x1b[1m")
 
 
 @pytest.mark.parametrize("name", [None, "", "../vt100", "v/vt100", "vt100\n", "-vt100", "x" * 300])
@@ -60,5 +60,5 @@ def test_bright_colours_where_there_are_eight_and_where_there_are_more() -> None
             colours=colours,
             foreground=lambda index: b"F%d" % index,
         )
-        assert codes.look("91") == number
-        assert codes.look("38;5;31") == b"", "of 256: not as something else"
+        assert codes.style("91") == number
+        assert codes.style("38;5;31") == b"", "of 256: not as something else"

@@ -9,9 +9,8 @@ from pypxeboot.effects import FindTerminal, Log, Print, Show, Steps
 from pypxeboot.errors import Aborted
 from pypxeboot.picture import KeyPress, Terminal
 from pypxeboot.terminal import dialogs
-from pypxeboot.terminal.forms import Dialog
-from pypxeboot.terminal.forms import Item as Line
-from pypxeboot.terminal.input import Over, Person
+from pypxeboot.terminal.forms import Dialog, DialogItem
+from pypxeboot.terminal.input import User, WaitEnded
 
 _TITLE = "PXE boot menu"
 
@@ -39,11 +38,11 @@ def choose(
     if terminal is None:
         yield _taken(services, first, "it is the first, and nobody chooses")
         return first
-    person = Person(terminal, patience)
-    if prompt.seconds != SHOW_MENU and not (yield from _wants_menu(person, prompt)):
+    user = User(terminal, patience)
+    if prompt.seconds != SHOW_MENU and not (yield from _wants_menu(user, prompt)):
         yield _taken(services, first, "it is the first, and nobody asked for the menu")
         return first
-    return (yield from _shown(services, person, prompt.text))
+    return (yield from _shown(services, user, prompt.text))
 
 
 def _taken(services: Services, item: Item, why: str) -> Log:
@@ -54,16 +53,16 @@ def _texts(services: Services) -> str:
     return ", ".join(repr(item.text) for item in services.menu)
 
 
-def _wants_menu(person: Person, prompt: Prompt) -> Steps[bool]:
+def _wants_menu(user: User, prompt: Prompt) -> Steps[bool]:
     """Show the prompt for its time: F8 asks for the menu, Esc ends the boot, another key ends the wait."""
     width = len(f" ({prompt.seconds})")
     yield Print(prompt.text + " " * width)
     pressed: Optional[str] = None
     for left in range(prompt.seconds, 0, -1):
-        if not person.terminal.dumb:
+        if not user.terminal.dumb:
             yield Print("\b" * width + f" ({left})".ljust(width))
         reply: KeyPress = yield Show(None, 1.0)
-        person.terminal, pressed = reply.terminal, reply.key
+        user.terminal, pressed = reply.terminal, reply.key
         if pressed not in (None, "resize"):
             break
     yield Print("\n")
@@ -72,15 +71,15 @@ def _wants_menu(person: Person, prompt: Prompt) -> Steps[bool]:
     return pressed == "f8"
 
 
-def _shown(services: Services, person: Person, title: str) -> Steps[Item]:
+def _shown(services: Services, user: User, title: str) -> Steps[Item]:
     """The menu itself, until something is chosen; the item under the cursor if nobody does."""
-    lines = [Line(str(number), item.text) for number, item in enumerate(services.menu)]
-    menu = dialogs.Menu(person, Dialog(title or _TITLE, lines), 0, None)
+    lines = [DialogItem(str(number), item.text) for number, item in enumerate(services.menu)]
+    menu = dialogs.MenuDialog(user, Dialog(title or _TITLE, lines), 0, None)
     answer = yield from menu.choose(None)
-    yield from dialogs.clear(person)
+    yield from dialogs.clear(user)
     if answer is None:
         raise Aborted("the boot menu of the PXE server was left")
     item = services.menu[int(menu.name)]
-    why = "nobody chooses" if isinstance(answer, Over) else "it was chosen"
+    why = "nobody chooses" if isinstance(answer, WaitEnded) else "it was chosen"
     yield _taken(services, item, why)
     return item

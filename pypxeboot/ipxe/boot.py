@@ -10,7 +10,7 @@ from typing import Optional
 
 from pypxeboot.bootsource import BootSource
 from pypxeboot.effects import Download, Loader, Log, ScriptFile, Steps
-from pypxeboot.entry import Action, Choice, Entry, Menu
+from pypxeboot.entry import Action, BootMenu, Choice, Entry
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NotFound
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe import execute
@@ -35,7 +35,7 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def entries(source: BootSource, guest: Guest, lease: Lease) -> Steps[tuple[Location, Menu]]:
+def entries(source: BootSource, guest: Guest, lease: Lease) -> Steps[tuple[Location, BootMenu]]:
     """The items of the first menu that the script of ``source`` shows; without one, what it boots."""
     machine = _machine(guest, lease)
     machine.listing = True
@@ -45,8 +45,8 @@ def entries(source: BootSource, guest: Guest, lease: Lease) -> Steps[tuple[Locat
     except Listed as found:
         return found.location, found.menu
     except Ended as end:
-        return image.location, Menu((end.choice.entry,))
-    return image.location, Menu((Entry(None, Action.LOCALBOOT),))
+        return image.location, BootMenu((end.choice.entry,))
+    return image.location, BootMenu((Entry(None, Action.LOCALBOOT),))
 
 
 def boot(

@@ -36,7 +36,7 @@ def cut(text: list[str], count: int) -> list[str]:
     return kept
 
 
-def fitted(text: list[str], count: int) -> list[str]:
+def fit(text: list[str], count: int) -> list[str]:
     """Exactly ``count`` cells: ``text`` cut, or filled up with blanks."""
     kept = cut(text, count)
     return kept + [" "] * (count - len(kept))

@@ -251,7 +251,7 @@ class Console:
             pieces.append(codes.move(stroke.row, stroke.column))
             if stroke.style != style:
                 style = stroke.style
-                pieces.append(codes.look(style))
+                pieces.append(codes.style(style))
             pieces.append(stroke.text.encode("utf-8", "replace"))
         pieces.append(codes.plain)
         if again:  # and nothing below, where a terminal has more rows

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Optional, Union
 
 from pypxeboot.effects import Print, Show, Steps
 from pypxeboot.picture import Picture
 from pypxeboot.terminal import line_editor, menu_drawing
 from pypxeboot.terminal.forms import Dialog, plain
-from pypxeboot.terminal.input import Clock, Over, Person
-from pypxeboot.terminal.menu_view import Item, Layout, Line, View
+from pypxeboot.terminal.input import Clock, User, WaitEnded
+from pypxeboot.terminal.menu_view import EditLine, Layout, MenuItem, View
 
 _CANCELED = line_editor.CANCEL
 _STOPS = line_editor.ENTER | line_editor.CANCEL
@@ -26,7 +25,7 @@ _TEXT_LIMIT = 200
 # What iPXE's terminal sends for keys that have names here.
 _CODES = {"enter": 0x0D, "escape": 0x1B, "tab": 0x09, "backspace": 0x08, "delete": 0x7F}
 
-Answer = Union[str, Over, None]
+Answer = Union[str, WaitEnded, None]
 """A text, why nobody gave one, or None if it was canceled."""
 
 
@@ -39,14 +38,14 @@ def code(key: str) -> int:
     return _CODES.get(key, 0)
 
 
-class Menu:
+class MenuDialog:
     """One showing of a menu."""
 
-    def __init__(self, person: Person, dialog: Dialog, at: int, again: Optional[float]) -> None:
-        self._person, self._dialog, self._again = person, dialog, again
+    def __init__(self, user: User, dialog: Dialog, at: int, again: Optional[float]) -> None:
+        self._user, self._dialog, self._again = user, dialog, again
         self._at = at
         self._items = tuple(
-            Item(plain(item.text, _TEXT_LIMIT), selectable=bool(item.name)) for item in dialog.items
+            MenuItem(plain(item.text, _TEXT_LIMIT), selectable=bool(item.name)) for item in dialog.items
         )
 
     @property
@@ -58,11 +57,11 @@ class Menu:
         """The name that is chosen; why nobody chose one, and then ``name`` is what Enter would take."""
         clock = Clock(seconds)
         while True:
-            if self._person.terminal.dumb:
-                key = yield from self._typed(clock)
+            if self._user.terminal.dumb:
+                key = yield from self._type_number(clock)
             else:
-                key = yield from self._person.key(clock, functools.partial(self._picture, clock))
-            if isinstance(key, Over):
+                key = yield from self._user.key(clock, functools.partial(self._picture, clock))
+            if isinstance(key, WaitEnded):
                 return key
             clock = Clock(self._again)  # "any key stops it (sets --retimeout)"
             if key in _CANCELED:
@@ -107,7 +106,7 @@ class Menu:
                 return
 
     def _rows(self) -> int:
-        return max(min(len(self._items), self._person.terminal.rows - _AROUND), 1)
+        return max(min(len(self._items), self._user.terminal.rows - _AROUND), 1)
 
     def _view(self, clock: Clock) -> View:
         left = clock.left
@@ -121,15 +120,15 @@ class Menu:
         )
 
     def _picture(self, clock: Clock) -> Picture:
-        return menu_drawing.draw(self._view(clock), self._person.terminal)
+        return menu_drawing.draw(self._view(clock), self._user.terminal)
 
-    def _typed(self, clock: Clock) -> Steps[Union[str, Over]]:
+    def _type_number(self, clock: Clock) -> Steps[Union[str, WaitEnded]]:
         """On a terminal whose cursor cannot be moved: a numbered list, and a line with the choice."""
         yield Print(menu_drawing.lines(self._view(clock)))
-        line, key = yield from line_editor.typed(self._person, clock, Line("", 0), _STOPS)
+        line, key = yield from line_editor.edit_line(self._user, clock, EditLine("", 0), _STOPS)
         yield Print("\n")
         text = line.text.strip()
-        if isinstance(key, Over) or key in _CANCELED or not text:
+        if isinstance(key, WaitEnded) or key in _CANCELED or not text:
             return key
         if text.isascii() and text.isdecimal() and len(text) < 7 and 0 < int(text) <= len(self._items):
             self._at = int(text) - 1
@@ -137,36 +136,32 @@ class Menu:
         return text if len(text) == 1 else "resize"  # a shortcut, or nothing: the list once more
 
 
-def wait(person: Person, text: str, seconds: Optional[float]) -> Steps[Union[str, Over]]:
+def wait(user: User, text: str, seconds: Optional[float]) -> Steps[Union[str, WaitEnded]]:
     """Show ``text`` until a key is pressed."""
     shown = plain(text, _TEXT_LIMIT)
     yield Print(shown)
-    key = yield from person.key(Clock(seconds))
-    yield Print("\b \b" * len(shown) if not person.terminal.dumb else "\n")
+    key = yield from user.key(Clock(seconds))
+    yield Print("\b \b" * len(shown) if not user.terminal.dumb else "\n")
     return key
 
 
 def ask(
-    person: Person, prompt: str, start: str = "", *, seconds: Optional[float] = None, mask: bool = False
+    user: User, prompt: str, start: str = "", *, seconds: Optional[float] = None, mask: bool = False
 ) -> Steps[Answer]:
     """Have a line typed, beginning with ``start``."""
     yield Print(plain(prompt, _TEXT_LIMIT))
     start = start if start.isprintable() else ""
-    line = Line(start, len(start))
-    yield Print(line_editor.echo(Line("", 0), _shown(line, mask)))
-    line, key = yield from line_editor.typed(person, Clock(seconds), line, _STOPS, mask=mask)
+    line = EditLine(start, len(start))
+    yield Print(line_editor.echo(EditLine("", 0), line_editor.mask(line) if mask else line))
+    line, key = yield from line_editor.edit_line(user, Clock(seconds), line, _STOPS, hidden=mask)
     yield Print("\n")
-    if isinstance(key, Over):
+    if isinstance(key, WaitEnded):
         return key
     return None if key in _CANCELED else line.text
 
 
-def _shown(line: Line, mask: bool) -> Line:
-    return replace(line, text="*" * len(line.text)) if mask else line
-
-
 def fill_in(
-    person: Person, dialog: Dialog, value: Callable[[str], str], store: Callable[[str, str], Steps[int]]
+    user: User, dialog: Dialog, value: Callable[[str], str], store: Callable[[str, str], Steps[int]]
 ) -> Steps[Answer]:
     """Have a form filled in, line by line; an answer that cannot be stored is asked for again."""
     yield Print(f"{plain(dialog.title, _TEXT_LIMIT)}\n")
@@ -175,7 +170,7 @@ def fill_in(
             yield Print(f"{plain(item.text, _TEXT_LIMIT)}\n")
             continue
         while True:
-            answer = yield from ask(person, f"{item.text}: ", value(item.name), mask=item.secret)
+            answer = yield from ask(user, f"{item.text}: ", value(item.name), mask=item.secret)
             if not isinstance(answer, str):
                 return answer
             if not (yield from store(item.name, answer)):
@@ -183,7 +178,7 @@ def fill_in(
     return ""
 
 
-def clear(person: Person) -> Steps[None]:
+def clear(user: User) -> Steps[None]:
     """Take the menu away: lines follow."""
-    if not person.terminal.dumb:
+    if not user.terminal.dumb:
         yield Show(Picture(()), 0)

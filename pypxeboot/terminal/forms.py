@@ -15,7 +15,7 @@ ITEM_LIMIT = 4096
 
 
 @dataclass(frozen=True)
-class Item:
+class DialogItem:
     """A line: to be chosen, or filled in, if it has a ``name``; ``key`` is the code of its shortcut."""
 
     name: Optional[str]
@@ -30,10 +30,10 @@ class Dialog:
     """A menu or form."""
 
     title: str
-    items: list[Item] = field(default_factory=list)
+    items: list[DialogItem] = field(default_factory=list)
 
     @property
-    def named(self) -> list[Item]:
+    def choices(self) -> list[DialogItem]:
         """The items that can be chosen."""
         return [item for item in self.items if item.name]
 

@@ -11,7 +11,7 @@ from pypxeboot.effects import Show, Steps
 from pypxeboot.picture import KeyPress, Picture, Terminal
 
 
-class Over(Enum):
+class WaitEnded(Enum):
     """Why the wait ended without a key: the configuration's time, or the patience of whoever boots."""
 
     TIMEOUT = "timeout"
@@ -54,7 +54,7 @@ def nothing() -> Optional[Picture]:
 
 
 @dataclass
-class Person:
+class User:
     """``patience`` is how many seconds may pass without a key where a configuration waits for ever.
 
     A terminal alone is nobody: libxl has one for every guest. ``present`` is whether a key was pressed.
@@ -69,7 +69,9 @@ class Person:
         # Without bounds to the wait, somebody has said that there is a person.
         self.present = self.present or self.patience is None
 
-    def key(self, clock: Clock, paint: Callable[[], Optional[Picture]] = nothing) -> Steps[Union[str, Over]]:
+    def key(
+        self, clock: Clock, paint: Callable[[], Optional[Picture]] = nothing
+    ) -> Steps[Union[str, WaitEnded]]:
         """The next key; until there is one what ``paint`` makes is shown, anew with every second."""
         waited = 0.0
         while True:
@@ -89,25 +91,27 @@ class Person:
             over = self._over(clock, passed, waited)
             if reply.key is not None and reply.key != "resize":
                 if clock.total is not None and clock.total <= 0:
-                    return Over.TIMEOUT  # "totaltimeout" is over even if a key comes just then
+                    return WaitEnded.TIMEOUT  # "totaltimeout" is over even if a key comes just then
                 self.present = True
                 self._failed.clear()
                 clock.left = clock.timeout
                 return reply.key
             if reply.key is None and seconds is None:
-                return Over.PATIENCE  # nobody will come: that wait had no end
+                return WaitEnded.PATIENCE  # nobody will come: that wait had no end
             if over is not None:
                 return over
 
-    def _over(self, clock: Clock, passed: float, waited: float) -> Optional[Over]:
+    def _over(self, clock: Clock, passed: float, waited: float) -> Optional[WaitEnded]:
         """Let the time pass; whether it is over."""
         if clock.total is not None:
             clock.total -= passed
         if clock.left is not None:
             clock.left -= passed
         if clock.runs:
-            return Over.TIMEOUT if min(t for t in (clock.left, clock.total) if t is not None) <= 0 else None
-        return Over.PATIENCE if self.patience is not None and waited >= self.patience else None
+            return (
+                WaitEnded.TIMEOUT if min(t for t in (clock.left, clock.total) if t is not None) <= 0 else None
+            )
+        return WaitEnded.PATIENCE if self.patience is not None and waited >= self.patience else None
 
     def gives_up(self, command: str, *, more: bool = False) -> bool:
         """Whether the failure of ``command`` is the end: nobody is there, and there is no ``more`` to try.

@@ -8,8 +8,8 @@ from typing import Optional, Union
 
 from pypxeboot.effects import Print, Steps
 from pypxeboot.picture import Picture
-from pypxeboot.terminal.input import Clock, Over, Person, nothing
-from pypxeboot.terminal.menu_view import Line
+from pypxeboot.terminal.input import Clock, User, WaitEnded, nothing
+from pypxeboot.terminal.menu_view import EditLine
 from pypxeboot.text import SPACE
 
 ENTER = frozenset({"enter", "ctrl-j"})
@@ -19,22 +19,22 @@ CANCEL = frozenset({"escape", "ctrl-c"})
 LIMIT = 2047
 
 
-def edited(line: Line, key: str) -> Line:
+def apply_key(line: EditLine, key: str) -> EditLine:
     """``line`` after ``key``; as it was if the key means nothing here."""
     text, at = line.text, line.cursor
     if len(key) == 1:
-        return line if len(text) >= LIMIT else Line(text[:at] + key + text[at:], at + 1)
+        return line if len(text) >= LIMIT else EditLine(text[:at] + key + text[at:], at + 1)
     if key == "backspace":
-        return Line(text[: max(0, at - 1)] + text[at:], max(0, at - 1))
+        return EditLine(text[: max(0, at - 1)] + text[at:], max(0, at - 1))
     if key in ("delete", "ctrl-d"):
-        return Line(text[:at] + text[at + 1 :], at)
+        return EditLine(text[:at] + text[at + 1 :], at)
     if key == "ctrl-u":
-        return Line("", 0)
+        return EditLine("", 0)
     if key == "ctrl-k":
-        return Line(text[:at], at)
+        return EditLine(text[:at], at)
     if key == "ctrl-w":
         start = _word_start(text, at)
-        return Line(text[:start] + text[at:], start)
+        return EditLine(text[:start] + text[at:], start)
     moves = {
         "left": at - 1,
         "ctrl-b": at - 1,
@@ -45,7 +45,7 @@ def edited(line: Line, key: str) -> Line:
         "end": len(text),
         "ctrl-e": len(text),
     }
-    return Line(text, max(0, min(moves.get(key, at), len(text))))
+    return EditLine(text, max(0, min(moves.get(key, at), len(text))))
 
 
 def _word_start(text: str, at: int) -> int:
@@ -56,7 +56,7 @@ def _word_start(text: str, at: int) -> int:
     return at
 
 
-def echo(old: Line, new: Line) -> str:
+def echo(old: EditLine, new: EditLine) -> str:
     """What to write where ``old`` stands on the terminal, so that ``new`` stands there."""
     same = 0
     while same < min(len(old.text), len(new.text)) and old.text[same] == new.text[same]:
@@ -71,27 +71,28 @@ def echo(old: Line, new: Line) -> str:
     return start + tail + " " * blanks + "\b" * (blanks + len(new.text) - new.cursor)
 
 
-def typed(
-    person: Person,
+def edit_line(
+    user: User,
     clock: Clock,
-    line: Line,
+    line: EditLine,
     stops: frozenset[str],
-    paint: Optional[Callable[[Line], Picture]] = None,
-    mask: bool = False,
-) -> Steps[tuple[Line, Union[str, Over]]]:
+    paint: Optional[Callable[[EditLine], Picture]] = None,
+    hidden: bool = False,
+) -> Steps[tuple[EditLine, Union[str, WaitEnded]]]:
     """Let ``line`` be edited until a key of ``stops``, or until the time is over. Reply: the line, and that.
 
     It is shown by ``paint``, or, without, where the terminal's cursor stands. The first key ends TIMEOUT.
     """
     while True:
-        key = yield from person.key(clock, nothing if paint is None else functools.partial(paint, line))
+        key = yield from user.key(clock, nothing if paint is None else functools.partial(paint, line))
         clock.cancel()
-        if isinstance(key, Over) or key in stops:
+        if isinstance(key, WaitEnded) or key in stops:
             return line, key
-        before, line = line, edited(line, key)
+        before, line = line, apply_key(line, key)
         if paint is None and line != before:
-            yield Print(echo(_masked(before), _masked(line)) if mask else echo(before, line))
+            yield Print(echo(mask(before), mask(line)) if hidden else echo(before, line))
 
 
-def _masked(line: Line) -> Line:
-    return Line("*" * len(line.text), line.cursor)
+def mask(line: EditLine) -> EditLine:
+    """Return ``line`` with a star for each character, as a password is shown."""
+    return EditLine("*" * len(line.text), line.cursor)

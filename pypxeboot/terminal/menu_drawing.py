@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from pypxeboot.picture import Picture, Row, Span, Terminal
-from pypxeboot.terminal.cells import cells, cut, fitted
-from pypxeboot.terminal.menu_view import Item, Layout, Line, View
+from pypxeboot.terminal.cells import cells, cut, fit
+from pypxeboot.terminal.menu_view import EditLine, Layout, MenuItem, View
 
 # com32/menu/colors.c; but the black of the screen itself is left to be what the terminal has.
 _COLOURS = {
@@ -44,7 +44,7 @@ _NARROWEST = 12  # columns of a box in which something can be read
 
 
 @dataclass(frozen=True)
-class _Places:
+class _Positions:
     """Where things go on one terminal; rows and columns from 0."""
 
     left: int
@@ -108,16 +108,16 @@ def draw(view: View, terminal: Terminal) -> Picture:
         row = _row(view.layout.hidden_row, terminal)
         _countdown(sheet, view.countdown, row, 0, terminal.columns)
         return sheet.picture()
-    places = _places(view, terminal)
-    _box(sheet, view, places)
+    positions = _positions(view, terminal)
+    _box(sheet, view, positions)
     if view.command is not None:
-        return _command(sheet, view.command, places, terminal)
+        return _command(sheet, view.command, positions, terminal)
     hint = cells(view.hint)
-    sheet.put(places.hint, places.left + max(places.width - len(hint), 0) // 2, hint, "tabmsg")
-    _help(sheet, view, places)
-    _countdown(sheet, view.countdown, places.countdown, places.left, places.width)
+    sheet.put(positions.hint, positions.left + max(positions.width - len(hint), 0) // 2, hint, "tabmsg")
+    _help(sheet, view, positions)
+    _countdown(sheet, view.countdown, positions.countdown, positions.left, positions.width)
     if view.password is not None:
-        return _password(sheet, view, places)
+        return _password(sheet, view, positions)
     return sheet.picture()
 
 
@@ -126,27 +126,27 @@ def _row(number: int, terminal: Terminal) -> int:
     return number - 1 if number > 0 else max(terminal.rows + number, 0)
 
 
-def _places(view: View, terminal: Terminal) -> _Places:
+def _positions(view: View, terminal: Terminal) -> _Positions:
     layout = view.layout
-    asked = _asked(layout, terminal)
-    ends = [asked.top + _MENU_TOP + asked.rows, asked.hint, asked.countdown, asked.command]
+    wanted = _configured_positions(layout, terminal)
+    ends = [wanted.top + _MENU_TOP + wanted.rows, wanted.hint, wanted.countdown, wanted.command]
     if view.help:
-        ends.append(asked.help)
+        ends.append(wanted.help)
     if view.password is not None:
-        ends.append(asked.password + 2)
+        ends.append(wanted.password + 2)
     if max(ends) < terminal.rows:
-        return asked
-    return _packed(asked, terminal)
+        return wanted
+    return _compact_positions(wanted, terminal)
 
 
-def _asked(layout: Layout, terminal: Terminal) -> _Places:
+def _configured_positions(layout: Layout, terminal: Terminal) -> _Positions:
     """As the configuration says; columns fitted to those that there are."""
     width = min(layout.width or terminal.columns, terminal.columns)
     left = min(max(layout.hshift, 0), max(terminal.columns - width, 0))
     narrower = max(_SIZE.columns - terminal.columns, 0)
     margin = max(min(layout.margin - (narrower + 1) // 2, (width - _NARROWEST) // 2), 0)
     shift = max(layout.vshift, 0)
-    return _Places(
+    return _Positions(
         left=left,
         width=width,
         margin=margin,
@@ -161,40 +161,40 @@ def _asked(layout: Layout, terminal: Terminal) -> _Places:
     )
 
 
-def _packed(asked: _Places, terminal: Terminal) -> _Places:
+def _compact_positions(wanted: _Positions, terminal: Terminal) -> _Positions:
     """One thing below the other, for a terminal that is smaller than the configuration thinks."""
-    rows = max(min(asked.rows, terminal.rows - _MENU_TOP - 3), 1)
+    rows = max(min(wanted.rows, terminal.rows - _MENU_TOP - 3), 1)
     below = _MENU_TOP + rows + 1
     return replace(
-        asked,
+        wanted,
         top=0,
         rows=rows,
         hint=below,
         countdown=below + 1,
         command=below,
-        password=max(min(asked.password, terminal.rows - 3), 0),
+        password=max(min(wanted.password, terminal.rows - 3), 0),
         help=below + 2,
         help_end=terminal.rows - 1,
     )
 
 
-def _box(sheet: _Sheet, view: View, places: _Places) -> None:
-    left, width = places.left + places.margin, places.width - 2 * places.margin
+def _box(sheet: _Sheet, view: View, positions: _Positions) -> None:
+    left, width = positions.left + positions.margin, positions.width - 2 * positions.margin
     inner = width - 4
     title = cut(cells(view.title), inner)
     before = max(inner - len(title), 0) // 2
-    for row, line in ((0, "┌─┐"), (2, "├─┤"), (_MENU_TOP + places.rows, "└─┘")):
+    for row, line in ((0, "┌─┐"), (2, "├─┤"), (_MENU_TOP + positions.rows, "└─┘")):
         border = [line[0], *line[1] * (width - 2), line[2]]
-        sheet.put(places.top + row, left, border, "border")
-    sheet.put(places.top + 1, left, ["│"], "border")
-    sheet.put(places.top + 1, left + 1, fitted([" "] * (before + 1) + title, width - 2), "title")
-    sheet.put(places.top + 1, left + width - 1, ["│"], "border")
+        sheet.put(positions.top + row, left, border, "border")
+    sheet.put(positions.top + 1, left, ["│"], "border")
+    sheet.put(positions.top + 1, left + 1, fit([" "] * (before + 1) + title, width - 2), "title")
+    sheet.put(positions.top + 1, left + width - 1, ["│"], "border")
     count = len(view.items)
     # Half of the rows before the selected item, where there are as many.
-    first = max(min(view.selected - places.rows // 2, count - places.rows), 0)
-    bar = _scroll_bar(first, places.rows, count)
-    for row in range(places.rows):
-        y, index = places.top + _MENU_TOP + row, first + row
+    first = max(min(view.selected - positions.rows // 2, count - positions.rows), 0)
+    bar = _scroll_bar(first, positions.rows, count)
+    for row in range(positions.rows):
+        y, index = positions.top + _MENU_TOP + row, first + row
         sheet.put(y, left, ["│"], "border")
         if index < count:
             _item(sheet, view.items[index], index == view.selected, y, left + 1, width - 2)
@@ -213,7 +213,7 @@ def _scroll_bar(first: int, rows: int, count: int) -> range:
     return range(start, start + length)
 
 
-def _item(sheet: _Sheet, item: Item, selected: bool, row: int, left: int, width: int) -> None:
+def _item(sheet: _Sheet, item: MenuItem, selected: bool, row: int, left: int, width: int) -> None:
     """A line of the menu, with a blank at either end."""
     plain, hot = ("sel", "hotsel") if selected else ("unsel", "hotkey")
     if not item.selectable:
@@ -223,7 +223,7 @@ def _item(sheet: _Sheet, item: Item, selected: bool, row: int, left: int, width:
     at = len(item.text) if item.hotkey is None else item.hotkey
     indent = [" "] * min(max(item.indent, 0), max(room, 0))
     start, key = [*indent, *cells(item.text[:at])], cells(item.text[at : at + 1])
-    line = fitted([*start, *key, *cells(item.text[at + 1 :])], room)
+    line = fit([*start, *key, *cells(item.text[at + 1 :])], room)
     sheet.put(row, left, [" ", *line, *mark, " "], plain)
     if len(start) + len(key) <= room:
         sheet.put(row, left + 1 + len(start), key, hot)
@@ -236,50 +236,50 @@ def _countdown(sheet: _Sheet, text: str, row: int, left: int, width: int) -> Non
         column = sheet.put(row, column, cells(piece), "timeout" if piece.isdigit() else "timeout_msg")
 
 
-def _help(sheet: _Sheet, view: View, places: _Places) -> None:
-    for row, line in zip(range(places.help, places.help_end + 1), view.help):
+def _help(sheet: _Sheet, view: View, positions: _Positions) -> None:
+    for row, line in zip(range(positions.help, positions.help_end + 1), view.help):
         sheet.put(row, 0, cells(line), "help")
 
 
-def _command(sheet: _Sheet, line: Line, places: _Places, terminal: Terminal) -> Picture:
+def _command(sheet: _Sheet, line: EditLine, positions: _Positions, terminal: Terminal) -> Picture:
     """The command line, over as many rows as it takes; of a longer one the part around the cursor."""
     text = cells(line.text)
     cursor = min(len(cells(line.text[: line.cursor])), len(text))
     width = max(terminal.columns - 2, 1)
-    rows = max(terminal.rows - places.command, 1)
+    rows = max(terminal.rows - positions.command, 1)
     first = max(cursor // width - rows + 1, 0)
     shown = max(min(len(text) // width + 1 - first, rows), 1)
     for number in range(shown):
-        row = places.command + number
+        row = positions.command + number
         sheet.put(row, 0, [">" if number + first == 0 else " ", " "], "cmdmark")
         start = (first + number) * width
-        sheet.put(row, 2, fitted(text[start : start + width], width), "cmdline")
-    return sheet.picture(places.command + cursor // width - first, 2 + cursor % width)
+        sheet.put(row, 2, fit(text[start : start + width], width), "cmdline")
+    return sheet.picture(positions.command + cursor // width - first, 2 + cursor % width)
 
 
-def _password(sheet: _Sheet, view: View, places: _Places) -> Picture:
+def _password(sheet: _Sheet, view: View, positions: _Positions) -> Picture:
     """The box that asks for one; a star for each character."""
-    margin = max(view.layout.password_margin - (_SIZE.columns - places.width + 1) // 2, 0)
-    left, width = places.left + margin, places.width - 2 * margin
+    margin = max(view.layout.password_margin - (_SIZE.columns - positions.width + 1) // 2, 0)
+    left, width = positions.left + margin, positions.width - 2 * margin
     if width < _NARROWEST:
-        left, width = places.left, places.width
+        left, width = positions.left, positions.width
     for row, line in enumerate(("┌─┐", "│ │", "└─┘")):
-        sheet.put(places.password + row, left, [line[0], *line[1] * (width - 2), line[2]], "pwdborder")
+        sheet.put(positions.password + row, left, [line[0], *line[1] * (width - 2), line[2]], "pwdborder")
     heading = cut([" ", *cells(view.prompt), " "], width - 2)
-    sheet.put(places.password, left + (width - len(heading)) // 2, heading, "pwdheader")
+    sheet.put(positions.password, left + (width - len(heading)) // 2, heading, "pwdheader")
     stars = min(view.password or 0, max(width - 5, 0))
-    sheet.put(places.password + 1, left + 2, ["*"] * stars, "pwdentry")
-    return sheet.picture(places.password + 1, left + 2 + stars)
+    sheet.put(positions.password + 1, left + 2, ["*"] * stars, "pwdentry")
+    return sheet.picture(positions.password + 1, left + 2 + stars)
 
 
-def numbered(view: View) -> tuple[int, ...]:
+def selectable_indexes(view: View) -> tuple[int, ...]:
     """The items that :func:`lines` gives the numbers 1, 2, 3...: their indexes."""
     return tuple(index for index, item in enumerate(view.items) if item.selectable)
 
 
 def lines(view: View) -> str:
     """``view`` for a terminal whose cursor cannot be moved: a numbered list, the selected item starred."""
-    numbers = {index: number for number, index in enumerate(numbered(view), 1)}
+    numbers = {index: number for number, index in enumerate(selectable_indexes(view), 1)}
     width = len(str(len(numbers)))
     found = [view.title, ""] if view.title else []
     for index, item in enumerate(view.items):

@@ -7,7 +7,7 @@ from typing import Optional
 
 
 @dataclass(frozen=True)
-class Item:
+class MenuItem:
     """A line of the menu. ``hotkey`` is the index in ``text`` of the character that is one, None without."""
 
     text: str
@@ -38,7 +38,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Line:
+class EditLine:
     """A line that is being typed: its text, and where the cursor stands in it."""
 
     text: str
@@ -57,12 +57,12 @@ class View:
     """
 
     title: str
-    items: tuple[Item, ...]
+    items: tuple[MenuItem, ...]
     selected: int = 0
     hint: str = ""
     countdown: str = ""
     help: tuple[str, ...] = ()
-    command: Optional[Line] = None
+    command: Optional[EditLine] = None
     password: Optional[int] = None
     prompt: str = ""
     hidden: bool = False

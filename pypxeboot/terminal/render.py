@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from pypxeboot.picture import Picture, Row, Terminal
-from pypxeboot.terminal.cells import ascii_cells, cells, fitted
+from pypxeboot.terminal.cells import ascii_cells, cells, fit
 
 _STYLE = re.compile(r"\d{1,3}(;\d{1,3}){0,7}")
 
@@ -47,7 +47,7 @@ def _row(row: Row, columns: int, ascii_only: bool) -> list[Cell]:
             break
         style = span.style if _STYLE.fullmatch(span.style, 0) and span.style.isascii() else ""
         text = cells(span.text)
-        text = fitted(text, min(len(text), left))
+        text = fit(text, min(len(text), left))
         found += [(ch, style) for ch in (ascii_cells(text) if ascii_only else text)]
     return found + [_BLANK] * (columns - len(found))
 
@@ -56,11 +56,11 @@ def strokes(before: Optional[Canvas], after: Canvas) -> Iterator[Stroke]:
     """What to write where ``before`` is shown (None: nobody knows what is) so that ``after`` is."""
     for number, row in enumerate(after):
         old = None if before is None else before[number]
-        for start, end in _changed(old, row):
+        for start, end in _changes(old, row):
             yield from _strokes(number, start, row[start:end])
 
 
-def _changed(old: Optional[list[Cell]], new: list[Cell]) -> Iterator[tuple[int, int]]:
+def _changes(old: Optional[list[Cell]], new: list[Cell]) -> Iterator[tuple[int, int]]:
     """The pieces of a row that are to be written."""
     if old is None:
         yield 0, len(new)

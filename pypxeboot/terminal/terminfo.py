@@ -23,7 +23,7 @@ class Codes:
     move: Callable[[int, int], bytes]
     clear: bytes  # from the cursor to the end of the screen
     plain: bytes
-    looks: dict[int, bytes]
+    attributes: dict[int, bytes]
     """By SGR parameter: bold, underlined, blinking, reversed."""
     hide: bytes = b""
     show: bytes = b""
@@ -34,7 +34,7 @@ class Codes:
     foreground: Index = lambda _number: b""
     background: Index = lambda _number: b""
 
-    def look(self, style: str) -> bytes:
+    def style(self, style: str) -> bytes:
         """What makes the following text look like ``style`` (SGR parameters), as far as the terminal can."""
         found = self.plain
         for number in map(int, style.split(";") if style else ()):
@@ -43,7 +43,7 @@ class Codes:
             elif number in (38, 48):  # of 256 colours or more: no menu asks for them
                 break
             else:
-                found += self.looks.get(number, b"") + self._colour(number)
+                found += self.attributes.get(number, b"") + self._colour(number)
         return found
 
     def _colour(self, number: int) -> bytes:
@@ -59,10 +59,10 @@ def load(name: Optional[str]) -> Optional[Codes]:
     """The codes of the terminal ``name`` (of TERM); None if its cursor cannot be moved, or nobody knows."""
     if name is None or not _NAME.fullmatch(name):
         return None
-    return _known(name) or (_ansi() if _ANSI.fullmatch(name.lower()) else None)
+    return _from_terminfo(name) or (_ansi() if _ANSI.fullmatch(name.lower()) else None)
 
 
-def _known(name: str) -> Optional[Codes]:
+def _from_terminfo(name: str) -> Optional[Codes]:
     """What terminfo says; None if it does not know ``name``, or its cursor cannot be moved."""
     try:
         import curses
@@ -86,7 +86,7 @@ def _known(name: str) -> Optional[Codes]:
         move=lambda row, column: curses.tparm(place, row, column),
         clear=text("ed"),
         plain=text("sgr0"),
-        looks={1: text("bold"), 4: text("smul"), 5: text("blink"), 7: text("rev")},
+        attributes={1: text("bold"), 4: text("smul"), 5: text("blink"), 7: text("rev")},
         hide=text("civis"),
         show=text("cnorm"),
         enter=text("smcup") if text("rmcup") else b"",
@@ -103,5 +103,5 @@ def _ansi() -> Codes:
         move=lambda row, column: b"\x1b[%d;%dH" % (row + 1, column + 1),
         clear=b"\x1b[J",
         plain=b"\x1b[m",
-        looks={number: b"\x1b[%dm" % number for number in (1, 4, 5, 7)},
+        attributes={number: b"\x1b[%dm" % number for number in (1, 4, 5, 7)},
     )

@@ -12,7 +12,7 @@ from typing import Optional
 
 from pypxeboot.bootsource import BootSource, Kind
 from pypxeboot.effects import Load, Loaded, Loader, Log, Steps
-from pypxeboot.entry import Action, Choice, Entry, Menu, Reason
+from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
 from pypxeboot.errors import ConfigError, NoBootSource, PxeBootError
 from pypxeboot.guest import Guest, soc_and_board
 from pypxeboot.lease import Lease
@@ -32,7 +32,7 @@ TRY_LIMIT = 32
 
 def entries(
     source: BootSource, guest: Guest, lease: Lease, *, arch: Optional[str] = None
-) -> Steps[tuple[Location, Menu]]:
+) -> Steps[tuple[Location, BootMenu]]:
     """The configuration of ``source``, and what there is to choose from; nothing is loaded."""
     loader = _Loader(source, guest, lease, arch, "")
     yield from loader.begin()
@@ -219,10 +219,10 @@ class _Loader:
         yield Log(f"no device tree {printable(name)!r}: going on without", warning=True)
         return None
 
-    def menu(self) -> Menu:
+    def menu(self) -> BootMenu:
         """The labels in order."""
         config = self._config
-        return Menu(tuple(self._listed(label) for label in config.labels), config.default, config.title)
+        return BootMenu(tuple(self._listed(label) for label in config.labels), config.default, config.title)
 
     def _listed(self, label: Label) -> Entry:
         if label.localboot is not None:

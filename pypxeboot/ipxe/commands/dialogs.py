@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from pypxeboot.effects import FindTerminal, Log, Steps
-from pypxeboot.entry import Action, Entry, Menu, Reason
+from pypxeboot.entry import Action, BootMenu, Entry, Reason
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxe.engine import status as ipxestatus
 from pypxeboot.ipxe.engine.assign import keep, store
@@ -16,8 +16,8 @@ from pypxeboot.ipxe.engine.setting_types import TYPES
 from pypxeboot.ipxe.engine.settings import Value
 from pypxeboot.picture import Terminal
 from pypxeboot.terminal import dialogs
-from pypxeboot.terminal.forms import ITEM_LIMIT, Dialog, Item, plain
-from pypxeboot.terminal.input import Over, Person
+from pypxeboot.terminal.forms import ITEM_LIMIT, Dialog, DialogItem, plain
+from pypxeboot.terminal.input import User, WaitEnded
 from pypxeboot.text import printable
 
 # Questions that nobody is there to answer: a menu that comes back so often comes back for ever.
@@ -57,7 +57,7 @@ def _item(machine: Machine, call: Call) -> Steps[int]:
     name = None if gap or not call.args else call.args[0]
     text = call.rest(0 if gap else 1)
     machine.hold(name or "", text)
-    dialog.items.append(Item(name, text, code, call.has("default"), call.has("secret")))
+    dialog.items.append(DialogItem(name, text, code, call.has("default"), call.has("secret")))
     return ipxestatus.OK
 
 
@@ -92,16 +92,18 @@ def _picked(
     if asked is not None:
         machine.label, machine.reason = None, Reason.LABEL
         return asked, ipxestatus.OK
-    person = yield from _somebody(machine)
-    if person is None:
+    user = yield from _somebody(machine)
+    if user is None:
         return (
             yield from _unanswered(machine, dialog, dialog.items[at].name, seconds is not None)
         ), ipxestatus.OK
-    menu = dialogs.Menu(person, dialog, at, again)
+    menu = dialogs.MenuDialog(user, dialog, at, again)
     answer = yield from menu.choose(seconds)
-    yield from dialogs.clear(person)
-    if isinstance(answer, Over):
-        return (yield from _unanswered(machine, dialog, menu.name, answer is Over.TIMEOUT)), ipxestatus.OK
+    yield from dialogs.clear(user)
+    if isinstance(answer, WaitEnded):
+        return (
+            yield from _unanswered(machine, dialog, menu.name, answer is WaitEnded.TIMEOUT)
+        ), ipxestatus.OK
     machine.pressed()
     if answer is None:
         machine.failure = f"the menu {plain(dialog.title, 60)!r} was left"
@@ -112,34 +114,35 @@ def _picked(
 
 def _asked(dialog: Dialog, label: str, first: bool) -> Optional[str]:
     """The item that ``label`` means: a name, a title, or, in the first menu, a number in the list of it."""
-    for item in dialog.named:
+    for item in dialog.choices:
         if item.name == label:
             return label
-    for item in dialog.named:
+    for item in dialog.choices:
         if plain(item.text, 200).strip() == label.strip():
             return item.name
     if first and label.isascii() and label.isdecimal() and len(label) < 7:
-        return next((item.name for item in dialog.named[int(label) - 1 :][:1] if int(label)), None)
+        return next((item.name for item in dialog.choices[int(label) - 1 :][:1] if int(label)), None)
     return None
 
 
-def _menu(dialog: Dialog, at: int) -> Menu:
+def _menu(dialog: Dialog, at: int) -> BootMenu:
     """The items of a menu, for a list."""
     items = tuple(
-        Entry(plain(item.name or "", 200), Action.BOOT, title=plain(item.text, 200)) for item in dialog.named
+        Entry(plain(item.name or "", 200), Action.BOOT, title=plain(item.text, 200))
+        for item in dialog.choices
     )
-    return Menu(items, plain(dialog.items[at].name or "", 200), plain(dialog.title, 200))
+    return BootMenu(items, plain(dialog.items[at].name or "", 200), plain(dialog.title, 200))
 
 
-def _somebody(machine: Machine) -> Steps[Optional[Person]]:
+def _somebody(machine: Machine) -> Steps[Optional[User]]:
     """Who sits at the terminal, if anybody does."""
     terminal: Optional[Terminal] = yield FindTerminal()
     if terminal is None:
         return None
-    if machine.person is None:
-        machine.person = Person(terminal, machine.patience)
-    machine.person.terminal = terminal
-    return machine.person
+    if machine.user is None:
+        machine.user = User(terminal, machine.patience)
+    machine.user.terminal = terminal
+    return machine.user
 
 
 def _unanswered(machine: Machine, dialog: Dialog, name: Optional[str], timed: bool) -> Steps[Optional[str]]:
@@ -166,11 +169,11 @@ def _present(machine: Machine, call: Call) -> Steps[int]:
         return ipxestatus.NO_SUCH_DIALOG
     if not call.has("keep"):
         machine.dialogs.pop(call.text("form") or "", None)
-    person = yield from _somebody(machine)
-    if person is None or not dialog.named:
+    user = yield from _somebody(machine)
+    if user is None or not dialog.choices:
         return (yield from _nobody(machine, "nobody is there to fill in the form"))
     answer = yield from dialogs.fill_in(
-        person,
+        user,
         dialog,
         lambda name: machine.settings.show(name) or "",
         lambda name, text: store(machine, name, text),
@@ -185,7 +188,7 @@ def _nobody(machine: Machine, words: str) -> Steps[int]:
 
 def _status(machine: Machine, answer: dialogs.Answer) -> int:
     """The status of a command that asked: whether there was an answer."""
-    if isinstance(answer, Over):
+    if isinstance(answer, WaitEnded):
         count_unanswered(machine)
         return ipxestatus.TIMED_OUT
     machine.pressed()
@@ -196,13 +199,13 @@ def _prompt(machine: Machine, call: Call) -> Steps[int]:
     """Wait for a key: "timeout or other key fails"; so does nobody."""
     seconds, key = call.seconds(), call.text("key")
     wanted = key_code(key) if key is not None else 0
-    person = yield from _somebody(machine)
-    if person is None:
+    user = yield from _somebody(machine)
+    if user is None:
         yield from machine.say(call.rest())
         count_unanswered(machine)
         return ipxestatus.PROMPT_TIMED_OUT
-    pressed = yield from dialogs.wait(person, call.rest(), seconds)
-    if isinstance(pressed, Over):
+    pressed = yield from dialogs.wait(user, call.rest(), seconds)
+    if isinstance(pressed, WaitEnded):
         count_unanswered(machine)
         return ipxestatus.PROMPT_TIMED_OUT
     machine.pressed()
@@ -222,22 +225,22 @@ def _read(machine: Machine, call: Call) -> Steps[int]:
     """Have a setting typed; where nobody does, its value stays: without one, or in a time, that fails."""
     seconds, name = call.seconds(), call.args[0]
     value = machine.settings.show(name) or ""
-    person = yield from _somebody(machine)
-    if person is None and seconds is not None:
+    user = yield from _somebody(machine)
+    if user is None and seconds is not None:
         yield from machine.say(value)
         count_unanswered(machine)
         return ipxestatus.READ_TIMED_OUT
-    answer: dialogs.Answer = Over.PATIENCE
-    if person is not None:
-        answer = yield from dialogs.ask(person, "", value, seconds=seconds)
+    answer: dialogs.Answer = WaitEnded.PATIENCE
+    if user is not None:
+        answer = yield from dialogs.ask(user, "", value, seconds=seconds)
     if isinstance(answer, str):
         machine.pressed()
         return (yield from store(machine, name, answer))
-    if answer is Over.PATIENCE and value:
+    if answer is WaitEnded.PATIENCE and value:
         count_unanswered(machine)
         yield Log(f"{printable(name)} stays as it is: nobody is there to type it")
         return ipxestatus.OK
-    if answer is Over.PATIENCE:
+    if answer is WaitEnded.PATIENCE:
         return (yield from _nobody(machine, f"nobody is there to type {name}"))
     return (
         ipxestatus.READ_TIMED_OUT
@@ -248,14 +251,14 @@ def _read(machine: Machine, call: Call) -> Steps[int]:
 
 def _login(machine: Machine, call: Call) -> Steps[int]:
     """Have user name and password typed; those that are set already will do where nobody can."""
-    person = yield from _somebody(machine)
-    if person is None:
+    user = yield from _somebody(machine)
+    if user is None:
         if machine.settings.show("username") and machine.settings.show("password"):
             return ipxestatus.OK
         return (yield from _nobody(machine, "nobody is there to log in"))
     for name, mask in (("username", False), ("password", True)):
         start = machine.settings.show(name) or ""
-        answer = yield from dialogs.ask(person, f"{name.capitalize()}: ", start, mask=mask)
+        answer = yield from dialogs.ask(user, f"{name.capitalize()}: ", start, mask=mask)
         if not isinstance(answer, str):
             return _status(machine, answer)
         status = yield from store(machine, name, answer)
@@ -267,16 +270,16 @@ def _login(machine: Machine, call: Call) -> Steps[int]:
 
 def _shell(machine: Machine, call: Call) -> Steps[int]:
     """A command line, until ``exit``; nobody has none."""
-    person = yield from _somebody(machine)
-    if person is None:
+    user = yield from _somebody(machine)
+    if user is None:
         return (yield from _nobody(machine, "nobody is there to use a command line"))
     frame = machine.frames[-1]
     machine.frames.append(Frame(frame.image, [Line(frame.lines[frame.at].number, None, "shell")], {}))
     machine.enter()
     status = ipxestatus.OK
     while not machine.frames[-1].over:
-        answer = yield from dialogs.ask(person, "iPXE> ")
-        if isinstance(answer, Over):
+        answer = yield from dialogs.ask(user, "iPXE> ")
+        if isinstance(answer, WaitEnded):
             status = _status(machine, answer)
             break
         machine.pressed()

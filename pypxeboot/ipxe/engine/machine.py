@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from pypxeboot.effects import DropFile, Identify, Log, Print, ReadClock, ReadFile, Steps
-from pypxeboot.entry import Choice, Menu, Reason
+from pypxeboot.entry import BootMenu, Choice, Reason
 from pypxeboot.errors import ConfigError
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe.engine import images as ipxeimages
@@ -24,7 +24,7 @@ from pypxeboot.ipxe.engine.settings import Settings, Value
 from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.lease import Lease
 from pypxeboot.terminal.forms import Dialog, plain
-from pypxeboot.terminal.input import Person
+from pypxeboot.terminal.input import User
 from pypxeboot.text import encode, printable
 from pypxeboot.url import Location
 
@@ -48,7 +48,7 @@ _READ = 256 << 10
 class Listed(Exception):
     """What was asked for is only what there is to choose from: the first menu, and where it stands."""
 
-    def __init__(self, location: Location, menu: Menu) -> None:
+    def __init__(self, location: Location, menu: BootMenu) -> None:
         super().__init__()
         self.location = location
         self.menu = menu
@@ -122,7 +122,7 @@ class Machine:
     chosen: Optional[str] = None
     reason: Reason = Reason.SCRIPT
     questions: int = 0
-    person: Optional[Person] = None
+    user: Optional[User] = None
     images: Images = field(default_factory=Images)
     dialogs: dict[str, Dialog] = field(default_factory=dict)
     parameters: dict[str, Parameters] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import NoReturn, Optional
 
 from pypxeboot.bootsource import BootSource, Kind, chained, kind_of_name
 from pypxeboot.effects import FindTerminal, Load, Loaded, Loader, Log, RunIpxe, RunIpxeScript, Steps
-from pypxeboot.entry import Action, Choice, Entry, Menu, Reason
+from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
@@ -28,7 +28,7 @@ from pypxeboot.syslinux.loader.interactive import Attended, Detour
 from pypxeboot.syslinux.loader.unresolved import Parts, Wrapped, assembled
 from pypxeboot.syslinux.menu import defaults
 from pypxeboot.syslinux.menu.message_files import Texts
-from pypxeboot.terminal.input import Person
+from pypxeboot.terminal.input import User
 from pypxeboot.text import SPACE, encode, printable
 from pypxeboot.url import Location, is_absolute
 
@@ -40,7 +40,7 @@ STEP_LIMIT = 32
 
 def entries(
     source: BootSource, guest: Guest, lease: Lease, *, arch: Optional[str] = None
-) -> Steps[tuple[Location, Menu]]:
+) -> Steps[tuple[Location, BootMenu]]:
     """The main configuration of ``source``, and what there is to choose from; nothing is loaded."""
     loader = _Loader(source, guest, lease, arch, "")
     yield from loader.begin()
@@ -71,7 +71,7 @@ def boot(
     terminal: Optional[Terminal] = yield FindTerminal()
     if terminal is None:
         return (yield from loader.unattended())
-    return (yield from loader.attended(Person(terminal, patience)))
+    return (yield from loader.attended(User(terminal, patience)))
 
 
 class _Loader:
@@ -108,10 +108,10 @@ class _Loader:
         arch = self._guest.arch
         self._catalog = Catalog(self._files, self._main, self.config, arch, self.command_line)
 
-    def attended(self, person: Person) -> Steps[Choice]:
-        """What ``person`` makes of it."""
+    def attended(self, user: User) -> Steps[Choice]:
+        """What ``user`` makes of it."""
         self._attended = True
-        return (yield from Attended(self, person, Texts(self._files.read)).boot())
+        return (yield from Attended(self, user, Texts(self._files.read)).boot())
 
     def refresh(self) -> None:
         """Somebody chose: the limits begin anew."""
@@ -167,7 +167,7 @@ class _Loader:
             self._give_up()
         return choice
 
-    def listed(self) -> Steps[tuple[Location, Menu]]:
+    def listed(self) -> Steps[tuple[Location, BootMenu]]:
         """What there is to choose from, in the menu if one is shown, else at the prompt."""
         return self._main, (yield from self._catalog.listed())
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from pypxeboot.effects import Log, Steps
-from pypxeboot.entry import Menu
+from pypxeboot.entry import BootMenu
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.config import lookup
 from pypxeboot.syslinux.config.files import Files
@@ -84,7 +84,7 @@ class Catalog:
             )
         return found
 
-    def listed(self) -> Steps[Menu]:
+    def listed(self) -> Steps[BootMenu]:
         """All of it; menus in other files come last, as far as the same server has them."""
         yield from self.read()
         return self.menu((yield from self._opened(anywhere=False)))
@@ -125,7 +125,7 @@ class Catalog:
             return False
         return (there.scheme, there.host, there.port) == (self._main.scheme, self._main.host, self._main.port)
 
-    def menu(self, opened: Sequence[_Opened] = ()) -> Menu:
+    def menu(self, opened: Sequence[_Opened] = ()) -> BootMenu:
         """The entries of the menu that is shown, and of those ``opened`` below it."""
         menu = self._listing(self.shown).menu(self._default())
         more = [

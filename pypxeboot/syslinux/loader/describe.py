@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.entry import Action, Entry, Menu, Module, Packed
+from pypxeboot.entry import Action, BootMenu, Entry, Module, Packed
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.config import lookup
 from pypxeboot.syslinux.config.files import Files
@@ -33,11 +33,11 @@ class Listing:
         self._config, self._shown, self._files, self._arch = config, shown, files, arch
         self._command_line = command_line
 
-    def menu(self, default: Optional[str]) -> Menu:
+    def menu(self, default: Optional[str]) -> BootMenu:
         """All of them; ``default`` is the LABEL line of what boots when nobody chooses."""
         paths = lookup.paths(self._shown)
         entries = (self._entry(label, paths[label.screen]) for label in lookup.entries(self._shown))
-        return Menu(tuple(entries), default, self._shown.screens[0].title)
+        return BootMenu(tuple(entries), default, self._shown.screens[0].title)
 
     def _entry(self, label: Label, path: tuple[str, ...]) -> Entry:
         described = Entry(label.line, Action.BOOT, title=label.plain_title, menu=path)

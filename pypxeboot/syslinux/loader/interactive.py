@@ -16,7 +16,7 @@ from pypxeboot.syslinux.menu import defaults
 from pypxeboot.syslinux.menu.message_files import Texts
 from pypxeboot.syslinux.menu.program import Program
 from pypxeboot.syslinux.menu.prompt import Prompt
-from pypxeboot.terminal.input import Over, Person
+from pypxeboot.terminal.input import User, WaitEnded
 from pypxeboot.text import printable
 
 # Lines of SAY and files of DISPLAY that are shown; what came before them has left the screen.
@@ -66,11 +66,11 @@ class Machine(Protocol):
 class Attended:
     """One boot with a person."""
 
-    def __init__(self, machine: Machine, person: Person, texts: Texts) -> None:
+    def __init__(self, machine: Machine, user: User, texts: Texts) -> None:
         self._machine = machine
-        self._person = person
+        self._user = user
         self._texts = texts
-        self._prompt = Prompt(machine.config, person, texts)
+        self._prompt = Prompt(machine.config, user, texts)
 
     def boot(self) -> Steps[Choice]:
         """Until something boots."""
@@ -89,7 +89,7 @@ class Attended:
                 if detour.message:
                     yield Print(f"{printable(detour.message, 1000)}\n")
             if fresh:
-                self._prompt = Prompt(self._machine.config, self._person, self._texts)
+                self._prompt = Prompt(self._machine.config, self._user, self._texts)
 
     def _at_prompt(self, fresh: bool) -> Steps[Optional[Choice]]:
         """What runs by itself in a fresh configuration, else what is asked for."""
@@ -128,30 +128,30 @@ class Attended:
             return config.command, Reason.DEFAULT
         while True:
             typed = yield from self._prompt.ask()
-            if typed is Over.TIMEOUT and config.ontimeout:
+            if typed is WaitEnded.TIMEOUT and config.ontimeout:
                 return config.ontimeout, Reason.ONTIMEOUT
-            if typed is Over.TIMEOUT:
+            if typed is WaitEnded.TIMEOUT:
                 reason = Reason.TIMEOUT
             else:
-                reason = Reason.WAITS_FOREVER if typed is Over.PATIENCE else Reason.CHOSEN
-            if not isinstance(typed, Over):
+                reason = Reason.WAITS_FOREVER if typed is WaitEnded.PATIENCE else Reason.CHOSEN
+            if not isinstance(typed, WaitEnded):
                 self._machine.refresh()
-            text = config.command if isinstance(typed, Over) or not typed else typed
+            text = config.command if isinstance(typed, WaitEnded) or not typed else typed
             if text is not None:
                 return text, reason
-            if isinstance(typed, Over):
+            if isinstance(typed, WaitEnded):
                 raise self._machine.no_default()
             yield Print("No DEFAULT or UI configuration directive found!\n")
 
     def _in_menu(self, config: Config) -> Steps[Choice]:
         """The menu, again and again until something boots; "its end is the prompt, not another menu"."""
         line, ends = self._machine.command_line, self._may_mend(Reason.TIMEOUT)
-        program = Program(config, self._person, self._texts, line, ends=ends)
+        program = Program(config, self._user, self._texts, line, ends=ends)
         message = ""
         while True:
             command = yield from program.choose(message)
             if command is None:
-                if self._person.gives_up("menu", more=True):
+                if self._user.gives_up("menu", more=True):
                     raise self._machine.error or ConfigError("the menu boots nothing, and nobody chooses")
                 raise Detour
             if command.reason is Reason.CHOSEN:
@@ -183,9 +183,9 @@ class Attended:
         yield Log(f"{self._machine.error.message}; trying MENU ONERROR", warning=True)
 
     def _failure(self, command: str, *, more: bool = False) -> str:
-        """Why ``command`` did not boot; raised if that is the end (:meth:`Person.gives_up`)."""
+        """Why ``command`` did not boot; raised if that is the end (:meth:`User.gives_up`)."""
         error = self._machine.error
         assert error is not None  # whatever boots nothing says why
-        if self._person.gives_up(command, more=more):
+        if self._user.gives_up(command, more=more):
             raise error
         return error.message

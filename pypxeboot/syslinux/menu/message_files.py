@@ -10,7 +10,7 @@ from typing import Optional, Union
 from pypxeboot.effects import Print, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.picture import Picture, Row, Span
-from pypxeboot.terminal.input import Clock, Over, Person
+from pypxeboot.terminal.input import Clock, User, WaitEnded
 from pypxeboot.text import printable
 
 FUNCTION_KEYS = frozenset(f"f{number}" for number in range(1, 13))
@@ -55,18 +55,18 @@ class Texts:
         if text:
             yield Print("".join(f"{line}\n" for line in text))
 
-    def shown(self, name: str, person: Person, clock: Clock) -> Steps[Union[str, Over, None]]:
+    def shown(self, name: str, user: User, clock: Clock) -> Steps[Union[str, WaitEnded, None]]:
         """Show the file page by page, as menus do. Reply: the key that ended it, None if it is not there."""
         text = yield from self.get(name)
-        if person.terminal.dumb:
+        if user.terminal.dumb:
             yield from self.printed(name)
-        key: Union[str, Over, None] = None
+        key: Union[str, WaitEnded, None] = None
         while text:
-            page = max(1, len(text) if person.terminal.dumb else person.terminal.rows)
+            page = max(1, len(text) if user.terminal.dumb else user.terminal.rows)
             picture = Picture(tuple(Row((Span(line),)) for line in text[:page]))
-            shown = None if person.terminal.dumb else picture
-            key = yield from person.key(clock, functools.partial(_same, shown))
-            if isinstance(key, Over) or key in FUNCTION_KEYS or key == "escape":
+            shown = None if user.terminal.dumb else picture
+            key = yield from user.key(clock, functools.partial(_same, shown))
+            if isinstance(key, WaitEnded) or key in FUNCTION_KEYS or key == "escape":
                 break
             text = text[page:]
         return key

@@ -22,8 +22,8 @@ from pypxeboot.syslinux.menu import defaults, passwords
 from pypxeboot.syslinux.menu.defaults import Command
 from pypxeboot.syslinux.menu.message_files import FUNCTION_KEYS, Texts
 from pypxeboot.terminal import line_editor, menu_drawing
-from pypxeboot.terminal.input import Clock, Over, Person
-from pypxeboot.terminal.menu_view import Item, Line, View
+from pypxeboot.terminal.input import Clock, User, WaitEnded
+from pypxeboot.terminal.menu_view import EditLine, MenuItem, View
 from pypxeboot.text import SPACE, printable
 
 # More than any terminal shows in a line, or below a menu.
@@ -50,14 +50,14 @@ class Program:
     def __init__(
         self,
         config: Config,
-        person: Person,
+        user: User,
         texts: Texts,
         command_line: Callable[[Label], str],
         *,
         ends: bool = False,
     ) -> None:
         self._config = config
-        self._person = person
+        self._user = user
         self._texts = texts
         self._command_line = command_line
         self._ends = ends
@@ -66,7 +66,7 @@ class Program:
         self._cursors = {self._at: default}
         self._hidden = config.hidden
         self._clock = Clock(total=config.totaltimeout / 10 or None)
-        self._items: dict[int, tuple[Item, ...]] = {}
+        self._items: dict[int, tuple[MenuItem, ...]] = {}
         self._message = ""
 
     @property
@@ -97,8 +97,8 @@ class Program:
             return self._default_command(Reason.DEFAULT)
         end = (yield from self._hidden_menu()) if self._hidden else None
         while end is None:
-            end = yield from (self._typed() if self._person.terminal.dumb else self._shown())
-        if self._config.clear and not self._person.terminal.dumb:
+            end = yield from (self._typed() if self._user.terminal.dumb else self._shown())
+        if self._config.clear and not self._user.terminal.dumb:
             yield Show(Picture(()), 0)
         return end.command
 
@@ -107,9 +107,9 @@ class Program:
         entry = self.screen.entries[self._default]
         return Command(entry, "", reason) if entry.do in defaults.RUNS else None
 
-    def _over(self, over: Over) -> Optional[_End]:
+    def _over(self, over: WaitEnded) -> Optional[_End]:
         """The time is over: what that runs."""
-        if over is Over.PATIENCE:
+        if over is WaitEnded.PATIENCE:
             return _End(self._rested())
         if self.screen.ontimeout is not None:
             return _End(defaults.command(self._config, self.screen.ontimeout, Reason.ONTIMEOUT))
@@ -128,22 +128,22 @@ class Program:
 
     def _hidden_menu(self) -> Steps[Optional[_End]]:
         """MENU HIDDEN: "only the countdown is shown; any key shows the menu, or runs its HIDDENKEY"."""
-        if self._person.terminal.dumb:
+        if self._user.terminal.dumb:
             yield Print(f"{self._countdown()}\n")
-        key = yield from self._person.key(self._clock, self._picture)
-        end = self._over(key) if isinstance(key, Over) else None
+        key = yield from self._user.key(self._clock, self._picture)
+        end = self._over(key) if isinstance(key, WaitEnded) else None
         if end is not None and end.command is not None:
             return end
         self._hidden = False
         self._clock.cancel()
-        text = None if isinstance(key, Over) else self._config.hidden_keys.get(key)
+        text = None if isinstance(key, WaitEnded) else self._config.hidden_keys.get(key)
         return _End(defaults.command(self._config, text, Reason.CHOSEN)) if text else None
 
     def _shown(self) -> Steps[Optional[_End]]:
         """One key in the menu."""
         self._settle()
-        key = yield from self._person.key(self._clock, self._picture)
-        if isinstance(key, Over):
+        key = yield from self._user.key(self._clock, self._picture)
+        if isinstance(key, WaitEnded):
             return self._over(key)
         self._message = ""
         entry = self.screen.entries[self._cursor]
@@ -169,7 +169,7 @@ class Program:
 
     def _rows(self) -> int:
         rows = self.screen.looks.layout.rows
-        return rows if rows >= 0 else max(0, rows + self._person.terminal.rows)
+        return rows if rows >= 0 else max(0, rows + self._user.terminal.rows)
 
     def _enter(self, entry: Label, words: str = "") -> Steps[Optional[_End]]:
         """Enter on ``entry``; ``words`` were typed behind it."""
@@ -206,10 +206,12 @@ class Program:
             return None
         text = self._command_line(entry)[: line_editor.LIMIT]
         stops = line_editor.ENTER | line_editor.CANCEL | FUNCTION_KEYS
-        line, key = Line(text, len(text)), "f1"
+        line, key = EditLine(text, len(text)), "f1"
         while key in FUNCTION_KEYS:
-            line, ended = yield from line_editor.typed(self._person, self._clock, line, stops, self._editing)
-            key = "escape" if isinstance(ended, Over) else ended
+            line, ended = yield from line_editor.edit_line(
+                self._user, self._clock, line, stops, self._editing
+            )
+            key = "escape" if isinstance(ended, WaitEnded) else ended
             if key in FUNCTION_KEYS:
                 yield from self._help(looks.helps.get(key, ""))
         if key in line_editor.CANCEL:
@@ -229,22 +231,22 @@ class Program:
         """Show a text until a key; another function key there shows its own."""
         aside = Clock(total=self._clock.total)
         while name:
-            key = yield from self._texts.shown(name, self._person, aside)
+            key = yield from self._texts.shown(name, self._user, aside)
             name = self.screen.looks.helps.get(key, "") if isinstance(key, str) else ""
         self._clock.total = aside.total
 
     def _knows_password(self, password: Optional[str]) -> Steps[bool]:
         """Ask for ``password``, or for the master password of this menu, which is as good."""
         stops = line_editor.ENTER | line_editor.CANCEL
-        dumb, prompt = self._person.terminal.dumb, self.screen.looks.passprompt
+        dumb, prompt = self._user.terminal.dumb, self.screen.looks.passprompt
         if dumb:
             yield Print(f"{printable(prompt)}: ")
-        line, key = yield from line_editor.typed(
-            self._person, self._clock, Line("", 0), stops, None if dumb else self._asking, mask=True
+        line, key = yield from line_editor.edit_line(
+            self._user, self._clock, EditLine("", 0), stops, None if dumb else self._asking, hidden=True
         )
         if dumb:
             yield Print("\n")
-        if isinstance(key, Over) or key in line_editor.CANCEL or not line.text:
+        if isinstance(key, WaitEnded) or key in line_editor.CANCEL or not line.text:
             return False
         known = (self.screen.looks.master, password)
         return any(stored is not None and passwords.matches(stored, line.text) for stored in known)
@@ -254,10 +256,10 @@ class Program:
         self._settle()
         yield Print(f"{menu_drawing.lines(self._view())}{self._question()}")
         stops = line_editor.ENTER | line_editor.CANCEL | FUNCTION_KEYS
-        line, key = yield from line_editor.typed(self._person, self._clock, Line("", 0), stops)
+        line, key = yield from line_editor.edit_line(self._user, self._clock, EditLine("", 0), stops)
         yield Print("\n")
         self._message = ""
-        if isinstance(key, Over):
+        if isinstance(key, WaitEnded):
             return self._over(key)
         if key in line_editor.CANCEL:
             return (yield from self._escape())
@@ -284,19 +286,19 @@ class Program:
         return lookup.named(able, text.strip(SPACE)) or lookup.named(able, word)
 
     def _picture(self) -> Optional[Picture]:
-        if self._person.terminal.dumb:
+        if self._user.terminal.dumb:
             return None
-        return menu_drawing.draw(self._view(), self._person.terminal)
+        return menu_drawing.draw(self._view(), self._user.terminal)
 
-    def _editing(self, line: Line) -> Picture:
-        shown = Line(printable(line.text, 10_000), len(printable(line.text[: line.cursor], 10_000)))
+    def _editing(self, line: EditLine) -> Picture:
+        shown = EditLine(printable(line.text, 10_000), len(printable(line.text[: line.cursor], 10_000)))
         view = replace(self._view(), command=shown, hint="", help=())
-        return menu_drawing.draw(view, self._person.terminal)
+        return menu_drawing.draw(view, self._user.terminal)
 
-    def _asking(self, line: Line) -> Picture:
+    def _asking(self, line: EditLine) -> Picture:
         prompt = printable(self.screen.looks.passprompt)
         view = replace(self._view(), password=len(line.text), prompt=prompt)
-        return menu_drawing.draw(view, self._person.terminal)
+        return menu_drawing.draw(view, self._user.terminal)
 
     def _view(self) -> View:
         screen, looks = self.screen, self.screen.looks
@@ -317,19 +319,19 @@ class Program:
     def _countdown(self) -> str:
         return printable(countdown(self.screen.looks.autoboot, int(self._clock.left or 0)))
 
-    def _all_items(self) -> tuple[Item, ...]:
+    def _all_items(self) -> tuple[MenuItem, ...]:
         if self._at not in self._items:
             self._items[self._at] = tuple(_item(entry) for entry in self.screen.entries)
         return self._items[self._at]
 
 
-def _item(entry: Label) -> Item:
+def _item(entry: Label) -> MenuItem:
     """How ``entry`` is shown: "``^`` is never printed"."""
     before, mark, after = entry.title.partition("^")
     hotkey = len(printable(before, _TEXT_LIMIT)) if mark and entry.hotkey else None
     text = printable(before + after.replace("^", ""), _TEXT_LIMIT)
     selectable = entry.do is not Do.DISABLED
-    return Item(text, hotkey, selectable, _MARKS.get(entry.do, ""), entry.indent)
+    return MenuItem(text, hotkey, selectable, _MARKS.get(entry.do, ""), entry.indent)
 
 
 def _lines(text: str) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from pypxeboot.syslinux.config.lexer import split
 from pypxeboot.syslinux.config.model import Config
 from pypxeboot.syslinux.menu.message_files import FUNCTION_KEYS, Texts
 from pypxeboot.terminal import line_editor
-from pypxeboot.terminal.input import Clock, Over, Person
-from pypxeboot.terminal.menu_view import Line
+from pypxeboot.terminal.input import Clock, User, WaitEnded
+from pypxeboot.terminal.menu_view import EditLine
 from pypxeboot.text import SPACE, printable
 
 _PROMPT = "boot: "
@@ -31,81 +31,81 @@ class Prompt:
     cleared. So Enter alone runs it again, and DEFAULT only while nothing has been typed.
     """
 
-    def __init__(self, config: Config, person: Person, texts: Texts) -> None:
+    def __init__(self, config: Config, user: User, texts: Texts) -> None:
         self._config = config
-        self._person = person
+        self._user = user
         self._texts = texts
         self._history: list[str] = []  # the latest first
         self._last = ""
         self._clock = Clock()
 
-    def ask(self) -> Steps[Union[str, Over]]:
+    def ask(self) -> Steps[Union[str, WaitEnded]]:
         """What is to run, empty for the default; or that the time is over.
 
         "TIMEOUT only applies to the first key"; TOTALTIMEOUT begins again with every prompt.
         """
         self._clock = Clock(self._config.timeout / 10 or None, self._config.totaltimeout / 10 or None)
-        line, recalled = Line("", 0), -1
+        line, recalled = EditLine("", 0), -1
         yield Print(_PROMPT)
         while True:
-            key = yield from self._person.key(self._clock)
+            key = yield from self._user.key(self._clock)
             self._clock.cancel()
-            if isinstance(key, Over) or key in line_editor.ENTER:
+            if isinstance(key, WaitEnded) or key in line_editor.ENTER:
                 yield Print("\n")
-                return key if isinstance(key, Over) else self._entered()
+                return key if isinstance(key, WaitEnded) else self._entered()
             if key in _OLDER or key in _NEWER:
                 line, recalled = yield from self._recalled(line, recalled, 1 if key in _OLDER else -1)
             elif key == "ctrl-r":
                 line = yield from self._searched(line)
             elif key in _SHOWS:
                 yield from self._shown(key, line)
-            elif line_editor.edited(line, key) != line:
-                line = yield from self._replaced(line, line_editor.edited(line, key))
+            elif line_editor.apply_key(line, key) != line:
+                line = yield from self._replaced(line, line_editor.apply_key(line, key))
 
     def _entered(self) -> str:
         if self._last:
             self._history = [self._last, *self._history[: _REMEMBERED - 1]]
         return self._last
 
-    def _recalled(self, line: Line, at: int, step: int) -> Steps[tuple[Line, int]]:
+    def _recalled(self, line: EditLine, at: int, step: int) -> Steps[tuple[EditLine, int]]:
         """A command from the history, older or newer, around and around; between the ends the line stays."""
         if not self._history:
             return line, at
         at = (at + 1 + step) % (len(self._history) + 1) - 1
         text = self._last if at < 0 else self._history[at]
-        return (yield from self._replaced(line, Line(text, len(text)))), at
+        return (yield from self._replaced(line, EditLine(text, len(text)))), at
 
-    def _replaced(self, line: Line, new: Line) -> Steps[Line]:
+    def _replaced(self, line: EditLine, new: EditLine) -> Steps[EditLine]:
         self._last = new.text
         yield Print(line_editor.echo(line, new))
         return new
 
-    def _searched(self, line: Line) -> Steps[Line]:
+    def _searched(self, line: EditLine) -> Steps[EditLine]:
         """Ctrl-R: the latest command with what is typed now in it; Ctrl-R again goes on to older ones.
 
         Every other key ends it and does nothing else. The line is empty if nothing was found.
         """
         wanted, at, found = "", 0, None
         while True:
-            key = yield from self._person.key(self._clock)
+            key = yield from self._user.key(self._clock)
             self._clock.cancel()
             if key == "ctrl-r":
                 at += 1 if wanted else 0
             elif isinstance(key, str) and len(key) == 1 and " " <= key <= "z":
                 wanted += key
             else:
-                return (yield from self._replaced(line, (key != "ctrl-c" and found) or Line("", 0)))
+                return (yield from self._replaced(line, (key != "ctrl-c" and found) or EditLine("", 0)))
             matches = (n for n in range(at, len(self._history)) if wanted and wanted in self._history[n])
             match = next(matches, None)
             if match is not None:
                 at, text = match, self._history[match]
-                found = Line(text, text.index(wanted))
+                found = EditLine(text, text.index(wanted))
             elif wanted and found is None:
-                return (yield from self._replaced(line, Line("", 0)))
+                return (yield from self._replaced(line, EditLine("", 0)))
             elif wanted:
                 at = len(self._history) - 1
 
-    def _shown(self, key: str, line: Line) -> Steps[None]:
+    def _shown(self, key: str, line: EditLine) -> Steps[None]:
         """What a key shows above the line, and the line again."""
         if key == "tab":
             labels = "" if self._config.nocomplete else self._labels(line)
@@ -113,7 +113,7 @@ class Prompt:
                 return
             yield Print(f"\n{labels}")
         elif key == "ctrl-l":
-            if not self._person.terminal.dumb:
+            if not self._user.terminal.dumb:
                 yield Show(Picture(()), 0)
         else:
             name = self._config.screens[self._config.last].looks.helps.get(key)
@@ -121,9 +121,9 @@ class Prompt:
                 return
             yield Print("\n")
             yield from self._texts.printed(name)
-        yield Print(_PROMPT + line_editor.echo(Line("", 0), line))
+        yield Print(_PROMPT + line_editor.echo(EditLine("", 0), line))
 
-    def _labels(self, line: Line) -> str:
+    def _labels(self, line: EditLine) -> str:
         """Tab: the labels that begin like the first word. 6.x lists them and completes nothing."""
         word = split(line.text)[0] if line.text[:1] not in SPACE else ""
         names = [name for name in self._config.by_name if name.startswith(word) and printable(name) == name]

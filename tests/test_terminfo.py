@@ -56,7 +56,7 @@ def test_bright_colours_where_there_are_eight_and_where_there_are_more() -> None
             move=lambda _row, _column: b"",
             clear=b"",
             plain=b"",
-            looks={},
+            attributes={},
             colours=colours,
             foreground=lambda index: b"F%d" % index,
         )

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pypxeboot.errors import ConfigError
-from pypxeboot.ipxe.engine import options as ipxeoptions
-from pypxeboot.ipxe.engine import status as ipxestatus
-from pypxeboot.ipxe.engine import uri as ipxeuri
 from pypxeboot.ipxe.engine.options import BadUsage, syntax
-from pypxeboot.ipxe.engine.script import Line, commands, innermost, is_script, lines
+from pypxeboot.ipxe.engine.script import ScriptLine, commands, innermost, is_script, lines
+from pypxeboot.ipxe.engine.status import Status
+from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.url import Location
 
 SYNTAX = syntax(1, 2, "<what> [<for>]", "keep/k quiet/q+ name/n= timeout/t#")
@@ -22,16 +21,19 @@ SYNTAX = syntax(1, 2, "<what> [<for>]", "keep/k quiet/q+ name/n= timeout/t#")
 def test_lines() -> None:
     data = b"#!ipxe\r\n  echo a\\\r\n  b\n:label echo c\n\n : x\n:\nlast\0gone"
     assert lines(data) == [
-        Line(1, None, "#!ipxe"),
-        Line(2, None, "echo a  b"),
-        Line(4, "label", " echo c"),
-        Line(5, None, ""),
-        Line(6, "", " x"),
-        Line(7, "", ""),
-        Line(8, None, "last"),
+        ScriptLine(1, None, "#!ipxe"),
+        ScriptLine(2, None, "echo a  b"),
+        ScriptLine(4, "label", " echo c"),
+        ScriptLine(5, None, ""),
+        ScriptLine(6, "", " x"),
+        ScriptLine(7, "", ""),
+        ScriptLine(8, None, "last"),
     ]
     for end in (b"echo \\", b"echo \\\n", b"\\\n"):
-        assert lines(b"#!ipxe\n" + end) == [Line(1, None, "#!ipxe"), Line(2, None, "", cut_short=True)]
+        assert lines(b"#!ipxe\n" + end) == [
+            ScriptLine(1, None, "#!ipxe"),
+            ScriptLine(2, None, "", cut_short=True),
+        ]
 
 
 @pytest.mark.parametrize(
@@ -85,46 +87,46 @@ def test_innermost(text: str, expected: Optional[tuple[str, str, str]]) -> None:
     ],
 )
 def test_options(words: str, options: dict[str, str], args: tuple[str, ...]) -> None:
-    call = ipxeoptions.parse(words.split(), SYNTAX)
+    call = SYNTAX.parse(words.split())
     assert (dict(call.options), call.args) == (options, args)
 
 
 @pytest.mark.parametrize(
     ("words", "status"),
     [
-        ("x", ipxestatus.ARGUMENT_COUNT),
-        ("x a b c", ipxestatus.ARGUMENT_COUNT),
-        ("x --help a", ipxestatus.HELP),
-        ("x -h a", ipxestatus.HELP),
-        ("x --nam n a", ipxestatus.UNKNOWN_OPTION),
-        ("x --keep=1 a", ipxestatus.OPTION_ARGUMENT),
-        ("x -z a", ipxestatus.UNKNOWN_OPTION),
-        ("x -", ipxestatus.UNKNOWN_OPTION),
+        ("x", Status.ARGUMENT_COUNT),
+        ("x a b c", Status.ARGUMENT_COUNT),
+        ("x --help a", Status.HELP),
+        ("x -h a", Status.HELP),
+        ("x --nam n a", Status.UNKNOWN_OPTION),
+        ("x --keep=1 a", Status.OPTION_ARGUMENT),
+        ("x -z a", Status.UNKNOWN_OPTION),
+        ("x -", Status.UNKNOWN_OPTION),
         ("x a --name", None),
-        ("x --name", ipxestatus.OPTION_ARGUMENT),
-        ("x --name --keep a", ipxestatus.OPTION_ARGUMENT),
-        ("x --timeout soon --nosuch", ipxestatus.NO_INTEGER),
-        ("x --timeout= a", ipxestatus.NO_INTEGER),
+        ("x --name", Status.OPTION_ARGUMENT),
+        ("x --name --keep a", Status.OPTION_ARGUMENT),
+        ("x --timeout soon --nosuch", Status.NO_INTEGER),
+        ("x --timeout= a", Status.NO_INTEGER),
     ],
 )
 def test_wrong_usage(words: str, status: Optional[int]) -> None:
     if status is None:
-        assert ipxeoptions.parse(words.split(), SYNTAX).args == ("a", "--name")
+        assert SYNTAX.parse(words.split()).args == ("a", "--name")
         return
     with pytest.raises(BadUsage) as caught:
-        ipxeoptions.parse(words.split(), SYNTAX)
+        SYNTAX.parse(words.split())
     assert caught.value.status == status
 
 
 def test_values_of_options() -> None:
-    call = ipxeoptions.parse("x -t 1500 a".split(), SYNTAX)
+    call = SYNTAX.parse("x -t 1500 a".split())
     assert call.seconds() == 1.5
-    assert ipxeoptions.parse("x -t 0 a".split(), SYNTAX).seconds() is None
+    assert SYNTAX.parse("x -t 0 a".split()).seconds() is None
 
 
 def test_help_has_what_the_claimed_version_has() -> None:
     with pytest.raises(BadUsage) as caught:
-        ipxeoptions.parse(["x", "--help"], SYNTAX)
+        SYNTAX.parse(["x", "--help"])
     assert caught.value.message.split("\n\n")[1] == (
         "  x [-k|--keep] [-n|--name <name>] [-t|--timeout <timeout>] <what> [<for>]"
     )
@@ -154,7 +156,7 @@ def test_help_has_what_the_claimed_version_has() -> None:
     ],
 )
 def test_relative_uris(base: str, relative: str, expected: str) -> None:
-    assert str(ipxeuri.resolve(ipxeuri.parse(base), ipxeuri.parse(relative))) == expected
+    assert str(Uri.parse(relative).resolve(Uri.parse(base))) == expected
 
 
 @pytest.mark.parametrize(
@@ -170,27 +172,27 @@ def test_relative_uris(base: str, relative: str, expected: str) -> None:
     ],
 )
 def test_locations(text: str, location: Location) -> None:
-    assert ipxeuri.locate(ipxeuri.parse(text)) == location
-    assert ipxeuri.locate(ipxeuri.of(location)) == location
+    assert Uri.parse(text).locate() == location
+    assert Uri.of(location).locate() == location
 
 
 @pytest.mark.parametrize("text", ["x", "iscsi:x", "http:///x", "http://h h/", "tftp://h/%0a", "http://h:x/"])
 def test_no_locations(text: str) -> None:
     with pytest.raises(ConfigError):
-        ipxeuri.locate(ipxeuri.parse(text))
+        Uri.parse(text).locate()
 
 
 def test_parameters_and_passwords() -> None:
-    uri = ipxeuri.parse("http://u:secret@h/x##params=mine")
-    assert (uri.params, uri.shown, uri.redacted) == ("mine", "http://h/x", "http://u:***@h/x")
-    assert ipxeuri.parse("http://h/x##params").params == ""
-    assert ipxeuri.parse("http://h/a%20b/c%20d").name == "c d"
+    uri = Uri.parse("http://u:secret@h/x##params=mine")
+    assert (uri.params, uri.for_display, uri.without_password) == ("mine", "http://h/x", "http://u:***@h/x")
+    assert Uri.parse("http://h/x##params").params == ""
+    assert Uri.parse("http://h/a%20b/c%20d").name == "c d"
 
 
 @given(st.text(max_size=60))
 def test_any_text_is_a_uri(text: str) -> None:
-    uri = ipxeuri.resolve(ipxeuri.parse("http://h/a/b"), ipxeuri.parse(text))
+    uri = Uri.parse(text).resolve(Uri.parse("http://h/a/b"))
     try:
-        assert ipxeuri.locate(uri).host
+        assert uri.locate().host
     except (ConfigError, UnicodeEncodeError):
         pass

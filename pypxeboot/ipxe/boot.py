@@ -16,16 +16,16 @@ from pypxeboot.guest import Guest
 from pypxeboot.ipxe import execute
 from pypxeboot.ipxe.commands import dialogs, images, language, network, power, tools
 from pypxeboot.ipxe.engine import initial_settings
-from pypxeboot.ipxe.engine import uri as ipxeuri
 from pypxeboot.ipxe.engine.images import Image
-from pypxeboot.ipxe.engine.machine import Command, Ended, Listed, Machine
+from pypxeboot.ipxe.engine.machine import BootChosen, Machine, MenuFound, ScriptCommand
 from pypxeboot.ipxe.engine.script import is_script
 from pypxeboot.ipxe.engine.settings import Key, Value
+from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.lease import Lease
 from pypxeboot.text import printable
 from pypxeboot.url import Location
 
-COMMANDS: dict[str, Command] = {
+COMMANDS: dict[str, ScriptCommand] = {
     **language.COMMANDS,
     **images.COMMANDS,
     **dialogs.COMMANDS,
@@ -42,9 +42,9 @@ def entries(source: BootSource, guest: Guest, lease: Lease) -> Steps[tuple[Locat
     image = yield from _script(source)
     try:
         yield from _run(machine, image)
-    except Listed as found:
+    except MenuFound as found:
         return found.location, found.menu
-    except Ended as end:
+    except BootChosen as end:
         return image.location, BootMenu((end.choice.entry,))
     return image.location, BootMenu((Entry(None, Action.LOCALBOOT),))
 
@@ -72,7 +72,7 @@ def boot(
     choice: Optional[Choice] = None
     try:
         status = yield from _run(machine, image)
-    except Ended as end:
+    except BootChosen as end:
         choice = end.choice
     if machine.label is not None:
         raise ConfigError(
@@ -103,7 +103,7 @@ def _script(source: BootSource) -> Steps[Image]:
             f"{printable(str(location))} is no iPXE script", hint="its first line has to be #!ipxe"
         )
     where = reply.location or location
-    uri = ipxeuri.of(where)
+    uri = Uri.of(where)
     return Image(location.name, uri, where, reply.handle, reply.size, reply.head, autofree=True)
 
 

@@ -10,11 +10,12 @@ from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import Assemble, Loaded, Log, Steps
 from pypxeboot.entry import Action, Choice, Entry, Module
 from pypxeboot.errors import NoBootSource
-from pypxeboot.ipxe.engine import images, settings, status
+from pypxeboot.ipxe.engine import images, settings
 from pypxeboot.ipxe.engine.images import Image
-from pypxeboot.ipxe.engine.machine import Ended, Listed, Machine, script
+from pypxeboot.ipxe.engine.machine import BootChosen, Machine, MenuFound, script
 from pypxeboot.ipxe.engine.setting_types import TYPES, c_string
 from pypxeboot.ipxe.engine.settings import Value
+from pypxeboot.ipxe.engine.status import Status
 from pypxeboot.lease import Lease
 from pypxeboot.syslinux.loader import boot
 from pypxeboot.text import printable
@@ -29,7 +30,7 @@ def start(machine: Machine, image: Image) -> Steps[int]:
         yield Log(f"{printable(image.name)}: going on as a menu of SYSLINUX")
         return (yield from _pxelinux(machine, (image.cmdline or "").partition(" ")[0] or None))
     if not (yield from machine.executable(image)):
-        return status.NOT_EXECUTABLE
+        return Status.NOT_EXECUTABLE
     if image.format == "multiboot":
         return (yield from _multiboot(machine, image))
     others = [other for other in machine.images if other is not image]
@@ -46,9 +47,9 @@ def start(machine: Machine, image: Image) -> Steps[int]:
 def _multiboot(machine: Machine, image: Image) -> Steps[int]:
     """A multiboot kernel: "cmdline is the URI and the arguments", and so is that of every other image."""
     others = [other for other in machine.images if other is not image]
-    cmdline = _joined(_joined(image.uri.redacted, image.cmdline or ""), machine.user_append)
+    cmdline = _joined(_joined(image.uri.without_password, image.cmdline or ""), machine.user_append)
     modules = tuple(
-        Module(other.location, _joined(other.uri.redacted, other.cmdline or "")) for other in others
+        Module(other.location, _joined(other.uri.without_password, other.cmdline or "")) for other in others
     )
     entry = Entry(machine.chosen, Action.BOOT, kernel=image.location, cmdline=cmdline, modules=modules)
     return (yield from _assembled(machine, image, entry, (), tuple(other.handle for other in others)))
@@ -65,8 +66,8 @@ def _assembled(
     if not reply.ok:
         machine.failure = printable(reply.error) or f"{image.name} cannot be booted"
         yield Log(machine.failure, warning=True)
-        return status.NOT_EXECUTABLE
-    raise Ended(Choice(entry, machine.reason, script(machine)))
+        return Status.NOT_EXECUTABLE
+    raise BootChosen(Choice(entry, machine.reason, script(machine)))
 
 
 def _joined(first: str, second: str) -> str:
@@ -85,7 +86,7 @@ def _pxelinux(machine: Machine, config: Optional[str]) -> Steps[int]:
     except NoBootSource:
         source = BootSource(Kind.PXELINUX, lease.next_server, "::")
     if machine.listing:
-        raise Listed(*(yield from boot.entries(source, machine.guest, lease)))
+        raise MenuFound(*(yield from boot.entries(source, machine.guest, lease)))
     label, machine.label = machine.label, None
     choice = yield from boot.boot(
         source,
@@ -95,7 +96,7 @@ def _pxelinux(machine: Machine, config: Optional[str]) -> Steps[int]:
         patience=machine.patience,
         user_append=machine.user_append,
     )
-    raise Ended(choice)
+    raise BootChosen(choice)
 
 
 def _lease(machine: Machine) -> Lease:

@@ -7,13 +7,13 @@ from typing import Optional
 from pypxeboot.effects import FindTerminal, Log, Steps
 from pypxeboot.entry import Action, BootMenu, Entry, Reason
 from pypxeboot.errors import ConfigError
-from pypxeboot.ipxe.engine import status as ipxestatus
 from pypxeboot.ipxe.engine.assign import keep, store
-from pypxeboot.ipxe.engine.machine import Command, Frame, Listed, Machine
-from pypxeboot.ipxe.engine.options import Call, key_code, syntax
-from pypxeboot.ipxe.engine.script import Line
+from pypxeboot.ipxe.engine.machine import Machine, MenuFound, ScriptCommand, ScriptFrame
+from pypxeboot.ipxe.engine.options import CommandCall, key_code, syntax
+from pypxeboot.ipxe.engine.script import ScriptLine
 from pypxeboot.ipxe.engine.setting_types import TYPES
 from pypxeboot.ipxe.engine.settings import Value
+from pypxeboot.ipxe.engine.status import Status
 from pypxeboot.picture import Terminal
 from pypxeboot.terminal import dialogs
 from pypxeboot.terminal.forms import ITEM_LIMIT, Dialog, DialogItem, plain
@@ -24,7 +24,7 @@ from pypxeboot.text import printable
 UNANSWERED_LIMIT = 100
 
 
-def _dialog(machine: Machine, call: Call) -> Steps[int]:
+def _dialog(machine: Machine, call: CommandCall) -> Steps[int]:
     """``menu`` and ``form``: a new one, in the place of any of that name."""
     yield from ()
     name = call.text("name") or ""
@@ -34,23 +34,23 @@ def _dialog(machine: Machine, call: Call) -> Steps[int]:
             raise machine.broken("makes menus without end")
         machine.hold(name, call.rest())
         machine.dialogs[name] = Dialog(call.rest())
-    return ipxestatus.OK
+    return Status.OK
 
 
 def _find(machine: Machine, name: Optional[str]) -> Steps[Optional[Dialog]]:
     dialog = machine.dialogs.get(name or "")
     if dialog is None:
         words = f'"{name}": no such user interface' if name else "No default user interface"
-        yield from machine.refuse(words, ipxestatus.NO_SUCH_DIALOG)
+        yield from machine.refuse(words, Status.NO_SUCH_DIALOG)
     return dialog
 
 
-def _item(machine: Machine, call: Call) -> Steps[int]:
+def _item(machine: Machine, call: CommandCall) -> Steps[int]:
     key = call.text("key")
     code = key_code(key) if key is not None else 0
     dialog = yield from _find(machine, call.text("menu") or call.text("form"))
     if dialog is None:
-        return ipxestatus.NO_SUCH_DIALOG
+        return Status.NO_SUCH_DIALOG
     if len(dialog.items) >= ITEM_LIMIT:
         raise machine.broken("makes a menu without end")
     gap = call.has("gap")
@@ -58,20 +58,20 @@ def _item(machine: Machine, call: Call) -> Steps[int]:
     text = call.rest(0 if gap else 1)
     machine.hold(name or "", text)
     dialog.items.append(DialogItem(name, text, code, call.has("default"), call.has("secret")))
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _choose(machine: Machine, call: Call) -> Steps[int]:
+def _choose(machine: Machine, call: CommandCall) -> Steps[int]:
     """Have an item of a menu chosen, and store its name. The menu is gone then, unless it is to be kept."""
     seconds = call.seconds()
     dialog = yield from _find(machine, call.text("menu"))
     if dialog is None:
-        return ipxestatus.NO_SUCH_DIALOG
+        return Status.NO_SUCH_DIALOG
     at = dialog.start(call.text("default"))
     if at is None:
         machine.failure = "a menu with nothing to choose"
         chosen: Optional[str] = None
-        status = ipxestatus.NOTHING_TO_CHOOSE
+        status: int = Status.NOTHING_TO_CHOOSE
     else:
         chosen, status = yield from _picked(machine, dialog, at, seconds, call.seconds("retimeout"))
     if not call.has("keep"):
@@ -87,29 +87,27 @@ def _picked(
 ) -> Steps[tuple[Optional[str], int]]:
     """The name of the item that was asked for, that somebody chooses, or that the timeout takes."""
     if machine.listing:
-        raise Listed(machine.frames[-1].image.location, _menu(dialog, at))
+        raise MenuFound(machine.frames[-1].image.location, _menu(dialog, at))
     asked = None if machine.label is None else _asked(dialog, machine.label, machine.chosen is None)
     if asked is not None:
         machine.label, machine.reason = None, Reason.LABEL
-        return asked, ipxestatus.OK
+        return asked, Status.OK
     user = yield from _somebody(machine)
     if user is None:
         return (
             yield from _unanswered(machine, dialog, dialog.items[at].name, seconds is not None)
-        ), ipxestatus.OK
+        ), Status.OK
     menu = dialogs.MenuDialog(user, dialog, at, again)
     answer = yield from menu.choose(seconds)
     yield from dialogs.clear(user)
     if isinstance(answer, WaitEnded):
-        return (
-            yield from _unanswered(machine, dialog, menu.name, answer is WaitEnded.TIMEOUT)
-        ), ipxestatus.OK
+        return (yield from _unanswered(machine, dialog, menu.name, answer is WaitEnded.TIMEOUT)), Status.OK
     machine.pressed()
     if answer is None:
         machine.failure = f"the menu {plain(dialog.title, 60)!r} was left"
-        return None, ipxestatus.MENU_CANCELED
+        return None, Status.MENU_CANCELED
     machine.reason = Reason.CHOSEN
-    return answer, ipxestatus.OK
+    return answer, Status.OK
 
 
 def _asked(dialog: Dialog, label: str, first: bool) -> Optional[str]:
@@ -162,11 +160,11 @@ def count_unanswered(machine: Machine) -> None:
         raise ConfigError(error.message, hint="choose with --label, or let somebody answer with -i")
 
 
-def _present(machine: Machine, call: Call) -> Steps[int]:
+def _present(machine: Machine, call: CommandCall) -> Steps[int]:
     """Have a form filled in."""
     dialog = yield from _find(machine, call.text("form"))
     if dialog is None:
-        return ipxestatus.NO_SUCH_DIALOG
+        return Status.NO_SUCH_DIALOG
     if not call.has("keep"):
         machine.dialogs.pop(call.text("form") or "", None)
     user = yield from _somebody(machine)
@@ -183,19 +181,19 @@ def _present(machine: Machine, call: Call) -> Steps[int]:
 
 def _nobody(machine: Machine, words: str) -> Steps[int]:
     count_unanswered(machine)
-    return (yield from machine.refuse(words, ipxestatus.CANCELED))
+    return (yield from machine.refuse(words, Status.CANCELED))
 
 
 def _status(machine: Machine, answer: dialogs.Answer) -> int:
     """The status of a command that asked: whether there was an answer."""
     if isinstance(answer, WaitEnded):
         count_unanswered(machine)
-        return ipxestatus.TIMED_OUT
+        return Status.TIMED_OUT
     machine.pressed()
-    return ipxestatus.CANCELED if answer is None else ipxestatus.OK
+    return Status.CANCELED if answer is None else Status.OK
 
 
-def _prompt(machine: Machine, call: Call) -> Steps[int]:
+def _prompt(machine: Machine, call: CommandCall) -> Steps[int]:
     """Wait for a key: "timeout or other key fails"; so does nobody."""
     seconds, key = call.seconds(), call.text("key")
     wanted = key_code(key) if key is not None else 0
@@ -203,17 +201,17 @@ def _prompt(machine: Machine, call: Call) -> Steps[int]:
     if user is None:
         yield from machine.say(call.rest())
         count_unanswered(machine)
-        return ipxestatus.PROMPT_TIMED_OUT
+        return Status.PROMPT_TIMED_OUT
     pressed = yield from dialogs.wait(user, call.rest(), seconds)
     if isinstance(pressed, WaitEnded):
         count_unanswered(machine)
-        return ipxestatus.PROMPT_TIMED_OUT
+        return Status.PROMPT_TIMED_OUT
     machine.pressed()
     if wanted and dialogs.code(pressed) != wanted:
-        return ipxestatus.OTHER_KEY
+        return Status.OTHER_KEY
     setting = call.text("set")
     if setting is None:
-        return ipxestatus.OK
+        return Status.OK
     return (
         yield from keep(
             machine, setting, Value(dialogs.code(pressed).to_bytes(4, "big")[-2:], TYPES["uint16"])
@@ -221,7 +219,7 @@ def _prompt(machine: Machine, call: Call) -> Steps[int]:
     )
 
 
-def _read(machine: Machine, call: Call) -> Steps[int]:
+def _read(machine: Machine, call: CommandCall) -> Steps[int]:
     """Have a setting typed; where nobody does, its value stays: without one, or in a time, that fails."""
     seconds, name = call.seconds(), call.args[0]
     value = machine.settings.show(name) or ""
@@ -229,7 +227,7 @@ def _read(machine: Machine, call: Call) -> Steps[int]:
     if user is None and seconds is not None:
         yield from machine.say(value)
         count_unanswered(machine)
-        return ipxestatus.READ_TIMED_OUT
+        return Status.READ_TIMED_OUT
     answer: dialogs.Answer = WaitEnded.PATIENCE
     if user is not None:
         answer = yield from dialogs.ask(user, "", value, seconds=seconds)
@@ -239,22 +237,18 @@ def _read(machine: Machine, call: Call) -> Steps[int]:
     if answer is WaitEnded.PATIENCE and value:
         count_unanswered(machine)
         yield Log(f"{printable(name)} stays as it is: nobody is there to type it")
-        return ipxestatus.OK
+        return Status.OK
     if answer is WaitEnded.PATIENCE:
         return (yield from _nobody(machine, f"nobody is there to type {name}"))
-    return (
-        ipxestatus.READ_TIMED_OUT
-        if _status(machine, answer) == ipxestatus.TIMED_OUT
-        else ipxestatus.READ_CANCELED
-    )
+    return Status.READ_TIMED_OUT if _status(machine, answer) == Status.TIMED_OUT else Status.READ_CANCELED
 
 
-def _login(machine: Machine, call: Call) -> Steps[int]:
+def _login(machine: Machine, call: CommandCall) -> Steps[int]:
     """Have user name and password typed; those that are set already will do where nobody can."""
     user = yield from _somebody(machine)
     if user is None:
         if machine.settings.show("username") and machine.settings.show("password"):
-            return ipxestatus.OK
+            return Status.OK
         return (yield from _nobody(machine, "nobody is there to log in"))
     for name, mask in (("username", False), ("password", True)):
         start = machine.settings.show(name) or ""
@@ -265,18 +259,20 @@ def _login(machine: Machine, call: Call) -> Steps[int]:
         if status:
             return status
     machine.pressed()
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _shell(machine: Machine, call: Call) -> Steps[int]:
+def _shell(machine: Machine, call: CommandCall) -> Steps[int]:
     """A command line, until ``exit``; nobody has none."""
     user = yield from _somebody(machine)
     if user is None:
         return (yield from _nobody(machine, "nobody is there to use a command line"))
     frame = machine.frames[-1]
-    machine.frames.append(Frame(frame.image, [Line(frame.lines[frame.at].number, None, "shell")], {}))
+    machine.frames.append(
+        ScriptFrame(frame.image, [ScriptLine(frame.lines[frame.at].number, None, "shell")], {})
+    )
     machine.enter()
-    status = ipxestatus.OK
+    status: int = Status.OK
     while not machine.frames[-1].over:
         answer = yield from dialogs.ask(user, "iPXE> ")
         if isinstance(answer, WaitEnded):
@@ -293,17 +289,17 @@ def _shell(machine: Machine, call: Call) -> Steps[int]:
 _NEW = syntax(0, None, "[<title>]", "name/n= delete/d")
 
 COMMANDS = {
-    "menu": Command(_NEW, _dialog),
-    "form": Command(_NEW, _dialog),
-    "item": Command(
+    "menu": ScriptCommand(_NEW, _dialog),
+    "form": ScriptCommand(_NEW, _dialog),
+    "item": ScriptCommand(
         syntax(0, None, "[<name> [<text>]]", "menu/m= form/f= key/k= default/d secret/s gap/g"), _item
     ),
-    "choose": Command(
+    "choose": ScriptCommand(
         syntax(1, 1, "<setting>", "menu/m= default/d= timeout/t# retimeout/r# keep/k"), _choose
     ),
-    "present": Command(syntax(0, 0, "", "form/f= keep/k"), _present),
-    "prompt": Command(syntax(0, None, "[<text>]", "key/k= timeout/t# set/s=+"), _prompt),
-    "read": Command(syntax(1, 1, "<setting>", "timeout/t#"), _read),
-    "login": Command(syntax(0, 0), _login),
-    "shell": Command(syntax(0, 0), _shell),
+    "present": ScriptCommand(syntax(0, 0, "", "form/f= keep/k"), _present),
+    "prompt": ScriptCommand(syntax(0, None, "[<text>]", "key/k= timeout/t# set/s=+"), _prompt),
+    "read": ScriptCommand(syntax(1, 1, "<setting>", "timeout/t#"), _read),
+    "login": ScriptCommand(syntax(0, 0), _login),
+    "shell": ScriptCommand(syntax(0, 0), _shell),
 }

@@ -6,16 +6,16 @@ from typing import Optional
 
 from pypxeboot.effects import Steps
 from pypxeboot.ipxe.commands.download import acquire, download
-from pypxeboot.ipxe.engine import status as ipxestatus
 from pypxeboot.ipxe.engine.images import Image
-from pypxeboot.ipxe.engine.machine import Command, Machine
-from pypxeboot.ipxe.engine.options import Call, syntax
+from pypxeboot.ipxe.engine.machine import Machine, ScriptCommand
+from pypxeboot.ipxe.engine.options import CommandCall, syntax
+from pypxeboot.ipxe.engine.status import Status
 
 _OPTIONS = "name/n= timeout/t# autofree/a"
 
 
 def _prepared(
-    machine: Machine, call: Call, *, always: bool = False, clear: bool = False
+    machine: Machine, call: CommandCall, *, always: bool = False, clear: bool = False
 ) -> Steps[tuple[Optional[Image], int]]:
     """The image that a command is about, named and with its command line; else the status of the failure.
 
@@ -36,32 +36,32 @@ def _prepared(
         image.cmdline = None
     if call.has("autofree"):
         image.autofree = True
-    return image, ipxestatus.OK
+    return image, Status.OK
 
 
-def _fetch(machine: Machine, call: Call) -> Steps[int]:
+def _fetch(machine: Machine, call: CommandCall) -> Steps[int]:
     _, status = yield from _prepared(machine, call, always=True)
     return status
 
 
-def _select(machine: Machine, call: Call) -> Steps[int]:
+def _select(machine: Machine, call: CommandCall) -> Steps[int]:
     """``kernel``, ``imgselect`` and ``imgload``: "fails for what is not executable"."""
     image, status = yield from _prepared(machine, call)
     if image is None:
         return status
     machine.images.selected = None
     if not (yield from machine.executable(image)):
-        return (yield from machine.fail("Could not select", ipxestatus.NOT_EXECUTABLE))
+        return (yield from machine.fail("Could not select", Status.NOT_EXECUTABLE))
     machine.images.selected = image
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _arguments(machine: Machine, call: Call) -> Steps[int]:
+def _arguments(machine: Machine, call: CommandCall) -> Steps[int]:
     _, status = yield from _prepared(machine, call, clear=True)
     return status
 
 
-def _execute(machine: Machine, call: Call) -> Steps[int]:
+def _execute(machine: Machine, call: CommandCall) -> Steps[int]:
     """``boot``, ``chain`` and ``imgexec``. "With nothing selected it says so, and succeeds"."""
     image = machine.images.selected
     if call.args:
@@ -70,7 +70,7 @@ def _execute(machine: Machine, call: Call) -> Steps[int]:
             return status
     elif image is None:
         yield from machine.say("No image selected")
-        return ipxestatus.OK
+        return Status.OK
     elif call.has("autofree"):
         image.autofree = True
     if call.has("replace"):
@@ -83,31 +83,31 @@ def _execute(machine: Machine, call: Call) -> Steps[int]:
 def _replace(machine: Machine, image: Image) -> Steps[int]:
     """End the script that runs, and have ``image`` run in its place."""
     if not (yield from machine.executable(image)):
-        return ipxestatus.NOT_EXECUTABLE
+        return Status.NOT_EXECUTABLE
     frame = machine.frames[-1]
     frame.image.replacement = image
     frame.over = True
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _chosen(machine: Machine, call: Call) -> Steps[tuple[list[Image], int]]:
+def _chosen(machine: Machine, call: CommandCall) -> Steps[tuple[list[Image], int]]:
     """The images that are named, else all; if one is not there, those before it, and the failure."""
     found: list[Image] = []
     if not call.args:
-        return list(machine.images), ipxestatus.OK
+        return list(machine.images), Status.OK
     for name in call.args:
         image = machine.images.find(name)
         if image is None:
             return found, (yield from _missing(machine, name))
         found.append(image)
-    return found, ipxestatus.OK
+    return found, Status.OK
 
 
 def _missing(machine: Machine, name: str) -> Steps[int]:
-    return (yield from machine.refuse(f'"{name}": no such image', ipxestatus.NO_SUCH_IMAGE))
+    return (yield from machine.refuse(f'"{name}": no such image', Status.NO_SUCH_IMAGE))
 
 
-def _stat(machine: Machine, call: Call) -> Steps[int]:
+def _stat(machine: Machine, call: CommandCall) -> Steps[int]:
     images, status = yield from _chosen(machine, call)
     for image in images:
         kind = yield from machine.format(image)
@@ -121,14 +121,14 @@ def _stat(machine: Machine, call: Call) -> Steps[int]:
     return status
 
 
-def _free(machine: Machine, call: Call) -> Steps[int]:
+def _free(machine: Machine, call: CommandCall) -> Steps[int]:
     """Free the images that are named, one after the other, else all."""
     for name in call.args or [image.name for image in machine.images]:
         image = machine.images.find(name)
         if image is None:
             return (yield from _missing(machine, name))
         yield from machine.free(image)
-    return ipxestatus.OK
+    return Status.OK
 
 
 _FETCH = syntax(1, None, "<uri> [<arguments>...]", f"{_OPTIONS} quiet/q+")
@@ -136,10 +136,10 @@ _ONE = syntax(1, None, "<uri|image> [<arguments>...]", f"{_OPTIONS} quiet/q+")
 _MAYBE = syntax(0, None, "[<uri|image> [<arguments>...]]", f"{_OPTIONS} replace/r quiet/q+")
 
 COMMANDS = {
-    **dict.fromkeys(("imgfetch", "module", "initrd"), Command(_FETCH, _fetch)),
-    **dict.fromkeys(("kernel", "imgselect", "imgload"), Command(_ONE, _select)),
-    **dict.fromkeys(("boot", "chain", "imgexec"), Command(_MAYBE, _execute)),
-    "imgargs": Command(_ONE, _arguments),
-    "imgstat": Command(syntax(0, None, "[<image>...]"), _stat),
-    "imgfree": Command(syntax(0, None, "[<image>...]"), _free),
+    **dict.fromkeys(("imgfetch", "module", "initrd"), ScriptCommand(_FETCH, _fetch)),
+    **dict.fromkeys(("kernel", "imgselect", "imgload"), ScriptCommand(_ONE, _select)),
+    **dict.fromkeys(("boot", "chain", "imgexec"), ScriptCommand(_MAYBE, _execute)),
+    "imgargs": ScriptCommand(_ONE, _arguments),
+    "imgstat": ScriptCommand(syntax(0, None, "[<image>...]"), _stat),
+    "imgfree": ScriptCommand(syntax(0, None, "[<image>...]"), _free),
 }

@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import Optional
 
 from pypxeboot.effects import ReadClock, Sleep, Steps
-from pypxeboot.ipxe.engine import status as ipxestatus
 from pypxeboot.ipxe.engine.assign import _kept, store
-from pypxeboot.ipxe.engine.machine import Command, Machine
-from pypxeboot.ipxe.engine.options import Call, integer, syntax
+from pypxeboot.ipxe.engine.machine import Machine, ScriptCommand
+from pypxeboot.ipxe.engine.options import CommandCall, integer, syntax
 from pypxeboot.ipxe.engine.setting_types import Unformattable
 from pypxeboot.ipxe.engine.settings import Name, Value
+from pypxeboot.ipxe.engine.status import Status
 
 
-def _set(machine: Machine, call: Call) -> Steps[int]:
+def _set(machine: Machine, call: CommandCall) -> Steps[int]:
     return (yield from store(machine, call.args[0], call.rest(1)))
 
 
-def _clear(machine: Machine, call: Call) -> Steps[int]:
+def _clear(machine: Machine, call: CommandCall) -> Steps[int]:
     return (yield from store(machine, call.args[0], None))
 
 
-def _inc(machine: Machine, call: Call) -> Steps[int]:
+def _inc(machine: Machine, call: CommandCall) -> Steps[int]:
     amount = integer(call.args[1]) if len(call.args) > 1 else 1
 
     def change(name: Name) -> None:
@@ -31,7 +31,7 @@ def _inc(machine: Machine, call: Call) -> Steps[int]:
     return (yield from _kept(machine, call.args[0], change))
 
 
-def _show(machine: Machine, call: Call) -> Steps[int]:
+def _show(machine: Machine, call: CommandCall) -> Steps[int]:
     found: list[tuple[Optional[Value], str, str]] = []
 
     def look(name: Name) -> None:
@@ -42,59 +42,59 @@ def _show(machine: Machine, call: Call) -> Steps[int]:
         return status
     value, block, name = found[0]
     if value is None or value.type is None:
-        return (yield from machine.fail(f'Could not find "{name}"', ipxestatus.NO_SUCH_SETTING))
+        return (yield from machine.fail(f'Could not find "{name}"', Status.NO_SUCH_SETTING))
     try:
         shown = value.type.format(value.raw)
     except Unformattable:
-        return (yield from machine.fail(f'Could not find "{name}"', ipxestatus.NOT_FORMATTABLE))
+        return (yield from machine.fail(f'Could not find "{name}"', Status.NOT_FORMATTABLE))
     where = f"{block}/" if block else ""
     yield from machine.say(shown if call.has("quiet") else f"{where}{name}:{value.type.name} = {shown}")
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _echo(machine: Machine, call: Call) -> Steps[int]:
+def _echo(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from machine.say(call.rest(), end="" if call.has("n") else "\n")
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _isset(machine: Machine, call: Call) -> Steps[int]:
+def _isset(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from ()
-    return ipxestatus.OK if call.args[0] else ipxestatus.NOT_SET
+    return Status.OK if call.args[0] else Status.NOT_SET
 
 
-def _iseq(machine: Machine, call: Call) -> Steps[int]:
+def _iseq(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from ()
-    return ipxestatus.OK if call.args[0] == call.args[1] else ipxestatus.NOT_EQUAL
+    return Status.OK if call.args[0] == call.args[1] else Status.NOT_EQUAL
 
 
-def _goto(machine: Machine, call: Call) -> Steps[int]:
+def _goto(machine: Machine, call: CommandCall) -> Steps[int]:
     """Go on at a label; the rest of the line is not run."""
     yield from ()
     frame = machine.frames[-1]
     index = frame.labels.get(call.args[0])
     if index is None:
         machine.failure = f"there is no label :{call.args[0]}"
-        return ipxestatus.NO_SUCH_LABEL
+        return Status.NO_SUCH_LABEL
     frame.next, frame.line_over = index, True
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _exit(machine: Machine, call: Call) -> Steps[int]:
+def _exit(machine: Machine, call: CommandCall) -> Steps[int]:
     """End the innermost script, and the rest of its line."""
     yield from ()
-    status = integer(call.args[0]) if call.args else ipxestatus.OK
+    status = integer(call.args[0]) if call.args else Status.OK
     machine.frames[-1].over = True
     if status:
         machine.failure = f"exit {status}"
     return status
 
 
-def _sleep(machine: Machine, call: Call) -> Steps[int]:
+def _sleep(machine: Machine, call: CommandCall) -> Steps[int]:
     yield Sleep(float(integer(call.args[0])))
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _time(machine: Machine, call: Call) -> Steps[int]:
+def _time(machine: Machine, call: CommandCall) -> Steps[int]:
     """Run a command, and say how long it took."""
     started: int = yield ReadClock()
     machine.enter()
@@ -106,15 +106,15 @@ def _time(machine: Machine, call: Call) -> Steps[int]:
 
 
 COMMANDS = {
-    "set": Command(syntax(1, None, "<setting> <value>"), _set),
-    "clear": Command(syntax(1, 1, "<setting>"), _clear),
-    "inc": Command(syntax(1, 2, "<setting> [<increment>]"), _inc),
-    "show": Command(syntax(1, 1, "<setting>", "quiet/q+"), _show),
-    "echo": Command(syntax(0, None, "[...]", "n/n"), _echo),
-    "isset": Command(syntax(1, 1, "<value>"), _isset),
-    "iseq": Command(syntax(2, 2, "<value1> <value2>"), _iseq),
-    "goto": Command(syntax(1, 1, "<label>"), _goto),
-    "exit": Command(syntax(0, 1, "[<status>]"), _exit),
-    "sleep": Command(syntax(1, 1, "<seconds>"), _sleep),
-    "time": Command(syntax(1, None, "<command>"), _time),
+    "set": ScriptCommand(syntax(1, None, "<setting> <value>"), _set),
+    "clear": ScriptCommand(syntax(1, 1, "<setting>"), _clear),
+    "inc": ScriptCommand(syntax(1, 2, "<setting> [<increment>]"), _inc),
+    "show": ScriptCommand(syntax(1, 1, "<setting>", "quiet/q+"), _show),
+    "echo": ScriptCommand(syntax(0, None, "[...]", "n/n"), _echo),
+    "isset": ScriptCommand(syntax(1, 1, "<value>"), _isset),
+    "iseq": ScriptCommand(syntax(2, 2, "<value1> <value2>"), _iseq),
+    "goto": ScriptCommand(syntax(1, 1, "<label>"), _goto),
+    "exit": ScriptCommand(syntax(0, 1, "[<status>]"), _exit),
+    "sleep": ScriptCommand(syntax(1, 1, "<seconds>"), _sleep),
+    "time": ScriptCommand(syntax(1, None, "<command>"), _time),
 }

@@ -10,12 +10,12 @@ from typing import Optional
 from pypxeboot.effects import Configure, Leased, Log, Ping, Resolve, Resolved, RunDhcp, Steps, Vlan
 from pypxeboot.ipxe.commands.download import download
 from pypxeboot.ipxe.engine import initial_settings
-from pypxeboot.ipxe.engine import status as ipxestatus
 from pypxeboot.ipxe.engine.assign import store
-from pypxeboot.ipxe.engine.machine import Command, Machine
-from pypxeboot.ipxe.engine.options import Call, syntax
+from pypxeboot.ipxe.engine.machine import Machine, ScriptCommand
+from pypxeboot.ipxe.engine.options import CommandCall, syntax
 from pypxeboot.ipxe.engine.setting_types import TYPES
 from pypxeboot.ipxe.engine.settings import Value, parse_name
+from pypxeboot.ipxe.engine.status import Status, error_text
 from pypxeboot.lease import Lease, default_route
 from pypxeboot.text import printable
 
@@ -35,7 +35,7 @@ def _cards(machine: Machine, names: tuple[str, ...]) -> Steps[Optional[list[str]
     for name in names or ("net0",):
         card = machine.settings.card if name == "netX" else name
         if _CARD.fullmatch(card) is None or card not in machine.settings.root.children:
-            yield from machine.refuse(f'"{name}": no such network device', ipxestatus.NO_SUCH_CARD)
+            yield from machine.refuse(f'"{name}": no such network device', Status.NO_SUCH_CARD)
             return None
         found.append(card)
     return found
@@ -96,32 +96,32 @@ def _given(machine: Machine, text: str) -> tuple[IPv4Address, ...]:
 # The card.
 
 
-def _dhcp(machine: Machine, call: Call) -> Steps[int]:
+def _dhcp(machine: Machine, call: CommandCall) -> Steps[int]:
     """``dhcp`` and ``ifconf``: the lease there is will do, unless the request would be another one now."""
     configurator = call.text("configurator")
     if configurator not in (None, "dhcp", *(("ipv6",) if machine.lease.address.version == 6 else ())):
         words = f'"{configurator}": no such configurator'
-        return (yield from machine.refuse(words, ipxestatus.NO_SUCH_CONFIGURATOR))
+        return (yield from machine.refuse(words, Status.NO_SUCH_CONFIGURATOR))
     cards = yield from _cards(machine, call.args)
     if cards is None:
-        return ipxestatus.NO_SUCH_CARD
+        return Status.NO_SUCH_CARD
     card = machine.settings.card = cards[0]
     which = "" if configurator is None else f"[{configurator}] "
     options = _options(machine)
     yield from machine.say(f"Configuring {which}({card} {machine.guest.mac})...", end="")
     if not options and not _tag(card) and _is_leased(machine):
         yield from machine.say(" ok")
-        return ipxestatus.OK
+        return Status.OK
     seconds = call.seconds()
     within = None if seconds is None else min(seconds, _MOST_SECONDS)
     reply: Leased = yield RunDhcp(options, within, _tag(card))
     if reply.lease is None:
-        words = printable(reply.error) or ipxestatus.text(ipxestatus.TIMED_OUT)
-        return (yield from machine.refuse(f" {words}", ipxestatus.TIMED_OUT))
+        words = printable(reply.error) or error_text(Status.TIMED_OUT)
+        return (yield from machine.refuse(f" {words}", Status.TIMED_OUT))
     machine.lease = machine.offered = reply.lease
     initial_settings.relet(machine.settings, card, reply.lease)
     yield from machine.say(" ok")
-    return ipxestatus.OK
+    return Status.OK
 
 
 def _is_leased(machine: Machine) -> bool:
@@ -140,116 +140,116 @@ def _options(machine: Machine) -> tuple[tuple[int, bytes], ...]:
     return tuple(found)
 
 
-def _open(machine: Machine, call: Call) -> Steps[int]:
+def _open(machine: Machine, call: CommandCall) -> Steps[int]:
     cards = yield from _cards(machine, call.args)
     if cards is None:
-        return ipxestatus.NO_SUCH_CARD
+        return Status.NO_SUCH_CARD
     machine.settings.card = cards[-1]
     yield from settle(machine)
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _close(machine: Machine, call: Call) -> Steps[int]:
+def _close(machine: Machine, call: CommandCall) -> Steps[int]:
     """Nothing is closed: the card belongs to whoever boots the guest."""
-    return ipxestatus.NO_SUCH_CARD if (yield from _cards(machine, call.args)) is None else ipxestatus.OK
+    return Status.NO_SUCH_CARD if (yield from _cards(machine, call.args)) is None else Status.OK
 
 
-def _stat(machine: Machine, call: Call) -> Steps[int]:
+def _stat(machine: Machine, call: CommandCall) -> Steps[int]:
     cards = yield from _cards(machine, call.args)
     if cards is None:
-        return ipxestatus.NO_SUCH_CARD
+        return Status.NO_SUCH_CARD
     chip = machine.settings.show("net0/chip")
     for card in cards:
         yield from machine.say(f"{card}: {machine.guest.mac} using {chip} (Ethernet) [open]\n  [Link:up]")
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _route(machine: Machine, call: Call) -> Steps[int]:
+def _route(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from settle(machine)
     lease = machine.lease
     gateway = f" gw {lease.routers[0]}" if lease.routers else ""
     mask = lease.netmask or lease.prefix_length
     yield from machine.say(f"{machine.settings.card}: {lease.address}/{mask}{gateway}")
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _vcreate(machine: Machine, call: Call) -> Steps[int]:
+def _vcreate(machine: Machine, call: CommandCall) -> Steps[int]:
     """A VLAN on the card, which is called ``net0-10`` then."""
     tag = call.number("tag") or 0
     cards = yield from _cards(machine, call.args)
     if cards is None:
-        return ipxestatus.NO_SUCH_CARD
+        return Status.NO_SUCH_CARD
     if tag not in _VLAN_TAGS:
-        return (yield from machine.fail("Could not create VLAN device", ipxestatus.NO_VLAN_TAG))
+        return (yield from machine.fail("Could not create VLAN device", Status.NO_VLAN_TAG))
     why: str = yield Vlan(tag)
     if why:
         words = f"Could not create VLAN device: {printable(why)}"
-        return (yield from machine.refuse(words, ipxestatus.UNSUPPORTED))
+        return (yield from machine.refuse(words, Status.UNSUPPORTED))
     block = machine.settings.block(f"net0-{tag}", create=True)
     block.values["mac"] = Value(machine.guest.mac_bytes, TYPES["hex"])
     block.values["ifname"] = Value(f"net0-{tag}".encode())
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _vdestroy(machine: Machine, call: Call) -> Steps[int]:
+def _vdestroy(machine: Machine, call: CommandCall) -> Steps[int]:
     cards = yield from _cards(machine, call.args)
     if cards is None:
-        return ipxestatus.NO_SUCH_CARD
+        return Status.NO_SUCH_CARD
     for card in cards:
         if not _tag(card):
-            return (yield from machine.fail("Could not destroy VLAN device", ipxestatus.NO_VLAN))
+            return (yield from machine.fail("Could not destroy VLAN device", Status.NO_VLAN))
         why: str = yield Vlan(_tag(card), remove=True)
         if why:
             words = f"Could not destroy VLAN device: {printable(why)}"
-            return (yield from machine.refuse(words, ipxestatus.NO_SUCH_CARD))
+            return (yield from machine.refuse(words, Status.NO_SUCH_CARD))
         del machine.settings.root.children[card]
         machine.settings.card = "net0"
-    return ipxestatus.OK
+    return Status.OK
 
 
 # Other hosts.
 
 
-def _nslookup(machine: Machine, call: Call) -> Steps[int]:
+def _nslookup(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from settle(machine)
     found: Resolved = yield Resolve(call.args[1])
     if not found.addresses:
         words = f'Could not resolve "{call.args[1]}": {printable(found.error)}'
-        return (yield from machine.refuse(words, ipxestatus.NOT_FOUND))
+        return (yield from machine.refuse(words, Status.NOT_FOUND))
     name = call.args[0]
     kind = "" if ":" in name else ":ipv6" if ":" in found.addresses[0] else ":ipv4"
     return (yield from store(machine, name + kind, found.addresses[0]))
 
 
-def _ping(machine: Machine, call: Call) -> Steps[int]:
+def _ping(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from settle(machine)
     count = min(call.number("count") or _PINGS, _MOST_PINGS)
     seconds = min(call.seconds() or 1.0, _MOST_SECONDS)
     size = min(call.number("size") or 64, 1400)
     answered: int = yield Ping(call.args[0], count, size, seconds)
-    lost = ipxestatus.text(ipxestatus.PING_TIMED_OUT)
+    lost = error_text(Status.PING_TIMED_OUT)
     for number in range(0 if call.has("quiet") else count):
         came = f"{size} bytes from {call.args[0]}" if number < answered else "0 bytes from <none>"
         yield from machine.say(f"{came}: seq={number + 1}{'' if number < answered else f': {lost}'}")
     if answered:
-        return ipxestatus.OK
+        return Status.OK
     yield from machine.say(f"Finished: {lost}")
-    return ipxestatus.PING_TIMED_OUT
+    return Status.PING_TIMED_OUT
 
 
-def _ntp(machine: Machine, call: Call) -> Steps[int]:
+def _ntp(machine: Machine, call: CommandCall) -> Steps[int]:
     """The clock of the host is right already, or nobody else's business."""
     yield from ()
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _autoboot(machine: Machine, call: Call) -> Steps[int]:
+def _autoboot(machine: Machine, call: CommandCall) -> Steps[int]:
     """Boot what ``filename`` and ``next-server`` say now (usr/autoboot.c)."""
     if (yield from _cards(machine, call.args)) is None:
-        return ipxestatus.NO_SUCH_CARD
+        return Status.NO_SUCH_CARD
     filename = yield from machine.expand(machine.settings.show("filename") or "")
     if not filename:
-        return (yield from machine.fail("Nothing to boot", ipxestatus.NOTHING_TO_BOOT))
+        return (yield from machine.fail("Nothing to boot", Status.NOTHING_TO_BOOT))
     image, status = yield from download(machine, _boot_uri(machine, filename))
     if image is None:
         return status
@@ -268,29 +268,29 @@ def _boot_uri(machine: Machine, filename: str) -> str:
     return f"tftp://{machine.settings.show('next-server') or ''}/{escaped}"
 
 
-def _linkwait(machine: Machine, call: Call) -> Steps[int]:
+def _linkwait(machine: Machine, call: CommandCall) -> Steps[int]:
     """The link is up: a boot does not come so far otherwise."""
     cards = yield from _cards(machine, call.args)
     for card in cards or ():
         yield from machine.say(f"Waiting for link-up on {card}... ok")
-    return ipxestatus.NO_SUCH_CARD if cards is None else ipxestatus.OK
+    return Status.NO_SUCH_CARD if cards is None else Status.OK
 
 
 _MANY = syntax(0, None, "[<interface>...]")
 _CONFIGURE = syntax(0, None, "[<interface>...]", "configurator/c= timeout/t#")
 
 COMMANDS = {
-    "dhcp": Command(_CONFIGURE, _dhcp),
-    "ifconf": Command(_CONFIGURE, _dhcp),
-    "ifopen": Command(_MANY, _open),
-    "ifclose": Command(_MANY, _close),
-    "ifstat": Command(_MANY, _stat),
-    "iflinkwait": Command(syntax(0, None, "[<interface>...]", "timeout/t#"), _linkwait),
-    "route": Command(syntax(0, 0), _route),
-    "autoboot": Command(_MANY, _autoboot),
-    "vcreate": Command(syntax(1, 1, "<trunk interface>", "tag/t# priority/p#"), _vcreate),
-    "vdestroy": Command(syntax(1, 1, "<VLAN interface>"), _vdestroy),
-    "nslookup": Command(syntax(2, 2, "<setting> <name>"), _nslookup),
-    "ping": Command(syntax(1, 1, "<host>", "size/s# timeout/t# count/c# quiet/q"), _ping),
-    "ntp": Command(syntax(1, 1, "<server>"), _ntp),
+    "dhcp": ScriptCommand(_CONFIGURE, _dhcp),
+    "ifconf": ScriptCommand(_CONFIGURE, _dhcp),
+    "ifopen": ScriptCommand(_MANY, _open),
+    "ifclose": ScriptCommand(_MANY, _close),
+    "ifstat": ScriptCommand(_MANY, _stat),
+    "iflinkwait": ScriptCommand(syntax(0, None, "[<interface>...]", "timeout/t#"), _linkwait),
+    "route": ScriptCommand(syntax(0, 0), _route),
+    "autoboot": ScriptCommand(_MANY, _autoboot),
+    "vcreate": ScriptCommand(syntax(1, 1, "<trunk interface>", "tag/t# priority/p#"), _vcreate),
+    "vdestroy": ScriptCommand(syntax(1, 1, "<VLAN interface>"), _vdestroy),
+    "nslookup": ScriptCommand(syntax(2, 2, "<setting> <name>"), _nslookup),
+    "ping": ScriptCommand(syntax(1, 1, "<host>", "size/s# timeout/t# count/c# quiet/q"), _ping),
+    "ntp": ScriptCommand(syntax(1, 1, "<server>"), _ntp),
 }

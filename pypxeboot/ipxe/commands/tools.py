@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from pypxeboot.effects import Digest, ScriptFile, Steps, Unpack, Verify
 from pypxeboot.ipxe.commands.download import acquire
-from pypxeboot.ipxe.engine import status as ipxestatus
 from pypxeboot.ipxe.engine.assign import keep
 from pypxeboot.ipxe.engine.images import Image
-from pypxeboot.ipxe.engine.machine import Command, Machine, Parameters
-from pypxeboot.ipxe.engine.options import Call, integer, syntax
+from pypxeboot.ipxe.engine.machine import Machine, Parameters, ScriptCommand
+from pypxeboot.ipxe.engine.options import CommandCall, integer, syntax
 from pypxeboot.ipxe.engine.setting_types import TYPES
 from pypxeboot.ipxe.engine.settings import Value
+from pypxeboot.ipxe.engine.status import Status
 
 # What a setting can be set to. It is to be expanded, and no longer word can be.
 _SETTING_LIMIT = 64 << 10
@@ -26,8 +26,8 @@ _PROCESSORS = {
 }
 
 
-def _digest(algorithm: str) -> Callable[[Machine, Call], Steps[int]]:
-    def run(machine: Machine, call: Call) -> Steps[int]:
+def _digest(algorithm: str) -> Callable[[Machine, CommandCall], Steps[int]]:
+    def run(machine: Machine, call: CommandCall) -> Steps[int]:
         """Print, or store, the digest of each image."""
         for name in call.args:
             image, status = yield from acquire(machine, name)
@@ -35,7 +35,7 @@ def _digest(algorithm: str) -> Callable[[Machine, Call], Steps[int]]:
                 return status
             text: str = yield Digest(image.handle, algorithm)
             if not text:
-                return (yield from machine.fail(f"Could not digest {image.name}", ipxestatus.UNSUPPORTED))
+                return (yield from machine.fail(f"Could not digest {image.name}", Status.UNSUPPORTED))
             setting = call.text("set")
             if setting is None:
                 yield from machine.say(f"{text}  {image.name}")
@@ -43,12 +43,12 @@ def _digest(algorithm: str) -> Callable[[Machine, Call], Steps[int]]:
             status = yield from keep(machine, setting, Value(bytes.fromhex(text), TYPES["hexraw"]))
             if status:
                 return status
-        return ipxestatus.OK
+        return Status.OK
 
     return run
 
 
-def _verify(machine: Machine, call: Call) -> Steps[int]:
+def _verify(machine: Machine, call: CommandCall) -> Steps[int]:
     """Check a signature; what passes is trusted."""
     image, status = yield from acquire(machine, call.args[0], call.seconds())
     if image is None:
@@ -61,21 +61,21 @@ def _verify(machine: Machine, call: Call) -> Steps[int]:
         yield from machine.free(signature)
     image.trusted = not wrong
     if wrong:
-        return (yield from machine.refuse(f"Could not verify image: {wrong}", ipxestatus.DENIED))
-    return ipxestatus.OK
+        return (yield from machine.refuse(f"Could not verify image: {wrong}", Status.DENIED))
+    return Status.OK
 
 
-def _trust(machine: Machine, call: Call) -> Steps[int]:
+def _trust(machine: Machine, call: CommandCall) -> Steps[int]:
     """Say whether only verified images may run; ``--permanent`` ends the discussion."""
     required = not call.has("allow")
     if not machine.trust_fixed:
         machine.trust_required, machine.trust_fixed = required, call.has("permanent")
     if machine.trust_required is not required:
-        return (yield from machine.fail("Could not set image trust requirement", ipxestatus.DENIED))
-    return ipxestatus.OK
+        return (yield from machine.fail("Could not set image trust requirement", Status.DENIED))
+    return Status.OK
 
 
-def _extract(machine: Machine, call: Call) -> Steps[int]:
+def _extract(machine: Machine, call: CommandCall) -> Steps[int]:
     image, status = yield from acquire(machine, call.args[0], call.seconds())
     if image is None:
         return status
@@ -83,22 +83,22 @@ def _extract(machine: Machine, call: Call) -> Steps[int]:
     if not call.has("keep"):
         yield from machine.free(image)
     if kept.handle is None:
-        return (yield from machine.refuse(f"Could not extract image: {kept.error}", ipxestatus.UNSUPPORTED))
+        return (yield from machine.refuse(f"Could not extract image: {kept.error}", Status.UNSUPPORTED))
     plain = image.name.rpartition(".")[0] or image.name
     name = call.text("name") or plain
     extracted = Image(name, image.uri, image.location, kept.handle, kept.size, kept.head, image.cmdline)
     machine.images.add(extracted)
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _into_setting(machine: Machine, call: Call) -> Steps[int]:
+def _into_setting(machine: Machine, call: CommandCall) -> Steps[int]:
     """``imgset``: the content of a file as a setting."""
     image, status = yield from acquire(machine, call.args[1], call.seconds(), call.has("quiet"))
     if image is None:
         return status
     data = yield from machine.read(image, _SETTING_LIMIT)
     if data is None:
-        status = yield from machine.fail(f'Could not store "{call.args[0]}"', ipxestatus.NO_SPACE)
+        status = yield from machine.fail(f'Could not store "{call.args[0]}"', Status.NO_SPACE)
     else:
         status = yield from keep(machine, call.args[0], Value(data, TYPES["string"]))
     if not call.has("keep"):
@@ -106,7 +106,7 @@ def _into_setting(machine: Machine, call: Call) -> Steps[int]:
     return status
 
 
-def _params(machine: Machine, call: Call) -> Steps[int]:
+def _params(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from ()
     name = call.text("name") or ""
     machine.parameters.pop(name, None)
@@ -115,50 +115,52 @@ def _params(machine: Machine, call: Call) -> Steps[int]:
             raise machine.broken("makes parameters without end")
         machine.hold(name)
         machine.parameters[name] = Parameters((call.text("method") or "POST").upper())
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _param(machine: Machine, call: Call) -> Steps[int]:
+def _param(machine: Machine, call: CommandCall) -> Steps[int]:
     name = call.text("params") or ""
     found = machine.parameters.get(name)
     if found is None:
         words = f'No parameter list "{name}"' if name else "No parameter list"
-        return (yield from machine.refuse(words, ipxestatus.NOT_FOUND))
+        return (yield from machine.refuse(words, Status.NOT_FOUND))
     if len(found.fields) + len(found.headers) >= _PARAMETER_LIMIT:
         raise machine.broken("makes parameters without end")
     machine.hold(*call.args)
     (found.headers if call.has("header") else found.fields).append((call.args[0], call.rest(1)))
-    return ipxestatus.OK
+    return Status.OK
 
 
-def _cpuid(machine: Machine, call: Call) -> Steps[int]:
+def _cpuid(machine: Machine, call: CommandCall) -> Steps[int]:
     """Whether the processor has a feature; "``cpuid --ext 29``: success (long mode) for x86-64 guests"."""
     yield from ()
     bit = integer(call.args[0]) % 32
     extended = call.has("ext") or call.has("amd")
     bits = _PROCESSORS.get(machine.guest.arch, {}).get((extended, call.has("ecx")), set())
-    return ipxestatus.OK if bit in bits else ipxestatus.NOT_FOUND
+    return Status.OK if bit in bits else Status.NOT_FOUND
 
 
-def _no_memory(machine: Machine, call: Call) -> Steps[int]:
-    return (yield from machine.fail(f"Could not {call.name}", ipxestatus.UNSUPPORTED))
+def _no_memory(machine: Machine, call: CommandCall) -> Steps[int]:
+    return (yield from machine.fail(f"Could not {call.name}", Status.UNSUPPORTED))
 
 
 _DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha512_224", "sha512_256")
 
 COMMANDS = {
-    **{f"{name}sum": Command(syntax(1, None, "<image>", "set/s="), _digest(name)) for name in _DIGESTS},
-    "imgverify": Command(
+    **{f"{name}sum": ScriptCommand(syntax(1, None, "<image>", "set/s="), _digest(name)) for name in _DIGESTS},
+    "imgverify": ScriptCommand(
         syntax(2, 2, "<uri|image> <signature uri|image>", "signer/s= keep/k timeout/t#"), _verify
     ),
-    "imgtrust": Command(syntax(0, 0, "", "allow/a permanent/p"), _trust),
-    "imgextract": Command(syntax(1, 1, "<uri|image>", "name/n= keep/k timeout/t#"), _extract),
-    "imgset": Command(syntax(2, 2, "<setting> <uri|image>", "timeout/t# keep/k quiet/q"), _into_setting),
-    "imgdecrypt": Command(
+    "imgtrust": ScriptCommand(syntax(0, 0, "", "allow/a permanent/p"), _trust),
+    "imgextract": ScriptCommand(syntax(1, 1, "<uri|image>", "name/n= keep/k timeout/t#"), _extract),
+    "imgset": ScriptCommand(
+        syntax(2, 2, "<setting> <uri|image>", "timeout/t# keep/k quiet/q"), _into_setting
+    ),
+    "imgdecrypt": ScriptCommand(
         syntax(2, 2, "<uri|image> <envelope uri|image>", "name/n= keep/k timeout/t#"), _no_memory
     ),
-    "imgmem": Command(syntax(2, 2, "<address> <length>", "name/n="), _no_memory),
-    "params": Command(syntax(0, 0, "", "name/n= delete/d method/m=+"), _params),
-    "param": Command(syntax(1, None, "<name> [<value>...]", "params/p= header/H"), _param),
-    "cpuid": Command(syntax(1, 1, "<bit>", "ext/e amd/a ecx/c"), _cpuid),
+    "imgmem": ScriptCommand(syntax(2, 2, "<address> <length>", "name/n="), _no_memory),
+    "params": ScriptCommand(syntax(0, 0, "", "name/n= delete/d method/m=+"), _params),
+    "param": ScriptCommand(syntax(1, None, "<name> [<value>...]", "params/p= header/H"), _param),
+    "cpuid": ScriptCommand(syntax(1, 1, "<bit>", "ext/e amd/a ecx/c"), _cpuid),
 }

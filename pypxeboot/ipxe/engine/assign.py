@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Optional
 
 from pypxeboot.effects import Steps
-from pypxeboot.ipxe.engine import status
 from pypxeboot.ipxe.engine.machine import Machine
 from pypxeboot.ipxe.engine.setting_types import BadValue, NotSupported, Unformattable
 from pypxeboot.ipxe.engine.settings import Full, Name, NoSuchBlock, NoSuchType, NotStorable, Value, parse_name
+from pypxeboot.ipxe.engine.status import Status
 
 
 def _kept(machine: Machine, text: str, change: Callable[[Name], None]) -> Steps[int]:
@@ -19,16 +19,16 @@ def _kept(machine: Machine, text: str, change: Callable[[Name], None]) -> Steps[
         name = parse_name(text)
         change(name)
     except NoSuchType:
-        return (yield from machine.refuse(f'"{text}": invalid setting', status.NOT_STORABLE))
+        return (yield from machine.refuse(f'"{text}": invalid setting', Status.NOT_STORABLE))
     except NoSuchBlock:
-        return (yield from machine.refuse(f'"{text}": invalid setting', status.NO_SUCH_BLOCK))
+        return (yield from machine.refuse(f'"{text}": invalid setting', Status.NO_SUCH_BLOCK))
     except (BadValue, NotStorable) as why:
         return (yield from machine.fail(f'Could not store "{name.text}"', why.status))
     except (NotSupported, Unformattable):
-        return (yield from machine.fail(f'Could not store "{name.text}"', status.NOT_STORABLE))
+        return (yield from machine.fail(f'Could not store "{name.text}"', Status.NOT_STORABLE))
     except Full:
         raise machine.broken("stores settings without end") from None
-    return status.OK
+    return Status.OK
 
 
 def store(machine: Machine, text: str, value: Optional[str]) -> Steps[int]:

@@ -10,9 +10,9 @@ from uuid import UUID
 from pypxeboot.dhcp.identity import IPXE_VERSION
 from pypxeboot.dhcp.message import suboptions
 from pypxeboot.guest import Guest
-from pypxeboot.ipxe.engine import status
 from pypxeboot.ipxe.engine.setting_types import TYPES, c_string
 from pypxeboot.ipxe.engine.settings import Key, Settings, Value, encapsulated, smbios_key
+from pypxeboot.ipxe.engine.status import Status
 from pypxeboot.lease import Lease, PxeAnswer
 from pypxeboot.text import encode
 
@@ -61,7 +61,7 @@ def settings_of(guest: Guest, lease: Lease, builtin: Callable[[Key], Optional[Va
             block.lookup, block.refuses = _options(answer.options), _untagged
     smbios = settings.block("smbios", create=True)
     smbios.values.update(_smbios(guest))
-    smbios.refuses = lambda _key, _value: status.NOT_STORABLE
+    smbios.refuses = lambda _key, _value: Status.NOT_STORABLE
     own = settings.block("builtin", create=True)
     own.values.update(_own(guest))
     own.lookup, own.refuses = builtin, _own_refuses
@@ -89,17 +89,17 @@ _MAC_BYTES = 6
 
 def _card_refuses(key: Key, value: Optional[Value]) -> Optional[int]:
     if key in _FIXED:
-        return status.CARD_NOT_STORABLE
-    return status.BAD_MAC if key == "mac" and value and len(value.raw) != _MAC_BYTES else None
+        return Status.CARD_NOT_STORABLE
+    return Status.BAD_MAC if key == "mac" and value and len(value.raw) != _MAC_BYTES else None
 
 
 def _untagged(key: Key, _value: Optional[Value]) -> Optional[int]:
     """A DHCP packet has options, and nothing else."""
-    return None if isinstance(key, int) else status.NOT_APPLICABLE
+    return None if isinstance(key, int) else Status.NOT_APPLICABLE
 
 
 def _own_refuses(key: Key, _value: Optional[Value]) -> Optional[int]:
-    return status.NOT_STORABLE if key in _CHANGING else status.NOT_APPLICABLE
+    return Status.NOT_STORABLE if key in _CHANGING else Status.NOT_APPLICABLE
 
 
 def _card(guest: Guest) -> dict[Key, Value]:

@@ -14,13 +14,13 @@ from pypxeboot.entry import BootMenu, Choice, Reason
 from pypxeboot.errors import ConfigError
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe.engine import images as ipxeimages
-from pypxeboot.ipxe.engine import options, uri
 from pypxeboot.ipxe.engine import script as ipxescript
-from pypxeboot.ipxe.engine import status as ipxestatus
 from pypxeboot.ipxe.engine.images import Image, Images
-from pypxeboot.ipxe.engine.options import BadUsage, Call, Syntax
+from pypxeboot.ipxe.engine.options import BadUsage, CommandCall, Syntax
+from pypxeboot.ipxe.engine.script import ScriptLine
 from pypxeboot.ipxe.engine.setting_types import TYPES
 from pypxeboot.ipxe.engine.settings import Settings, Value
+from pypxeboot.ipxe.engine.status import Status, error_text
 from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.lease import Lease
 from pypxeboot.terminal.forms import Dialog, plain
@@ -45,7 +45,7 @@ PRINT_LIMIT = 1 << 20
 _READ = 256 << 10
 
 
-class Listed(Exception):
+class MenuFound(Exception):
     """What was asked for is only what there is to choose from: the first menu, and where it stands."""
 
     def __init__(self, location: Location, menu: BootMenu) -> None:
@@ -54,7 +54,7 @@ class Listed(Exception):
         self.menu = menu
 
 
-class Ended(Exception):
+class BootChosen(Exception):
     """The guest boots: the way out of however many scripts, none of which runs any more."""
 
     def __init__(self, choice: Choice) -> None:
@@ -63,14 +63,14 @@ class Ended(Exception):
 
 
 @dataclass
-class Frame:
+class ScriptFrame:
     """A running script. ``at`` is the line that runs, ``next`` the one after it; a ``goto`` changes that.
 
     ``labels`` says where: "first matching label from the top wins".
     """
 
     image: Image
-    lines: list[ipxescript.Line]
+    lines: list[ScriptLine]
     labels: dict[str, int]
     at: int = 0
     next: int = 0
@@ -79,11 +79,11 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Command:
+class ScriptCommand:
     """A command of the language: how it is called, and what it does."""
 
     syntax: Syntax
-    run: Callable[[Machine, Call], Steps[int]]
+    run: Callable[[Machine, CommandCall], Steps[int]]
 
 
 @dataclass
@@ -111,7 +111,7 @@ class Machine:
     guest: Guest
     lease: Lease
     settings: Settings
-    commands: Mapping[str, Command]
+    commands: Mapping[str, ScriptCommand]
     start: Callable[[Machine, Image], Steps[int]]
     settle: Callable[[Machine], Steps[None]]
     patience: Optional[float] = None
@@ -131,7 +131,7 @@ class Machine:
     now: int = 0
     trust_required: bool = False
     trust_fixed: bool = False
-    frames: list[Frame] = field(default_factory=list)
+    frames: list[ScriptFrame] = field(default_factory=list)
     failure: str = ""
     blame: str = ""
     depth: int = 0
@@ -156,7 +156,7 @@ class Machine:
 
     def fail(self, doing: str, status: int) -> Steps[int]:
         """Say that a command failed, and why, as iPXE does; its status."""
-        return (yield from self.refuse(f"{doing}: {ipxestatus.text(status)}", status))
+        return (yield from self.refuse(f"{doing}: {error_text(status)}", status))
 
     def refuse(self, words: str, status: int) -> Steps[int]:
         """Say why something cannot be; its status."""
@@ -169,7 +169,7 @@ class Machine:
         if not self.frames:
             return ConfigError(f"the iPXE script {what}")
         frame = self.frames[-1]
-        where = f"{frame.image.uri.shown}, line {frame.lines[frame.at].number}"
+        where = f"{frame.image.uri.for_display}, line {frame.lines[frame.at].number}"
         return ConfigError(f"iPXE script {printable(where)}: it {what}", hint="mend the script")
 
     def step(self, cost: int = 1) -> None:
@@ -216,7 +216,8 @@ class Machine:
 
     def line(self, text: str) -> Steps[int]:
         """Run one line; its status. ``||`` and ``&&`` bind alike, left to right."""
-        status, skip = ipxestatus.OK, False
+        status: int = Status.OK
+        skip = False
         for command in ipxescript.commands(text):
             if not skip:
                 words = []
@@ -234,27 +235,27 @@ class Machine:
         """Run one command; "an empty command succeeds"."""
         self.step()
         if not words:
-            return ipxestatus.OK
+            return Status.OK
         self.failure = self.blame = ""
         status = yield from self._command(words)
         self._follow()
         if status:
             self.errno = status
-            self.failure = self.failure or f"{words[0]}: {ipxestatus.text(status)}"
+            self.failure = self.failure or f"{words[0]}: {error_text(status)}"
         return status
 
     def _follow(self) -> None:
         """Names are relative to another TFTP server as soon as there is one (tftp_apply_settings())."""
         now = self.settings.show("next-server")
         if now and now != self._server:
-            self._server, self.cwuri = now, uri.parse(f"tftp://{now}/")
+            self._server, self.cwuri = now, Uri.parse(f"tftp://{now}/")
 
     def _command(self, words: list[str]) -> Steps[int]:
         command = self.commands.get(words[0])
         if command is None:
-            return (yield from self.refuse(f"{words[0]}: command not found", ipxestatus.NOT_A_COMMAND))
+            return (yield from self.refuse(f"{words[0]}: command not found", Status.NOT_A_COMMAND))
         try:
-            return (yield from command.run(self, options.parse(words, command.syntax)))
+            return (yield from command.run(self, command.syntax.parse(words)))
         except BadUsage as why:
             return (yield from self.refuse(why.message, why.status))
 
@@ -299,7 +300,7 @@ class Machine:
         """Run an image and those that replace it; its status, if it returns."""
         self.enter()
         after: Optional[Image] = image
-        status = ipxestatus.OK
+        status: int = Status.OK
         while after is not None:
             image, after = after, None
             status = yield from self._execute(image)
@@ -310,7 +311,7 @@ class Machine:
     def _execute(self, image: Image) -> Steps[int]:
         if self.trust_required and not image.trusted:
             yield Log(f"{printable(image.name)} is not trusted: imgverify has not passed it", warning=True)
-            return ipxestatus.DENIED
+            return Status.DENIED
         before = self.cwuri
         self.cwuri = image.uri
         if (yield from self.format(image)) == "script":
@@ -327,12 +328,12 @@ class Machine:
         data = yield from self.read(image, SCRIPT_LIMIT)
         if data is None:
             words = f"{image.name}: a script of more than {SCRIPT_LIMIT >> 20} MiB is none"
-            return (yield from self.refuse(words, ipxestatus.NO_SPACE))
+            return (yield from self.refuse(words, Status.NO_SPACE))
         selected = self.images.selected is image
         registered = self.images.remove(image)
         lines = ipxescript.lines(data)
         labels = {line.label: at for at, line in reversed(list(enumerate(lines))) if line.label is not None}
-        self.frames.append(Frame(image, lines, labels))
+        self.frames.append(ScriptFrame(image, lines, labels))
         status = yield from self._lines(self.frames[-1])
         self.frames.pop()
         if registered:
@@ -342,16 +343,16 @@ class Machine:
                 yield from self.free(image)
         return status
 
-    def _lines(self, frame: Frame) -> Steps[int]:
+    def _lines(self, frame: ScriptFrame) -> Steps[int]:
         """Run the lines: "a line whose status is non-zero ends the script with that status"."""
-        status = ipxestatus.OK
+        status: int = Status.OK
         while frame.next < len(frame.lines):
             frame.at, frame.next = frame.next, frame.next + 1
             frame.line_over = False
             line = frame.lines[frame.at]
-            status = ipxestatus.CUT_SHORT if line.cut_short else (yield from self.line(line.text))
+            status = Status.CUT_SHORT if line.cut_short else (yield from self.line(line.text))
             if status:
-                self.blame = self.blame or f"{frame.image.uri.shown}, line {line.number}"
+                self.blame = self.blame or f"{frame.image.uri.for_display}, line {line.number}"
             if status or frame.over:
                 break
         return status
@@ -365,7 +366,7 @@ class Machine:
         if key == "cwuri" and self.cwuri is not None:
             return Value(encode(str(self.cwuri)))
         if key == "cwduri" and self.cwuri is not None:
-            return Value(encode(str(uri.directory(self.cwuri))))
+            return Value(encode(str(self.cwuri.directory)))
         return None
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from pypxeboot.ipxe.engine import setting_types
-from pypxeboot.ipxe.engine import status as ipxestatus
+from pypxeboot.ipxe.engine.status import Status
 
 
 class BadUsage(ValueError):
@@ -24,7 +24,7 @@ class BadUsage(ValueError):
 
 
 @dataclass(frozen=True)
-class Option:
+class CommandOption:
     """An option. ``value``: it takes one; ``number``: which has to be a number.
 
     ``newer`` than the version that is claimed: it works, and the help does not have it.
@@ -50,7 +50,7 @@ class Syntax:
     least: int = 0
     most: Optional[int] = None
     words: str = ""
-    options: tuple[Option, ...] = ()
+    options: tuple[CommandOption, ...] = ()
 
     def usage(self, name: str) -> str:
         """What a command called ``name`` says of itself."""
@@ -59,13 +59,58 @@ class Syntax:
         ).rstrip()
         return f"Usage:\n\n  {words}\n\nSee https://ipxe.org/cmd/{name} for further information"
 
-    def find(self, text: str, *, long: bool) -> Optional[Option]:
-        """The option of that name, or letter."""
+    def parse(self, words: Sequence[str]) -> CommandCall:
+        """Parse a command and its words. Raises BadUsage for the first thing that is wrong."""
+        name, rest = words[0], list(words[1:])
+        options: dict[str, str] = {}
+        try:
+            while rest and rest[0].startswith("-"):
+                word = rest.pop(0)
+                if word == "--":
+                    break
+                for option, value in (
+                    self._long(word, rest) if word.startswith("--") else self._short(word, rest)
+                ):
+                    if option is _HELP:
+                        raise BadUsage(Status.HELP, "")
+                    if option.number:
+                        integer(value)
+                    options[option.name] = value
+            if len(rest) < self.least or (self.most is not None and len(rest) > self.most):
+                raise BadUsage(Status.ARGUMENT_COUNT, "")
+        except BadUsage as why:
+            if why.status != Status.NO_INTEGER:
+                why.message = f"{why.message}\n{self.usage(name)}".lstrip("\n")
+            raise
+        return CommandCall(name, options, tuple(rest))
+
+    def _long(self, word: str, rest: list[str]) -> Iterator[tuple[CommandOption, str]]:
+        name, equals, value = word[2:].partition("=")
+        option = self._find(name, long=True)
+        if option is None:
+            raise BadUsage(Status.UNKNOWN_OPTION, f'Unrecognised option "{word}"')
+        if equals and not option.value:
+            raise BadUsage(Status.OPTION_ARGUMENT, f'Option "{name}" takes no argument')
+        yield option, value if equals or not option.value else _take_value(name, rest)
+
+    def _short(self, word: str, rest: list[str]) -> Iterator[tuple[CommandOption, str]]:
+        """Yield one option for each letter; a dash alone is an option without a letter, which is unknown."""
+        for at, letter in enumerate(word[1:] or "\0", 1):
+            option = self._find(letter, long=False)
+            if option is None:
+                raise BadUsage(Status.UNKNOWN_OPTION, f'Unrecognised option "-{letter}"'.replace("\0", ""))
+            if option.value:
+                yield option, word[at + 1 :] or _take_value(letter, rest)
+                break
+            yield option, ""
+
+    def _find(self, text: str, *, long: bool) -> Optional[CommandOption]:
+        """Return the option of that name, or letter."""
         known = (*self.options, _HELP)
         return next((option for option in known if text == (option.name if long else option.letter)), None)
 
 
-_HELP = Option("help", "h")
+_HELP = CommandOption("help", "h")
 
 
 def syntax(least: int, most: Optional[int], words: str = "", options: str = "") -> Syntax:
@@ -76,12 +121,14 @@ def syntax(least: int, most: Optional[int], words: str = "", options: str = "") 
     for word in options.split():
         name, _, rest = word.partition("/")
         letter, marks = rest[0], rest[1:]
-        found.append(Option(name, letter, marks[:1] in ("=", "#"), marks[:1] == "#", newer="+" in marks))
+        found.append(
+            CommandOption(name, letter, marks[:1] in ("=", "#"), marks[:1] == "#", newer="+" in marks)
+        )
     return Syntax(least, most, words, tuple(found))
 
 
 @dataclass(frozen=True)
-class Call:
+class CommandCall:
     """A command as it was called: its name, the options given, and its arguments."""
 
     name: str
@@ -115,61 +162,13 @@ def integer(text: str) -> int:
     """``text`` as C reads an unsigned integer of any base. Raises BadUsage."""
     value = setting_types.number(text)
     if value is None:
-        raise BadUsage(ipxestatus.NO_INTEGER, f'"{text}": invalid integer value')
+        raise BadUsage(Status.NO_INTEGER, f'"{text}": invalid integer value')
     return value
 
 
-def parse(words: Sequence[str], form: Syntax) -> Call:
-    """The call that ``words`` make. Raises BadUsage for the first thing that is wrong."""
-    name, rest = words[0], list(words[1:])
-    options: dict[str, str] = {}
-    try:
-        while rest and rest[0].startswith("-"):
-            word = rest.pop(0)
-            if word == "--":
-                break
-            for option, value in (
-                _long(word, rest, form) if word.startswith("--") else _short(word, rest, form)
-            ):
-                if option is _HELP:
-                    raise BadUsage(ipxestatus.HELP, "")
-                if option.number:
-                    integer(value)
-                options[option.name] = value
-        if len(rest) < form.least or (form.most is not None and len(rest) > form.most):
-            raise BadUsage(ipxestatus.ARGUMENT_COUNT, "")
-    except BadUsage as why:
-        if why.status != ipxestatus.NO_INTEGER:
-            why.message = f"{why.message}\n{form.usage(name)}".lstrip("\n")
-        raise
-    return Call(name, options, tuple(rest))
-
-
-def _long(word: str, rest: list[str], form: Syntax) -> Iterator[tuple[Option, str]]:
-    name, equals, value = word[2:].partition("=")
-    option = form.find(name, long=True)
-    if option is None:
-        raise BadUsage(ipxestatus.UNKNOWN_OPTION, f'Unrecognised option "{word}"')
-    if equals and not option.value:
-        raise BadUsage(ipxestatus.OPTION_ARGUMENT, f'Option "{name}" takes no argument')
-    yield option, value if equals or not option.value else _required(name, rest)
-
-
-def _short(word: str, rest: list[str], form: Syntax) -> Iterator[tuple[Option, str]]:
-    """One letter after the other; the dash alone is one without a letter, and none that is known."""
-    for at, letter in enumerate(word[1:] or "\0", 1):
-        option = form.find(letter, long=False)
-        if option is None:
-            raise BadUsage(ipxestatus.UNKNOWN_OPTION, f'Unrecognised option "-{letter}"'.replace("\0", ""))
-        if option.value:
-            yield option, word[at + 1 :] or _required(letter, rest)
-            break
-        yield option, ""
-
-
-def _required(name: str, rest: list[str]) -> str:
+def _take_value(name: str, rest: list[str]) -> str:
     if not rest or rest[0].startswith("-"):
-        raise BadUsage(ipxestatus.OPTION_ARGUMENT, f'Option "{name}" requires an argument')
+        raise BadUsage(Status.OPTION_ARGUMENT, f'Option "{name}" requires an argument')
     return rest.pop(0)
 
 

@@ -17,7 +17,7 @@ _MAGIC = re.compile(rb"#![ig]pxe[ \t\n\v\f\r]")
 
 
 @dataclass(frozen=True)
-class Line:
+class ScriptLine:
     """A line with its continuations. ``number`` counts from 1, ``label`` is what follows a first ``:``.
 
     ``cut_short``: the script ended before the line did.
@@ -30,7 +30,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Command:
+class SimpleCommand:
     """The words of one command, not yet expanded, and the ``||``, ``&&`` or ``;`` behind it, if any."""
 
     words: tuple[str, ...]
@@ -42,13 +42,13 @@ def is_script(head: bytes) -> bool:
     return _MAGIC.match(head) is not None
 
 
-def lines(data: bytes) -> list[Line]:
+def lines(data: bytes) -> list[ScriptLine]:
     """The lines of a script.
 
     "Lines end at LF, one trailing CR dropped; a line ending in a backslash continues": the backslash goes,
     and nothing comes in its place. A last line that goes on into nothing is an error, at its turn.
     """
-    out: list[Line] = []
+    out: list[ScriptLine] = []
     pieces = data.split(b"\n")
     if pieces[-1] == b"":
         pieces.pop()
@@ -63,31 +63,31 @@ def lines(data: bytes) -> list[Line]:
         out.append(_line(start, pending))
         pending, start = b"", number + 1
     if pending or start <= len(pieces):
-        out.append(Line(start, None, "", cut_short=True))
+        out.append(ScriptLine(start, None, "", cut_short=True))
     return out
 
 
-def _line(number: int, data: bytes) -> Line:
+def _line(number: int, data: bytes) -> ScriptLine:
     text = decode(data.partition(b"\0")[0]).lstrip(_BLANKS)  # a C string ends at the first NUL
     if not text.startswith(":"):
-        return Line(number, None, text)
+        return ScriptLine(number, None, text)
     match = _WORD.match(text, 1)
     label = match[0] if match else ""
-    return Line(number, label, text[1 + len(label) :])
+    return ScriptLine(number, label, text[1 + len(label) :])
 
 
-def commands(text: str) -> Iterator[Command]:
+def commands(text: str) -> Iterator[SimpleCommand]:
     """The commands of a line. "``||``, ``&&`` and ``;`` must be separate tokens"; no quoting whatever."""
     words: list[str] = []
     for word in _WORD.findall(text):
         if word.startswith("#"):
             break
         if word in ("||", "&&", ";"):
-            yield Command(tuple(words), word)
+            yield SimpleCommand(tuple(words), word)
             words = []
         else:
             words.append(word)
-    yield Command(tuple(words))
+    yield SimpleCommand(tuple(words))
 
 
 def innermost(text: str) -> Optional[tuple[str, str, str]]:

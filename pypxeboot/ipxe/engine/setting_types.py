@@ -11,7 +11,7 @@ from ipaddress import IPv6Address
 from typing import Optional
 from uuid import UUID
 
-from pypxeboot.ipxe.engine import status as ipxestatus
+from pypxeboot.ipxe.engine.status import Status
 from pypxeboot.text import decode, encode
 from pypxeboot.wire import BadName, Truncated, dns_name
 
@@ -33,7 +33,7 @@ class Unformattable(ValueError):
 
 
 @dataclass(frozen=True)
-class Type:
+class SettingType:
     """A type; ``number`` is what ``inc`` counts with, None where it cannot."""
 
     name: str
@@ -87,46 +87,46 @@ def numeric(data: bytes, signed: bool) -> int:
     return int.from_bytes(data[-_LONG:], "big", signed=signed)
 
 
-def _integer(width: int, signed: bool) -> Type:
+def _integer(width: int, signed: bool) -> SettingType:
     def parse(text: str) -> bytes:
         value = number(text)
         if value is None:
-            raise BadValue(text, ipxestatus.BAD_NUMBER)
+            raise BadValue(text, Status.BAD_NUMBER)
         return (value & ((1 << 8 * width) - 1)).to_bytes(width, "big")  # "wraps silently"
 
     def show(data: bytes) -> str:
         value = numeric(data, signed)
         return str(value) if signed else f"{value:#x}"
 
-    return Type(f"{'' if signed else 'u'}int{8 * width}", parse, show, width)
+    return SettingType(f"{'' if signed else 'u'}int{8 * width}", parse, show, width)
 
 
-def _hex(name: str, separator: str) -> Type:
+def _hex(name: str, separator: str) -> SettingType:
     form = re.compile(rf"(?:[0-9a-fA-F]{{2}}(?:{separator}[0-9a-fA-F]{{2}})*)?")
 
     def parse(text: str) -> bytes:
         if not form.fullmatch(text):
-            raise BadValue(text, ipxestatus.BAD_HEX)
+            raise BadValue(text, Status.BAD_HEX)
         return bytes.fromhex(text.replace(separator, ""))
 
     def show(data: bytes) -> str:
         return data.hex(separator) if separator else data.hex()
 
-    return Type(name, parse, show)
+    return SettingType(name, parse, show)
 
 
 def _base64(text: str) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise BadValue(text, ipxestatus.BAD_BASE64) from None
+        raise BadValue(text, Status.BAD_BASE64) from None
 
 
 def _parse_ipv4(text: str) -> bytes:
     """inet_aton(): four numbers, each of any base."""
     parts = [number(part) for part in text.split(".")]
     if len(parts) != 4 or any(part is None or part > 0xFF for part in parts):
-        raise BadValue(text, ipxestatus.BAD_IPV4)
+        raise BadValue(text, Status.BAD_IPV4)
     return bytes(part or 0 for part in parts)
 
 
@@ -144,7 +144,7 @@ def _parse_ipv6(text: str) -> bytes:
             raise ValueError(text)
         return IPv6Address(text).packed
     except ValueError:
-        raise BadValue(text, ipxestatus.BAD_IPV6) from None
+        raise BadValue(text, Status.BAD_IPV6) from None
 
 
 def _format_ipv6(data: bytes) -> str:
@@ -159,10 +159,10 @@ def _format_ipv6(data: bytes) -> str:
 def _parse_uuid(text: str) -> bytes:
     """uuid_aton(): hyphens may stand between any two bytes."""
     if not re.fullmatch("(?:[0-9a-fA-F]{2}(?:-(?!$))?)*", text):
-        raise BadValue(text, ipxestatus.BAD_HEX)
+        raise BadValue(text, Status.BAD_HEX)
     data = bytes.fromhex(text.replace("-", ""))
     if len(data) != 16:
-        raise BadValue(text, ipxestatus.BAD_UUID)
+        raise BadValue(text, Status.BAD_UUID)
     return data
 
 
@@ -210,19 +210,19 @@ def _not_parsed(text: str) -> bytes:
 
 
 _ALL = (
-    Type("string", encode, c_string),
-    Type("uristring", uri_decode, uri_escape),
+    SettingType("string", encode, c_string),
+    SettingType("uristring", uri_decode, uri_escape),
     *(_integer(width, signed) for width in (1, 2, 4) for signed in (True, False)),
     _hex("hex", ":"),
     _hex("hexhyp", "-"),
     _hex("hexraw", ""),
-    Type("base64", _base64, lambda data: base64.b64encode(data).decode("ascii")),
-    Type("ipv4", _parse_ipv4, _format_ipv4),
-    Type("ipv6", _parse_ipv6, _format_ipv6),
-    Type("uuid", _parse_uuid, _format_uuid),
-    Type("guid", _parse_guid, _format_guid),
-    Type("busdevfn", _not_parsed, _format_busdevfn),
-    Type("dnssl", _not_parsed, _format_dnssl),
+    SettingType("base64", _base64, lambda data: base64.b64encode(data).decode("ascii")),
+    SettingType("ipv4", _parse_ipv4, _format_ipv4),
+    SettingType("ipv6", _parse_ipv6, _format_ipv6),
+    SettingType("uuid", _parse_uuid, _format_uuid),
+    SettingType("guid", _parse_guid, _format_guid),
+    SettingType("busdevfn", _not_parsed, _format_busdevfn),
+    SettingType("dnssl", _not_parsed, _format_dnssl),
 )
 TYPES = {kind.name: kind for kind in _ALL}
 """Every type by its name."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Optional, Union
 
 from pypxeboot.ipxe.engine import setting_types
-from pypxeboot.ipxe.engine import status as ipxestatus
-from pypxeboot.ipxe.engine.setting_types import TYPES, NotSupported, Type
+from pypxeboot.ipxe.engine.setting_types import TYPES, NotSupported, SettingType
+from pypxeboot.ipxe.engine.status import Status
 
 Key = Union[int, str]
 """What a setting is known by: the number of its DHCP option (``tag``), else its name."""
@@ -112,7 +112,7 @@ class NoSuchType(ValueError):
 class NotStorable(ValueError):
     """The block cannot be written to; ``status`` is what iPXE says then."""
 
-    def __init__(self, name: str, status: int = ipxestatus.NOT_STORABLE) -> None:
+    def __init__(self, name: str, status: int = Status.NOT_STORABLE) -> None:
         super().__init__(name)
         self.status = status
 
@@ -129,10 +129,10 @@ class Value:
     """
 
     raw: bytes
-    type: Optional[Type] = None
+    type: Optional[SettingType] = None
     uuid: bool = False
 
-    def of(self, kind: Optional[Type]) -> Value:
+    def of(self, kind: Optional[SettingType]) -> Value:
         """This value as one of ``kind``."""
         kind = kind or self.type or TYPES["string"]
         mangled = self.uuid and kind.name in ("uuid", "guid")
@@ -146,7 +146,7 @@ class Name:
     block: Optional[str]
     key: Key
     text: str
-    type: Optional[Type]
+    type: Optional[SettingType]
 
 
 def _nothing(_key: Key, _value: Optional[Value]) -> Optional[int]:
@@ -207,7 +207,7 @@ def _key(name: str) -> Key:
     return name
 
 
-def _predefined_type(key: Key) -> Optional[Type]:
+def _predefined_type(key: Key) -> Optional[SettingType]:
     if isinstance(key, int):
         name = _NAMES.get(key)
         return TYPES[_TAGGED[name][1]] if name else None

@@ -8,6 +8,8 @@ bytes below; and last what the platform calls the error, here that of the Linux 
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 # The POSIX errors: what Linux calls them, and iPXE's words. Two have none in the usual builds.
 _ERRORS = {
     0x02: (13, "Permission denied"),
@@ -40,92 +42,93 @@ def _number(error: int, place: int, words: str = "") -> int:
     return number
 
 
-OK = 0
+class Status(IntEnum):
+    """What a command ends with; a script may ``exit`` with any other number, too."""
 
-# What the commands themselves find wrong (core/exec.c, core/parseopt.c, image/script.c).
-NOT_A_COMMAND = _number(0x2E, 0x0220)
-NOT_SET = _number(0x2D, 0x0220)
-NOT_EQUAL = _number(0x46, 0x0220)
-SLEEP_CANCELED = _number(0x0B, 0x0220)
-HELP = _number(0x0B, 0x1621)
-NO_INTEGER = _number(0x1C, 0x1621)
-UNKNOWN_OPTION = _number(0x1C, 0x1622)
-OPTION_ARGUMENT = _number(0x1C, 0x1623)
-ARGUMENT_COUNT = _number(0x46, 0x1620)
-NO_SUCH_CARD = _number(0x2C, 0x1620)
-NO_SUCH_DIALOG = _number(0x2D, 0x1620)
-NO_SUCH_CONFIGURATOR = _number(0x3C, 0x1620)
-NO_SUCH_SCOPE = _number(0x1C, 0x1620)
-NO_SUCH_LABEL = _number(0x2D, 0x0280)
-CUT_SHORT = _number(0x1C, 0x0280)
+    OK = 0
 
-# Settings (core/settings.c and the files of the types).
-NO_SUCH_BLOCK = _number(0x2C, 0x0C20)
-NOT_STORABLE = _number(0x3C, 0x0C20)
-NO_SUCH_SETTING = _number(0x2D, 0x0C20)
-NOT_APPLICABLE = _number(0x3D, 0x0C20)
-CARD_NOT_STORABLE = _number(0x3C, 0x1460)
-BAD_MAC = _number(0x1C, 0x1460)
-NOT_FORMATTABLE = _number(0x46, 0x0C20)
-BAD_NUMBER = _number(0x1C, 0x0C20)
-BAD_HEX = _number(0x1C, 0x1120)
-BAD_BASE64 = _number(0x1C, 0x1020)
-BAD_UUID = _number(0x1C, 0x2A20)
-BAD_IPV4 = _number(0x1C, 0x0560)
-BAD_IPV6 = _number(0x1C, 0x0660)
+    # What the commands themselves find wrong (core/exec.c, core/parseopt.c, image/script.c).
+    NOT_A_COMMAND = _number(0x2E, 0x0220)
+    NOT_SET = _number(0x2D, 0x0220)
+    NOT_EQUAL = _number(0x46, 0x0220)
+    HELP = _number(0x0B, 0x1621)
+    NO_INTEGER = _number(0x1C, 0x1621)
+    UNKNOWN_OPTION = _number(0x1C, 0x1622)
+    OPTION_ARGUMENT = _number(0x1C, 0x1623)
+    ARGUMENT_COUNT = _number(0x46, 0x1620)
+    NO_SUCH_CARD = _number(0x2C, 0x1620)
+    NO_SUCH_DIALOG = _number(0x2D, 0x1620)
+    NO_SUCH_CONFIGURATOR = _number(0x3C, 0x1620)
+    NO_SUCH_LABEL = _number(0x2D, 0x0280)
+    CUT_SHORT = _number(0x1C, 0x0280)
 
-# Images and downloads.
-NOT_EXECUTABLE = _number(0x2E, 0x0080)
-NO_SUCH_IMAGE = _number(0x2D, 0x0AE0)
-NO_SUCH_SCHEME = _number(0x3C, 0x0920)
-HTTP_NO_LOCATION = _number(0x1C, 0x4160)
-TFTP_NO_LOCATION = _number(0x1C, 0x1260)
-HTTP_NOT_FOUND = _number(0x2D, 0x0C61, "Not found")
-HTTP_FORBIDDEN = _number(0x41, 0x0C61)
-HTTP_UNAUTHORIZED = _number(0x02, 0x0C61)
-HTTP_CLIENT_ERROR = _number(0x1D, 0x0C64, "HTTP 4xx Client Error")
-HTTP_SERVER_ERROR = _number(0x1D, 0x0C65, "HTTP 5xx Server Error")
-TFTP_NOT_FOUND = _number(0x2D, 0x1261, "Not found")
-TFTP_DENIED = _number(0x02, 0x1260)
-TFTP_ILLEGAL = _number(0x3D, 0x1260)
-TFTP_ERROR = _number(0x3C, 0x1260)
-TFTP_TIMED_OUT = _number(0x4C, 0x1260)
-CONNECTION_REFUSED = _number(0x0F, 0x0A60)
-CONNECTION_TIMED_OUT = _number(0x4C, 0x0A60)
-UNREACHABLE = _number(0x28, 0x0A60)
-NO_NAME_SERVER = _number(0x3E, 0x1162)
-JOB_TIMED_OUT = _number(0x4C, 0x0720)
+    # Settings (core/settings.c and the files of the types).
+    NO_SUCH_BLOCK = _number(0x2C, 0x0C20)
+    NOT_STORABLE = _number(0x3C, 0x0C20)
+    NO_SUCH_SETTING = _number(0x2D, 0x0C20)
+    NOT_APPLICABLE = _number(0x3D, 0x0C20)
+    CARD_NOT_STORABLE = _number(0x3C, 0x1460)
+    BAD_MAC = _number(0x1C, 0x1460)
+    NOT_FORMATTABLE = _number(0x46, 0x0C20)
+    BAD_NUMBER = _number(0x1C, 0x0C20)
+    BAD_HEX = _number(0x1C, 0x1120)
+    BAD_BASE64 = _number(0x1C, 0x1020)
+    BAD_UUID = _number(0x1C, 0x2A20)
+    BAD_IPV4 = _number(0x1C, 0x0560)
+    BAD_IPV6 = _number(0x1C, 0x0660)
 
-# Questions.
-PROMPT_TIMED_OUT = _number(0x4C, 0x22E0)
-OTHER_KEY = _number(0x0B, 0x22E0)
-READ_TIMED_OUT = _number(0x4C, 0x32E0)
-READ_CANCELED = _number(0x0B, 0x32E0)
-NOTHING_TO_CHOOSE = _number(0x2D, 0x2CE0)
-MENU_CANCELED = _number(0x0B, 0x2CE0)
+    # Images and downloads.
+    NOT_EXECUTABLE = _number(0x2E, 0x0080)
+    NO_SUCH_IMAGE = _number(0x2D, 0x0AE0)
+    NO_SUCH_SCHEME = _number(0x3C, 0x0920)
+    HTTP_NO_LOCATION = _number(0x1C, 0x4160)
+    TFTP_NO_LOCATION = _number(0x1C, 0x1260)
+    HTTP_NOT_FOUND = _number(0x2D, 0x0C61, "Not found")
+    HTTP_FORBIDDEN = _number(0x41, 0x0C61)
+    HTTP_UNAUTHORIZED = _number(0x02, 0x0C61)
+    HTTP_CLIENT_ERROR = _number(0x1D, 0x0C64, "HTTP 4xx Client Error")
+    HTTP_SERVER_ERROR = _number(0x1D, 0x0C65, "HTTP 5xx Server Error")
+    TFTP_NOT_FOUND = _number(0x2D, 0x1261, "Not found")
+    TFTP_DENIED = _number(0x02, 0x1260)
+    TFTP_ILLEGAL = _number(0x3D, 0x1260)
+    TFTP_ERROR = _number(0x3C, 0x1260)
+    TFTP_TIMED_OUT = _number(0x4C, 0x1260)
+    CONNECTION_REFUSED = _number(0x0F, 0x0A60)
+    CONNECTION_TIMED_OUT = _number(0x4C, 0x0A60)
+    UNREACHABLE = _number(0x28, 0x0A60)
+    NO_NAME_SERVER = _number(0x3E, 0x1162)
+    JOB_TIMED_OUT = _number(0x4C, 0x0720)
 
-# The rest.
-NOTHING_TO_BOOT = _number(0x2D, 0x03E1)
-NO_VLAN_TAG = _number(0x1C, 0x3060)
-NO_VLAN = _number(0x3D, 0x3060)
-PING_TIMED_OUT = _number(0x4C, 0x1B20)
-NO_SUCH_COLOUR = _number(0x1C, 0x1E20)
-NO_SUCH_PAIR = _number(0x1C, 0x1D20)
-NO_SUCH_CERTIFICATE = _number(0x2D, 0x4FE0)
+    # Questions.
+    PROMPT_TIMED_OUT = _number(0x4C, 0x22E0)
+    OTHER_KEY = _number(0x0B, 0x22E0)
+    READ_TIMED_OUT = _number(0x4C, 0x32E0)
+    READ_CANCELED = _number(0x0B, 0x32E0)
+    NOTHING_TO_CHOOSE = _number(0x2D, 0x2CE0)
+    MENU_CANCELED = _number(0x0B, 0x2CE0)
 
-# Others, of which only the POSIX error is told.
-DENIED = 0x02 << 24
-CANCELED = 0x0B << 24
-INVALID = 0x1C << 24
-IO_ERROR = 0x1D << 24
-NOT_FOUND = 0x2D << 24
-NO_SPACE = 0x34 << 24
-UNSUPPORTED = 0x3C << 24
-TIMED_OUT = 0x4C << 24
+    # The rest.
+    NOTHING_TO_BOOT = _number(0x2D, 0x03E1)
+    NO_VLAN_TAG = _number(0x1C, 0x3060)
+    NO_VLAN = _number(0x3D, 0x3060)
+    PING_TIMED_OUT = _number(0x4C, 0x1B20)
+    NO_SUCH_COLOUR = _number(0x1C, 0x1E20)
+    NO_SUCH_PAIR = _number(0x1C, 0x1D20)
+    NO_SUCH_CERTIFICATE = _number(0x2D, 0x4FE0)
+
+    # Others, of which only the POSIX error is told.
+    DENIED = 0x02 << 24
+    CANCELED = 0x0B << 24
+    INVALID = 0x1C << 24
+    IO_ERROR = 0x1D << 24
+    NOT_FOUND = 0x2D << 24
+    NO_SPACE = 0x34 << 24
+    UNSUPPORTED = 0x3C << 24
+    TIMED_OUT = 0x4C << 24
 
 
-def text(status: int) -> str:
-    """``status`` in iPXE's words, with the page that explains it where iPXE has that very one."""
+def error_text(status: int) -> str:
+    """Return ``status`` in iPXE's words, with the page that explains it where iPXE has that very one."""
     page = f"(https://ipxe.org/{status:08x})"
     words = _WORDS.get(status) or _ERRORS.get(status >> 24, (0, None))[1]
     if words is None:

@@ -51,6 +51,14 @@ _IPXE_BINARY = re.compile(
 )
 _KERNEL = re.compile(r"(vmlinu[xz]|bzimage).*")
 _NBP = re.compile(r".*\.(0|n12|com)")
+# The first that matches counts.
+_KINDS = (
+    (Kind.IPXE, _IPXE_SCRIPT),
+    (Kind.PXELINUX, _PXELINUX),
+    (Kind.IPXE_BINARY, _IPXE_BINARY),
+    (Kind.KERNEL, _KERNEL),
+    (Kind.PXELINUX, _NBP),
+)
 
 _SCRIPT = re.compile(rb"#![ig]pxe[\t\n\v\f\r ]")
 _CONFIG = re.compile(
@@ -78,16 +86,7 @@ def chained(source: BootSource, name: str, config: Optional[str], prefix: Option
 def kind_of_name(name: str) -> Kind:
     """What a boot file's name tells about it; UNKNOWN where only its content can."""
     base = name.partition("?")[0].replace("\\", "/").rpartition("/")[2].lower()
-    for kind, pattern in (
-        (Kind.IPXE, _IPXE_SCRIPT),
-        (Kind.PXELINUX, _PXELINUX),
-        (Kind.IPXE_BINARY, _IPXE_BINARY),
-        (Kind.KERNEL, _KERNEL),
-        (Kind.PXELINUX, _NBP),
-    ):
-        if pattern.fullmatch(base):
-            return kind
-    return Kind.UNKNOWN
+    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(base)), Kind.UNKNOWN)
 
 
 def judge(data: bytes) -> Kind:

@@ -35,7 +35,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Optional, TypeVar, Union
 
-from pypxeboot.entry import Choice, Entry
+from pypxeboot.entry import Entry
 from pypxeboot.errors import FetchError, PxeBootError
 from pypxeboot.lease import Lease
 from pypxeboot.picture import Picture
@@ -389,9 +389,6 @@ Effect = Union[
 ]
 """Everything that a loader may yield."""
 
-Loader = Generator[Effect, Any, Choice]
-"""A whole loader: a generator that yields effects, and whose result is what boots."""
-
 T = TypeVar("T")
 Steps = Generator[Effect, Any, T]
-"""A part of a loader: a generator that yields effects, and whose result is a value of type ``T``."""
+"""A loader, or a part of one: a generator that yields effects, and whose result is a value of type ``T``."""

@@ -13,10 +13,12 @@ Then entry ``a`` is booted.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from pypxeboot.__main__ import run
-from pypxeboot.effects import FindTerminal, Loader, Log, Print, Show, Sleep, Steps
+from pypxeboot.effects import FindTerminal, Log, Print, Show, Sleep, Steps
+from pypxeboot.entry import Choice
+from pypxeboot.loader import BootRequest
 from pypxeboot.picture import KeyPress, Picture, Row, Span, Terminal
 from pypxeboot.syslinux.loader import boot as ldlinux
 from pypxeboot.text import printable
@@ -24,15 +26,14 @@ from pypxeboot.text import printable
 _REAL = ldlinux.boot
 
 
-def boot(*args: Any, **more: Any) -> Loader:
+def boot(request: BootRequest) -> Steps[Choice]:
     """In place of ``syslinux.loader.boot.boot``."""
     terminal = yield FindTerminal()
     yield Log(f"the terminal: {terminal}", warning=True)
     if terminal is not None:
-        for line in more["user_append"].split(";"):
+        for line in request.append.split(";"):
             yield from _do(terminal, *line.strip().partition(" ")[::2])
-    more.update(label="a", user_append="")
-    return (yield from _REAL(*args, **more))
+    return (yield from _REAL(replace(request, label="a", append="")))
 
 
 def picture(text: str, style: str = "") -> Picture:

@@ -51,6 +51,7 @@ from pypxeboot.guest import Guest
 from pypxeboot.ipxe import boot as ipxe
 from pypxeboot.kernel import identify
 from pypxeboot.lease import Lease
+from pypxeboot.loader import BootRequest
 from pypxeboot.lua import script as lua
 from pypxeboot.picture import KeyPress, Picture, Terminal
 from pypxeboot.syslinux.loader import boot as ldlinux
@@ -293,7 +294,7 @@ def attended(
     """What ``config`` boots when somebody presses ``keys``, and what was seen meanwhile."""
     files = {"k": "@kernel", "k2": "@kernel", "i": "initrd", "i2": "initrd2", "pxelinux.cfg/default": config}
     replay = serving({**files, **more.pop("files", {})}, keys=keys, terminal=terminal)
-    return replay.drive(ldlinux.boot(boot_info.boot_source(lease), guest, lease, **more)), replay
+    return replay.drive(ldlinux.boot(BootRequest(boot_info.boot_source(lease), guest, lease, **more))), replay
 
 
 def script(
@@ -313,4 +314,4 @@ def script(
     replay = replay or served
     replay.get = served.get
     source = BootSource(Kind.IPXE, "10.77.0.1", "::", bootfile=Location("tftp", "10.77.0.1", "boot.ipxe"))
-    return replay.drive(ipxe.boot(source, guest, lease, **more)), replay
+    return replay.drive(ipxe.boot(BootRequest(source, guest, lease, **more))), replay

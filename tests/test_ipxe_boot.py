@@ -13,6 +13,7 @@ from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import ConfigError, NoBootSource, NotFound
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe import boot
+from pypxeboot.loader import BootRequest
 
 
 def booted(*lines: str, **more: object) -> tuple[Choice, Replay]:
@@ -35,7 +36,7 @@ def test_arguments_and_names() -> None:
         "imgfree k2",
         "initrd i",
         "boot",
-        user_append="from=us",
+        append="from=us",
     )
     assert (kernel(played), choice.entry.cmdline, played.ramdisk) == ("k", "b=2 from=us", b"initrd")
     assert choice.reason is Reason.SCRIPT
@@ -262,7 +263,7 @@ def test_a_script_that_is_not_there_and_one_that_is_none() -> None:
         replay.Kind.IPXE, None, "", bootfile=replay.Location("tftp", "10.77.0.1", "nosuch")
     )
     with pytest.raises(NotFound):
-        replay.serving({}).drive(boot.boot(source, replay.GUEST, replay.LEASE))
+        replay.serving({}).drive(boot.boot(BootRequest(source, replay.GUEST, replay.LEASE)))
     with pytest.raises(NoBootSource):
         script("#!ipxe")
     with pytest.raises(NoBootSource):
@@ -279,7 +280,7 @@ def test_pxelinux_with_the_settings_of_the_script() -> None:
         "http://h/x/k7": "@kernel",
     }
     choice, _ = booted(
-        "set 209:string cfg", "set 210:string http://h/x/", "chain pxelinux.0", files=files, user_append="us"
+        "set 209:string cfg", "set 210:string http://h/x/", "chain pxelinux.0", files=files, append="us"
     )
     assert str(choice.entry.kernel) == "http://h/x/k7"
     assert choice.entry.cmdline.endswith("us")
@@ -330,7 +331,7 @@ def listed(*lines: str, files: Optional[dict[str, str]] = None) -> tuple[list[tu
     source = replay.BootSource(
         replay.Kind.IPXE, None, "", bootfile=replay.Location("tftp", "10.77.0.1", "boot.ipxe")
     )
-    _, menu = played.drive(boot.entries(source, replay.GUEST, replay.LEASE))
+    _, menu = played.drive(boot.entries(BootRequest(source, replay.GUEST, replay.LEASE)))
     return [(entry.label or entry.action.value, entry.title) for entry in menu.entries], menu.default
 
 

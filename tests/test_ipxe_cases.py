@@ -15,6 +15,7 @@ from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import NoBootSource, PxeBootError
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe import boot
+from pypxeboot.loader import BootRequest
 
 CASES = [case for case in oracle.cases() if case.loader == "ipxe"]
 DIFFERENCES = {
@@ -32,7 +33,9 @@ def run(case: Case) -> tuple[Union[Choice, PxeBootError], Replay]:
     replay = Replay(lambda location: case.served(location.scheme, location.host, location.path))
     source = boot_info.boot_source(lease, bootfile=bootfile)
     try:
-        return replay.drive(boot.boot(source, Guest(mac=case.mac, uuid=case.uuid), lease)), replay
+        return replay.drive(
+            boot.boot(BootRequest(source, Guest(mac=case.mac, uuid=case.uuid), lease))
+        ), replay
     except PxeBootError as error:
         return error, replay
 

@@ -16,6 +16,7 @@ import pytest
 import replay
 
 from pypxeboot.entry import Action
+from pypxeboot.loader import BootRequest
 from pypxeboot.url import Location
 
 RECORDED = Path(__file__).resolve().parent / "oracle" / "ipxe-conformance"
@@ -44,7 +45,7 @@ def printed(name: str) -> str:
     source = replay.BootSource(
         replay.Kind.IPXE, None, "", bootfile=Location("tftp", "10.77.0.1", "wrapper.ipxe")
     )
-    choice = played.drive(replay.ipxe.boot(source, replay.GUEST, replay.LEASE))
+    choice = played.drive(replay.ipxe.boot(BootRequest(source, replay.GUEST, replay.LEASE)))
     assert choice.entry.action is Action.LOCALBOOT
     return played.printed
 

@@ -16,6 +16,7 @@ from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxe import boot
 from pypxeboot.lease import Lease
+from pypxeboot.loader import BootRequest
 from pypxeboot.url import Location
 
 TREES = Path(__file__).resolve().parent / "trees" / "ipxe"
@@ -142,7 +143,7 @@ def run(family: str, start: str, **more: object) -> tuple[Choice, Replay]:
     source = replay.BootSource(
         replay.Kind.IPXE, "10.77.0.1", "::", bootfile=Location("http", "10.77.0.1", start)
     )
-    return played.drive(boot.boot(source, replay.GUEST, LEASE, **more)), played  # type: ignore[arg-type]
+    return played.drive(boot.boot(BootRequest(source, replay.GUEST, LEASE, **more))), played  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))

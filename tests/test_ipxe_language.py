@@ -11,6 +11,7 @@ import replay
 from pypxeboot.entry import Action
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
+from pypxeboot.loader import BootRequest
 from pypxeboot.url import Location
 
 RECORDED = Path(__file__).resolve().parent / "oracle" / "ipxe-language"
@@ -44,7 +45,7 @@ def printed(name: str) -> list[str]:
     source = replay.BootSource(
         replay.Kind.IPXE, None, "", bootfile=Location("tftp", "10.99.7.1", "wrapper.ipxe")
     )
-    choice = played.drive(replay.ipxe.boot(source, GUEST, LEASE))
+    choice = played.drive(replay.ipxe.boot(BootRequest(source, GUEST, LEASE)))
     assert choice.entry.action is Action.LOCALBOOT
     return [line for line in played.printed.splitlines() if line.strip() and not line.startswith(USAGE)]
 

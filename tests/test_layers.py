@@ -8,12 +8,15 @@ for the time. Each third-party package is the business of one file.
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from pypxeboot.client import loaders
 
 PACKAGE = Path(__file__).resolve().parents[1] / "pypxeboot"
 
@@ -96,7 +99,7 @@ THIRD_PARTY = {
 }
 """The one module that may import each package."""
 
-MOST_MODULES = 15
+MOST_MODULES = 16
 
 
 def modules() -> dict[str, ast.Module]:
@@ -144,6 +147,8 @@ def own(tree: ast.AST) -> set[str]:
 
 
 GRAPH = {name: own(tree) - {name} for name, tree in MODULES.items()}
+# Its table names modules, which are imported when they are used.
+GRAPH["client.loaders"] |= {module[len("pypxeboot.") :] for module in loaders.LOADERS.values()}
 
 
 def test_the_table_has_every_package() -> None:
@@ -222,6 +227,15 @@ def test_only_known_packages_are_imported() -> None:
     if sys.version_info >= (3, 10):
         tops -= sys.stdlib_module_names
         assert tops <= {"pypxeboot", *THIRD_PARTY}
+
+
+@pytest.mark.parametrize("name", sorted(loaders.LOADERS))
+def test_a_loader_has_what_its_row_promises(name: str) -> None:
+    loader = loaders.load(name)
+    for function, value in ((loader.boot, "Choice"), (loader.entries, "tuple[Location, BootMenu]")):
+        signature = inspect.signature(function)
+        assert [parameter.annotation for parameter in signature.parameters.values()] == ["BootRequest"]
+        assert signature.return_annotation == f"Steps[{value}]"
 
 
 def test_heavy_packages_are_not_loaded_at_start() -> None:

@@ -18,6 +18,7 @@ from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import LuaCall, RunLua
 from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
+from pypxeboot.loader import BootRequest
 from pypxeboot.lua import script as lua
 from pypxeboot.lua.pattern import Budget, PatternError, search
 from pypxeboot.picture import Terminal
@@ -186,7 +187,9 @@ def replay(script: str, files: Optional[dict[str, Any]] = None, config: str = CO
 
 
 def boot(script: str, files: Optional[dict[str, Any]] = None, **more: Any) -> Choice:
-    return replay(script, files).drive(ldlinux.boot(boot_info.boot_source(LEASE), DELL, LEASE, **more))
+    return replay(script, files).drive(
+        ldlinux.boot(BootRequest(boot_info.boot_source(LEASE), DELL, LEASE, **more))
+    )
 
 
 @pytest.mark.parametrize(
@@ -223,7 +226,7 @@ def test_a_ramdisk_put_together() -> None:
         "local sl = syslinux local i = sl.initramfs():load('i'):add_file('/etc/x', 'hello', 1) "
         "print(i:size(), sl.filesize(sl.loadfile('k')) > 100) sl.boot_it(sl.loadfile('k'), i, 'x')"
     )
-    entry = boot(script, user_append="u").entry
+    entry = boot(script, append="u").entry
     assert entry.cmdline == "x u" and [location.path for location in entry.initrds] == ["i"]
     assert [(packed.path, packed.data) for packed in entry.packed] == [("/etc/x", b"hello")]
 
@@ -258,11 +261,11 @@ def test_scripts_that_boot_nothing(script: str, error: type[PxeBootError], text:
 
 def test_what_is_printed_reaches_the_terminal_tame() -> None:
     running = replay("print('a\\27[2J\\tb') io.write('c') syslinux.run_command('other')")
-    running.drive(ldlinux.boot(boot_info.boot_source(LEASE), GUEST, LEASE))
+    running.drive(ldlinux.boot(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE)))
     assert running.printed == "a\\x1b[2J   b\nc"
     running = replay("print(('x'):rep(9e5)) while true do print('y') end")
     with pytest.raises(Refused):
-        running.drive(ldlinux.boot(boot_info.boot_source(LEASE), GUEST, LEASE))
+        running.drive(ldlinux.boot(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE)))
     assert len(running.printed) <= 64 * 1024
 
 
@@ -271,7 +274,7 @@ def test_keys_of_a_person() -> None:
         "local k = syslinux.get_key(5000) syslinux.run_command(k == syslinux.KEY.F2 and 'other' or 'k')"
     )
     running = replace(running, terminal=Terminal(), keys=("f2",))
-    choice = running.drive(ldlinux.boot(boot_info.boot_source(LEASE), GUEST, LEASE, label="s"))
+    choice = running.drive(ldlinux.boot(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE, label="s")))
     assert choice.entry.cmdline == "BOOT_IMAGE=k2 o=1"
 
 

@@ -16,6 +16,7 @@ from pypxeboot.entry import Action, Choice
 from pypxeboot.errors import FetchError, PxeBootError
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
+from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.loader import boot
 
 
@@ -49,7 +50,9 @@ def run(
         names={name: (address,) for name, address in case.names.items()},
     )
     try:
-        return replay.drive(boot.boot(boot_info.boot_source(lease), guest, lease, label=label)), replay
+        return replay.drive(
+            boot.boot(BootRequest(boot_info.boot_source(lease), guest, lease, label=label))
+        ), replay
     except PxeBootError as error:
         return error, replay
 

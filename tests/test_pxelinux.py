@@ -14,6 +14,7 @@ from replay import GUEST, LEASE, Replay, boot, serving
 from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import Fetch, Fetched
 from pypxeboot.errors import ConfigError, NoBootSource, PxeBootError
+from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.config.files import CONFIG_LIMIT, Files
 from pypxeboot.syslinux.config.parser import Config, Do, Parser, number, split, unsigned
 from pypxeboot.syslinux.config.search import walk
@@ -164,7 +165,7 @@ def test_includes_of_includes_have_an_end() -> None:
 
 def test_a_missing_include_is_told_once() -> None:
     replay = serving({"pxelinux.cfg/default": "INCLUDE no\n" * 9 + "DEFAULT k\n", "k": "@kernel"})
-    replay.drive(ldlinux.boot(SOURCE, GUEST, LEASE))
+    replay.drive(ldlinux.boot(BootRequest(SOURCE, GUEST, LEASE)))
     assert [line for line in replay.log if "INCLUDE" in line] == ["INCLUDE no: not there, skipped"]
     with pytest.raises(ConfigError, match="64 files"):
         parsed("INCLUDE -::x\n" * 65)

@@ -12,6 +12,7 @@ from replay import GUEST, LEASE, boot, serving
 from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import ConfigError, NotFound, PxeBootError, Refused
+from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.loader import boot as ldlinux
 from pypxeboot.syslinux.loader.modules import (
     Chain,
@@ -72,11 +73,9 @@ def test_command_lines(config: str, cmdline: str) -> None:
     ],
 )
 def test_user_words_stand_at_the_end(words: str, cmdline: str, initrds: list[str]) -> None:
-    entry = boot("DEFAULT a\nLABEL a\nKERNEL k\n", user_append=words).entry
+    entry = boot("DEFAULT a\nLABEL a\nKERNEL k\n", append=words).entry
     assert entry.cmdline == cmdline and [location.path for location in entry.initrds] == initrds
-    assert boot("DEFAULT a\nLABEL a\nCOM32 linux\nAPPEND k x\n", user_append="s").entry.cmdline.endswith(
-        "k x s"
-    )
+    assert boot("DEFAULT a\nLABEL a\nCOM32 linux\nAPPEND k x\n", append="s").entry.cmdline.endswith("k x s")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +296,7 @@ def test_entries_are_listed_without_loading() -> None:
           KERNEL -::x
         """
     )})  # fmt: skip
-    config, menu = replay.drive(ldlinux.entries(boot_info.boot_source(LEASE), GUEST, LEASE))
+    config, menu = replay.drive(ldlinux.entries(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE)))
     assert config.name == "default" and (menu.title, menu.default) == ("top", None)
     assert [(entry.label, entry.title, entry.action) for entry in menu.entries] == [
         ("a", "a", Action.BOOT),
@@ -324,7 +323,7 @@ def test_a_server_that_has_no_address_is_the_boot_server() -> None:
     config = "DEFAULT a\nLABEL a\nKERNEL nowhere::k\nINITRD 10.77.0.3::i,far.example::i,0.0.0.0::i2\n"
     files = {"pxelinux.cfg/default": config, "k": "@kernel", "i": "initrd", "i2": "initrd2"}
     replay = serving(files, names={"far.example": ("10.9.9.9",)})
-    choice = replay.drive(ldlinux.boot(boot_info.boot_source(LEASE), GUEST, LEASE))
+    choice = replay.drive(ldlinux.boot(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE)))
     assert choice.entry.kernel == Location("tftp", "10.77.0.1", "k")
     assert [place.host for place in choice.entry.initrds] == ["10.77.0.3", "far.example", "10.77.0.1"]
     assert any("nowhere" in line and "boot server" in line for line in replay.log)

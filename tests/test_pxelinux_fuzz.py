@@ -13,6 +13,7 @@ from replay import GUEST, LEASE, TERMINAL, Press, attended, serving
 from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import Choice
 from pypxeboot.errors import PxeBootError
+from pypxeboot.loader import BootRequest
 from pypxeboot.picture import Terminal
 from pypxeboot.syslinux.config.parser import Parser
 from pypxeboot.syslinux.loader import boot
@@ -72,7 +73,9 @@ def test_any_configuration_and_any_keys(
     replay = serving(files, keys=keys, terminal=terminal)
     result: Union[Choice, PxeBootError]
     try:
-        result = replay.drive(boot.boot(boot_info.boot_source(LEASE), GUEST, LEASE, patience=patience))
+        result = replay.drive(
+            boot.boot(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE, patience=patience))
+        )
     except PxeBootError as error:
         result = error
     assert isinstance(result, (Choice, PxeBootError))

@@ -13,6 +13,7 @@ from replay import GUEST, LEASE, boot, serving
 from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import BootMenu, Reason
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
+from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.loader import boot as ldlinux
 
 MENU = dedent(
@@ -116,7 +117,7 @@ def test_a_label_of_a_menu_that_an_entry_opens(wanted: str, word: str) -> None:
 
 def test_menus_of_other_files_are_listed_last() -> None:
     replay = serving({"pxelinux.cfg/default": NESTED, **NESTED_FILES})
-    _, menu = replay.drive(ldlinux.entries(boot_info.boot_source(LEASE), GUEST, LEASE))
+    _, menu = replay.drive(ldlinux.entries(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE)))
     found = [(entry.label, entry.menu) for entry in menu.entries]
     assert found == [
         ("a", ()),
@@ -133,7 +134,7 @@ def test_menus_of_other_files_are_listed_last() -> None:
     # Another server is not bothered for a mere list; and a label that is there asks for nothing more.
     assert not any("10.77.0.9" in url for url in replay.asked)
     replay = serving({"pxelinux.cfg/default": NESTED, **NESTED_FILES, "k": "@kernel"})
-    replay.drive(ldlinux.boot(boot_info.boot_source(LEASE), GUEST, LEASE, label="a"))
+    replay.drive(ldlinux.boot(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE, label="a")))
     assert not any("tools" in url for url in replay.asked)
 
 
@@ -159,7 +160,7 @@ def test_many_labels_are_not_all_named() -> None:
 
 def listed(config: str, files: Optional[dict[str, str]] = None) -> BootMenu:
     replay = serving({"pxelinux.cfg/default": config, **(files or {})})
-    return replay.drive(ldlinux.entries(boot_info.boot_source(LEASE), GUEST, LEASE))[1]
+    return replay.drive(ldlinux.entries(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE)))[1]
 
 
 def test_a_list_of_menus() -> None:
@@ -290,5 +291,5 @@ def test_menus_that_lead_to_themselves() -> None:
 )
 def test_the_default_of_a_list(config: str, default: str) -> None:
     replay = serving({"pxelinux.cfg/default": config})
-    _, menu = replay.drive(ldlinux.entries(boot_info.boot_source(LEASE), GUEST, LEASE))
+    _, menu = replay.drive(ldlinux.entries(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE)))
     assert menu.default == default

@@ -12,6 +12,7 @@ from replay import GUEST, LEASE, TERMINAL, Press, attended, serving
 from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import Reason
 from pypxeboot.errors import Aborted, ConfigError, FetchError, PxeBootError
+from pypxeboot.loader import BootRequest
 from pypxeboot.picture import Terminal
 from pypxeboot.syslinux.loader import boot
 
@@ -73,7 +74,7 @@ def screen(config: str, keys: Sequence[Press], **more: Any) -> str:
     files = {"k": "@kernel", "pxelinux.cfg/default": config, **more.pop("files", {})}
     replay = serving(files, keys=keys, terminal=TERMINAL)
     with pytest.raises(Aborted):
-        replay.drive(boot.boot(boot_info.boot_source(LEASE), GUEST, LEASE, **more))
+        replay.drive(boot.boot(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE, **more)))
     last = [picture for picture in replay.pictures if picture is not None][-1]
     return "\n".join("".join(span.text for span in row.spans) for row in last.rows)
 
@@ -357,7 +358,7 @@ def test_a_terminal_where_nobody_sits_is_not_waited_for(config: str, seconds: fl
     """libxl has one for every guest: what fails there is told at once, and nothing else is tried."""
     replay = serving({"k": "@kernel", "pxelinux.cfg/default": config}, terminal=TERMINAL)
     with pytest.raises(PxeBootError, match="gone"):
-        replay.drive(boot.boot(boot_info.boot_source(LEASE), GUEST, LEASE, patience=60.0))
+        replay.drive(boot.boot(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE, patience=60.0)))
     assert replay.waited == pytest.approx(seconds)
 
 

@@ -20,8 +20,8 @@ from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import ConfigError, NoBootSource, NotFound, PxeBootError
 from pypxeboot.lease import Lease
+from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.config import search
-from pypxeboot.uboot import boot as boot_command_module
 from pypxeboot.uboot import boot as uboot
 
 DTB = b"\xd0\x0d\xfe\xed a tree"
@@ -30,8 +30,8 @@ ARM = replace(GUEST, arch="arm64", board="rk3399-rock-pi-4")
 
 
 def drive(replay: Replay, lease: Lease = LEASE, guest: Any = ARM, **more: Any) -> Choice:
-    source = boot_command_module.uboot_source(boot_info.boot_source(lease), None)
-    return replay.drive(uboot.boot(source, guest, lease, **more))
+    source = uboot.uboot_source(boot_info.boot_source(lease), None)
+    return replay.drive(uboot.boot(BootRequest(source, guest, lease, **more)))
 
 
 def boot(config: str, files: Optional[dict[str, Any]] = None, **more: Any) -> Choice:
@@ -96,8 +96,8 @@ def test_command_lines(lines: str, cmdline: str) -> None:
 
 
 def test_global_append_is_unknown_and_words_of_the_user_stand_at_the_end() -> None:
-    assert boot("APPEND g\nLABEL a\nKERNEL k\n", user_append="u").entry.cmdline == "u"
-    assert boot("LABEL a\nKERNEL k\nAPPEND x\n", user_append="u=${soc}").entry.cmdline == "x u=${soc}"
+    assert boot("APPEND g\nLABEL a\nKERNEL k\n", append="u").entry.cmdline == "u"
+    assert boot("LABEL a\nKERNEL k\nAPPEND x\n", append="u=${soc}").entry.cmdline == "x u=${soc}"
 
 
 @pytest.mark.parametrize(

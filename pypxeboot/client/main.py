@@ -81,11 +81,14 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     elif dhcp is not None:
         # The server may think while the rest is imported and this process locked up: nothing is read before.
         dhcp.begin(place)
+    from pypxeboot.client import loaders
     from pypxeboot.client.entry_files import THREADS, Downloads
     from pypxeboot.client.pipeline import Pipeline
     from pypxeboot.client.workers import Workers
     from pypxeboot.fetch.fetcher import Fetcher
     from pypxeboot.fetch.progress import Progress
+
+    loaders.load(plan.dialect)  # what most boots use: its time, too, passes while the server thinks
 
     examination = None
     if plan.examine:
@@ -177,11 +180,12 @@ def _lock_up(order: Order, parent: int) -> None:
 
 def _prepare(*, signatures: bool) -> None:
     """Import what is otherwise imported on first use."""
+    from pypxeboot.client import loaders
     from pypxeboot.lua import script as lua_script
     from pypxeboot.net import resolver
 
     own = (
-        "pypxeboot.ipxe.boot",
+        *loaders.LOADERS.values(),
         "pypxeboot.client.pxe_menu",
         "pypxeboot.fetch.tftp.client",
         "pypxeboot.fetch.http.client",

@@ -15,24 +15,23 @@ from typing import Optional, Protocol, Union
 
 from pypxeboot import bootsource
 from pypxeboot.bootsource import BootSource, Kind
+from pypxeboot.client import loaders
 from pypxeboot.client.driver import Performer
 from pypxeboot.client.entry_files import Downloads
 from pypxeboot.client.network import GuestNet, Interfaces
 from pypxeboot.client.script_files import HostFiles, ScriptFiles
 from pypxeboot.client.terminal import Person
 from pypxeboot.dhcp import boot_info, identity, pxe_options
-from pypxeboot.effects import Load, Loader, RunIpxe, RunIpxeScript
+from pypxeboot.effects import Load, RunIpxe, RunIpxeScript
 from pypxeboot.entry import Action, Choice, Entry, Reason
 from pypxeboot.errors import NoBootSource, NoLease, NotFound, ServerError
 from pypxeboot.lease import Lease
 from pypxeboot.limits import NOTICE
+from pypxeboot.loader import BootRequest
 from pypxeboot.net.exchange import Dhcp
 from pypxeboot.plan import Plan
 from pypxeboot.result import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
-from pypxeboot.syslinux.loader import boot
 from pypxeboot.text import printable
-from pypxeboot.uboot import boot as boot_command_module
-from pypxeboot.uboot import boot as uboot
 from pypxeboot.url import Location
 
 log = logging.getLogger(__name__)
@@ -51,7 +50,6 @@ _WHY = {
 
 
 _IPXE_AGENT = f"iPXE/{identity.IPXE_VERSION}"
-_LOADERS = {Kind.KERNEL: "kernel", Kind.IPXE: "ipxe"}
 
 
 class Host(Person, Interfaces, HostFiles, Protocol):
@@ -152,7 +150,9 @@ class Pipeline:
         if plan.config_directory is not None:
             source = replace(source, config_directory=plan.config_directory.rstrip("/"))
         if plan.dialect == "uboot" and source.kind is not Kind.LOCAL:
-            return boot_command_module.uboot_source(source, path_prefix)
+            from pypxeboot.uboot import boot as uboot
+
+            return uboot.uboot_source(source, path_prefix)
         return self._judged(source)
 
     def _judged(self, source: BootSource) -> BootSource:
@@ -197,7 +197,7 @@ class Pipeline:
     def _started(self, effect: Union[RunIpxeScript, RunIpxe]) -> Choice:
         """What a loader starts in its place."""
         if isinstance(effect, RunIpxeScript):
-            return self.performer.perform(self._script_at(effect.location))
+            return self._boot_by("ipxe", replace(self.source, bootfile=effect.location), None)
         self.become_ipxe(effect.program)
         return self.choose()
 
@@ -206,78 +206,46 @@ class Pipeline:
         source = self.source
         if source.kind is Kind.LOCAL:
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, None)
-        assert source.bootfile is not None or source.kind is Kind.PXELINUX
         if source.kind is Kind.KERNEL and source.bootfile is not None:
             words = (*self.lease.parameters, self.plan.append)
             entry = Entry(None, Action.BOOT, kernel=source.bootfile, cmdline=" ".join(filter(None, words)))
             return self._boot_file(entry)
-        if source.kind is Kind.IPXE and source.bootfile is not None:
-            return self._script(source.bootfile, label)
-        return self._pxelinux(label)
+        if source.kind is not Kind.PXELINUX:
+            return self._boot_by(source.kind.value, source, label)
+        lease, server = self.lease, printable(source.server or "nowhere")
+        digits = f" ({int(lease.address):08X})" if lease.address.version == 4 else ""
+        log.log(NOTICE, "getting cfg for IP %s%s from server %s", lease.address, digits, server)
+        return self._boot_by(self.plan.dialect, source, label)
 
     def _boot_file(self, entry: Entry) -> Choice:
         """A boot file that is a kernel itself."""
         loaded = self.performer.load(Load(entry))
         if loaded.script and entry.kernel is not None:
-            self.source = replace(self.source, kind=Kind.IPXE)
-            return self._script(entry.kernel, self.plan.label)
+            self.source = replace(self.source, kind=Kind.IPXE, bootfile=entry.kernel)
+            return self._boot_by("ipxe", self.source, self.plan.label)
         if not loaded.ok:
             raise loaded.kind(loaded.error, hint=loaded.hint)
         return Choice(entry, Reason.DEFAULT, None)
 
-    def _script(self, location: Location, label: Optional[str]) -> Choice:
-        """A boot file that is an iPXE script."""
-        if self.plan.list_entries:
-            from pypxeboot.ipxe import boot as ipxe  # a boot without scripts need not wait for it
-
-            source, lease = replace(self.source, bootfile=location), self.network.lease or self.lease
-            config, menu = self.performer.perform(ipxe.entries(source, self.plan.guest, lease))
-            return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
-        return self.performer.perform(self._script_at(location, label))
-
-    def _script_at(self, location: Location, label: Optional[str] = None) -> Loader:
-        """The loader of the iPXE script at ``location``; ``label`` is chosen in its menus."""
-        from pypxeboot.ipxe import boot as ipxe
-
-        self.downloads.fetcher.agent = _IPXE_AGENT
-        lease = self.network.lease or self.lease
-        return ipxe.boot(
-            replace(self.source, bootfile=location),
-            self.plan.guest,
-            lease,
+    def _boot_by(self, name: str, source: BootSource, label: Optional[str]) -> Choice:
+        """Have the loader of that name boot ``source``, or list what it could."""
+        if name == "ipxe":
+            self.downloads.fetcher.agent = _IPXE_AGENT
+        plan, loader = self.plan, loaders.load(name)
+        request = BootRequest(
+            source,
+            plan.guest,
+            self.network.lease or self.lease,
+            arch=plan.guest.arch if plan.arch_given else None,
+            append=plan.append,
             label=label,
-            patience=self.plan.patience,
-            user_append=self.plan.append,
+            patience=plan.patience,
+            interactive=plan.interactive,
         )
-
-    def _pxelinux(self, label: Optional[str]) -> Choice:
-        """What the configuration files of PXELINUX say."""
-        source, plan, lease = self.source, self.plan, self.lease
-        digits = f" ({int(lease.address):08X})" if lease.address.version == 4 else ""
-        server = printable(source.server or "nowhere")
-        log.log(NOTICE, "getting cfg for IP %s%s from server %s", lease.address, digits, server)
-        arch = plan.guest.arch if plan.arch_given else None
-        own = plan.dialect == "uboot"
         if plan.list_entries:
-            entries = uboot.entries if own else boot.entries
-            config, menu = self.performer.perform(entries(source, plan.guest, lease, arch=arch))
+            config, menu = self.performer.perform(loader.entries(request))
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
-        guest, append = plan.guest, plan.append
-        if own:
-            loader = uboot.boot(
-                source,
-                guest,
-                lease,
-                label=label,
-                arch=arch,
-                interactive=plan.interactive,
-                user_append=append,
-            )
-        else:
-            loader = boot.boot(
-                source, guest, lease, label=label, arch=arch, patience=plan.patience, user_append=append
-            )
-        return self.performer.perform(loader)
+        return self.performer.perform(loader.boot(request))
 
     def artifacts(self, choice: Choice, seconds: Seconds) -> Artifacts:
         """What came of it, as the host side and the JSON result have it."""
@@ -287,7 +255,7 @@ class Pipeline:
         return Artifacts(
             action=entry.action,
             lease=None if self.network.lease is None else _lease_report(self.network.lease),
-            loader=_LOADERS.get(self.source.kind, "pxelinux"),
+            loader="pxelinux" if self.source.kind is Kind.LOCAL else self.source.kind.value,
             config=None if choice.config is None else str(choice.config),
             label=entry.label,
             reason=choice.reason,

@@ -49,8 +49,8 @@ def boot_source(
             "the DHCP server names no boot file",
             hint=_NO_BOOT_FILE[lease.address.version],
         )
-    if config is not None and kind not in (Kind.IPXE, Kind.IPXE_BINARY):
-        kind = Kind.PXELINUX  # nothing else reads option 209; to an iPXE it means nothing
+    if config is not None and kind in (Kind.UNKNOWN, Kind.KERNEL):
+        kind = Kind.PXELINUX  # nothing else reads option 209; to other loaders it means nothing
     prefix = as_prefix(prefix_of(name) if given_prefix is None else given_prefix)[:NAME_MAX]
     if server is None and kind is Kind.PXELINUX:
         resolve(config or CONFIG_DIRECTORY, prefix, None)  # no name could be asked for: said once

@@ -101,7 +101,7 @@ def _boot_file(source: BootSource) -> Finding:
     what = "no boot file" if source.bootfile is None else f"boot file {source.bootfile}"
     where = f" on {source.server}" if source.kind is Kind.PXELINUX and source.server else ""
     given = f", configuration file {source.config_file}" if source.config_file else ""
-    return ok("boot file", f"{what}: {_MEANINGS[source.kind]}{where}{given}")
+    return ok("boot file", f"{what}: {_MEANINGS.get(source.kind, source.kind.value)}{where}{given}")
 
 
 def _servers(course: Course) -> list[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Optional
 
 from pypxeboot.bootsource import BootSource
-from pypxeboot.effects import Download, Loader, Log, ScriptFile, Steps
+from pypxeboot.effects import Download, Log, ScriptFile, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NotFound
 from pypxeboot.guest import Guest
@@ -22,6 +22,7 @@ from pypxeboot.ipxe.engine.script import is_script
 from pypxeboot.ipxe.engine.settings import Key, Value
 from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.lease import Lease
+from pypxeboot.loader import BootRequest
 from pypxeboot.text import printable
 from pypxeboot.url import Location
 
@@ -35,11 +36,11 @@ COMMANDS: dict[str, ScriptCommand] = {
 }
 
 
-def entries(source: BootSource, guest: Guest, lease: Lease) -> Steps[tuple[Location, BootMenu]]:
-    """The items of the first menu that the script of ``source`` shows; without one, what it boots."""
-    machine = _machine(guest, lease)
+def entries(request: BootRequest) -> Steps[tuple[Location, BootMenu]]:
+    """List the items of the first menu that the script shows; without one, what it boots."""
+    machine = _machine(request.guest, request.lease)
     machine.listing = True
-    image = yield from _script(source)
+    image = yield from _script(request.source)
     try:
         yield from _run(machine, image)
     except MenuFound as found:
@@ -49,24 +50,14 @@ def entries(source: BootSource, guest: Guest, lease: Lease) -> Steps[tuple[Locat
     return image.location, BootMenu((Entry(None, Action.LOCALBOOT),))
 
 
-def boot(
-    source: BootSource,
-    guest: Guest,
-    lease: Lease,
-    *,
-    label: Optional[str] = None,
-    patience: Optional[float] = None,
-    user_append: str = "",
-) -> Loader:
-    """Run the script that ``source`` names as the boot file, and end with what it boots.
+def boot(request: BootRequest) -> Steps[Choice]:
+    """Run the script that is the boot file, and end with what it boots. The label names a menu item.
 
-    ``label`` is the name of a menu item to choose; ``patience`` how many seconds a question waits for
-    somebody at the terminal, None for ever; ``user_append`` goes to the end of the command line. FetchError
-    if the script is not there, NoBootSource if it is none, ConfigError if it leads nowhere.
+    Raises FetchError if the script is not there, NoBootSource if it is none, ConfigError if it leads nowhere.
     """
-    machine = _machine(guest, lease)
-    machine.label, machine.patience, machine.user_append = label, patience, user_append
-    image = yield from _script(source)
+    machine = _machine(request.guest, request.lease)
+    machine.label, machine.patience, machine.user_append = request.label, request.patience, request.append
+    image = yield from _script(request.source)
     shown = printable(str(image.location))
     yield Log(f"iPXE script {shown}")
     choice: Optional[Choice] = None

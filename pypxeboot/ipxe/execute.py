@@ -17,6 +17,7 @@ from pypxeboot.ipxe.engine.setting_types import TYPES, c_string
 from pypxeboot.ipxe.engine.settings import Value
 from pypxeboot.ipxe.engine.status import Status
 from pypxeboot.lease import Lease
+from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.loader import boot
 from pypxeboot.text import printable
 
@@ -86,17 +87,17 @@ def _pxelinux(machine: Machine, config: Optional[str]) -> Steps[int]:
     except NoBootSource:
         source = BootSource(Kind.PXELINUX, lease.next_server, "::")
     if machine.listing:
-        raise MenuFound(*(yield from boot.entries(source, machine.guest, lease)))
+        raise MenuFound(*(yield from boot.entries(BootRequest(source, machine.guest, lease))))
     label, machine.label = machine.label, None
-    choice = yield from boot.boot(
+    request = BootRequest(
         source,
         machine.guest,
         lease,
+        append=machine.user_append,
         label=label,
         patience=machine.patience,
-        user_append=machine.user_append,
     )
-    raise BootChosen(choice)
+    raise BootChosen((yield from boot.boot(request)))
 
 
 def _lease(machine: Machine) -> Lease:

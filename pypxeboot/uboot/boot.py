@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import Optional
 
 from pypxeboot.bootsource import BootSource, Kind
-from pypxeboot.effects import Load, Loaded, Loader, Log, Steps
+from pypxeboot.effects import Load, Loaded, Log, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
 from pypxeboot.errors import ConfigError, NoBootSource, PxeBootError
-from pypxeboot.guest import Guest, soc_and_board
-from pypxeboot.lease import Lease
+from pypxeboot.guest import soc_and_board
+from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.config.files import Files
 from pypxeboot.syslinux.config.search import uboot_names
 from pypxeboot.text import encode, printable
@@ -30,32 +30,21 @@ CMDLINE_LIMIT = 2047
 TRY_LIMIT = 32
 
 
-def entries(
-    source: BootSource, guest: Guest, lease: Lease, *, arch: Optional[str] = None
-) -> Steps[tuple[Location, BootMenu]]:
-    """The configuration of ``source``, and what there is to choose from; nothing is loaded."""
-    loader = _Loader(source, guest, lease, arch, "")
+def entries(request: BootRequest) -> Steps[tuple[Location, BootMenu]]:
+    """List the labels of the configuration, and where it is; nothing is loaded."""
+    loader = _Loader(replace(request, append=""))
     yield from loader.begin()
     return loader.main, loader.menu()
 
 
-def boot(
-    source: BootSource,
-    guest: Guest,
-    lease: Lease,
-    *,
-    label: Optional[str] = None,
-    arch: Optional[str] = None,
-    interactive: bool = False,
-    user_append: str = "",
-) -> Loader:
-    """What U-Boot boots from the configuration of ``source``; with ``label``, that entry and no other.
+def boot(request: BootRequest) -> Steps[Choice]:
+    """Boot what U-Boot boots from the configuration; with a label, that entry and no other.
 
-    NoBootSource if there is no configuration, ConfigError if it is rejected or
-    nothing in it boots, and what the driver says of an entry that cannot be loaded.
+    Raises NoBootSource if there is no configuration, ConfigError if it is rejected or nothing in it boots,
+    and what the driver says of an entry that cannot be loaded.
     """
-    loader = _Loader(source, guest, lease, arch, user_append)
-    if interactive and label is None:
+    loader, label = _Loader(request), request.label
+    if request.interactive and label is None:
         yield Log("U-Boot's menu is not drawn: booting what boots when nobody chooses", warning=True)
     yield from loader.begin()
     choice = yield from (loader.unattended() if label is None else loader.chosen(label))
@@ -72,12 +61,10 @@ class _Files(Files):
 
 
 class _Loader:
-    def __init__(
-        self, source: BootSource, guest: Guest, lease: Lease, arch: Optional[str], user_append: str
-    ) -> None:
-        self._source, self._guest, self._lease = source, guest, lease
-        self._arch, self._user_append = arch, user_append
-        self._files = _Files(source)
+    def __init__(self, request: BootRequest) -> None:
+        self._source, self._guest, self._lease = request.source, request.guest, request.lease
+        self._arch, self._user_append = request.arch, request.append
+        self._files = _Files(request.source)
         self._config: Config
         self.main: Location
 

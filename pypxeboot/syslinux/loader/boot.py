@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NoReturn, Optional
 
-from pypxeboot.bootsource import BootSource, Kind, chained, kind_of_name
-from pypxeboot.effects import FindTerminal, Load, Loaded, Loader, Log, RunIpxe, RunIpxeScript, Steps
+from pypxeboot.bootsource import Kind, chained, kind_of_name
+from pypxeboot.effects import FindTerminal, Load, Loaded, Log, RunIpxe, RunIpxeScript, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
-from pypxeboot.guest import Guest
-from pypxeboot.lease import Lease
+from pypxeboot.loader import BootRequest
 from pypxeboot.picture import Terminal
 from pypxeboot.syslinux.config import lookup
 from pypxeboot.syslinux.config.files import Files, parse
@@ -38,52 +37,37 @@ CMDLINE_LIMIT = 2047
 STEP_LIMIT = 32
 
 
-def entries(
-    source: BootSource, guest: Guest, lease: Lease, *, arch: Optional[str] = None
-) -> Steps[tuple[Location, BootMenu]]:
-    """The main configuration of ``source``, and what there is to choose from; nothing is loaded."""
-    loader = _Loader(source, guest, lease, arch, "")
+def entries(request: BootRequest) -> Steps[tuple[Location, BootMenu]]:
+    """List what the main configuration has to choose from, and where it is; nothing is loaded."""
+    loader = _Loader(request)
     yield from loader.begin()
     return (yield from loader.listed())
 
 
-def boot(
-    source: BootSource,
-    guest: Guest,
-    lease: Lease,
-    *,
-    label: Optional[str] = None,
-    arch: Optional[str] = None,
-    patience: Optional[float] = None,
-    user_append: str = "",
-) -> Loader:
-    """Find the configuration of ``source``, and what it boots; with ``label``, that entry.
+def boot(request: BootRequest) -> Steps[Choice]:
+    """Find the configuration, and boot what it says, what its label names, or what somebody chooses.
 
-    ``arch`` (only what the user named) adds ``default.<arch>`` to the search; ``user_append`` goes to the end
-    of the command line. Somebody at a terminal chooses; where the configuration would wait for ever they are
-    waited for ``patience`` seconds, for ever if that is None. NoBootSource if there is no configuration,
+    A named ``arch`` adds ``default.<arch>`` to the search. Raises NoBootSource if there is no configuration,
     ConfigError if nothing in it boots, and what the driver says of an entry that cannot be loaded.
     """
-    loader = _Loader(source, guest, lease, arch, user_append)
+    loader = _Loader(request)
     yield from loader.begin()
-    if label is not None:
-        return (yield from loader.chosen(label))
+    if request.label is not None:
+        return (yield from loader.chosen(request.label))
     terminal: Optional[Terminal] = yield FindTerminal()
     if terminal is None:
         return (yield from loader.unattended())
-    return (yield from loader.attended(User(terminal, patience)))
+    return (yield from loader.attended(User(terminal, request.patience)))
 
 
 class _Loader:
-    def __init__(
-        self, source: BootSource, guest: Guest, lease: Lease, arch: Optional[str], user_append: str
-    ) -> None:
-        self._source = source
-        self._guest = guest
-        self._lease = lease
-        self._arch = arch
-        self._user_append = user_append
-        self._files = Files(source)
+    def __init__(self, request: BootRequest) -> None:
+        self._source = request.source
+        self._guest = request.guest
+        self._lease = request.lease
+        self._arch = request.arch
+        self._user_append = request.append
+        self._files = Files(request.source)
         self._attended = False
         self._steps = 0
         self.error: Optional[PxeBootError] = None
@@ -91,7 +75,7 @@ class _Loader:
         self._main: Location
         self.config: Config
         self._catalog: Catalog
-        self._available = sysappend.strings(guest, lease, source.server)
+        self._available = sysappend.strings(request.guest, request.lease, request.source.server)
 
     def begin(self) -> Steps[None]:
         """Find and read the main configuration."""

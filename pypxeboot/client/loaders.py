@@ -1,0 +1,22 @@
+"""The boot loaders by name: one row each."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import cast
+
+from pypxeboot.loader import Loader
+
+LOADERS: Mapping[str, str] = {
+    "pxelinux": "pypxeboot.syslinux.loader.boot",
+    "uboot": "pypxeboot.uboot.boot",
+    "ipxe": "pypxeboot.ipxe.boot",
+}
+"""The modules of the loaders. A name is the value of a :class:`~pypxeboot.bootsource.Kind`, or what
+``--dialect`` says of who reads the files of PXELINUX."""
+
+
+def load(name: str) -> Loader:
+    """Import the loader called ``name``: a boot imports those alone that it uses."""
+    return cast(Loader, importlib.import_module(LOADERS[name]))

@@ -1,11 +1,12 @@
-"""What a boot file is: a loader, a script, a configuration, a kernel."""
+"""Where a boot begins (:class:`BootSource`), and what kind of file a boot file is (:class:`Kind`)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from pypxeboot.url import NAME_MAX, Location, as_prefix, is_absolute, parse, prefix_of, resolve
 
@@ -13,7 +14,10 @@ CONFIG_DIRECTORY = "pxelinux.cfg"
 
 
 class Kind(str, Enum):
-    """What the boot file is."""
+    """The kinds of boot files, by what is done with them; the values stand in the log.
+
+    IPXE is a script, IPXE_BINARY a build of iPXE itself, LOCAL the guest's own disk.
+    """
 
     PXELINUX = "pxelinux"
     IPXE = "ipxe"
@@ -26,10 +30,11 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True)
 class BootSource:
-    """Where a boot begins.
+    """Where a boot begins: the boot file, and what the names in a configuration are relative to.
 
-    ``server`` is what names without a server mean (an address or a name), ``prefix`` PXELINUX's current
-    directory, ``config_file`` the value of option 209; ``config_directory`` holds the files for each guest.
+    ``server`` (an address or a name) has the files whose names give no server; ``prefix`` is PXELINUX's
+    current directory, ``config_file`` the value of option 209, ``config_directory`` the directory below the
+    prefix in which each guest has its configuration.
     """
 
     kind: Kind
@@ -40,37 +45,63 @@ class BootSource:
     config_directory: str = CONFIG_DIRECTORY
 
 
-# As much of a boot file as `judge` looks at: the magic of a bzImage ends at 0x206.
-JUDGE_BYTES = 1024
-
-# Names tell most boot files: the ones of each loader's own builds, and of the packages that ship them.
-_IPXE_SCRIPT = re.compile(r".*\.(ipxe|gpxe)")
-_PXELINUX = re.compile(r".*pxelinux.*|syslinux.*\.(efi|e32|e64)")
-_IPXE_BINARY = re.compile(
-    r"(undionly|ipxe|gpxe|snponly|snp|netboot\.xyz).*\.(efi|0|bin)|.*\.(k*pxe|lkrn|krn|dsk)"
-)
-_KERNEL = re.compile(r"(vmlinu[xz]|bzimage).*")
-_NBP = re.compile(r".*\.(0|n12|com)")
-# The first that matches counts.
-_KINDS = (
-    (Kind.IPXE, _IPXE_SCRIPT),
-    (Kind.PXELINUX, _PXELINUX),
-    (Kind.IPXE_BINARY, _IPXE_BINARY),
-    (Kind.KERNEL, _KERNEL),
-    (Kind.PXELINUX, _NBP),
-)
+HEAD_BYTES = 1024
+"""What :func:`kind_of_content` wants of the front of a file; the magic of a bzImage ends at 0x206."""
 
 _SCRIPT = re.compile(rb"#![ig]pxe[\t\n\v\f\r ]")
 _CONFIG = re.compile(
     rb"^[ \t]*(default|label|kernel|linux|ui|include|menu|prompt|timeout|say|append)[ \t]+[^\s=]",
     re.IGNORECASE | re.MULTILINE,
 )
-_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _KERNEL_MAGIC = ((0x202, b"HdrS"), (0, b"\x7fELF"), (0x38, b"ARM\x64"), (0x38, b"RSC\x05"))
 
 
-def chained(source: BootSource, name: str, config: Optional[str], prefix: Optional[str]) -> BootSource:
-    """Where the PXELINUX named ``name`` begins when another one starts it with options 209 and 210."""
+def _is_script(head: bytes) -> bool:
+    """Whether iPXE takes it for a script, which "nothing else decides" (image/script.c)."""
+    return _SCRIPT.match(head) is not None
+
+
+def _is_kernel(head: bytes) -> bool:
+    return any(head[at : at + len(magic)] == magic for at, magic in _KERNEL_MAGIC)
+
+
+def _is_config(head: bytes) -> bool:
+    return _CONFIG.search(head) is not None and not _NOT_TEXT.search(head[:HEAD_BYTES])
+
+
+class _Rule(NamedTuple):
+    """How boot files of one kind are recognised.
+
+    ``name`` is a regular expression for the whole of the file's name, in lower case and without its folder;
+    ``content`` decides by the first bytes. None: names, or contents, do not tell this kind.
+    """
+
+    kind: Kind
+    name: Optional[str] = None
+    content: Optional[Callable[[bytes], bool]] = None
+
+
+# A new loader, or another name that its builds have, is a row here; the first row that fits counts. The names
+# are those of each loader's own builds, and of the packages that ship them.
+_RULES = (
+    _Rule(Kind.IPXE, r".*\.(ipxe|gpxe)", _is_script),
+    _Rule(Kind.PXELINUX, r".*pxelinux.*|syslinux.*\.(efi|e32|e64)"),
+    _Rule(Kind.IPXE_BINARY, r"(undionly|ipxe|gpxe|snponly|snp|netboot\.xyz).*\.(efi|0|bin)"),
+    _Rule(Kind.IPXE_BINARY, r".*\.(k*pxe|lkrn|krn|dsk)"),
+    _Rule(Kind.KERNEL, r"(vmlinu[xz]|bzimage).*", _is_kernel),
+    _Rule(Kind.CONFIG, None, _is_config),
+    _Rule(Kind.PXELINUX, r".*\.(0|n12|com)"),  # some network boot program
+)
+
+
+def source_of_chained(
+    source: BootSource, name: str, config: Optional[str], prefix: Optional[str]
+) -> BootSource:
+    """Return where a PXELINUX begins that the one of ``source`` starts by ``name``.
+
+    ``config`` and ``prefix`` are the options 209 and 210 that it is started with, if any.
+    """
     location = resolve(name, source.prefix, source.server)
     path = name.partition("::")[2] if is_absolute(name) and "://" not in name else name
     server = location.host if location.scheme == "tftp" else source.server
@@ -84,30 +115,28 @@ def chained(source: BootSource, name: str, config: Optional[str], prefix: Option
 
 
 def kind_of_name(name: str) -> Kind:
-    """What a boot file's name tells about it; UNKNOWN where only its content can."""
+    """Return what a boot file is by its name or URL; UNKNOWN where only its content can tell."""
     base = name.partition("?")[0].replace("\\", "/").rpartition("/")[2].lower()
-    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(base)), Kind.UNKNOWN)
+    for rule in _RULES:
+        if rule.name is not None and re.fullmatch(rule.name, base):
+            return rule.kind
+    return Kind.UNKNOWN
 
 
-def judge(data: bytes) -> Kind:
-    """What a boot file is, by its first JUDGE_BYTES: a script, a kernel, a configuration, else a program.
+def kind_of_content(head: bytes) -> Kind:
+    """Return what a boot file is by its first HEAD_BYTES: a script, a kernel, a configuration, else PXELINUX.
 
-    "#!ipxe or #!gpxe followed by whitespace; nothing else decides." (iPXE, image/script.c) A bootstrap
-    program cannot run here; where one is offered, the configuration it would read is what counts.
+    What is none of the three is a network boot program, which cannot run here: where one is offered, the
+    configuration that it would read is what counts.
     """
-    if _SCRIPT.match(data):
-        return Kind.IPXE
-    if any(data[at : at + len(magic)] == magic for at, magic in _KERNEL_MAGIC):
-        return Kind.KERNEL
-    if _CONFIG.search(data) and not _NO_TEXT.search(data[:JUDGE_BYTES]):
-        return Kind.CONFIG
-    return Kind.PXELINUX
+    return next((rule.kind for rule in _RULES if rule.content and rule.content(head)), Kind.PXELINUX)
 
 
-def beside(config: str) -> tuple[Optional[str], Optional[str]]:
-    """Server and path prefix that the URL of a configuration implies, where nothing else names them.
+def server_and_prefix(config: str) -> tuple[Optional[str], Optional[str]]:
+    """Return the server and path prefix that the URL of a configuration implies, where nothing names them.
 
-    Files lie beside it, or beside the ``pxelinux.cfg`` that it lies in; both are None for what is no URL.
+    The files that it names lie beside it, or beside the ``pxelinux.cfg`` that it lies in. Both are None where
+    ``config`` is not a URL.
     """
     scheme, separator, rest = config.partition("://")
     if not separator:

@@ -89,7 +89,7 @@ def check_bridge(name: str) -> str:
     return name
 
 
-def routed_by(vif: Mapping[str, str]) -> bool:
+def is_routed(vif: Mapping[str, str]) -> bool:
     """Whether the scripts that come with Xen connect this vif to no bridge."""
     return vif.get("script", "").rpartition("/")[2] in ("vif-route", "vif-nat")
 

@@ -45,7 +45,7 @@ class Lease:
     where there was no DHCP. ``parameters`` are the words for the boot file (RFC 5970 3.2).
 
     ``pxe`` are the answers of PXE servers that came beside it, ``proxy`` and ``boot_server`` those that its
-    boot file is from (:meth:`led_by`).
+    boot file is from (:meth:`with_boot_answer`).
     """
 
     address: Address
@@ -68,7 +68,7 @@ class Lease:
     proxy: Optional[PxeAnswer] = None
     boot_server: Optional[PxeAnswer] = None
 
-    def led_by(self, answer: PxeAnswer) -> Lease:
+    def with_boot_answer(self, answer: PxeAnswer) -> Lease:
         """The same lease with what a PXE server says about booting."""
         options = {code: value for code, value in self.options.items() if code not in _OF_THE_BOOT_FILE}
         options.update((code, value) for code, value in answer.options.items() if code in _OF_BOOTING)
@@ -96,7 +96,7 @@ def default_route(gateway: Address) -> tuple[tuple[Network, Optional[Address]], 
     return ((_EVERYWHERE[gateway.version], gateway),)
 
 
-def without_dhcp(
+def static_lease(
     address: Address, prefix_length: int, gateway: Optional[Address], dns: tuple[Address, ...]
 ) -> Lease:
     """The lease of a site without DHCP, of what the administrator said."""

@@ -56,7 +56,7 @@ class Plan:
     target: Optional[Target] = None  # the kernel is unpacked for it if need be
     limits: Limits = field(default_factory=Limits)
 
-    def amended(self, lease: Lease) -> Lease:
+    def with_overrides(self, lease: Lease) -> Lease:
         """``lease`` with what the administrator knows better: what is of its family."""
         version = lease.address.version
         if self.prefix_length is not None and version == 4:

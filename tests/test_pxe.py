@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 import pytest
 from replay import GUEST, LEASE
 
-from pypxeboot.bootsource import BootSource, Kind, chained, judge, kind_of_name
+from pypxeboot.bootsource import BootSource, Kind, kind_of_content, kind_of_name, source_of_chained
 from pypxeboot.dhcp.boot_info import boot_source
 from pypxeboot.dhcp.identity import PARAMETER_REQUEST, arch_code, identity, identity_of, vendor_class
 from pypxeboot.errors import NoBootSource, Refused, UsageError
@@ -69,7 +69,7 @@ def test_kind_of_name(name: str, kind: Kind) -> None:
     ],
 )
 def test_judge_by_content(data: bytes, kind: Kind) -> None:
-    assert judge(data) is kind
+    assert kind_of_content(data) is kind
 
 
 def test_boot_source_of_a_plain_lease() -> None:
@@ -228,7 +228,7 @@ def test_identity_options() -> None:
     ],
 )
 def test_a_chained_pxelinux(name: str, config: str, prefix: str, server: str, new_prefix: str) -> None:
-    source = chained(boot_source(LEASE), name, config, prefix)
+    source = source_of_chained(boot_source(LEASE), name, config, prefix)
     assert (source.server, source.prefix, source.config_file) == (server, new_prefix, config)
 
 

@@ -161,7 +161,7 @@ def test_lease_led_by_a_pxe_server() -> None:
         options={3: TWO.packed, 67: b"router.0", 210: b"kept/"},
     )
     options = {3: STRANGER.packed, 43: MENU, 209: b"conf", 54: ONE.packed}
-    led = lease.led_by(PxeAnswer(ONE, "10.77.0.4", "pxelinux.0", options))
+    led = lease.with_boot_answer(PxeAnswer(ONE, "10.77.0.4", "pxelinux.0", options))
     assert (led.next_server, led.bootfile, led.server_id) == ("10.77.0.4", "pxelinux.0", TWO)
     assert led.options == {3: TWO.packed, 43: MENU, 209: b"conf", 210: b"kept/"}
 

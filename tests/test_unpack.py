@@ -63,7 +63,7 @@ def inspected(data: bytes) -> identify.KernelInfo:
     def read_at(offset: int, count: int) -> bytes:
         return data[offset : offset + count]
 
-    return identify.inspect(identify.identify(data[: identify.HEAD], len(data), read_at), read_at)
+    return identify.identify_payload(identify.identify(data[: identify.HEAD], len(data), read_at), read_at)
 
 
 @pytest.mark.parametrize("kind", PACK)
@@ -264,7 +264,7 @@ def test_debians_installer_is_for_pv_and_pvh(cache: Path) -> None:
         asked += count
         return data[offset : offset + count]
 
-    identify.inspect(identify.identify(data, len(data)), read_at)
+    identify.identify_payload(identify.identify(data, len(data)), read_at)
     assert asked < size * 0.8
 
 

@@ -43,7 +43,7 @@ def handed(target: Target, data: bytes) -> Optional[bytes]:
     info, read_at = served(data)
     if target.takes(info):
         return None
-    found = extract.inside(info, read_at, target, "tftp://s/k")
+    found = extract.identify_for(info, read_at, target, "tftp://s/k")
     assert target.takes(found)
     return b"".join(extract.pieces(info, read_at))
 

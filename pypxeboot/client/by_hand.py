@@ -10,7 +10,7 @@ from typing import Optional, TypeVar
 from pypxeboot import bootsource
 from pypxeboot.effects import FindTerminal, Print, Steps
 from pypxeboot.errors import ConfigError
-from pypxeboot.lease import Address, Lease, is_host, without_dhcp
+from pypxeboot.lease import Address, Lease, is_host, static_lease
 from pypxeboot.picture import Terminal
 from pypxeboot.plan import Plan
 from pypxeboot.terminal import dialogs
@@ -51,7 +51,7 @@ def lease(why: str) -> Steps[Optional[Lease]]:
         server = yield from _asked(user, "name server (none): ", _address)
     except _GivenUp:
         return None
-    return without_dhcp(address, prefix, gateway, () if server is None else (server,))
+    return static_lease(address, prefix, gateway, () if server is None else (server,))
 
 
 def boot_file(why: str, plan: Plan) -> Steps[Optional[Plan]]:
@@ -72,7 +72,7 @@ def booting(plan: Plan, url: str) -> Plan:
     """``plan`` with ``url`` to boot from; if it is a configuration by its name, with what lies beside it."""
     if not url.endswith(".cfg") and f"/{bootsource.CONFIG_DIRECTORY}/" not in url:
         return replace(plan, bootfile=url)
-    server, prefix = bootsource.beside(url)
+    server, prefix = bootsource.server_and_prefix(url)
     return replace(plan, config=url, server=plan.server or server, path_prefix=plan.path_prefix or prefix)
 
 

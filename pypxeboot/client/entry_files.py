@@ -117,7 +117,10 @@ class Downloads:
     def _kernel(self, location: Location, cmdline: str, sink: FileSink) -> KernelFile:
         size, digest = self.fetcher.into(location, sink, self.limits.kernel)
         _not_empty(location, size)
-        if bootsource.judge(os.pread(sink.descriptor, bootsource.JUDGE_BYTES, 0)) is bootsource.Kind.IPXE:
+        if (
+            bootsource.kind_of_content(os.pread(sink.descriptor, bootsource.HEAD_BYTES, 0))
+            is bootsource.Kind.IPXE
+        ):
             raise ScriptInstead(f"{printable(str(location))} is an iPXE script, not a kernel")
         served = KernelFile(str(location), None, size, digest)
         return self.kernel_file(served, sink.descriptor, cmdline, lambda: self.open_output("unpacked-kernel"))
@@ -136,11 +139,11 @@ class Downloads:
         size, digest, name = served.size or 0, served.sha256, printable(served.url)
         info = identify.identify(read_at(0, identify.HEAD), size, read_at)
         if self.target is not None and not self.target.takes(info):
-            packed, info = info, extract.inside(info, read_at, self.target, name)
+            packed, info = info, extract.identify_for(info, read_at, self.target, name)
             size, digest = self._unpack(packed, read_at, open_unpacked())
             log.info("kernel %s: unpacked for %s, %s", name, vmm.NAMES[self.target.vmm], size_text(size))
         if self.look_inside:
-            info = identify.inspect(info, read_at)
+            info = identify.identify_payload(info, read_at)
             if info.unread:
                 log.info("kernel %s: whether Xen boots it is not known: %s", name, info.unread)
         identify.check_xen(info, name, self.must_boot)

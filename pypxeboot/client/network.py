@@ -101,7 +101,7 @@ class GuestNet:
 
     def _leased(self, exchange: Callable[[], Lease], vlan: int = 0) -> Lease:
         started = time.monotonic()
-        lease = self.plan.amended(exchange())
+        lease = self.plan.with_overrides(exchange())
         self.interfaces.configure(lease, vlan)
         lease = self.lease = self._led(lease)
         self.seconds += time.monotonic() - started
@@ -122,7 +122,7 @@ class GuestNet:
             what = printable(answer.bootfile) or "of a boot server"
             log.info("proxyDHCP server %s: boot file %s", answer.server, what)
             lease = replace(lease, proxy=answer)
-        return lease.led_by(answer)
+        return lease.with_boot_answer(answer)
 
     def boot_server(self, lease: Lease, services: Services, kind: int) -> Lease:
         """``lease`` with what a boot server of type ``kind`` says, or with the guest's disk for type 0.
@@ -143,7 +143,7 @@ class GuestNet:
             log.warning("%s: the boot file of DHCP is taken", told)
             return lease
         log.info("boot server %s: boot file %s", answer.server, printable(answer.bootfile))
-        self.lease = replace(lease.led_by(answer), boot_server=answer)
+        self.lease = replace(lease.with_boot_answer(answer), boot_server=answer)
         return self.lease
 
     def configure(self, effect: Configure) -> str:

@@ -142,7 +142,7 @@ class Pipeline:
         plan, server, path_prefix = self.plan, self.plan.server, self.plan.path_prefix
         leads = plan.static is None and (lease.address.version == 4 or lease.next_server is not None)
         if not leads and plan.config is not None and bootfile is None:
-            implied_server, implied_prefix = bootsource.beside(plan.config)
+            implied_server, implied_prefix = bootsource.server_and_prefix(plan.config)
             server, path_prefix = server or implied_server, path_prefix or implied_prefix
         source = boot_info.boot_source(
             lease, server=server, bootfile=bootfile, config=plan.config, path_prefix=path_prefix
@@ -168,7 +168,7 @@ class Pipeline:
                 raise
             # No such file, or none to be had: PXELINUX's configuration may be there all the same.
             head = b""
-        kind = bootsource.judge(head)
+        kind = bootsource.kind_of_content(head)
         fetcher.agent = _IPXE_AGENT if kind is Kind.IPXE else before
         if source.kind is Kind.IPXE and kind is not Kind.KERNEL:
             return source  # what is not a script is told as such

@@ -16,7 +16,7 @@ from pypxeboot.config import files as conffiles
 from pypxeboot.config import options, sections
 from pypxeboot.config.sections import Section, Setting
 from pypxeboot.errors import UsageError
-from pypxeboot.guest import parse_mac, parse_uuid, routed_by
+from pypxeboot.guest import is_routed, parse_mac, parse_uuid
 from pypxeboot.text import printable
 
 _WORDS = {True: ("yes", "on", "true", "1"), False: ("no", "off", "false", "0")}
@@ -41,7 +41,7 @@ def complete(
         database.settle(args, only_own=True)
         toolstack(args)
     database.settle(args)
-    if args.link == "auto" and routed_by(args.vif) and not (args.bridge or args.vif.get("bridge")):
+    if args.link == "auto" and is_routed(args.vif) and not (args.bridge or args.vif.get("bridge")):
         args.link = "routed"  # from the interface that was named, if one was
 
 
@@ -127,7 +127,7 @@ class _Database:
         told = {name for name, value in self._defaults.items() if getattr(args, name) != value}
         told |= {name for name in ("mac", "bridge", "vlan") if args.vif.get(name)}
         told |= _rivals(told)
-        return {*told, "bridge"} if routed_by(args.vif) else told  # it has none
+        return {*told, "bridge"} if is_routed(args.vif) else told  # it has none
 
     def _converted(self, key: str, setting: Setting) -> Any:
         """The value, as the command line would have it. Raises UsageError."""

@@ -14,7 +14,7 @@ from typing import Optional
 from pypxeboot.errors import UsageError
 from pypxeboot.fetch.http import proxy
 from pypxeboot.guest import Guest, check_bridge, check_interface, parse_mac, parse_uuid
-from pypxeboot.lease import Address, Lease, is_host, without_dhcp
+from pypxeboot.lease import Address, Lease, is_host, static_lease
 from pypxeboot.limits import Limits
 from pypxeboot.plan import Plan
 from pypxeboot.target import NAMES, Target
@@ -213,7 +213,7 @@ def _static(
         raise UsageError(f"--gateway {gateway} is not of one family with --ip {text}")
     if not is_host(interface.ip) or not interface.network.prefixlen:
         raise UsageError(f"--ip {text} cannot be the address of a guest")
-    return without_dhcp(interface.ip, interface.network.prefixlen, gateway, dns)
+    return static_lease(interface.ip, interface.network.prefixlen, gateway, dns)
 
 
 def _certificates(option: str, name: str, limit: int) -> bytes:

@@ -19,7 +19,7 @@ _NO_END = 1 << 62  # for the size of what is unpacked, which nobody knows before
 _PIECE = 1 << 20
 
 
-def inside(info: KernelInfo, read_at: ReadAt, target: Target, name: str) -> KernelInfo:
+def identify_for(info: KernelInfo, read_at: ReadAt, target: Target, name: str) -> KernelInfo:
     """The kernel that is in the one called ``name``. Raises Refused if ``target`` does not boot that."""
     try:
         data = _unpacked(info, read_at)

@@ -49,7 +49,7 @@ def identify(head: bytes, size: int, read_at: Optional[ReadAt] = None) -> Kernel
     """What the file of ``size`` bytes beginning with ``head`` is; Refused if it is no kernel.
 
     ``read_at(offset, count)`` gives bytes further back, where the notes of a large ELF file are. Nothing is
-    unpacked: of a compressed kernel it is not known then whether Xen boots it (:func:`inspect`).
+    unpacked: of a compressed kernel it is not known then whether Xen boots it (:func:`identify_payload`).
     """
     if not size or not head:
         raise Refused("not a kernel: the file is empty")
@@ -61,7 +61,7 @@ def identify(head: bytes, size: int, read_at: Optional[ReadAt] = None) -> Kernel
     raise Refused(f"not a kernel: it looks like {describe(head)}")
 
 
-def inspect(info: KernelInfo, read_at: ReadAt) -> KernelInfo:
+def identify_payload(info: KernelInfo, read_at: ReadAt) -> KernelInfo:
     """``info`` with what is known once the compressed kernel in it has been unpacked, as Xen does.
 
     That takes 0.4 s for 8 MB of xz, 0.1 s for gzip, lz4 and zstd, and 130 MiB at most.

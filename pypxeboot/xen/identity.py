@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from pypxeboot.errors import UsageError
-from pypxeboot.guest import parse_mac, parse_vif, routed_by
+from pypxeboot.guest import is_routed, parse_mac, parse_vif
 from pypxeboot.text import printable
 from pypxeboot.xen import parent_xl, xenstore, xl_config
 
@@ -50,7 +50,7 @@ def _vif(mac: Optional[str], name: Optional[str]) -> Vif:
     vif = {} if found is None else {key: found[key] for key in _KEYS if found.get(key)}
     if vif:
         log.info("%s from %s", ", ".join(f"{key} {printable(vif[key])}" for key in vif), where)
-    if "bridge" not in vif and not routed_by(vif):
+    if "bridge" not in vif and not is_routed(vif):
         bridge = _default_bridge()
         vif.update({} if bridge is None else {"bridge": bridge})
     return vif

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NoReturn, Optional
 
-from pypxeboot.bootsource import Kind, chained, kind_of_name
+from pypxeboot.bootsource import Kind, kind_of_name, source_of_chained
 from pypxeboot.effects import FindTerminal, Load, Loaded, Log, RunIpxe, RunIpxeScript, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
@@ -376,7 +376,7 @@ class _Loader:
             return self._fail(unbootable(_shown(label, plan.name), plan.name))
         self._step()
         source = replace(self._source, prefix=self._files.prefix)
-        self._source = chained(source, plan.name, plan.config_file, plan.prefix)
+        self._source = source_of_chained(source, plan.name, plan.config_file, plan.prefix)
         self._files.server, self._files.prefix = self._source.server, self._source.prefix
         self._available = sysappend.strings(self._guest, self._lease, self._source.server)
         yield from self.begin()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Optional, Union
 
@@ -14,11 +15,68 @@ Network = Union[IPv4Network, IPv6Network]
 
 _EVERYWHERE: Mapping[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
 
+
+class DhcpOption(IntEnum):
+    """Numbers of the options of DHCPv4 that are read or sent (RFC 2132, 3397, 3442, 4578, 5071, 5859)."""
+
+    PAD = 0
+    SUBNET_MASK = 1
+    ROUTER = 3
+    DNS_SERVER = 6
+    LOG_SERVER = 7
+    HOST_NAME = 12
+    DOMAIN_NAME = 15
+    ROOT_PATH = 17
+    INTERFACE_MTU = 26
+    BROADCAST_ADDRESS = 28
+    NTP_SERVER = 42
+    VENDOR_OPTIONS = 43
+    REQUESTED_ADDRESS = 50
+    LEASE_TIME = 51
+    OVERLOAD = 52
+    MESSAGE_TYPE = 53
+    SERVER_ID = 54
+    PARAMETER_REQUEST = 55
+    MESSAGE = 56
+    MAX_MESSAGE_SIZE = 57
+    VENDOR_CLASS = 60
+    CLIENT_ID = 61
+    TFTP_SERVER_NAME = 66
+    BOOT_FILE = 67
+    USER_CLASS = 77
+    CLIENT_ARCH = 93
+    CLIENT_INTERFACE = 94
+    CLIENT_UUID = 97
+    DOMAIN_SEARCH = 119
+    CLASSLESS_ROUTES = 121
+    TFTP_SERVER_ADDRESS = 150
+    IPXE = 175  # an option space of its own
+    ISCSI_INITIATOR = 203
+    PXELINUX_MAGIC = 208
+    CONFIG_FILE = 209
+    PATH_PREFIX = 210
+    REBOOT_TIME = 211
+    END = 255
+
+
+# Of these a DHCP server's own mean nothing any more beside another's boot file.
+_OF_THE_BOOT_FILE = frozenset(
+    {
+        DhcpOption.VENDOR_OPTIONS,
+        DhcpOption.VENDOR_CLASS,
+        DhcpOption.TFTP_SERVER_NAME,
+        DhcpOption.BOOT_FILE,
+        DhcpOption.TFTP_SERVER_ADDRESS,
+    }
+)
 # What a PXE server's answer says in place of the DHCP server's, if it says anything: vendor options, boot
 # server and file, iPXE's options, those that PXELINUX reads. Addresses and names stay what DHCP says.
-_OF_BOOTING = frozenset({43, 60, 66, 67, *range(128, 136), 150, 175, 203, 208, 209, 210, 211})
-# Of these a DHCP server's own mean nothing any more beside another's boot file.
-_OF_THE_BOOT_FILE = frozenset({43, 60, 66, 67, 150})
+_OF_BOOTING = _OF_THE_BOOT_FILE | {
+    *range(128, 136),  # left to PXE by RFC 4578 2.4
+    DhcpOption.IPXE,
+    DhcpOption.ISCSI_INITIATOR,
+    *range(DhcpOption.PXELINUX_MAGIC, DhcpOption.REBOOT_TIME + 1),
+}
 
 
 @dataclass(frozen=True)
@@ -76,6 +134,11 @@ class Lease:
         return replace(self, next_server=server, bootfile=answer.bootfile, options=options)
 
     @property
+    def is_bootable(self) -> bool:
+        """Whether there is something to boot in it: a boot file, or what PXELINUX reads without one."""
+        return bool(self.bootfile or {DhcpOption.CONFIG_FILE, DhcpOption.PATH_PREFIX} & self.options.keys())
+
+    @property
     def netmask(self) -> str:
         """The mask in dotted form; IPv6 has none."""
         if self.address.version == 6:
@@ -106,7 +169,7 @@ def static_lease(
         routers=(gateway,) if gateway else (),
         routes=default_route(gateway) if gateway else (),
         dns=dns,
-        options={3: gateway.packed} if gateway and gateway.version == 4 else {},
+        options={DhcpOption.ROUTER: gateway.packed} if gateway and gateway.version == 4 else {},
     )
 
 
@@ -115,7 +178,7 @@ def describe(lease: Lease) -> str:
     parts = [f"address {lease.address}/{lease.prefix_length}"]
     if lease.bootfile:
         parts.append(f"boot file {printable(lease.bootfile)}")
-    for code, what in ((209, "config file"), (210, "path prefix")):
+    for code, what in ((DhcpOption.CONFIG_FILE, "config file"), (DhcpOption.PATH_PREFIX, "path prefix")):
         if code in lease.options:
             parts.append(f"{what} {printable(lease.options[code])}")
     if lease.next_server:

@@ -14,10 +14,10 @@ from pypxeboot.dhcp import identity as pxe
 from pypxeboot.dhcp import neighbor
 from pypxeboot.dhcp.client import BETTER_OFFER_WAITS
 from pypxeboot.dhcp.message import PXE_PORT
-from pypxeboot.dhcp.pxe_options import LOCAL_BOOT, VENDOR_OPTIONS, Services, boot_item
+from pypxeboot.dhcp.pxe_options import LOCAL_BOOT, Services, boot_item
 from pypxeboot.effects import Configure, Leased, Ping, Resolve, Resolved, RunDhcp, Vlan
 from pypxeboot.errors import NoBootSource, PxeBootError
-from pypxeboot.lease import Lease, is_host
+from pypxeboot.lease import DhcpOption, Lease, is_host
 from pypxeboot.limits import Deadline
 from pypxeboot.net import ping
 from pypxeboot.net.exchange import Dhcp, NoDhcp
@@ -130,7 +130,7 @@ class GuestNet:
         Raises NoBootSource where none answers and the lease has no boot file of its own.
         """
         if kind == LOCAL_BOOT:
-            options = {**lease.options, VENDOR_OPTIONS: boot_item(LOCAL_BOOT)}
+            options = {**lease.options, DhcpOption.VENDOR_OPTIONS: boot_item(LOCAL_BOOT)}
             return replace(lease, bootfile="", options=options)
         started = time.monotonic()
         answer = self.dhcp.ask(bootserver.of_boot_servers(services, kind), lease)

@@ -6,16 +6,11 @@ from typing import Optional
 
 from pypxeboot.bootsource import CONFIG_DIRECTORY, BootSource, Kind, kind_of_name
 from pypxeboot.dhcp.message import suboptions
+from pypxeboot.dhcp.pxe_options import BOOT_ITEM
 from pypxeboot.errors import NoBootSource, Refused
-from pypxeboot.lease import Lease
+from pypxeboot.lease import DhcpOption, Lease
 from pypxeboot.text import decode, printable
 from pypxeboot.url import NAME_MAX, as_prefix, parse, prefix_of, resolve
-
-# RFC 5071 options; they may also stand inside option 43 (sub-options from 208 on).
-CONFIG_FILE, PATH_PREFIX = 209, 210
-_VENDOR_OPTIONS = 43
-_BOOT_ITEM = 71
-
 
 _NO_BOOT_FILE = {
     4: "set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config",
@@ -35,15 +30,15 @@ def boot_source(
 
     NoBootSource if there is nothing, Refused or ConfigError if what is there cannot be used.
     """
-    vendor = suboptions(lease.options.get(_VENDOR_OPTIONS, b""))
+    vendor = suboptions(lease.options.get(DhcpOption.VENDOR_OPTIONS, b""))
     # "The PXE client boots from the local disk": boot item of type 0 (PXE 2.1, table 2-1)
-    if vendor.get(_BOOT_ITEM, b"")[:2] == b"\0\0" and not (bootfile or config):
+    if vendor.get(BOOT_ITEM, b"")[:2] == b"\0\0" and not (bootfile or config):
         return BootSource(Kind.LOCAL, None, "")
     server = server or _server(lease)
     name = _usable(bootfile if bootfile is not None else lease.bootfile, "boot file name")
     kind = kind_of_name(name) if name and config is None else Kind.PXELINUX
-    config = _value(config, CONFIG_FILE, lease, vendor)
-    given_prefix = _value(path_prefix, PATH_PREFIX, lease, vendor)
+    config = _value(config, DhcpOption.CONFIG_FILE, lease, vendor)
+    given_prefix = _value(path_prefix, DhcpOption.PATH_PREFIX, lease, vendor)
     if not name and config is None and given_prefix is None:
         raise NoBootSource(
             "the DHCP server names no boot file",
@@ -69,6 +64,7 @@ def _server(lease: Lease) -> Optional[str]:
 
 
 def _value(given: Optional[str], code: int, lease: Lease, vendor: dict[int, bytes]) -> Optional[str]:
+    # The options of RFC 5071 may stand inside option 43, too.
     raw: Optional[bytes] = lease.options.get(code, vendor.get(code))
     if given is None and raw is not None:
         # Servers count a trailing NUL in, and some an end mark.

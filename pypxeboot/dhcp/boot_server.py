@@ -15,8 +15,8 @@ from typing import Optional
 from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp import pxe_options
 from pypxeboot.dhcp.message import PXE_PORT, SERVER_PORT, Message, Type
-from pypxeboot.dhcp.pxe_options import VENDOR_OPTIONS, Control, Services
-from pypxeboot.lease import Lease, PxeAnswer
+from pypxeboot.dhcp.pxe_options import Control, Services
+from pypxeboot.lease import DhcpOption, Lease, PxeAnswer
 
 # iPXE gives a proxyDHCP server 2 s in all, and each boot server 3 s, one after the other.
 PROXY_WAITS = (0.5, 1.0, 1.5)
@@ -75,7 +75,7 @@ def is_complete(answer: PxeAnswer) -> bool:
 
 def services_of(answer: PxeAnswer) -> Services:
     """What its option 43 offers."""
-    return pxe_options.services(answer.options.get(VENDOR_OPTIONS, b""))
+    return pxe_options.services(answer.options.get(DhcpOption.VENDOR_OPTIONS, b""))
 
 
 def request(
@@ -88,11 +88,11 @@ def request(
     secs: int,
 ) -> bytes:
     """The message that goes to ``server``. ``options`` are those of every message, with the list of 55."""
-    own = {53: bytes((Type.REQUEST,)), **options}
+    own = {DhcpOption.MESSAGE_TYPE: bytes((Type.REQUEST,)), **options}
     if question.kind is None:
-        own[54] = server.packed
+        own[DhcpOption.SERVER_ID] = server.packed
     else:
-        own[VENDOR_OPTIONS] = pxe_options.boot_item(question.kind)
+        own[DhcpOption.VENDOR_OPTIONS] = pxe_options.boot_item(question.kind)
     return dhcp.request(xid, mac, own.items(), ciaddr=ciaddr, secs=secs)
 
 

@@ -15,7 +15,7 @@ from typing import Optional, Union
 
 from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp.message import Message, Type, suboptions
-from pypxeboot.lease import Lease, PxeAnswer, describe
+from pypxeboot.lease import DhcpOption, Lease, PxeAnswer, describe
 from pypxeboot.text import printable
 
 # PXE 2.1: four tries, 4, 8, 16 and 32 seconds. A fresh address costs 3 s with dnsmasq and 1 s with ISC dhcpd
@@ -28,7 +28,7 @@ REQUEST_WAITS = (1.0, 2.0, 4.0, 8.0)
 BETTER_OFFER_WAITS = (2.0, 4.0)
 MAX_OFFERS = 16  # kept from one discovery: more servers than any site has
 MAX_RESTARTS = 4  # after NAKs or refused leases
-_IPXE_OPTIONS, _NO_PXEDHCP = 175, 176  # "do not wait for ProxyDHCP"
+_NO_PXEDHCP = 176  # in iPXE's option space: "do not wait for ProxyDHCP"
 
 
 class State(Enum):
@@ -95,9 +95,9 @@ class _Offer:
 class DhcpClient:
     """One client for one MAC.
 
-    ``identity`` holds the options that every message carries (57, 60, 93, 94, 97, 77). PXE servers count only
-    where boot information is needed; ``better_offer_waits`` is how long for. DISCOVERs go out for
-    ``patience`` seconds, and four of them at least.
+    ``identity`` holds the options that every message carries (vendor class, architecture, UUID, ...). PXE
+    servers count only where boot information is needed; ``better_offer_waits`` is how long for. DISCOVERs go
+    out for ``patience`` seconds, and four of them at least.
     """
 
     mac: bytes
@@ -137,7 +137,7 @@ class DhcpClient:
 
     @property
     def _http(self) -> bool:
-        return self.identity.get(60, b"").startswith(b"HTTPClient")
+        return self.identity.get(DhcpOption.VENDOR_CLASS, b"").startswith(b"HTTPClient")
 
     def tick(self, now: float) -> list[Step]:
         """What is due at ``now``."""
@@ -178,8 +178,10 @@ class DhcpClient:
         """Whether ``message`` answers what this client sent."""
         if message.op != dhcp.BOOTREPLY or message.xid != self.xid or message.chaddr != self.mac:
             return False
-        own = self.identity.get(61)
-        return message.options.get(61, own) == own  # or it echoes what somebody else sent (RFC 6842)
+        own = self.identity.get(DhcpOption.CLIENT_ID)
+        return (
+            message.options.get(DhcpOption.CLIENT_ID, own) == own
+        )  # or it echoes what somebody else sent (RFC 6842)
 
     def standing(self, now: float) -> str:
         """How far it has come, for the one who gives up."""
@@ -214,7 +216,7 @@ class DhcpClient:
         # A good one is taken at once: a flood of others must not keep it out, nor may a server that did not
         # keep its word before be always the first. A PXE server's is one: where there is no more in it, its
         # port 4011 is asked.
-        bootable = self._bootable(lease) or bool(lease.pxe)
+        bootable = lease.is_bootable or bool(lease.pxe)
         good = (bootable or not self.needs_boot_information) and server not in self._failed
         full = len(self._offers) >= MAX_OFFERS and not good
         if full or any(known.server_id == server for known in self._offers):
@@ -248,10 +250,6 @@ class DhcpClient:
             return replace(lease, bootfile=""), remarks
         return lease, remarks
 
-    @staticmethod
-    def _bootable(lease: Lease) -> bool:
-        return bool(lease.bootfile) or bool({209, 210} & set(lease.options))
-
     def _select(self, now: float) -> list[Step]:
         # The first of the best: with boot information before without, servers that failed before last.
         self._offers.sort(key=lambda offer: (offer.server_id in self._failed, not offer.bootable))
@@ -270,11 +268,11 @@ class DhcpClient:
     def _bind(self, lease: Lease) -> list[Step]:
         self.state = State.BOUND
         answers = (*lease.pxe, *self._pxe.values())
-        alone = any(suboptions(lease.options.get(_IPXE_OPTIONS, b"")).get(_NO_PXEDHCP, b""))
+        alone = any(suboptions(lease.options.get(DhcpOption.IPXE, b"")).get(_NO_PXEDHCP, b""))
         return [Bound(replace(lease, pxe=() if alone or not self.needs_boot_information else answers))]
 
     def _nak(self, message: Message, now: float) -> list[Step]:
-        text = printable(message.options.get(56, b""))
+        text = printable(message.options.get(DhcpOption.MESSAGE, b""))
         note = Note(f"DHCP server {message.server_id} says NAK{': ' + text if text else ''}", warning=True)
         return [note, *self._next_offer(now)]
 
@@ -312,10 +310,18 @@ class DhcpClient:
         self.deadline = now + REQUEST_WAITS[self._tries]
         self._tries += 1
         # RFC 2131 4.3.2, SELECTING: server identifier and requested address, ciaddr zero.
-        own = ((50, self._chosen.lease.address.packed), (54, self._chosen.server_id.packed))
+        own = (
+            (DhcpOption.REQUESTED_ADDRESS, self._chosen.lease.address.packed),
+            (DhcpOption.SERVER_ID, self._chosen.server_id.packed),
+        )
         note = Note(f"DHCPREQUEST for {self._chosen.lease.address} to {self._chosen.server_id}")
         return [note, self._message(Type.REQUEST, own, now)]
 
     def _message(self, kind: Type, own: tuple[tuple[int, bytes], ...], now: float) -> Send:
-        options = ((53, bytes((kind,))), *own, *self.identity.items(), (55, self.request_list))
+        options = (
+            (DhcpOption.MESSAGE_TYPE, bytes((kind,))),
+            *own,
+            *self.identity.items(),
+            (DhcpOption.PARAMETER_REQUEST, self.request_list),
+        )
         return Send(self.xid, min(int(now - self._started), 0xFFFF), self.broadcast, options)

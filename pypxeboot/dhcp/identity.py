@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import ARCH_ALIASES, Guest
+from pypxeboot.lease import DhcpOption
 from pypxeboot.plan import Plan
 from pypxeboot.text import encode
 
@@ -22,18 +23,41 @@ _ARCH_CODES = {
 }
 _HTTP_CODES = frozenset({15, 16, 17, 18, 19, 20, 23, 24, 26, 28, 30, 38, 40})
 
-# Option 55. 208-211 and 150 because most servers send only what was asked for; 128-135 as RFC 4578 2.4 says.
-PARAMETER_REQUEST = (
-    *(1, 3, 6, 12, 15, 17, 26, 28, 42, 43, 54, 60, 66, 67, 97, 119, 121),
-    *range(128, 136),
-    *(150, 175, 203, 208, 209, 210, 211),
+# Option 55. Those of PXELINUX and iPXE are in it since most servers send only what was asked for.
+PARAMETER_REQUEST = bytes(
+    (
+        DhcpOption.SUBNET_MASK,
+        DhcpOption.ROUTER,
+        DhcpOption.DNS_SERVER,
+        DhcpOption.HOST_NAME,
+        DhcpOption.DOMAIN_NAME,
+        DhcpOption.ROOT_PATH,
+        DhcpOption.INTERFACE_MTU,
+        DhcpOption.BROADCAST_ADDRESS,
+        DhcpOption.NTP_SERVER,
+        DhcpOption.VENDOR_OPTIONS,
+        DhcpOption.SERVER_ID,
+        DhcpOption.VENDOR_CLASS,
+        DhcpOption.TFTP_SERVER_NAME,
+        DhcpOption.BOOT_FILE,
+        DhcpOption.CLIENT_UUID,
+        DhcpOption.DOMAIN_SEARCH,
+        DhcpOption.CLASSLESS_ROUTES,
+        *range(128, 136),  # RFC 4578 2.4
+        DhcpOption.TFTP_SERVER_ADDRESS,
+        DhcpOption.IPXE,
+        DhcpOption.ISCSI_INITIATOR,
+        DhcpOption.PXELINUX_MAGIC,
+        DhcpOption.CONFIG_FILE,
+        DhcpOption.PATH_PREFIX,
+        DhcpOption.REBOOT_TIME,
+    )
 )
 
 
 # iPXE's own option space: 235 is its version, the others are what a script may rely on here: PXE programs (of
 # which PXELINUX is one), http, https, tftp, dns, bzImage, multiboot, ELF, VLANs, menus.
 IPXE_VERSION = "2.0.0"
-_IPXE_OPTIONS = 175
 _IPXE_FEATURES = bytes((235, 3, *map(int, IPXE_VERSION.split(".")))) + b"".join(
     bytes((feature, 1, 1)) for feature in (0x21, 0x13, 0x14, 0x15, 0x17, 0x18, 0x19, 0x22, 0x26, 0x27)
 )
@@ -73,13 +97,13 @@ def vendor_class(code: int) -> str:
 
 def identity(guest: Guest, code: int) -> dict[int, bytes]:
     """Options 60, 93, 94 and 97: "MUST be present in all DHCP and PXE packets" (RFC 4578)."""
-    options = {
-        60: vendor_class(code).encode("ascii"),
-        93: code.to_bytes(2, "big"),
-        94: bytes((1, *undi_version(code))),
+    options: dict[int, bytes] = {
+        DhcpOption.VENDOR_CLASS: vendor_class(code).encode("ascii"),
+        DhcpOption.CLIENT_ARCH: code.to_bytes(2, "big"),
+        DhcpOption.CLIENT_INTERFACE: bytes((1, *undi_version(code))),
     }
     if guest.uuid is not None:  # iPXE leaves it out, too, where SMBIOS has none
-        options[97] = b"\0" + UUID(guest.uuid).bytes_le
+        options[DhcpOption.CLIENT_UUID] = b"\0" + UUID(guest.uuid).bytes_le
     return options
 
 
@@ -90,11 +114,11 @@ def identity_of(plan: Plan) -> dict[int, bytes]:
     """
     options = identity(plan.guest, client_arch(plan))
     if plan.vendor_class is not None:
-        options[60] = encode(plan.vendor_class)
+        options[DhcpOption.VENDOR_CLASS] = encode(plan.vendor_class)
     if plan.profile == "ipxe":
-        options[77], options[_IPXE_OPTIONS] = b"iPXE", _IPXE_FEATURES
+        options[DhcpOption.USER_CLASS], options[DhcpOption.IPXE] = b"iPXE", _IPXE_FEATURES
     if plan.user_class is not None:
-        options[77] = encode(plan.user_class)
+        options[DhcpOption.USER_CLASS] = encode(plan.user_class)
     return options
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pypxeboot.dhcp import identity as pxe
 from pypxeboot.dhcp.message6 import Option
+from pypxeboot.lease import DhcpOption
 
-_CLASS, _ARCH, _INTERFACE, _USER_CLASS = 60, 93, 94, 77  # the same in DHCPv4
 _INTEL = 343  # the enterprise number under which firmware sends its class
 _ETHERNET = 1
 _BIOS = 0
@@ -27,8 +27,11 @@ def identity(options: Mapping[int, bytes], arch: str) -> dict[int, bytes]:
 
     No BIOS has PXE over IPv6, and servers know the numbers of EFI: those are said in its place.
     """
-    name, code = options.get(_CLASS, b""), int.from_bytes(options.get(_ARCH, b""), "big")
-    interface = options.get(_INTERFACE, b"")
+    name, code = (
+        options.get(DhcpOption.VENDOR_CLASS, b""),
+        int.from_bytes(options.get(DhcpOption.CLIENT_ARCH, b""), "big"),
+    )
+    interface = options.get(DhcpOption.CLIENT_INTERFACE, b"")
     if code == _BIOS:
         was, code = pxe.vendor_class(_BIOS).encode("ascii"), pxe.arch_code("efi", arch)
         name = pxe.vendor_class(code).encode("ascii") if name in (was, b"") else name
@@ -38,8 +41,8 @@ def identity(options: Mapping[int, bytes], arch: str) -> dict[int, bytes]:
         Option.CLIENT_ARCH: code.to_bytes(2, "big"),
         Option.INTERFACE_ID: interface,
     }
-    if _USER_CLASS in options:
-        said[Option.USER_CLASS] = _counted(options[_USER_CLASS])
+    if DhcpOption.USER_CLASS in options:
+        said[Option.USER_CLASS] = _counted(options[DhcpOption.USER_CLASS])
     return {int(option): value for option, value in said.items()}
 
 

@@ -13,7 +13,7 @@ from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
-from pypxeboot.lease import Address, Lease, Network, PxeAnswer, default_route, is_host
+from pypxeboot.lease import Address, DhcpOption, Lease, Network, PxeAnswer, default_route, is_host
 from pypxeboot.text import decode as to_text
 from pypxeboot.text import is_dname, printable
 from pypxeboot.wire import BadName, Reader, Truncated, dns_name
@@ -29,7 +29,7 @@ _MAX_DOMAINS = 16  # of a search list; resolv.conf(5) had room for six
 
 # RFC 2131 2: op to file, 236 octets, then the cookie.
 _FIXED = 236
-_VITAL_LENGTHS = {53: 1, 54: 4, 51: 4}
+_VITAL_LENGTHS = {DhcpOption.MESSAGE_TYPE: 1, DhcpOption.SERVER_ID: 4, DhcpOption.LEASE_TIME: 4}
 
 
 class Type(IntEnum):
@@ -69,13 +69,13 @@ class Message:
     @property
     def type(self) -> Optional[int]:
         """Option 53, or None for BOOTP."""
-        value = self.options.get(53)
+        value = self.options.get(DhcpOption.MESSAGE_TYPE)
         return value[0] if value else None
 
     @property
     def server_id(self) -> Optional[IPv4Address]:
         """Option 54."""
-        value = self.options.get(54)
+        value = self.options.get(DhcpOption.SERVER_ID)
         return IPv4Address(value) if value else None
 
 
@@ -97,7 +97,7 @@ def decode(payload: bytes) -> Message:
     reader.take(len(MAGIC))
     fields: dict[int, list[bytes]] = {}
     _collect(reader.rest(), fields)
-    overload = fields.pop(52, [b""])[0]
+    overload = fields.pop(DhcpOption.OVERLOAD, [b""])[0]
     # RFC 2132 9.3: 1 = file, 2 = sname, 3 = both. RFC 3396 5: joined in the order options, file, sname.
     holds_options = overload[0] if len(overload) == 1 and overload[0] in (1, 2, 3) else 0
     if holds_options & 1:
@@ -106,7 +106,7 @@ def decode(payload: bytes) -> Message:
     if holds_options & 2:
         _collect(sname, fields)
         sname = b""
-    fields.pop(52, None)  # one inside file or sname counts for nothing: no recursion
+    fields.pop(DhcpOption.OVERLOAD, None)  # one inside file or sname counts for nothing: no recursion
     options = {code: b"".join(parts) for code, parts in fields.items()}
     check_vital(options)
     return Message(op, htype, xid, flags, ciaddr, yiaddr, siaddr, giaddr, chaddr[:hlen], sname, file, options)
@@ -125,9 +125,9 @@ def _collect(field: bytes, into: dict[int, list[bytes]]) -> None:
     try:
         while reader.remaining:
             code = reader.number(1)
-            if code == 255:
+            if code == DhcpOption.END:
                 return
-            if code:
+            if code != DhcpOption.PAD:
                 into.setdefault(code, []).append(reader.take(reader.number(1)))
     except Truncated:
         raise BadMessage("an option runs past its field") from None
@@ -155,22 +155,22 @@ def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
         raise BadMessage(f"the address {address} is not a host's in {network}")
     if message.server_id == address or (message.server_id is None and message.siaddr == address):
         raise BadMessage(f"the address {address} is the server's own")
-    seconds = _number(message.options.get(51), 4)
+    seconds = _number(message.options.get(DhcpOption.LEASE_TIME), 4)
     if seconds == 0:
         raise BadMessage("the lease time is 0")
-    routers = _addresses(message.options.get(3))
+    routers = _addresses(message.options.get(DhcpOption.ROUTER))
     lease = Lease(
         address=address,
         prefix_length=prefix,
         routers=routers,
         routes=_routes(message.options, routers),
-        dns=_addresses(message.options.get(6)),
-        domain=_domain(message.options.get(15), remarks),
-        search=search_list(message.options.get(119)),
+        dns=_addresses(message.options.get(DhcpOption.DNS_SERVER)),
+        domain=_domain(message.options.get(DhcpOption.DOMAIN_NAME), remarks),
+        search=search_list(message.options.get(DhcpOption.DOMAIN_SEARCH)),
         server_id=message.server_id,
         next_server=_next_server(message, remarks),
         bootfile=_bootfile(message, remarks),
-        mtu=_number(message.options.get(26), 2),
+        mtu=_number(message.options.get(DhcpOption.INTERFACE_MTU), 2),
         seconds=None if seconds == INFINITE else seconds,
         options=dict(message.options),
         htype=message.htype,
@@ -184,7 +184,7 @@ def pxe_answer(message: Message, client: bytes) -> Optional[PxeAnswer]:
     PXEClient in option 60 is how it says that it is one (PXE 2.1, 2.2.3); to an HTTPClient it says that.
     """
     server = message.server_id or message.siaddr
-    if not message.options.get(60, b"").startswith(client) or not is_host(server):
+    if not message.options.get(DhcpOption.VENDOR_CLASS, b"").startswith(client) or not is_host(server):
         return None
     remarks: list[str] = []
     return PxeAnswer(
@@ -215,7 +215,8 @@ def request(
 
 def release(mac: bytes, xid: int, address: IPv4Address, server: IPv4Address) -> bytes:
     """A DHCPRELEASE (RFC 2131, 4.4.6): the client does not want its lease any more."""
-    return request(xid, mac, ((53, bytes((Type.RELEASE,))), (54, server.packed)), ciaddr=address)
+    options = ((DhcpOption.MESSAGE_TYPE, bytes((Type.RELEASE,))), (DhcpOption.SERVER_ID, server.packed))
+    return request(xid, mac, options, ciaddr=address)
 
 
 def _number(value: Optional[bytes], width: int) -> Optional[int]:
@@ -230,7 +231,7 @@ def _addresses(value: Optional[bytes]) -> tuple[IPv4Address, ...]:
 
 
 def _prefix_length(message: Message, address: IPv4Address) -> int:
-    value = message.options.get(1)
+    value = message.options.get(DhcpOption.SUBNET_MASK)
     if value is None or len(value) != 4:
         # The class of the address, as iPXE and PXELINUX take it.
         first = int(address) >> 24
@@ -247,7 +248,8 @@ def _routes(
 ) -> tuple[tuple[Network, Optional[Address]], ...]:
     # RFC 3442: "if the DHCP server returns both a Classless Static Routes option and a Router option,
     # the DHCP client MUST ignore the Router option".
-    classless = _classless(options[121]) if 121 in options else None
+    value = options.get(DhcpOption.CLASSLESS_ROUTES)
+    classless = None if value is None else _classless(value)
     if classless is not None:
         return classless
     return default_route(routers[0]) if routers else ()
@@ -287,7 +289,7 @@ def _name(value: bytes, what: str, remarks: list[str]) -> str:
 
 
 def _bootfile(message: Message, remarks: list[str]) -> str:
-    option = _name(message.options.get(67, b""), "boot file name (option 67)", remarks)
+    option = _name(message.options.get(DhcpOption.BOOT_FILE, b""), "boot file name (option 67)", remarks)
     field = _name(message.file, "boot file name (header)", remarks)
     if option and field and option != field:
         remarks.append(
@@ -299,14 +301,17 @@ def _bootfile(message: Message, remarks: list[str]) -> str:
 def _next_server(message: Message, remarks: list[str]) -> Optional[str]:
     if is_host(message.siaddr):
         return str(message.siaddr)
-    for value, what in ((message.options.get(66, b""), "option 66"), (message.sname, "sname")):
+    for value, what in (
+        (message.options.get(DhcpOption.TFTP_SERVER_NAME, b""), "option 66"),
+        (message.sname, "sname"),
+    ):
         name = to_text(_string(value)).strip()
         if name and is_dname(name):
             return name
         if name:
             remarks.append(f"{what} is no host name and is not used: {printable(name)}")
         if what == "option 66":
-            servers = _addresses(message.options.get(150))
+            servers = _addresses(message.options.get(DhcpOption.TFTP_SERVER_ADDRESS))
             if servers:
                 return str(servers[0])
     return str(message.server_id) if message.server_id is not None else None

@@ -9,11 +9,10 @@ from ipaddress import IPv4Address
 from typing import Optional
 
 from pypxeboot.dhcp.message import suboptions
-from pypxeboot.lease import is_host
+from pypxeboot.lease import DhcpOption, is_host
 from pypxeboot.text import decode, printable
 from pypxeboot.wire import Reader, Truncated
 
-VENDOR_OPTIONS = 43
 CONTROL, MULTICAST, BOOT_SERVERS, BOOT_MENU, MENU_PROMPT, BOOT_ITEM = 6, 7, 8, 9, 10, 71
 LOCAL_BOOT = 0  # the type of server that is the guest's own disk
 SHOW_MENU = 255  # the timeout of a prompt that never ends: the menu is shown at once
@@ -88,9 +87,9 @@ def of(options: Mapping[int, bytes]) -> Optional[Services]:
 
     Option 43 is PXE's only where option 60 says PXEClient (PXE 2.1, 2.2.3): other vendors use it, too.
     """
-    if not options.get(60, b"").startswith(b"PXEClient"):
+    if not options.get(DhcpOption.VENDOR_CLASS, b"").startswith(b"PXEClient"):
         return None
-    return services(options.get(VENDOR_OPTIONS, b""))
+    return services(options.get(DhcpOption.VENDOR_OPTIONS, b""))
 
 
 def boot_item(kind: int) -> bytes:

@@ -11,13 +11,25 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from pypxeboot.dhcp.message import BOOTREPLY, BadMessage, Message, Type, check_vital
+from pypxeboot.lease import DhcpOption
 from pypxeboot.text import decode, encode, printable
 
 MAX_OUTPUT = 65536
 # Options that udhcpc asks for by number; -O takes names only for those that it knows.
 _ASKED = "subnet router dns domain serverid lease tftp bootfile mtu staticroutes 209 210".split()
-_ADDRESSES = {"subnet": 1, "router": 3, "dns": 6, "serverid": 54}
-_TEXTS = {"domain": 15, "tftp": 66, "bootfile": 67, "pxeconffile": 209, "pxepathprefix": 210}
+_ADDRESSES = {
+    "subnet": DhcpOption.SUBNET_MASK,
+    "router": DhcpOption.ROUTER,
+    "dns": DhcpOption.DNS_SERVER,
+    "serverid": DhcpOption.SERVER_ID,
+}
+_TEXTS = {
+    "domain": DhcpOption.DOMAIN_NAME,
+    "tftp": DhcpOption.TFTP_SERVER_NAME,
+    "bootfile": DhcpOption.BOOT_FILE,
+    "pxeconffile": DhcpOption.CONFIG_FILE,
+    "pxepathprefix": DhcpOption.PATH_PREFIX,
+}
 
 
 def argv(
@@ -32,7 +44,8 @@ def argv(
     for name in _ASKED:
         words += ["-O", name]
     for code, value in identity.items():
-        words += ["-V", decode(value)] if code == 60 else ["-x", f"0x{code:02x}:{value.hex()}"]
+        as_class = code == DhcpOption.VENDOR_CLASS
+        words += ["-V", decode(value)] if as_class else ["-x", f"0x{code:02x}:{value.hex()}"]
     return words
 
 
@@ -46,7 +59,7 @@ def message(output: bytes, mac: bytes) -> Message:
         raise BadMessage("no server gave an address")
     nowhere = IPv4Address(0)
     try:
-        options = {53: bytes((Type.ACK,)), **_options(values)}
+        options = {DhcpOption.MESSAGE_TYPE: bytes((Type.ACK,)), **_options(values)}
         check_vital(options)
         return Message(
             op=BOOTREPLY,
@@ -74,15 +87,16 @@ def _options(values: Mapping[str, str]) -> dict[int, bytes]:
     for name, code in _TEXTS.items():
         if name in values:
             options[code] = encode(values[name])
-    for code in (209, 210):
-        if f"opt{code}" in values:
-            options[code] = bytes.fromhex(values[f"opt{code}"])
+    for code in (DhcpOption.CONFIG_FILE, DhcpOption.PATH_PREFIX):
+        value = values.get(f"opt{code:d}")
+        if value is not None:
+            options[code] = bytes.fromhex(value)
     if "lease" in values:
-        options[51] = int(values["lease"]).to_bytes(4, "big")
+        options[DhcpOption.LEASE_TIME] = int(values["lease"]).to_bytes(4, "big")
     if "mtu" in values:
-        options[26] = int(values["mtu"]).to_bytes(2, "big")
+        options[DhcpOption.INTERFACE_MTU] = int(values["mtu"]).to_bytes(2, "big")
     if "staticroutes" in values:
-        options[121] = _classless(values["staticroutes"].split())
+        options[DhcpOption.CLASSLESS_ROUTES] = _classless(values["staticroutes"].split())
     return options
 
 

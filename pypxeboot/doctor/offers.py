@@ -11,6 +11,7 @@ from pypxeboot.dhcp.client import Heard
 from pypxeboot.dhcp.message import BadMessage, Type
 from pypxeboot.doctor.findings import Finding, HeardOffer, fail, ok, warn
 from pypxeboot.errors import NoLease
+from pypxeboot.lease import DhcpOption
 from pypxeboot.text import printable
 
 # Servers that ping an address before they offer it: dnsmasq for 3 s, ISC dhcpd for 1 s. PXE ROMs ask again
@@ -34,16 +35,17 @@ def offered(heard: Heard) -> HeardOffer:
             next_server = lease.next_server or ""
         except BadMessage as why:
             refused = str(why)
+    menu = pxe_options.services(options.get(DhcpOption.VENDOR_OPTIONS, b"")).menu
     return HeardOffer(
         server=str(message.server_id or message.siaddr),
         seconds=round(heard.seconds, 3),
         address=address,
         bootfile=bootfile,
         next_server=next_server,
-        config_file=_text(options.get(209, b"")),
-        path_prefix=_text(options.get(210, b"")),
-        vendor_class=_text(options.get(60, b"")),
-        menu=", ".join(printable(item.text) for item in pxe_options.services(options.get(43, b"")).menu),
+        config_file=_text(options.get(DhcpOption.CONFIG_FILE, b"")),
+        path_prefix=_text(options.get(DhcpOption.PATH_PREFIX, b"")),
+        vendor_class=_text(options.get(DhcpOption.VENDOR_CLASS, b"")),
+        menu=", ".join(printable(item.text) for item in menu),
         proxy=proxy,
         refused=refused,
     )

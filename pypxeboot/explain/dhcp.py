@@ -8,7 +8,7 @@ from typing import Optional
 from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp.message import BadMessage, Message, Type
 from pypxeboot.explain.conversation import QUIET, Attempts, Line, once_more
-from pypxeboot.lease import describe
+from pypxeboot.lease import DhcpOption, describe
 from pypxeboot.text import printable
 
 BOOT_SERVER_PORT = 4011  # PXE 2.1
@@ -57,15 +57,16 @@ class Exchange:
             self._tell(when, f"DISCOVER{_identity(message)}{again}")
             self._discovers = once_more(self._discovers, when)
         elif message.type == Type.REQUEST:
-            wanted = _address(message.options.get(50, b"")) or str(message.ciaddr)
-            server = _address(message.options.get(54, b""))
+            wanted = _address(message.options.get(DhcpOption.REQUESTED_ADDRESS, b"")) or str(message.ciaddr)
+            server = _address(message.options.get(DhcpOption.SERVER_ID, b""))
             self._tell(when, f"REQUEST for {wanted}{f' to {server}' if server else ''}")
             self._requests = once_more(self._requests, when)
         elif message.type == Type.RELEASE:
             self._tell(when, f"RELEASE of {message.ciaddr}")
         elif message.type == Type.DECLINE:
             self._nak = "the client declines the address: somebody else has it"
-            self._tell(when, f"DECLINE of {_address(message.options.get(50, b''))}: somebody else has it")
+            address = _address(message.options.get(DhcpOption.REQUESTED_ADDRESS, b""))
+            self._tell(when, f"DECLINE of {address}: somebody else has it")
         else:
             self._tell(when, f"message of type {_type(message)}{_identity(message)}")
 
@@ -74,7 +75,7 @@ class Exchange:
         if self._boot_server is not None and not int(message.yiaddr):
             self._boot_server = None
         if message.type == Type.NAK:
-            why = printable(message.options.get(56, b""))
+            why = printable(message.options.get(DhcpOption.MESSAGE, b""))
             self._nak = f"{server} says NAK{': ' if why else ''}{why}"
             self._tell(when, self._nak)
             self._nak += " (is there a second DHCP server, or was the lease given to somebody else?)"
@@ -91,7 +92,7 @@ class Exchange:
         if message.type == Type.ACK or message.type is None:
             self._tell(when, f"{server} acknowledges {describe(lease)}")
             self.address, self._nak = str(lease.address), ""
-            self.bootfile = self.bootfile or bool(lease.bootfile) or bool({209, 210} & set(lease.options))
+            self.bootfile = self.bootfile or lease.is_bootable
         else:
             self._tell(when, f"{server} offers{self._after(when)}: {describe(lease)}")
             self._offered = when
@@ -101,11 +102,15 @@ class Exchange:
             self._tell(when, remark)
 
     def _proxy(self, message: Message, when: float, server: str) -> None:
-        name = printable((message.options.get(67, b"") or message.file).partition(b"\0")[0])
+        name = printable((message.options.get(DhcpOption.BOOT_FILE, b"") or message.file).partition(b"\0")[0])
         what = f"boot file {name}" if name else "no boot file"
-        kind = printable(message.options.get(60, b"").partition(b"\0")[0])
-        self.bootfile = self.bootfile or bool(name) or 43 in message.options
-        menu = ", a PXE menu or list of servers (option 43)" if 43 in message.options else ""
+        kind = printable(message.options.get(DhcpOption.VENDOR_CLASS, b"").partition(b"\0")[0])
+        self.bootfile = self.bootfile or bool(name) or DhcpOption.VENDOR_OPTIONS in message.options
+        menu = (
+            ", a PXE menu or list of servers (option 43)"
+            if DhcpOption.VENDOR_OPTIONS in message.options
+            else ""
+        )
         who = f"{server} (a proxy{f', {kind}' if kind else ''})"
         self._tell(when, f"{who} says{self._after(when)}: {what}{menu}")
 
@@ -164,11 +169,12 @@ class Exchange:
 
 def _identity(message: Message) -> str:
     parts = []
-    for code, what in ((60, "as "), (77, "user class ")):
+    for code, what in ((DhcpOption.VENDOR_CLASS, "as "), (DhcpOption.USER_CLASS, "user class ")):
         value = printable(message.options.get(code, b""), 80)
         parts += [f"{what}{value}"] if value else []
-    if 93 in message.options:
-        parts.append(f"architecture {int.from_bytes(message.options[93][:2], 'big')}")
+    arch = message.options.get(DhcpOption.CLIENT_ARCH)
+    if arch is not None:
+        parts.append(f"architecture {int.from_bytes(arch[:2], 'big')}")
     return f" {', '.join(parts)}" if parts else ""
 
 

@@ -16,7 +16,7 @@ from pypxeboot.ipxe.engine.machine import BootChosen, Machine, MenuFound, script
 from pypxeboot.ipxe.engine.setting_types import TYPES, c_string
 from pypxeboot.ipxe.engine.settings import Value
 from pypxeboot.ipxe.engine.status import Status
-from pypxeboot.lease import Lease
+from pypxeboot.lease import DhcpOption, Lease
 from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.loader import boot
 from pypxeboot.text import printable
@@ -113,8 +113,8 @@ def _lease(machine: Machine) -> Lease:
         return None
 
     lease, options = machine.lease, dict(machine.lease.options)
-    for code in (209, 210, 211):
-        value = told(str(code))
+    for code in (DhcpOption.CONFIG_FILE, DhcpOption.PATH_PREFIX, DhcpOption.REBOOT_TIME):
+        value = told(f"{code:d}")
         if value is not None:
             options[code] = value.raw
     filename, server = told("filename"), told("next-server")

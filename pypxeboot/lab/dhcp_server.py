@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from pypxeboot.dhcp import message as dhcp
+from pypxeboot.lease import DhcpOption
 from pypxeboot.text import encode, printable
 
 LEASE_SECONDS = 3600
@@ -51,7 +52,7 @@ class Server:
         kind, address = self._decide(message)
         who = message.chaddr.hex(":")
         asked = dhcp.Type(message.type).name if message.type in list(dhcp.Type) else str(message.type)
-        name = printable(message.options.get(60, b""), 40)
+        name = printable(message.options.get(DhcpOption.VENDOR_CLASS, b""), 40)
         asked += f" ({name})" if name else ""
         if kind is None:
             return None, f"{who} {asked}: no answer"
@@ -101,19 +102,21 @@ class Server:
 
     def _reply(self, message: dhcp.Message, kind: dhcp.Type, address: Optional[IPv4Address]) -> bytes:
         site = self.site
-        options: _OPTIONS = {53: bytes([kind]), 54: site.server.packed}
+        options: _OPTIONS = {DhcpOption.MESSAGE_TYPE: bytes([kind]), DhcpOption.SERVER_ID: site.server.packed}
         file = b""
         if kind is not dhcp.Type.NAK:
-            options.update({1: site.network.netmask.packed, 3: site.server.packed, 6: site.server.packed})
-            options[15] = encode(site.domain)
-            options[66], options[67] = str(site.server).encode(), encode(site.bootfile)
+            options[DhcpOption.SUBNET_MASK] = site.network.netmask.packed
+            options[DhcpOption.ROUTER] = options[DhcpOption.DNS_SERVER] = site.server.packed
+            options[DhcpOption.DOMAIN_NAME] = encode(site.domain)
+            options[DhcpOption.TFTP_SERVER_NAME] = str(site.server).encode()
+            options[DhcpOption.BOOT_FILE] = encode(site.bootfile)
             file = encode(site.bootfile)[:127]
             if site.prefix is not None:
-                options[210] = encode(site.prefix)
+                options[DhcpOption.PATH_PREFIX] = encode(site.prefix)
             if address is not None:
-                options[51] = LEASE_SECONDS.to_bytes(4, "big")
-        if 61 in message.options:
-            options[61] = message.options[61]  # RFC 6842
+                options[DhcpOption.LEASE_TIME] = LEASE_SECONDS.to_bytes(4, "big")
+        if DhcpOption.CLIENT_ID in message.options:
+            options[DhcpOption.CLIENT_ID] = message.options[DhcpOption.CLIENT_ID]  # RFC 6842
         server = IPv4Address(0) if kind is dhcp.Type.NAK else site.server
         body = bytes([dhcp.BOOTREPLY, 1, 6, 0]) + message.xid.to_bytes(4, "big") + bytes(2)
         body += message.flags.to_bytes(2, "big") + message.ciaddr.packed
@@ -124,5 +127,5 @@ class Server:
 
 
 def _requested(message: dhcp.Message) -> Optional[IPv4Address]:
-    value = message.options.get(50, b"")
+    value = message.options.get(DhcpOption.REQUESTED_ADDRESS, b"")
     return IPv4Address(value) if len(value) == 4 else None

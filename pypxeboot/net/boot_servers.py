@@ -17,7 +17,7 @@ from pypxeboot.dhcp import boot_server
 from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp.boot_server import Question
 from pypxeboot.dhcp.message import CLIENT_PORT
-from pypxeboot.lease import Lease, PxeAnswer
+from pypxeboot.lease import DhcpOption, Lease, PxeAnswer
 from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,11 @@ class PxeSocket:
         self._forget()
         self._leave_by(interface)
         xid, started = secrets.randbits(32), time.monotonic()
-        client = b"HTTPClient" if options.get(60, b"").startswith(b"HTTPClient") else b"PXEClient"
+        client = (
+            b"HTTPClient"
+            if options.get(DhcpOption.VENDOR_CLASS, b"").startswith(b"HTTPClient")
+            else b"PXEClient"
+        )
         for wait in question.waits:
             now = time.monotonic()
             if now >= deadline:

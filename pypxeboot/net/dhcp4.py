@@ -21,7 +21,7 @@ from pypxeboot.dhcp.client import (
     Step,
 )
 from pypxeboot.errors import NoLease
-from pypxeboot.lease import Lease, PxeAnswer
+from pypxeboot.lease import DhcpOption, Lease, PxeAnswer
 from pypxeboot.limits import Deadline
 from pypxeboot.net import frames
 from pypxeboot.net.boot_servers import PxeSocket
@@ -112,7 +112,7 @@ class Discovery:
     def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
         """The first good answer of those that are asked."""
         mac, end = self._plan.guest.mac_bytes, self._deadline.at
-        options = {**self._machine.identity, 55: self._machine.request_list}
+        options = {**self._machine.identity, DhcpOption.PARAMETER_REQUEST: self._machine.request_list}
         try:
             return self._pxe_socket.ask(question, self._interface, mac, lease, options, end)
         except OSError as why:  # of a script's VLAN that is gone
@@ -140,8 +140,8 @@ class Discovery:
         self._machine = DhcpClient(
             mac=guest.mac_bytes,
             xid=secrets.randbits(32),
-            identity={57: _MAX_MESSAGE, **identity},
-            request_list=bytes(pxe.PARAMETER_REQUEST),
+            identity={DhcpOption.MAX_MESSAGE_SIZE: _MAX_MESSAGE, **identity},
+            request_list=pxe.PARAMETER_REQUEST,
             broadcast=foreign,
             needs_boot_information=needs_boot_information,
             better_offer_waits=waits,

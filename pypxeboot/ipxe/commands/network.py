@@ -16,11 +16,18 @@ from pypxeboot.ipxe.engine.options import CommandCall, syntax
 from pypxeboot.ipxe.engine.setting_types import TYPES
 from pypxeboot.ipxe.engine.settings import Value, parse_name
 from pypxeboot.ipxe.engine.status import Status, error_text
-from pypxeboot.lease import Lease, default_route
+from pypxeboot.lease import DhcpOption, Lease, default_route
 from pypxeboot.text import printable
 
 # Settings that a server sees in a request, and may answer otherwise for.
-_ASKED_WITH = (60, 61, 77, 93, 94, 97)
+_ASKED_WITH = (
+    DhcpOption.VENDOR_CLASS,
+    DhcpOption.CLIENT_ID,
+    DhcpOption.USER_CLASS,
+    DhcpOption.CLIENT_ARCH,
+    DhcpOption.CLIENT_INTERFACE,
+    DhcpOption.CLIENT_UUID,
+)
 # Without --count the real one goes on until a key is pressed.
 _PINGS = 4
 _MOST_PINGS = 100

@@ -13,7 +13,7 @@ from pypxeboot.guest import Guest
 from pypxeboot.ipxe.engine.setting_types import TYPES, c_string
 from pypxeboot.ipxe.engine.settings import Key, Settings, Value, encapsulated, smbios_key
 from pypxeboot.ipxe.engine.status import Status
-from pypxeboot.lease import Lease, PxeAnswer
+from pypxeboot.lease import Address, DhcpOption, Lease, PxeAnswer
 from pypxeboot.text import encode
 
 # Machines that have a BIOS build of iPXE, whose scripts lead to kernels rather than EFI programs.
@@ -121,22 +121,27 @@ def leased(lease: Lease) -> dict[Key, Value]:
     """What a lease says beside its options, by tag (net/dhcppkt.c)."""
     values: dict[Key, Value] = {}
     if lease.bootfile:
-        raw = lease.options.get(67, b"")  # servers end it with a NUL, which ``:hex`` shows
-        values[67] = Value(raw, TYPES["string"]) if c_string(raw) == lease.bootfile else _text(lease.bootfile)
+        raw = lease.options.get(DhcpOption.BOOT_FILE, b"")  # servers end it with a NUL, which ``:hex`` shows
+        as_sent = c_string(raw) == lease.bootfile
+        values[DhcpOption.BOOT_FILE] = Value(raw, TYPES["string"]) if as_sent else _text(lease.bootfile)
     if lease.domain:
-        values[15] = _text(lease.domain)
+        values[DhcpOption.DOMAIN_NAME] = _text(lease.domain)
     if lease.address.version == 6:
         addresses6 = {"ip6": (lease.address,), "gateway6": lease.routers[:1], "dns6": lease.dns[:1]}
         values.update(
             (key, Value(found[0].packed, TYPES["ipv6"])) for key, found in addresses6.items() if found
         )
         return values
-    values[1] = Value(IPv4Address(lease.netmask).packed, TYPES["ipv4"])
-    values[encapsulated(175, 2)] = Value(lease.address.packed, TYPES["ipv4"])
+    values[DhcpOption.SUBNET_MASK] = Value(IPv4Address(lease.netmask).packed, TYPES["ipv4"])
+    values[encapsulated(DhcpOption.IPXE, 2)] = Value(lease.address.packed, TYPES["ipv4"])
     server = _address(lease.next_server)
     if server is not None:
-        values[encapsulated(175, 3)] = Value(server, TYPES["ipv4"])
-    addresses = {3: lease.routers, 6: lease.dns, 54: (lease.server_id,) if lease.server_id else ()}
+        values[encapsulated(DhcpOption.IPXE, 3)] = Value(server, TYPES["ipv4"])
+    addresses: dict[DhcpOption, tuple[Address, ...]] = {
+        DhcpOption.ROUTER: lease.routers,
+        DhcpOption.DNS_SERVER: lease.dns,
+        DhcpOption.SERVER_ID: (lease.server_id,) if lease.server_id else (),
+    }
     for tag, found in addresses.items():
         if found:
             values[tag] = Value(b"".join(address.packed for address in found), TYPES["ipv4"])
@@ -145,10 +150,10 @@ def leased(lease: Lease) -> dict[Key, Value]:
 
 def _answered(answer: PxeAnswer) -> dict[Key, Value]:
     """The same of a PXE server's answer."""
-    values: dict[Key, Value] = {67: _text(answer.bootfile)} if answer.bootfile else {}
+    values: dict[Key, Value] = {DhcpOption.BOOT_FILE: _text(answer.bootfile)} if answer.bootfile else {}
     server = _address(answer.next_server)
     if server is not None:
-        values[encapsulated(175, 3)] = Value(server, TYPES["ipv4"])
+        values[encapsulated(DhcpOption.IPXE, 3)] = Value(server, TYPES["ipv4"])
     return values
 
 

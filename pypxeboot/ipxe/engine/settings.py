@@ -13,6 +13,7 @@ from typing import Optional, Union
 from pypxeboot.ipxe.engine import setting_types
 from pypxeboot.ipxe.engine.setting_types import TYPES, NotSupported, SettingType
 from pypxeboot.ipxe.engine.status import Status
+from pypxeboot.lease import DhcpOption
 
 Key = Union[int, str]
 """What a setting is known by: the number of its DHCP option (``tag``), else its name."""
@@ -33,37 +34,37 @@ def encapsulated(*codes: int) -> int:
 
 # Predefined settings with DHCP options behind them: tag and type (each file of iPXE defines its own).
 _TAGGED = {
-    "netmask": (1, "ipv4"),
-    "gateway": (3, "ipv4"),
-    "dns": (6, "ipv4"),
-    "syslog": (7, "ipv4"),
-    "hostname": (12, "string"),
-    "domain": (15, "string"),
-    "root-path": (17, "string"),
-    "mtu": (26, "int16"),
-    "ntp": (42, "ipv4"),
-    "dhcp-server": (54, "ipv4"),
-    "filename": (67, "string"),
-    "vendor-class": (60, "string"),
-    "user-class": (77, "string"),
-    "initiator-iqn": (203, "string"),
-    "priority": (encapsulated(175, 1), "int8"),
-    "ip": (encapsulated(175, 2), "ipv4"),
-    "next-server": (encapsulated(175, 3), "ipv4"),
-    "keep-san": (encapsulated(175, 8), "int8"),
-    "skip-san-boot": (encapsulated(175, 9), "int8"),
-    "scriptlet": (encapsulated(175, 0x51), "string"),
-    "syslogs": (encapsulated(175, 0x55), "string"),
-    "trust": (encapsulated(175, 0x5A), "hex"),
-    "cert": (encapsulated(175, 0x5B), "hex"),
-    "privkey": (encapsulated(175, 0x5C), "hex"),
-    "crosscert": (encapsulated(175, 0x5D), "string"),
-    "san-filename": (encapsulated(175, 0xBC), "string"),
-    "san-drive": (encapsulated(175, 0xBD), "uint8"),
-    "username": (encapsulated(175, 0xBE), "string"),
-    "password": (encapsulated(175, 0xBF), "string"),
-    "reverse-username": (encapsulated(175, 0xC0), "string"),
-    "reverse-password": (encapsulated(175, 0xC1), "string"),
+    "netmask": (DhcpOption.SUBNET_MASK, "ipv4"),
+    "gateway": (DhcpOption.ROUTER, "ipv4"),
+    "dns": (DhcpOption.DNS_SERVER, "ipv4"),
+    "syslog": (DhcpOption.LOG_SERVER, "ipv4"),
+    "hostname": (DhcpOption.HOST_NAME, "string"),
+    "domain": (DhcpOption.DOMAIN_NAME, "string"),
+    "root-path": (DhcpOption.ROOT_PATH, "string"),
+    "mtu": (DhcpOption.INTERFACE_MTU, "int16"),
+    "ntp": (DhcpOption.NTP_SERVER, "ipv4"),
+    "dhcp-server": (DhcpOption.SERVER_ID, "ipv4"),
+    "filename": (DhcpOption.BOOT_FILE, "string"),
+    "vendor-class": (DhcpOption.VENDOR_CLASS, "string"),
+    "user-class": (DhcpOption.USER_CLASS, "string"),
+    "initiator-iqn": (DhcpOption.ISCSI_INITIATOR, "string"),
+    "priority": (encapsulated(DhcpOption.IPXE, 1), "int8"),
+    "ip": (encapsulated(DhcpOption.IPXE, 2), "ipv4"),
+    "next-server": (encapsulated(DhcpOption.IPXE, 3), "ipv4"),
+    "keep-san": (encapsulated(DhcpOption.IPXE, 8), "int8"),
+    "skip-san-boot": (encapsulated(DhcpOption.IPXE, 9), "int8"),
+    "scriptlet": (encapsulated(DhcpOption.IPXE, 0x51), "string"),
+    "syslogs": (encapsulated(DhcpOption.IPXE, 0x55), "string"),
+    "trust": (encapsulated(DhcpOption.IPXE, 0x5A), "hex"),
+    "cert": (encapsulated(DhcpOption.IPXE, 0x5B), "hex"),
+    "privkey": (encapsulated(DhcpOption.IPXE, 0x5C), "hex"),
+    "crosscert": (encapsulated(DhcpOption.IPXE, 0x5D), "string"),
+    "san-filename": (encapsulated(DhcpOption.IPXE, 0xBC), "string"),
+    "san-drive": (encapsulated(DhcpOption.IPXE, 0xBD), "uint8"),
+    "username": (encapsulated(DhcpOption.IPXE, 0xBE), "string"),
+    "password": (encapsulated(DhcpOption.IPXE, 0xBF), "string"),
+    "reverse-username": (encapsulated(DhcpOption.IPXE, 0xC0), "string"),
+    "reverse-password": (encapsulated(DhcpOption.IPXE, 0xC1), "string"),
 }
 # And those without, by the type they are shown in.
 _NAMED = {

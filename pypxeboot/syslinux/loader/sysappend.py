@@ -9,7 +9,7 @@ from typing import Optional
 from uuid import UUID
 
 from pypxeboot.guest import Guest, wire_uuid
-from pypxeboot.lease import Lease
+from pypxeboot.lease import DhcpOption, Lease
 
 # Bit n of the mask is entry n; ip=, BOOTIF= and SYSUUID= come before these. FSUUID is empty on PXELINUX.
 _SMBIOS = (
@@ -50,7 +50,7 @@ def _ip(lease: Lease, server: Optional[str]) -> Optional[str]:
 
 def _gateway(lease: Lease) -> IPv4Address:
     """The router. Option 3 is "accepted only when exactly 4 bytes": of several routers none is named."""
-    option = lease.options.get(3)
+    option = lease.options.get(DhcpOption.ROUTER)
     if option is not None:
         return IPv4Address(option) if len(option) == 4 else _UNKNOWN
     return IPv4Address(str(lease.routers[0])) if len(lease.routers) == 1 else _UNKNOWN

@@ -5,7 +5,7 @@ two are apart. A loader is a *generator* without input and output of its own. Wh
 or write something, it **yields** an effect: a frozen dataclass that says what is wanted. Whoever drives the
 generator performs the effect and **sends** the reply back in, and the loader goes on from there::
 
-    def boot(location: Location) -> Loader:
+    def boot(location: Location) -> Steps[Choice]:
         reply = yield Fetch(location, limit=65536)      # an effect goes out, a Fetched comes back
         if reply.data is None:
             yield Log(f"{location}: {reply.error}")     # the reply to this one is None

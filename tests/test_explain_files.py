@@ -30,13 +30,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pypxeboot.explain import capture_file, packets
-from pypxeboot.explain.capture_file import BadCapture, Frame
-from pypxeboot.explain.timeline import Story
+from pypxeboot.explain.capture_file import BadCapture, CapturedFrame
+from pypxeboot.explain.timeline import Timeline
 
 WHOLE = [data for _when, data in LEASED] + [rrq(), block(1, 7)]
 
 
-def read(data: bytes) -> list[Frame]:
+def read(data: bytes) -> list[CapturedFrame]:
     return list(capture_file.frames(io.BytesIO(data).read))
 
 
@@ -72,7 +72,7 @@ def test_vlan_tags_and_ipv6() -> None:
     data = ethernet(
         Dot1Q(vlan=7) / IPv6(src="fe80::1", dst="2001:db8::2") / UDP(sport=9, dport=69) / b"\0\1k\0octet\0"
     )
-    found = packets.packet(Frame(packets.ETHERNET, 0, data))
+    found = packets.decode(CapturedFrame(packets.ETHERNET, 0, data))
     assert found is not None and (found.source, found.target, found.target_port) == (
         "fe80::1",
         "2001:db8::2",
@@ -83,8 +83,8 @@ def test_vlan_tags_and_ipv6() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "no capture file"),
-        (b"\x7fELF" + bytes(100), "no capture file"),
+        (b"", "not a capture file"),
+        (b"\x7fELF" + bytes(100), "not a capture file"),
         (pcap(*WHOLE)[:-3], "ends in the middle of a frame"),
         (pcap()[:20], "ends in the middle"),
         (pcap() + struct.pack("<IIII", 1, 1, 0x7FFFFFFF, 1), "2147483647 bytes"),
@@ -112,11 +112,11 @@ def test_a_wrong_command_line(args: tuple[str, ...]) -> None:
 
 
 def test_a_flood_of_clients_is_told_in_part() -> None:
-    one = Story()
+    one = Timeline()
     for number in range(6000):
         mac = number.to_bytes(6, "big")
         data = udp_of(message(b"\x35\x01\x01\xff", op=1, mac=mac, xid=number))
-        one.add(packets.packet(Frame(1, float(number), data)), float(number))
+        one.add(packets.decode(CapturedFrame(1, float(number), data)), float(number))
     lines = list(one.lines())
     assert len(lines) < 1000 and "1000 conversations more are left out" in lines[-2]
     assert lines[-1].startswith("verdict: ")
@@ -134,10 +134,10 @@ def udp_of(payload: bytes) -> bytes:
 
 def survives(data: bytes) -> None:
     """No exception but BadCapture, and nothing unprintable; a verdict, whatever the file."""
-    one = Story()
+    one = Timeline()
     try:
         for frame in capture_file.frames(io.BytesIO(data).read):
-            one.add(packets.packet(frame), frame.when)
+            one.add(packets.decode(frame), frame.when)
     except BadCapture as why:
         assert str(why).isprintable()
     lines = list(one.lines())

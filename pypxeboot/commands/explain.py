@@ -1,4 +1,4 @@
-"""``pypxeboot explain FILE``: the story of a capture, told by a process that may do nothing but read it.
+"""``pypxeboot explain FILE``: the timeline of a capture, made by a process that may do nothing but read it.
 
 The bytes in a capture are a network's, or of whoever sent the file: they are taken apart by a process of its
 own, locked up as the client of a boot is, which hands back lines of text.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pypxeboot.commands import main
 from pypxeboot.errors import PxeBootError, UsageError
-from pypxeboot.explain.reader import _story_of
+from pypxeboot.explain.reader import read_timeline
 from pypxeboot.host import output_files
 from pypxeboot.limits import NOTICE
 from pypxeboot.privsep import logs
@@ -20,8 +20,8 @@ from pypxeboot.text import printable
 _USAGE = """\
 usage: pypxeboot explain FILE
 
-Tells the story of a capture file (pcap or pcapng, of --pcap or of tcpdump): for each client what it asked and
-was answered over DHCP, ARP, DNS, TFTP and HTTP, what silences mean, and in the last line a verdict.
+Prints the timeline of a capture file (pcap or pcapng, of --pcap or of tcpdump): for each client what it asked
+and was answered over DHCP, ARP, DNS, TFTP and HTTP, what silence means, and in the last line a verdict.
 """
 
 
@@ -34,7 +34,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         if len(argv) != 1 or (argv[0].startswith("-") and argv[0] != "-"):
             raise UsageError("explain takes one capture file", hint="pypxeboot explain FILE")
-        told = _story_of(argv[0])
+        told = read_timeline(argv[0])
         text = "".join(f"{printable(line, 2000)}\n" for line in told.lines)
         output_files.write(None, text.encode())
         if told.damage:

@@ -86,8 +86,8 @@ def parser() -> argparse.ArgumentParser:
         usage="pypxeboot [options] [mac=MAC[,bridge=BR][,...]] [DISK]",
         description="PXE-boot a guest that has no firmware: DHCP with the guest's MAC on the guest's bridge, "
         "then pxelinux.cfg, then kernel and initrd, handed over to what starts the guest.",
-        epilog="pypxeboot doctor [options] says why a guest does not boot; pypxeboot explain FILE tells the "
-        "story of a capture file.",
+        epilog="pypxeboot doctor [options] says why a guest does not boot; pypxeboot explain FILE prints the "
+        "timeline of a capture file.",
         allow_abbrev=False,
     )
     _identity(top.add_argument_group("identity and place"))

@@ -1,1 +1,1 @@
-"""The story of a capture file."""
+"""The timeline of a capture file: what each client in it asked, what it got, and what went wrong."""

@@ -1,7 +1,7 @@
-"""Capture files, pcap and pcapng, read from front to back with every length checked.
+"""Reads capture files, pcap and pcapng, from front to back, with every length checked.
 
 scapy has readers, too; they take blocks of any length into memory, and to import them takes longer than to
-read most captures.
+read most captures. This one runs in a sandbox, and imports nothing.
 """
 
 from __future__ import annotations
@@ -30,27 +30,30 @@ _TIME_RESOLUTION = 9  # option of an interface
 
 
 class BadCapture(ValueError):
-    """Not a capture file, or not whole; the text says why. What came before it counts."""
+    """The file is not a capture, or is damaged; the text says how. The frames before that count."""
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A frame as it was kept: ``linktype`` as tcpdump numbers them, ``when`` in seconds since the epoch."""
+class CapturedFrame:
+    """A frame as the capture file has it, perhaps without its end.
+
+    ``linktype`` is a number of tcpdump's LINKTYPE list, ``when`` is in seconds since 1970.
+    """
 
     linktype: int
     when: float
     data: bytes
 
 
-def frames(read: Read) -> Iterator[Frame]:
-    """All frames of a capture. Raises BadCapture where it is none, or damaged from there on."""
+def frames(read: Read) -> Iterator[CapturedFrame]:
+    """Yield all frames of a capture. Raises BadCapture where it is not one, or is damaged from there on."""
     magic = read(4)
     if magic in _PCAP:
         yield from _pcap(read, *_PCAP[magic])
     elif magic == _SECTION:
         yield from _pcapng(read)
     else:
-        raise BadCapture("it is no capture file (neither pcap nor pcapng)")
+        raise BadCapture("it is not a capture file (neither pcap nor pcapng)")
 
 
 def _exactly(read: Read, count: int) -> bytes:
@@ -60,7 +63,7 @@ def _exactly(read: Read, count: int) -> bytes:
     return data
 
 
-def _pcap(read: Read, order: str, units: float) -> Iterator[Frame]:
+def _pcap(read: Read, order: str, units: float) -> Iterator[CapturedFrame]:
     # Of the link type's field, the upper bits tell of checksums behind the frames.
     linktype = struct.unpack(order + "I", _exactly(read, 20)[16:])[0] & 0xFFFF
     header = struct.Struct(order + "IIII")
@@ -73,17 +76,17 @@ def _pcap(read: Read, order: str, units: float) -> Iterator[Frame]:
         seconds, fraction, kept, _length = header.unpack(head)
         if kept > _LARGEST:
             raise BadCapture(f"a frame of {kept} bytes: it is damaged")
-        yield Frame(linktype, seconds + fraction / units, _exactly(read, kept))
+        yield CapturedFrame(linktype, seconds + fraction / units, _exactly(read, kept))
 
 
 @dataclass(frozen=True)
-class _Interface:
+class _CaptureInterface:
     linktype: int
     units: float  # of time, in a second
 
 
-def _pcapng(read: Read) -> Iterator[Frame]:
-    order, interfaces = _section(read), list[_Interface]()
+def _pcapng(read: Read) -> Iterator[CapturedFrame]:
+    order, interfaces = _section(read), list[_CaptureInterface]()
     while True:
         head = read(8)
         if not head:
@@ -107,7 +110,7 @@ def _pcapng(read: Read) -> Iterator[Frame]:
 
 
 def _section(read: Read, length: bytes = b"") -> str:
-    """The byte order of a section, whose header is read on behind its type (and length)."""
+    """Read the header of a section behind its type (and ``length``, if given), and return its byte order."""
     length = length or _exactly(read, 4)
     mark = _exactly(read, 4)
     order = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}.get(mark)
@@ -120,7 +123,7 @@ def _section(read: Read, length: bytes = b"") -> str:
     return order
 
 
-def _interface(order: str, body: bytes) -> _Interface:
+def _interface(order: str, body: bytes) -> _CaptureInterface:
     linktype = struct.unpack_from(order + "H", body)[0]
     units, at = 1e6, 8
     while at + 4 <= len(body):
@@ -129,12 +132,14 @@ def _interface(order: str, body: bytes) -> _Interface:
             exponent = body[at + 4]  # its highest bit says: of 2, not of 10
             units = float((2 if exponent & 0x80 else 10) ** min(exponent & 0x7F, 64))
         at += 4 + length + -length % 4
-    return _Interface(linktype, units)
+    return _CaptureInterface(linktype, units)
 
 
-def _packet(order: str, kind: int, body: bytes, interfaces: list[_Interface]) -> Frame:
+def _packet(order: str, kind: int, body: bytes, interfaces: list[_CaptureInterface]) -> CapturedFrame:
     if kind == _SIMPLE_PACKET:  # has no time, and may be cut shorter than its length says
-        return Frame(interfaces[0].linktype, 0.0, body[4 : 4 + struct.unpack_from(order + "I", body)[0]])
+        return CapturedFrame(
+            interfaces[0].linktype, 0.0, body[4 : 4 + struct.unpack_from(order + "I", body)[0]]
+        )
     number, high, low, kept = struct.unpack_from(order + ("IIII" if kind == _PACKET else "HxxIII"), body)
     interface = interfaces[number]
-    return Frame(interface.linktype, (high << 32 | low) / interface.units, body[20 : 20 + kept])
+    return CapturedFrame(interface.linktype, (high << 32 | low) / interface.units, body[20 : 20 + kept])

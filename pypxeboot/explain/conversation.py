@@ -1,4 +1,4 @@
-"""What a client in a capture did, one conversation each: the parts of the story that ``explain`` tells."""
+"""What all conversations of a client in a capture have in common, and the one of ARP."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ from typing import Optional, Protocol
 
 from pypxeboot.text import size_text
 
-Line = tuple[float, str]
-"""When, and what."""
+Event = tuple[float, str]
+"""When (seconds since 1970), and what happened, as text."""
 
 _LARGE = 65536  # bytes
-QUIET = 4.0  # s without an answer that are told as silence; PXE ROMs wait as long for the first offer
+QUIET = 4.0  # s without an answer that count as silence; PXE ROMs wait as long for the first offer
 
 
 class Conversation(Protocol):
-    """One of them, of the client with MAC ``client``."""
+    """What a client (its MAC, or its address) does with one server: a DHCP exchange, a file, a question."""
 
     client: str
 
-    def lines(self, end: float) -> list[Line]:
-        """What happened, where ``end`` is when the capture ends."""
+    def lines(self, end: float) -> list[Event]:
+        """Return what happened; ``end`` is when the capture ends."""
 
     def trouble(self, end: float) -> str:
-        """What went wrong in the end, and what that means; empty if nothing."""
+        """Return what went wrong in the end, and what that means; empty if nothing did."""
 
 
 @dataclass
 class Attempts:
-    """Something that is sent again until it is answered."""
+    """How often something was sent until it was answered: ``first`` and ``last`` in seconds since 1970."""
 
     first: float
     last: float
     count: int = 1
 
     def again(self, when: float) -> None:
-        """Once more."""
+        """Count one more attempt."""
         self.count, self.last = self.count + 1, when
 
     def words(self, end: float) -> str:
-        """``asked 3 times in 12.0 s``."""
+        """Return ``asked 3 times in 12.0 s``: from the first attempt to the ``end`` of the capture."""
         times = "once" if self.count == 1 else f"{self.count} times"
         return f"asked {times} in {max(end - self.first, 0):.1f} s"
 
 
-def once_more(attempts: Optional[Attempts], when: float) -> Attempts:
-    """``attempts`` with another one, or the first."""
+def add_attempt(attempts: Optional[Attempts], when: float) -> Attempts:
+    """Count one more attempt at ``when``; None begins to count."""
     if attempts is None:
         return Attempts(when, when)
     attempts.again(when)
@@ -53,32 +53,32 @@ def once_more(attempts: Optional[Attempts], when: float) -> Attempts:
 
 
 def in_url(address: str) -> str:
-    """An address as it stands in a URL."""
+    """Return an IP address as it stands in a URL: that of IPv6 in brackets."""
     return f"[{address}]" if ":" in address else address
 
 
 def rate(size: int, seconds: float) -> str:
-    """`` (16.0 MiB/s)``, where a file is large enough for that to mean something."""
+    """Return the text `` (16.0 MiB/s)``; empty for a file too small for that to mean something."""
     return f" ({size_text(size / seconds)}/s)" if size >= _LARGE else ""
 
 
 @dataclass
-class ArpQuestion:
-    """Who has an address?"""
+class ArpRequest:
+    """An ARP request for ``address``, and the MACs that answered it."""
 
     client: str
     address: str
     asked: Attempts
     answers: set[str] = field(default_factory=set)
 
-    def lines(self, end: float) -> list[Line]:
-        """Only what matters: an answer is a matter of course."""
+    def lines(self, end: float) -> list[Event]:
+        """Return one line if there is trouble; an answer is a matter of course."""
         if self.trouble(end):
             return [(self.asked.first, f"ARP: who has {self.address}? {self.trouble(end)}")]
         return []
 
     def trouble(self, end: float) -> str:
-        """Nobody there, or two."""
+        """Return what is wrong if nobody has the address, or two have it."""
         if len(self.answers) > 1:
             owners = " and ".join(sorted(self.answers))
             return f"{self.address} belongs to two: {owners}"

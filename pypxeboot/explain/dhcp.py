@@ -1,4 +1,4 @@
-"""DHCP in a capture: each exchange of a client, and what its silences mean."""
+"""DHCP in a capture: each exchange of a client with its servers, and what missing answers mean."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Optional
 
 from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp.message import BadMessage, Message, Type
-from pypxeboot.explain.conversation import QUIET, Attempts, Line, once_more
+from pypxeboot.explain.conversation import QUIET, Attempts, Event, add_attempt
 from pypxeboot.lease import DhcpOption, describe
 from pypxeboot.text import printable
 
 BOOT_SERVER_PORT = 4011  # PXE 2.1
-_MOST_LINES = 40  # of one exchange; a flood of offers is told as far as that
+_MOST_LINES = 40  # of one exchange: a flood of offers ends there
 _MOST_SERVERS = 16
 
 
 @dataclass
-class Exchange:
-    """What goes by under one xid; ``address`` is what the client got."""
+class DhcpExchange:
+    """All messages with one transaction id (xid); ``address`` is what the client got, empty before an ACK."""
 
     client: str
     address: str = ""
     bootfile: bool = False
-    _lines: list[Line] = field(default_factory=list)
+    _lines: list[Event] = field(default_factory=list)
     _discovers: Optional[Attempts] = None
     _requests: Optional[Attempts] = None
     _offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -33,14 +33,14 @@ class Exchange:
     _boot_server: Optional[float] = None  # when one was asked that has not answered
 
     def add(self, message: Message, when: float, source: str, port: int) -> None:
-        """One more message; ``port`` is where it went to."""
+        """Take a message of the exchange; ``port`` is the UDP port that it was sent to."""
         if message.op == dhcp.BOOTREQUEST:
-            self._asked(message, when, port)
+            self._add_request(message, when, port)
         else:
-            self._answered(message, when, source)
+            self._add_answer(message, when, source)
 
-    def broken(self, when: float, source: str, why: str) -> None:
-        """A message that no client can read."""
+    def add_undecodable(self, when: float, source: str, why: str) -> None:
+        """Take a message of ``source`` that no client can decode; ``why`` says what is wrong with it."""
         self._refused = f"{source} sends what cannot be read: {why}"
         self._tell(when, self._refused)
 
@@ -48,19 +48,19 @@ class Exchange:
         if len(self._lines) < _MOST_LINES:
             self._lines.append((when, text))
 
-    def _asked(self, message: Message, when: float, port: int) -> None:
+    def _add_request(self, message: Message, when: float, port: int) -> None:
         if port == BOOT_SERVER_PORT:
             self._boot_server = when
             self._tell(when, "asks a PXE boot server (port 4011)")
         elif message.type == Type.DISCOVER:
             again = f", {when - self._discovers.last:.1f} s after the last" if self._discovers else ""
             self._tell(when, f"DISCOVER{_identity(message)}{again}")
-            self._discovers = once_more(self._discovers, when)
+            self._discovers = add_attempt(self._discovers, when)
         elif message.type == Type.REQUEST:
             wanted = _address(message.options.get(DhcpOption.REQUESTED_ADDRESS, b"")) or str(message.ciaddr)
             server = _address(message.options.get(DhcpOption.SERVER_ID, b""))
             self._tell(when, f"REQUEST for {wanted}{f' to {server}' if server else ''}")
-            self._requests = once_more(self._requests, when)
+            self._requests = add_attempt(self._requests, when)
         elif message.type == Type.RELEASE:
             self._tell(when, f"RELEASE of {message.ciaddr}")
         elif message.type == Type.DECLINE:
@@ -70,7 +70,7 @@ class Exchange:
         else:
             self._tell(when, f"message of type {_type(message)}{_identity(message)}")
 
-    def _answered(self, message: Message, when: float, source: str) -> None:
+    def _add_answer(self, message: Message, when: float, source: str) -> None:
         server = str(message.server_id or source)
         if self._boot_server is not None and not int(message.yiaddr):
             self._boot_server = None
@@ -118,16 +118,16 @@ class Exchange:
         return f" after {when - self._discovers.first:.2f} s" if self._discovers else ""
 
     @property
-    def denied(self) -> bool:
-        """Whether its last word was a NAK."""
+    def is_denied(self) -> bool:
+        """Whether the exchange ended with a NAK (or a DECLINE of the client)."""
         return bool(self._nak)
 
-    def lines(self, end: float) -> list[Line]:
-        """The messages."""
+    def lines(self, end: float) -> list[Event]:
+        """Return one line for each message."""
         return self._lines
 
     def trouble(self, end: float) -> str:
-        """What is missing."""
+        """Return which answer is missing, and what that means."""
         if self._nak:
             return self._nak
         asked = self._discovers or self._requests
@@ -158,7 +158,7 @@ class Exchange:
         return "no answer from the PXE boot server (port 4011)"
 
     def remarks(self) -> list[str]:
-        """What does not keep it from booting, but is worth a look."""
+        """Return what does not keep the client from booting, but is worth a look."""
         found = []
         ways = {way for way in self._offers.values() if any(way)}
         if len(ways) > 1:

@@ -1,4 +1,4 @@
-"""DHCPv6 in a capture: what a client asks, what it is told, and what its silences mean."""
+"""DHCPv6 in a capture: the messages of a client and its servers, and what missing answers mean."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Optional
 from pypxeboot.dhcp import message6
 from pypxeboot.dhcp.message import BadMessage
 from pypxeboot.dhcp.message6 import Denied, Message, Option, Type
-from pypxeboot.explain.conversation import QUIET, Attempts, Line, once_more
+from pypxeboot.explain.conversation import QUIET, Attempts, Event, add_attempt
 from pypxeboot.text import printable
 
 _MOST_LINES = 40
@@ -16,38 +16,38 @@ _IAID = 4  # bytes
 
 
 @dataclass
-class Exchange6:
-    """All of a client's; ``address`` is what it got."""
+class Dhcp6Exchange:
+    """All DHCPv6 messages of a client; ``address`` is what it got, empty before a REPLY."""
 
     client: str
     address: str = ""
     bootfile: bool = False
-    denied: bool = False
-    _lines: list[Line] = field(default_factory=list)
+    is_denied: bool = False
+    _lines: list[Event] = field(default_factory=list)
     _solicits: Optional[Attempts] = None
     _requests: Optional[Attempts] = None
     _offered: bool = False
     _refused: str = ""
 
     def add(self, message: Message, when: float, source: str) -> None:
-        """One more message."""
+        """Take a message that ``source`` sent."""
         if message.type in (Type.ADVERTISE, Type.REPLY):
-            self._answered(message, when, source)
+            self._add_answer(message, when, source)
             return
         arch = message.first(Option.CLIENT_ARCH) or b""
         identity = f", architecture {int.from_bytes(arch[:2], 'big')}" if arch else ""
         name = Type(message.type).name if message.type in list(Type) else f"type {message.type}"
         if message.type == Type.SOLICIT:
-            self._solicits = once_more(self._solicits, when)
+            self._solicits = add_attempt(self._solicits, when)
         else:
-            self._requests = once_more(self._requests, when)
+            self._requests = add_attempt(self._requests, when)
         self._tell(when, f"DHCPv6 {name.replace('_', ' ')}{identity}")
 
     def _tell(self, when: float, text: str) -> None:
         if len(self._lines) < _MOST_LINES:
             self._lines.append((when, text))
 
-    def _answered(self, message: Message, when: float, source: str) -> None:
+    def _add_answer(self, message: Message, when: float, source: str) -> None:
         offer = message.type == Type.ADVERTISE
         verb = "advertises" if offer else "gives"
         try:
@@ -55,7 +55,7 @@ class Exchange6:
             what = self._address(message, offer=offer)
         except (BadMessage, Denied) as why:
             self._refused = f"{source} {verb} what no client takes: {why}"
-            self.denied = isinstance(why, Denied)
+            self.is_denied = isinstance(why, Denied)
             self._tell(when, self._refused)
             return
         self._offered = self._offered or offer
@@ -64,21 +64,21 @@ class Exchange6:
         self._tell(when, f"{source} {verb} {', '.join(parts) or 'nothing of use'}")
 
     def _address(self, message: Message, *, offer: bool) -> list[str]:
-        """The address in words; none where none was asked for."""
+        """Return the address as text for a line; nothing where none was asked for."""
         associations = message.options.get(Option.IA_NA, ())
         if not associations:
             return []
         address, _seconds = message6.address_of(message, associations[0][:_IAID])
         if not offer:
-            self.address, self._refused, self.denied = str(address), "", False
+            self.address, self._refused, self.is_denied = str(address), "", False
         return [f"address {address}"]
 
-    def lines(self, end: float) -> list[Line]:
-        """The messages."""
+    def lines(self, end: float) -> list[Event]:
+        """Return one line for each message."""
         return self._lines
 
     def trouble(self, end: float) -> str:
-        """What is missing."""
+        """Return which answer is missing, and what that means."""
         asked = self._solicits or self._requests
         if self.address or self.bootfile or asked is None:
             return ""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Optional
 
-from pypxeboot.explain.conversation import Attempts, Line, rate
+from pypxeboot.explain.conversation import Attempts, Event, rate
 from pypxeboot.text import printable, size_text
 from pypxeboot.wire import BadName, Reader, Truncated, dns_name
 
@@ -21,13 +21,13 @@ _ABSENT = (404, 410)
 
 
 def is_request(data: bytes) -> bool:
-    """Whether ``data`` begins a request of HTTP."""
+    """Whether ``data`` begins with the request line of HTTP."""
     return _REQUEST.match(data) is not None
 
 
 @dataclass
-class Request:
-    """One request and its answer."""
+class HttpRequest:
+    """One HTTP request (``what``: method and path) and its answer."""
 
     when: float
     what: str
@@ -40,7 +40,7 @@ class Request:
 
 
 @dataclass
-class Connection:
+class HttpConnection:
     """A TCP connection to a web server; ``where`` is its address, with the port if that is not 80."""
 
     client: str
@@ -50,20 +50,20 @@ class Connection:
     refused: bool = False
     ended: bool = False
     encrypted: bool = False
-    requests: list[Request] = field(default_factory=list)
+    requests: list[HttpRequest] = field(default_factory=list)
     _behind: Optional[int] = None  # sequence number behind what the server has sent
 
     def of_client(self, data: bytes, when: float) -> None:
-        """Bytes of the client."""
+        """Take a segment of the client."""
         match = _REQUEST.match(data)
         if match is not None and len(self.requests) < _MOST_REQUESTS:
             method, target = printable(match[1]), printable(match[2], 300)
-            self.requests.append(Request(when, f"{method} {target}"))
+            self.requests.append(HttpRequest(when, f"{method} {target}"))
         elif data.startswith(_TLS_HANDSHAKE):
             self.encrypted = True
 
     def of_server(self, data: bytes, size: int, sequence: int, when: float) -> None:
-        """``size`` bytes of the server, of which ``data`` was kept."""
+        """Take a segment of the server of ``size`` bytes, of which the capture has ``data``."""
         behind = (sequence + size) & _SEQUENCE
         if self._behind is None or (behind - self._behind) & _SEQUENCE < _AHEAD:
             self._behind = behind
@@ -82,14 +82,14 @@ class Connection:
             come = (self._behind - request.body) & _SEQUENCE
             request.size, request.last = come if come < _AHEAD else 0, when
 
-    def lines(self, end: float) -> list[Line]:
-        """One line for each request."""
+    def lines(self, end: float) -> list[Event]:
+        """Return one line for each request."""
         if not self.requests:
             what = "encrypted (https): not to be read here" if self.encrypted else "no request"
             return [(self.asked.first, self.trouble(end) or f"HTTP to {self.where}: {what}")]
         return [(request.when, self._line(request, end)) for request in self.requests]
 
-    def _line(self, request: Request, end: float) -> str:
+    def _line(self, request: HttpRequest, end: float) -> str:
         text = f"HTTP {request.what} from {self.where}: "
         if request.status is None:
             return text + f"no answer in {end - request.when:.1f} s"
@@ -99,14 +99,14 @@ class Connection:
             text += f", {size_text(request.size)} in {seconds:.3f} s{rate(request.size, seconds)}"
         return text + (f"; {self._short(request)}" if self._short(request) else "")
 
-    def _short(self, request: Request) -> str:
+    def _short(self, request: HttpRequest) -> str:
         head = request.what.startswith("HEAD ")
         if request.expected is None or request.size >= request.expected or head or request.status == 304:
             return ""
         return f"cut short, {size_text(request.size)} of {size_text(request.expected)}"
 
     def trouble(self, end: float) -> str:
-        """What the last request lacks."""
+        """Return what the last request lacks, or why there was none."""
         if self.refused and not self.requests:
             return f"HTTP to {self.where}: connection refused: no web server listens on that port"
         if not self.established and not self.requests:
@@ -125,7 +125,7 @@ class Connection:
 
     @property
     def files(self) -> list[tuple[float, str, bool]]:
-        """When, what, and whether it came."""
+        """Each file that was answered for: when it was asked for, its URL, whether it came."""
         return [
             (request.when, f"http://{self.where}{request.what.partition(' ')[2]}", request.status < 300)
             for request in self.requests
@@ -139,8 +139,8 @@ _CODES = {0: "", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN (no such name)", 5: "
 
 
 @dataclass
-class Question:
-    """One question to a name server."""
+class DnsQuery:
+    """One question to a name server (``what``: type and name) and its answer."""
 
     client: str
     server: str
@@ -150,7 +150,7 @@ class Question:
     failed: bool = False
 
     def add_answer(self, data: bytes) -> None:
-        """What the server says."""
+        """Take the server's answer, a whole DNS message."""
         code = data[3] & 15 if len(data) > 3 else 1
         count = int.from_bytes(data[6:8], "big")
         words = _CODES.get(code, f"error {code}")
@@ -159,13 +159,13 @@ class Question:
         )
         self.failed = bool(code)
 
-    def lines(self, end: float) -> list[Line]:
-        """The question with its answer."""
+    def lines(self, end: float) -> list[Event]:
+        """Return one line: the question with its answer."""
         answer = self.answer or f"no answer ({self.asked.words(end)})"
         return [(self.asked.first, f"DNS {self.what} of {self.server}: {answer}")]
 
     def trouble(self, end: float) -> str:
-        """Silence, or a refusal."""
+        """Return what is wrong if the server was silent, or answered with an error."""
         if self.answer and not self.failed:
             return ""
         if not self.answer and end - self.asked.first < 1:
@@ -174,8 +174,8 @@ class Question:
         return self.lines(end)[0][1] + meaning
 
 
-def question(data: bytes) -> Optional[tuple[int, bool, str]]:
-    """Number, whether it is an answer, and the question of a DNS message; None if it is none."""
+def decode_query(data: bytes) -> Optional[tuple[int, bool, str]]:
+    """Decode a DNS message: its id, whether it is an answer, and its question; None for anything else."""
     try:
         head = Reader(data)
         number, flags, count = head.number(2), head.number(2), head.number(2)

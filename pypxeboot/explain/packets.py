@@ -1,4 +1,4 @@
-"""Frames of a capture, taken apart down to the ports: Ethernet with VLAN tags, Linux cooked, ARP, IP."""
+"""Decodes frames of a capture down to the ports: Ethernet with VLAN tags, Linux cooked, ARP, IP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple, Optional
 
-from pypxeboot.explain.capture_file import Frame
+from pypxeboot.explain.capture_file import CapturedFrame
 
 ETHERNET, RAW_IP, LINUX_COOKED, LINUX_COOKED_2 = 1, 101, 113, 276
 _ARP, _IPV4, _IPV6 = 0x0806, 0x0800, 0x86DD
@@ -36,8 +36,8 @@ class Packet(NamedTuple):
     sequence: int = 0
 
 
-def packet(frame: Frame) -> Optional[Packet]:
-    """What is in a frame; None for what has no part in a boot, or is damaged."""
+def decode(frame: CapturedFrame) -> Optional[Packet]:
+    """Decode the packet in a frame; None for what has no part in a boot, or is damaged."""
     try:
         mac, kind, at = _link(frame)
         if kind == _ARP:
@@ -51,8 +51,8 @@ def packet(frame: Frame) -> Optional[Packet]:
     return None
 
 
-def _link(frame: Frame) -> tuple[str, int, int]:
-    """Sender, EtherType, and where that begins."""
+def _link(frame: CapturedFrame) -> tuple[str, int, int]:
+    """Return the sender's MAC, the EtherType, and the offset of what that is the type of."""
     data = frame.data
     if frame.linktype == ETHERNET:
         mac, at = data[6:12], 12
@@ -71,7 +71,7 @@ def _link(frame: Frame) -> tuple[str, int, int]:
     return mac.hex(":"), kind, at + 2
 
 
-def _arp(frame: Frame, at: int) -> Packet:
+def _arp(frame: CapturedFrame, at: int) -> Packet:
     hardware, protocol, lengths, operation = struct.unpack_from(">HHHH", frame.data, at)
     if (hardware, protocol, lengths) != (1, _IPV4, 0x0604):
         raise ValueError
@@ -79,30 +79,32 @@ def _arp(frame: Frame, at: int) -> Packet:
     return Packet(frame.when, mac.hex(":"), 0, _text(source), _text(target), 0, 0, b"", 0, flags=operation)
 
 
-def _ipv4(frame: Frame, mac: str, at: int) -> Packet:
+def _ipv4(frame: CapturedFrame, mac: str, at: int) -> Packet:
     data = frame.data
     total, fragment, protocol, source, target = struct.unpack_from(">2xHxxHxB2x4s4s", data, at)
-    if fragment & 0x1FFF:  # not the first one: it has no ports
+    if fragment & 0x1FFF:  # a fragment behind the first has no ports
         raise ValueError
     total = total or len(data) - at  # a frame that the card would have cut in pieces (TSO)
     header = (data[at] & 15) * 4
-    return _inside(
+    return _decode_ip_payload(
         frame.when, mac, protocol, (_text(source), _text(target)), data[at + header :], total - header
     )
 
 
-def _ipv6(frame: Frame, mac: str, at: int) -> Packet:
+def _ipv6(frame: CapturedFrame, mac: str, at: int) -> Packet:
     length, protocol, source, target = struct.unpack_from(">4xHBx16s16s", frame.data, at)
     ends = str(IPv6Address(source)), str(IPv6Address(target))
-    return _inside(frame.when, mac, protocol, ends, frame.data[at + 40 :], length)
+    return _decode_ip_payload(frame.when, mac, protocol, ends, frame.data[at + 40 :], length)
 
 
 def _text(address: bytes) -> str:
     return str(IPv4Address(address))
 
 
-def _inside(when: float, mac: str, protocol: int, ends: tuple[str, str], data: bytes, length: int) -> Packet:
-    """What is in ``length`` bytes of IP's, of which ``data`` was kept, perhaps with padding behind it."""
+def _decode_ip_payload(
+    when: float, mac: str, protocol: int, ends: tuple[str, str], data: bytes, length: int
+) -> Packet:
+    """Decode an IP payload of ``length`` bytes, of which ``data`` was kept, perhaps padded at its end."""
     source, target = ends
     data = data[: max(length, 0)]
     if protocol == UDP:

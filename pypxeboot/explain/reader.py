@@ -1,4 +1,4 @@
-"""A capture file read by a process without privileges."""
+"""Reads a capture file in a process without privileges, as whatever sent the packets may have made it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pypxeboot.errors import PxeBootError, UsageError
 from pypxeboot.explain import capture_file, packets
-from pypxeboot.explain.timeline import Story
+from pypxeboot.explain.timeline import Timeline
 from pypxeboot.privsep import sandbox
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.fork import Child, fork
@@ -26,15 +26,18 @@ _MOST_FRAMES = 5_000_000  # some 7 GB of a download
 
 
 @dataclass(frozen=True)
-class Told:
-    """Reader to host side: the story; ``damage`` says what is wrong with the file, if something is."""
+class TimelineReport:
+    """The message of the reader to the host side: the timeline, line by line.
+
+    ``damage`` says what is wrong with the file, if something is.
+    """
 
     lines: tuple[str, ...]
     damage: str
 
 
-def _story_of(name: str) -> Told:
-    """What the reader tells of a file. Raises PxeBootError."""
+def read_timeline(name: str) -> TimelineReport:
+    """Have the file ``name`` (``-``: standard input) read, and return its timeline. Raises PxeBootError."""
     try:
         descriptor = os.dup(0) if name == "-" else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as why:
@@ -49,12 +52,12 @@ def _story_of(name: str) -> Told:
     channel.settimeout(_SECONDS + 5)
     try:
         kind, value, _descriptor = channel.receive()
-        if kind != "Told":
+        if kind != "TimelineReport":
             raise SchemaError(kind)
-        return unpack(Told, value)
+        return unpack(TimelineReport, value)
     except (Closed, SchemaError, socket.timeout) as why:
         log.debug("the reader: %r", why)
-        raise PxeBootError(f"{name}: the process that reads it ended without a story") from None
+        raise PxeBootError(f"{name}: the process that reads it ended without a result") from None
     finally:
         reader.stop()
 
@@ -78,16 +81,18 @@ def _start(descriptor: int) -> Child:
     return fork(run, name="the reader", keep=(descriptor,))
 
 
-def _read(descriptor: int) -> Told:
-    story, damage = Story(), ""
+def _read(descriptor: int) -> TimelineReport:
+    timeline, damage = Timeline(), ""
     end = time.monotonic() + _SECONDS
     with open(descriptor, "rb", buffering=1 << 16) as file:
         try:
             for frame in capture_file.frames(file.read):
-                story.add(packets.packet(frame), frame.when)
-                if story.frames >= _MOST_FRAMES or (not story.frames & 1023 and time.monotonic() >= end):
-                    damage = f"it is long: the story ends after {story.frames} frames"
+                timeline.add(packets.decode(frame), frame.when)
+                if timeline.frames >= _MOST_FRAMES or (
+                    not timeline.frames & 1023 and time.monotonic() >= end
+                ):
+                    damage = f"it is long: the timeline ends after {timeline.frames} frames"
                     break
         except capture_file.BadCapture as why:
             damage = str(why)
-    return Told(tuple(story.lines()) if story.frames or not damage else (), damage)
+    return TimelineReport(tuple(timeline.lines()) if timeline.frames or not damage else (), damage)

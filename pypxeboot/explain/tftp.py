@@ -1,11 +1,11 @@
-"""TFTP in a capture: each read request, the options agreed on, the blocks, and how it ended."""
+"""TFTP in a capture: each read request, the options agreed on, the blocks, and how the transfer ended."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Optional
 
-from pypxeboot.explain.conversation import Attempts, Line, rate
+from pypxeboot.explain.conversation import Attempts, Event, rate
 from pypxeboot.text import printable, size_text
 
 _RRQ, _WRQ, _DATA, _ACK, _ERROR, _OACK = 1, 2, 3, 4, 5, 6
@@ -13,8 +13,8 @@ _NOT_FOUND = (1, 2)  # error codes: file not found, access violation
 
 
 @dataclass
-class Transfer:
-    """One file, asked for by ``client`` from ``server``."""
+class TftpTransfer:
+    """The transfer of one file, which ``client`` asked ``server`` for; sizes in bytes."""
 
     client: str
     server: str
@@ -33,7 +33,7 @@ class Transfer:
     _given_up: str = ""
 
     def of_server(self, data: bytes, size: int, when: float) -> None:
-        """A packet of ``size`` bytes from the server, of which ``data`` was kept."""
+        """Take a packet of ``size`` bytes from the server, of which the capture has ``data``."""
         operation = int.from_bytes(data[:2], "big")
         if self._answer is None:
             self._answer = when
@@ -61,12 +61,12 @@ class Transfer:
             self.missed += 1
 
     def of_client(self, data: bytes) -> None:
-        """A packet of the client that is not a request."""
+        """Take a packet of the client that is not a request."""
         if int.from_bytes(data[:2], "big") == _ERROR and not self.complete:
             self._given_up = printable(data[4:].partition(b"\0")[0]) or "no reason given"
 
     def unreachable(self, words: str) -> None:
-        """ICMP says that nobody is there."""
+        """Take an ICMP error about the request; ``words`` says what it means."""
         if self._answer is None:
             self.failed = words
 
@@ -76,15 +76,15 @@ class Transfer:
         return int(text) if text.isdecimal() and len(text) < 6 else 512
 
     def _end(self, end: float) -> str:
-        """How it ended."""
+        """Return how a transfer ended that did not succeed."""
         if self.failed:
             return self.failed
         if self._given_up:
             return f"the client gives up after {size_text(self.size)}: {self._given_up}"
         return self.trouble(end).partition(": ")[2]
 
-    def lines(self, end: float) -> list[Line]:
-        """One line for it all."""
+    def lines(self, end: float) -> list[Event]:
+        """Return one line for the whole transfer."""
         text = f"TFTP {self.name} from {self.server}: "
         if not self.complete:
             return [(self.asked.first, text + self._end(end))]
@@ -97,7 +97,7 @@ class Transfer:
         return [(self.asked.first, f"{text}, {', '.join(parts)}")]
 
     def trouble(self, end: float) -> str:
-        """Silence, or an error of the server that is not a mere "no such file"."""
+        """Return what is wrong if the server was silent or failed; a mere "no such file" is not wrong."""
         name = f"TFTP {self.name} from {self.server}: "
         if self.complete or self.absent or self._given_up:
             return ""
@@ -116,7 +116,7 @@ class Transfer:
         return f"{name}it stops after {size_text(self.size)}: the server or the way to it is gone"
 
     def remark(self) -> str:
-        """Packet loss, where there was much."""
+        """Return a remark about packet loss, where there was much of it; else empty text."""
         lost = self.again + self.missed
         blocks = self.size // self._block_size + 1
         if lost <= max(2, blocks // 50):
@@ -124,14 +124,14 @@ class Transfer:
         return f"TFTP {self.name}: {lost} of {blocks} blocks came twice or out of order: packets are lost"
 
 
-def requested(data: bytes) -> Optional[str]:
-    """The name in a read request; None for anything else."""
+def read_request_name(data: bytes) -> Optional[str]:
+    """Return the name of the file that a read request asks for; None for any other packet."""
     if data[:2] != bytes((0, _RRQ)):
         return None
     return printable(data[2:].partition(b"\0")[0]) or "(no name)"
 
 
 def _pairs(data: bytes) -> dict[str, str]:
-    """The options of an OACK, as text."""
+    """Return the options (name and value) in an OACK, as text."""
     words = [printable(word, 40) for word in data.split(b"\0")[:16]]
     return {name.lower(): value for name, value in zip(words[::2], words[1::2]) if name}

@@ -1,6 +1,6 @@
-"""The story of a capture: packets in, lines for a person out, client by client, the verdict last.
+"""The timeline of a capture: packets in, lines of text out, client by client, the verdict last.
 
-Whatever is in the file, only so many clients, conversations and lines are kept.
+Whatever is in the file, the numbers of clients, conversations and lines are bounded.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp import message6
 from pypxeboot.dhcp.message import BadMessage
 from pypxeboot.explain import http_dns, packets, tftp, verdict
-from pypxeboot.explain.conversation import ArpQuestion, Attempts, Conversation, in_url
-from pypxeboot.explain.dhcp import BOOT_SERVER_PORT, Exchange
-from pypxeboot.explain.dhcp6 import Exchange6
-from pypxeboot.explain.http_dns import Connection, Question
+from pypxeboot.explain.conversation import ArpRequest, Attempts, Conversation, in_url
+from pypxeboot.explain.dhcp import BOOT_SERVER_PORT, DhcpExchange
+from pypxeboot.explain.dhcp6 import Dhcp6Exchange
+from pypxeboot.explain.http_dns import DnsQuery, HttpConnection
 from pypxeboot.explain.packets import Packet
-from pypxeboot.explain.tftp import Transfer
+from pypxeboot.explain.tftp import TftpTransfer
 
 _MOST_CLIENTS = 100
 _MOST_CONVERSATIONS = 5000
@@ -39,26 +39,26 @@ _UNREACHABLE = {
 _ICMP_UNREACHABLE, _ICMPV6_UNREACHABLE = 3, 1
 _CODES_OF_ICMPV6 = {0: 0, 1: 13, 3: 1, 4: 3}
 
-Keyed = Union[Transfer, Connection, Question]
+Keyed = Union[TftpTransfer, HttpConnection, DnsQuery]
 
 
 @dataclass
-class Story:
-    """One capture's."""
+class Timeline:
+    """The timeline of one capture, filled by :meth:`add` frame by frame, then read by :meth:`lines`."""
 
     frames: int = 0
     _started: Optional[float] = None
     _end: float = 0.0
     _order: list[Conversation] = field(default_factory=list)
-    _exchanges: dict[tuple[str, int], Exchange] = field(default_factory=dict)
-    _exchanges6: dict[str, Exchange6] = field(default_factory=dict)  # by the client's address on the link
+    _exchanges: dict[tuple[str, int], DhcpExchange] = field(default_factory=dict)
+    _exchanges6: dict[str, Dhcp6Exchange] = field(default_factory=dict)  # by the client's address on the link
     _open: dict[tuple[object, ...], Keyed] = field(default_factory=dict)
-    _arp: dict[str, list[ArpQuestion]] = field(default_factory=dict)  # by the address asked for
+    _arp: dict[str, list[ArpRequest]] = field(default_factory=dict)  # by the address asked for
     _owners: dict[str, str] = field(default_factory=dict)  # MAC by the address that DHCP gave
     _left_out: int = 0
 
     def add(self, packet: Optional[Packet], when: float) -> None:
-        """The next frame, taken apart if it could be."""
+        """Take the next frame, of ``when`` in seconds since 1970; None is one that could not be decoded."""
         self.frames += 1
         if self._started is None:
             self._started = when
@@ -70,7 +70,7 @@ class Story:
         elif packet.protocol == packets.TCP:
             self._tcp(packet)
         elif packet.protocol == 0:
-            self._ask_arp(packet)
+            self._arp_packet(packet)
         elif packet.protocol == packets.ICMP and packet.source_port == _ICMP_UNREACHABLE:
             self._unreachable(packet, packet.target_port)
         elif packet.protocol == packets.ICMPV6 and packet.source_port == _ICMPV6_UNREACHABLE:
@@ -84,7 +84,7 @@ class Story:
         return True
 
     def _client(self, packet: Packet) -> str:
-        """Who sends ``packet``: the MAC that got its address, or that of the frame (a router's, perhaps)."""
+        """Return who sends ``packet``: the MAC that got its address, or that of the frame (a router's?)."""
         return self._owners.get(packet.source) or packet.mac or packet.source
 
     # -- DHCP and ARP
@@ -109,12 +109,12 @@ class Story:
                 (packet.payload[28:34].hex(":"), int.from_bytes(packet.payload[4:8], "big"))
             )
             if known is not None:
-                known.broken(packet.when, packet.source, str(why))
+                known.add_undecodable(packet.when, packet.source, str(why))
             return
         key = message.chaddr.hex(":"), message.xid
         exchange = self._exchanges.get(key)
         if exchange is None:
-            exchange = Exchange(key[0])
+            exchange = DhcpExchange(key[0])
             if not self._keep(exchange):
                 return
             self._exchanges[key] = exchange
@@ -130,75 +130,75 @@ class Story:
         key = packet.source if asks else packet.target
         exchange = self._exchanges6.get(key)
         if exchange is None:
-            exchange = Exchange6(packet.mac or key)
+            exchange = Dhcp6Exchange(packet.mac or key)
             if not asks or not self._keep(exchange):
                 return
             self._exchanges6[key] = exchange
         exchange.add(message, packet.when, packet.source)
         self._owns(exchange)
 
-    def _owns(self, exchange: Union[Exchange, Exchange6]) -> None:
+    def _owns(self, exchange: Union[DhcpExchange, Dhcp6Exchange]) -> None:
         if exchange.address and len(self._owners) < _MOST_CONVERSATIONS:
             self._owners[exchange.address] = exchange.client
 
-    def _ask_arp(self, packet: Packet) -> None:
+    def _arp_packet(self, packet: Packet) -> None:
         if packet.flags == 1 and packet.source not in (packet.target, "0.0.0.0"):
             client = self._client(packet)
-            questions = self._arp.get(packet.target, [])
-            known = next((question for question in questions if question.client == client), None)
+            requests = self._arp.get(packet.target, [])
+            known = next((request for request in requests if request.client == client), None)
             if known is not None:
                 if not known.answers:
                     known.asked.again(packet.when)
                 return
-            question = ArpQuestion(client, packet.target, Attempts(packet.when, packet.when))
-            if len(questions) < _MOST_OWNERS and self._keep(question):
-                self._arp[packet.target] = [*questions, question]
+            request = ArpRequest(client, packet.target, Attempts(packet.when, packet.when))
+            if len(requests) < _MOST_OWNERS and self._keep(request):
+                self._arp[packet.target] = [*requests, request]
         elif packet.flags == 2:
-            for question in self._arp.get(packet.source, ()):
-                if len(question.answers) < _MOST_OWNERS:
-                    question.answers.add(packet.mac)
+            for request in self._arp.get(packet.source, ()):
+                if len(request.answers) < _MOST_OWNERS:
+                    request.answers.add(packet.mac)
 
     # -- files and names
 
     def _request_file(self, packet: Packet) -> None:
-        name = tftp.requested(packet.payload)
+        name = tftp.read_request_name(packet.payload)
         if name is None:
             self._tftp(packet)
             return
         key = "tftp", packet.source, packet.source_port
         known = self._open.get(key)
-        if isinstance(known, Transfer) and known.name == name and not (known.complete or known.failed):
+        if isinstance(known, TftpTransfer) and known.name == name and not (known.complete or known.failed):
             known.asked.again(packet.when)
             return
-        transfer = Transfer(self._client(packet), packet.target, name, Attempts(packet.when, packet.when))
+        transfer = TftpTransfer(self._client(packet), packet.target, name, Attempts(packet.when, packet.when))
         if self._keep(transfer):
             self._open[key] = transfer
 
     def _tftp(self, packet: Packet) -> None:
         known = self._open.get(("tftp", packet.target, packet.target_port))
-        if isinstance(known, Transfer) and packet.source == known.server:
+        if isinstance(known, TftpTransfer) and packet.source == known.server:
             known.of_server(packet.payload, packet.size, packet.when)
             return
         known = self._open.get(("tftp", packet.source, packet.source_port))
-        if isinstance(known, Transfer):
+        if isinstance(known, TftpTransfer):
             known.of_client(packet.payload)
 
     def _dns(self, packet: Packet) -> None:
-        found = http_dns.question(packet.payload)
+        found = http_dns.decode_query(packet.payload)
         if found is None:
             return
         number, is_answer, what = found
         if is_answer:
             known = self._open.get(("dns", packet.target, packet.target_port, number))
-            if isinstance(known, Question):
+            if isinstance(known, DnsQuery):
                 known.add_answer(packet.payload)
             return
         key = "dns", packet.source, packet.source_port, number
         known = self._open.get(key)
-        if isinstance(known, Question):
+        if isinstance(known, DnsQuery):
             known.asked.again(packet.when)
             return
-        question = Question(self._client(packet), packet.target, what, Attempts(packet.when, packet.when))
+        question = DnsQuery(self._client(packet), packet.target, what, Attempts(packet.when, packet.when))
         if self._keep(question):
             self._open[key] = question
 
@@ -211,30 +211,30 @@ class Story:
         ):
             known = self._connection(packet, key)
             first = False
-        if isinstance(known, Connection):
+        if isinstance(known, HttpConnection):
             if first and not known.established:
                 known.asked.again(packet.when)
             known.established = known.established or bool(packet.payload)
             known.of_client(packet.payload, packet.when)
             return
         known = self._open.get(("tcp", packet.target, packet.target_port, packet.source, packet.source_port))
-        if isinstance(known, Connection):
+        if isinstance(known, HttpConnection):
             known.refused = known.refused or bool(packet.flags & packets.RST)
             known.established = known.established or not packet.flags & packets.RST
             if packet.size:
                 known.of_server(packet.payload, packet.size, packet.sequence, packet.when)
 
-    def _connection(self, packet: Packet, key: tuple[object, ...]) -> Optional[Connection]:
+    def _connection(self, packet: Packet, key: tuple[object, ...]) -> Optional[HttpConnection]:
         host = in_url(packet.target)
         where = host if packet.target_port == 80 else f"{host}:{packet.target_port}"
-        connection = Connection(self._client(packet), where, Attempts(packet.when, packet.when))
+        connection = HttpConnection(self._client(packet), where, Attempts(packet.when, packet.when))
         if not self._keep(connection):
             return None
         self._open[key] = connection
         return connection
 
     def _unreachable(self, packet: Packet, code: int) -> None:
-        """ICMP, with the head of the packet that it is about; ``code`` as IPv4 counts."""
+        """Take an ICMP error; it has the head of the packet that it is about. ``code`` is one of IPv4."""
         inner = packet.payload
         if packet.protocol == packets.ICMPV6:
             source, header = str(IPv6Address(inner[8:24].ljust(16, b"\0"))), 40
@@ -242,21 +242,21 @@ class Story:
             source, header = ".".join(map(str, inner[12:16])), (inner[0] & 15) * 4 if inner else 0
         port = int.from_bytes(inner[header : header + 2], "big")
         known = self._open.get(("tftp", source, port))
-        if isinstance(known, Transfer):
+        if isinstance(known, TftpTransfer):
             what = _UNREACHABLE.get(code, f"it cannot be reached (ICMP code {code})")
             known.unreachable(f"{packet.source} says: {what}")
 
     # -- the end
 
     def _clients(self) -> list[str]:
-        """Who did what a boot does. ARP alone is everybody's, unless it is all there is and fails."""
-        active = [one.client for one in self._order if not isinstance(one, ArpQuestion)]
+        """Return the clients that may have booted; those that only sent ARP count if nobody did more."""
+        active = [one.client for one in self._order if not isinstance(one, ArpRequest)]
         if not active:
             active = [one.client for one in self._order if one.trouble(self._end)]
         return list(dict.fromkeys(active))
 
     def lines(self) -> Iterator[str]:
-        """All of it; the verdict is the last line."""
+        """Yield the whole timeline; the last line is the verdict."""
         started = self._started or 0.0
         clients = self._clients()
         plural = "" if len(clients) == 1 else "s"
@@ -266,25 +266,25 @@ class Story:
         for client in clients[:_MOST_CLIENTS]:
             own = [conversation for conversation in self._order if conversation.client == client]
             yield f"client {client}"
-            told = sorted(line for one in own for line in one.lines(self._end))
-            shown = told[: min(_MOST_LINES, left)]
+            events = sorted(event for one in own for event in one.lines(self._end))
+            shown = events[: min(_MOST_LINES, left)]
             left -= len(shown)
             for when, text in shown:
                 yield f"{when - started:9.3f}  {text}"
-            if len(told) > len(shown):
-                yield f"           and {len(told) - len(shown)} lines more"
+            if len(events) > len(shown):
+                yield f"           and {len(events) - len(shown)} lines more"
             for remark in _remarks(own):
                 yield f"           note: {remark}"
-            text, well = verdict.verdict(own, self._end)
+            text, well = verdict.client_verdict(own, self._end)
             verdicts.append((client, text, well))
             if len(clients) > 1:
                 yield f"           => {text}"
         if self._left_out:
             yield f"{self._left_out} conversations more are left out"
-        yield f"verdict: {verdict.of_all(verdicts)}"
+        yield f"verdict: {verdict.total_verdict(verdicts)}"
 
 
 def _remarks(own: list[Conversation]) -> list[str]:
-    found = [remark for one in own if isinstance(one, Exchange) for remark in one.remarks()]
-    found += [one.remark() for one in own if isinstance(one, Transfer) and one.remark()]
+    found = [remark for one in own if isinstance(one, DhcpExchange) for remark in one.remarks()]
+    found += [one.remark() for one in own if isinstance(one, TftpTransfer) and one.remark()]
     return found[:20]

@@ -12,9 +12,19 @@ from dhcp_peers import message, standard
 
 from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp.client import Heard
-from pypxeboot.doctor import offers, stages
-from pypxeboot.doctor.findings import Finding, Level, code_of, document, fail, line, ok, verdict, warn
-from pypxeboot.doctor.stages import Course, Taken
+from pypxeboot.doctor import boot, offers
+from pypxeboot.doctor.boot import BootProgress, TftpStatistics
+from pypxeboot.doctor.findings import (
+    Finding,
+    Level,
+    exit_code,
+    fail,
+    format_line,
+    json_document,
+    ok,
+    verdict,
+    warn,
+)
 from pypxeboot.errors import NoLease
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
@@ -53,7 +63,7 @@ def test_nobody_and_nobody_of_use() -> None:
     proxy = told(heard(yiaddr="0.0.0.0", o60=b"PXEClient", o43=menu, o67=b"x.0"))
     assert "boot file x.0" in proxy[0].text and "PXE menu: Install" in proxy[0].text
     assert levels(proxy) == "ok fail" and "proxy" in proxy[1].text
-    assert code_of(proxy) == NoLease.code
+    assert exit_code(proxy) == NoLease.code
 
 
 def test_servers_that_do_not_agree() -> None:
@@ -70,7 +80,7 @@ def test_servers_that_do_not_agree() -> None:
 
 def test_what_is_offered_is_printable() -> None:
     found = told(heard(o67=b"\x1b[2Jevil\n", o209=b"\x07", o60=b"\xff\xfe"))
-    assert all(text.isprintable() for finding in found for text in line(finding).splitlines())
+    assert all(text.isprintable() for finding in found for text in format_line(finding).splitlines())
 
 
 RULESET = {
@@ -102,11 +112,13 @@ def test_rules_that_are_not_understood(text: str) -> None:
 
 
 PLAN = Plan(Guest(mac="52:54:00:ab:cd:ef"))
-TAKEN = Taken("10.0.0.1", 100 << 20, tsize=True, blksize=1468, windowsize=1, seconds=50.0, retransmits=0)
+TAKEN = TftpStatistics(
+    "10.0.0.1", 100 << 20, tsize=True, blksize=1468, windowsize=1, seconds=50.0, retransmits=0
+)
 
 
-def course(*requests: Request, taken: Taken = TAKEN) -> list[Finding]:
-    return stages.findings(Course(PLAN, None, None, requests, [taken], None))
+def course(*requests: Request, taken: TftpStatistics = TAKEN) -> list[Finding]:
+    return boot.findings(BootProgress(PLAN, None, None, requests, [taken], None))
 
 
 def large(seconds: float, scheme: str = "tftp") -> Request:
@@ -114,9 +126,9 @@ def large(seconds: float, scheme: str = "tftp") -> Request:
 
 
 def test_speed() -> None:
-    assert "HTTP" in course(large(50.0))[-1].mend, "slow TFTP: there is a way out"
+    assert "HTTP" in course(large(50.0))[-1].hint, "slow TFTP: there is a way out"
     assert levels(course(large(2.0))) == "ok ok"
-    assert "links" in course(large(50.0, "http"))[-1].mend
+    assert "links" in course(large(50.0, "http"))[-1].hint
     assert levels(course(large(2.0), taken=replace(TAKEN, blksize=512))) == "ok warn ok"
     assert levels(course(large(2.0), taken=replace(TAKEN, retransmits=5000))) == "ok warn ok"
 
@@ -125,17 +137,19 @@ def test_a_server_that_never_answers() -> None:
     found = course(
         Request("tftp://10.0.0.9/x", "no answer from TFTP server 10.0.0.9 (asked 7 times)", 0, 30.0)
     )
-    assert levels(found) == "fail" and "UDP 69" in found[0].mend and code_of(found) == 6
+    assert levels(found) == "fail" and "UDP 69" in found[0].hint and exit_code(found) == 6
 
 
 def test_a_boot_server_that_nothing_leads_to() -> None:
     lease = Lease(IPv4Address("10.0.0.5"), 24, next_server="10.9.9.9")
-    found = stages.findings(Course(PLAN, lease, None, (), (), None))
+    found = boot.findings(BootProgress(PLAN, lease, None, (), (), None))
     assert levels(found) == "ok warn" and "10.9.9.9" in found[1].text
     routed = replace(lease, routes=((IPv4Network("0.0.0.0/0"), IPv4Address("10.0.0.1")),))
-    assert levels(stages.findings(Course(PLAN, routed, None, (), (), None))) == "ok"
+    assert levels(boot.findings(BootProgress(PLAN, routed, None, (), (), None))) == "ok"
     assert (
-        levels(stages.findings(Course(PLAN, replace(lease, next_server="tftp.example"), None, (), (), None)))
+        levels(
+            boot.findings(BootProgress(PLAN, replace(lease, next_server="tftp.example"), None, (), (), None))
+        )
         == "ok"
     )
 
@@ -146,7 +160,7 @@ def test_lines() -> None:
         warn("STP", "slow", "do this"),
         fail("DHCP", NoLease("none", hint="look")),
     ]
-    assert "".join(map(line, findings)) == (
+    assert "".join(map(format_line, findings)) == (
         "OK    bridge     up\n"
         "WARN  STP        slow\n"
         "                 -> do this\n"
@@ -155,13 +169,13 @@ def test_lines() -> None:
     )
     assert verdict(findings) == "it fails at DHCP: none"
     assert verdict(findings[:2]) == "it boots, with 1 warning" and verdict(findings[:1]) == "all is well"
-    parsed = json.loads(document(findings))
+    parsed = json.loads(json_document(findings))
     assert (parsed["schema"], parsed["code"], len(parsed["findings"])) == (1, 3, 3)
     assert parsed["findings"][2]["mend"] == "look"
 
 
 def test_long_lines_are_folded_for_a_terminal() -> None:
-    folded = line(warn("DHCP", "word " * 40, "mend " * 40), 80).splitlines()
+    folded = format_line(warn("DHCP", "word " * 40, "mend " * 40), 80).splitlines()
     assert len(folded) > 4 and all(len(text) <= 80 for text in folded)
     assert all(text.startswith(" " * 17) for text in folded[1:])
     assert Level.WARN.value.upper() == folded[0].split()[0]

@@ -15,9 +15,9 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Optional, Union
 
 from pypxeboot.dhcp import message as dhcp
-from pypxeboot.doctor import offers, stages
+from pypxeboot.doctor import boot, offers
+from pypxeboot.doctor.boot import BootProgress, TftpStatistics
 from pypxeboot.doctor.findings import Finding, Level, ok, warn
-from pypxeboot.doctor.stages import Course, Taken
 from pypxeboot.errors import NoLease
 from pypxeboot.lease import Lease
 from pypxeboot.net.dhcp4 import Discovery
@@ -43,7 +43,7 @@ class Examination:
 
     def __init__(self, plan: Plan, place: Placed, tell: Callable[[Finding], object]) -> None:
         self._plan, self._place, self._tell = plan, place, tell
-        self._taken: list[Taken] = []
+        self._transfers: list[TftpStatistics] = []
         self._where = place.where
 
     def listen(
@@ -59,25 +59,25 @@ class Examination:
         began = time.monotonic()
         heard = ipv4.listen(_ENOUGH, _LONGEST)
         for why in sorted(ipv4.void):
-            mend = "mend that server; --pcap FILE tells whose it is"
-            self._tell(warn("DHCP", f"a message came that cannot be read: {why}", mend))
+            hint = "fix that server; --pcap FILE tells whose it is"
+            self._tell(warn("DHCP", f"a message came that cannot be read: {why}", hint))
         for finding in offers.findings(heard, self._where, time.monotonic() - began):
             if finding.level is not Level.FAIL:
                 self._tell(finding)
                 continue
-            error = NoLease(finding.text, hint=finding.mend)
+            error = NoLease(finding.text, hint=finding.hint)
             if not isinstance(exchange, DualStack):
                 raise error
-            mend = "where there is no IPv4, -6 spares the wait; elsewhere look at the DHCP server"
-            self._tell(warn("DHCP", f"{finding.text}; IPv6 is tried", mend))
+            hint = "where there is no IPv4, -6 spares the wait; elsewhere look at the DHCP server"
+            self._tell(warn("DHCP", f"{finding.text}; IPv6 is tried", hint))
             exchange.start_without_ipv4(error)
             return
         exchange.start()
 
     def note(self, location: Location, transfer: Transfer) -> None:
         """A file has come by TFTP."""
-        self._taken.append(
-            Taken(
+        self._transfers.append(
+            TftpStatistics(
                 location.host,
                 transfer.size,
                 transfer.tsize is not None,
@@ -93,8 +93,8 @@ class Examination:
         lease = self._plan.static or pipeline.network.lease
         source = getattr(pipeline, "source", None)  # not before there is a lease
         requests = pipeline.downloads.fetcher.requests
-        course = Course(self._plan, lease, source, requests, self._taken, artifacts)
-        for finding in stages.findings(course):
+        progress = BootProgress(self._plan, lease, source, requests, self._transfers, artifacts)
+        for finding in boot.findings(progress):
             self._tell(finding)
         if self._plan.give_back and pipeline.network.lease is not None:
             self._release(pipeline.network.lease)

@@ -1,4 +1,4 @@
-"""``pypxeboot doctor``: why a guest does not boot, from the link up, each finding with its mend.
+"""``pypxeboot doctor``: why a guest does not boot, from the link up, each finding with what to do about it.
 
 The host's own state is looked at first (``links/checks.py``); then the client process listens to DHCP and
 boots, as far as that goes (``client/examination.py``), into files that nobody keeps. The report ends where
@@ -44,8 +44,8 @@ def act(args: argparse.Namespace, process: Optional[ClientProcess]) -> int:
         raise UsageError("only root can join a guest's network", hint="run it by sudo")
     report = _Report(shown=args.output_format != "json")
     if made_up:
-        mend = "servers that know their guests answer --mac MAC"
-        report.add(findings.warn("MAC", f"none was given: {args.mac} is made up", mend))
+        hint = "servers that know their guests answer --mac MAC"
+        report.add(findings.warn("MAC", f"none was given: {args.mac} is made up", hint))
     for finding in checks.findings(plan.guest, args.link):
         report.add(finding)
     if not report.failed:
@@ -70,13 +70,13 @@ class _Report:
     @property
     def failed(self) -> bool:
         """Whether something ends a boot."""
-        return bool(findings.code_of(self._findings))
+        return bool(findings.exit_code(self._findings))
 
     def add(self, finding: Finding) -> None:
         """One more."""
         self._findings.append(finding)
         if self._shown:
-            output_files.write(None, findings.line(finding, self._width).encode())
+            output_files.write(None, findings.format_line(finding, self._width).encode())
 
     def hear(self, value: object) -> None:
         """One more, in the words of the client process. Raises SchemaError."""
@@ -96,5 +96,5 @@ class _Report:
         if self._shown:
             output_files.write(None, f"{findings.verdict(self._findings)}\n".encode())
         else:
-            output_files.write(None, findings.document(self._findings))
-        return findings.code_of(self._findings)
+            output_files.write(None, findings.json_document(self._findings))
+        return findings.exit_code(self._findings)

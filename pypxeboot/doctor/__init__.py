@@ -1,1 +1,1 @@
-"""What is wrong with a site, in sentences: pure judgements of what was seen."""
+"""What is wrong with a PXE site, in sentences: judgements, without input or output, of what was observed."""

@@ -1,4 +1,4 @@
-"""What ``pypxeboot doctor`` finds: one line each, the mend below it where one is needed, and a verdict."""
+"""The findings of ``pypxeboot doctor``, what to do about them, and the verdict: as text and as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NARROW = 60  # columns; folding in fewer helps nobody
 
 
 class Level(str, Enum):
-    """How bad it is."""
+    """How bad a finding is: a failure ends the boot, a warning may."""
 
     OK = "ok"
     WARN = "warn"
@@ -27,11 +27,11 @@ class Level(str, Enum):
 
 
 @dataclass(frozen=True)
-class HeardOffer:
-    """One answer to a DISCOVER, as text.
+class OfferReport:
+    """One answer of a DHCP server (or a proxyDHCP server) to a DISCOVER, as text for the report.
 
-    ``seconds`` is how long it took, ``address`` has its prefix length and is empty in a proxy's; ``refused``
-    says why no client would take it.
+    ``seconds`` is how long it took. ``address`` has its prefix length, and is empty in a proxy's answer.
+    ``refused`` says why no client would take it.
     """
 
     server: str
@@ -49,54 +49,54 @@ class HeardOffer:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. ``mend`` says what to do, ``code`` is the exit code of a failure."""
+    """The result of one check: ``hint`` says what to do, ``code`` is the exit code of a failure."""
 
     level: Level
     topic: str
     text: str
-    mend: str = ""
+    hint: str = ""
     code: int = 0
-    offer: Optional[HeardOffer] = None
+    offer: Optional[OfferReport] = None
 
 
-def ok(topic: str, text: str, offer: Optional[HeardOffer] = None) -> Finding:
-    """Nothing wrong."""
+def ok(topic: str, text: str, offer: Optional[OfferReport] = None) -> Finding:
+    """Make the finding that nothing is wrong."""
     return Finding(Level.OK, topic, text, offer=offer)
 
 
-def warn(topic: str, text: str, mend: str, offer: Optional[HeardOffer] = None) -> Finding:
-    """It may work all the same."""
-    return Finding(Level.WARN, topic, text, mend, offer=offer)
+def warn(topic: str, text: str, hint: str, offer: Optional[OfferReport] = None) -> Finding:
+    """Make the finding of something wrong that need not keep the guest from booting."""
+    return Finding(Level.WARN, topic, text, hint, offer=offer)
 
 
 def fail(topic: str, error: PxeBootError) -> Finding:
-    """What ends a boot."""
+    """Make the finding of an error that ends the boot."""
     return Finding(Level.FAIL, topic, error.message, error.hint or "", error.code)
 
 
-def line(finding: Finding, width: Optional[int] = None) -> str:
-    """A finding for a person, its mend on a line of its own; folded at ``width`` columns, if given."""
+def format_line(finding: Finding, width: Optional[int] = None) -> str:
+    """Format a finding as text, its hint on a line of its own; folded at ``width`` columns, if given."""
     head = f"{finding.level.value.upper():4}  {printable(finding.topic, 40):{_TOPIC_WIDTH}}  "
     indent = " " * len(head)
-    lines = _folded(head, printable(finding.text, 2000), indent, width)
-    if finding.mend:
-        lines += _folded(f"{indent}-> ", printable(finding.mend, 2000), f"{indent}   ", width)
+    lines = _fold(head, printable(finding.text, 2000), indent, width)
+    if finding.hint:
+        lines += _fold(f"{indent}-> ", printable(finding.hint, 2000), f"{indent}   ", width)
     return "".join(f"{text}\n" for text in lines)
 
 
-def _folded(head: str, text: str, indent: str, width: Optional[int]) -> list[str]:
+def _fold(head: str, text: str, indent: str, width: Optional[int]) -> list[str]:
     if width is None or width < _NARROW:
         return [head + text]
     return textwrap.wrap(text, width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def code_of(findings: Sequence[Finding]) -> int:
-    """The exit code: that of the first failure."""
+def exit_code(findings: Sequence[Finding]) -> int:
+    """Return the exit code: that of the first failure, else 0."""
     return next((finding.code for finding in findings if finding.level is Level.FAIL), 0)
 
 
 def verdict(findings: Sequence[Finding]) -> str:
-    """The last line."""
+    """Return the last line of the report: the first failure, else the number of warnings."""
     failed = next((finding for finding in findings if finding.level is Level.FAIL), None)
     if failed is not None:
         return f"it fails at {printable(failed.topic, 40)}: {printable(failed.text, 2000)}"
@@ -106,12 +106,15 @@ def verdict(findings: Sequence[Finding]) -> str:
     return "all is well"
 
 
-def document(findings: Sequence[Finding]) -> bytes:
-    """The same for programs, as JSON."""
+def json_document(findings: Sequence[Finding]) -> bytes:
+    """Return the report for programs, as JSON; a finding's hint has the key ``mend``."""
     value = {
         "schema": SCHEMA,
-        "code": code_of(findings),
+        "code": exit_code(findings),
         "verdict": verdict(findings),
-        "findings": pack(tuple(findings)),
+        "findings": [
+            {"mend" if key == "hint" else key: item for key, item in pack(finding).items()}
+            for finding in findings
+        ],
     }
     return json.dumps(value, indent=1).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""What DHCP servers offered, for the doctor: every answer to one DISCOVER, and whether they agree."""
+"""Findings about DHCP servers: every answer to one DISCOVER, and whether the servers agree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp import pxe_options
 from pypxeboot.dhcp.client import Heard
 from pypxeboot.dhcp.message import BadMessage, Type
-from pypxeboot.doctor.findings import Finding, HeardOffer, fail, ok, warn
+from pypxeboot.doctor.findings import Finding, OfferReport, fail, ok, warn
 from pypxeboot.errors import NoLease
 from pypxeboot.lease import DhcpOption
 from pypxeboot.text import printable
@@ -19,8 +19,8 @@ from pypxeboot.text import printable
 _PINGED, _SLOW = 0.9, 2.5
 
 
-def offered(heard: Heard) -> HeardOffer:
-    """A message as text."""
+def describe_offer(heard: Heard) -> OfferReport:
+    """Return an answer to a DISCOVER as text, and what is wrong with it."""
     message, options = heard.message, heard.message.options
     refused = address = ""
     proxy = not int(message.yiaddr)
@@ -36,7 +36,7 @@ def offered(heard: Heard) -> HeardOffer:
         except BadMessage as why:
             refused = str(why)
     menu = pxe_options.services(options.get(DhcpOption.VENDOR_OPTIONS, b"")).menu
-    return HeardOffer(
+    return OfferReport(
         server=str(message.server_id or message.siaddr),
         seconds=round(heard.seconds, 3),
         address=address,
@@ -56,36 +56,39 @@ def _text(value: bytes) -> str:
 
 
 def findings(heard: Sequence[Heard], where: str, seconds: float) -> list[Finding]:
-    """What was heard on ``where`` within ``seconds``, server by server, and what is wrong with it."""
+    """Judge the answers to a DISCOVER, server by server and all together.
+
+    ``where`` names the link (a bridge) for messages, ``seconds`` is how long it was listened to.
+    """
     offers = _distinct(heard)
-    found = [_told(offer) for offer in offers]
+    found = [_offer_finding(offer) for offer in offers]
     usable = [offer for offer in offers if offer.address]
     if not usable:
-        found.append(fail("DHCP", _silence(offers, where, seconds)))
+        found.append(fail("DHCP", _no_lease(offers, where, seconds)))
         return found
-    found += _quarrel(usable, proxies=any(offer.proxy for offer in offers))
+    found += _conflicts(usable, proxies=any(offer.proxy for offer in offers))
     first = min(usable, key=lambda offer: offer.seconds)
     if first.seconds >= _SLOW:
-        mend = "dnsmasq: no-ping; ISC dhcpd: ping-check false; or a relay or a switch that is slow"
+        hint = "dnsmasq: no-ping; ISC dhcpd: ping-check false; or a relay or a switch that is slow"
         text = f"the first offer took {first.seconds:.1f} s: the server pings each fresh address first"
-        found.append(warn("DHCP", text, mend))
+        found.append(warn("DHCP", text, hint))
     return found
 
 
-def _distinct(heard: Sequence[Heard]) -> list[HeardOffer]:
-    """Each answer once: the DISCOVER may have gone out twice, and relays may double it."""
-    found: dict[HeardOffer, HeardOffer] = {}
+def _distinct(heard: Sequence[Heard]) -> list[OfferReport]:
+    """Return each answer once: the DISCOVER may have gone out twice, and relays may double answers."""
+    found: dict[OfferReport, OfferReport] = {}
     for one in heard:
         if one.message.type in (Type.OFFER, Type.ACK, None):
-            offer = offered(one)
+            offer = describe_offer(one)
             found.setdefault(replace(offer, seconds=0.0), offer)
     return list(found.values())
 
 
-def _told(offer: HeardOffer) -> Finding:
+def _offer_finding(offer: OfferReport) -> Finding:
     if offer.refused:
-        mend = f"mend the configuration of the DHCP server {offer.server}"
-        return warn("DHCP", f"{offer.server} offers what no client takes: {offer.refused}", mend, offer)
+        hint = f"fix the configuration of the DHCP server {offer.server}"
+        return warn("DHCP", f"{offer.server} offers what no client takes: {offer.refused}", hint, offer)
     parts = [f"address {offer.address}" if offer.address else "no address (a proxy DHCP server)"]
     for what, value in (
         ("boot file", offer.bootfile),
@@ -100,12 +103,12 @@ def _told(offer: HeardOffer) -> Finding:
     return ok("DHCP", f"{offer.server} offers after {offer.seconds:.2f} s{pinged}: {', '.join(parts)}", offer)
 
 
-def _silence(offers: Sequence[HeardOffer], where: str, seconds: float) -> NoLease:
+def _no_lease(offers: Sequence[OfferReport], where: str, seconds: float) -> NoLease:
     if any(offer.proxy for offer in offers):
         hint = "start a DHCP server that gives addresses; a proxy says only what to boot"
         return NoLease(f"a proxy answers on {where}, but nobody offers an address", hint=hint)
     if offers:
-        return NoLease(f"no offer on {where} can be used", hint="mend what the lines above say")
+        return NoLease(f"no offer on {where} can be used", hint="fix what the lines above say")
     hint = (
         "look at the warnings above first; then: does a DHCP server run on this network (VLAN), does it know "
         "this MAC, has its pool addresses left, does a firewall drop UDP 67 and 68?"
@@ -113,28 +116,28 @@ def _silence(offers: Sequence[HeardOffer], where: str, seconds: float) -> NoLeas
     return NoLease(f"no DHCP server answers on {where} (listened for {seconds:.0f} s)", hint=hint)
 
 
-def _quarrel(usable: Sequence[HeardOffer], *, proxies: bool) -> list[Finding]:
-    """Servers that would boot the guest differently: which one counts is chance."""
+def _conflicts(usable: Sequence[OfferReport], *, proxies: bool) -> list[Finding]:
+    """Find servers that would boot the guest differently: which of them answers first is chance."""
     bootable = [offer for offer in usable if _boots(offer)]
     if not bootable and not proxies:
-        mend = "set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config"
-        return [warn("DHCP", "no offer says what to boot", mend)]
-    ways = {_way(offer): offer.server for offer in bootable}
+        hint = "set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config"
+        return [warn("DHCP", "no offer says what to boot", hint)]
+    ways = {_boot_options(offer): offer.server for offer in bootable}
     if len(ways) > 1:
         servers = " and ".join(sorted(set(ways.values())))
-        mend = "stop the one that does not belong there: the first answer is taken, which is chance"
-        return [warn("DHCP", f"servers offer different things to boot: {servers}", mend)]
+        hint = "stop the one that does not belong there: the first answer is taken, which is chance"
+        return [warn("DHCP", f"servers offer different things to boot: {servers}", hint)]
     strangers = sorted({offer.server for offer in usable} - {offer.server for offer in bootable})
     if bootable and strangers:
-        mend = "stop it, or tell it the boot file as well: firmware takes whichever answers first"
+        hint = "stop it, or tell it the boot file as well: firmware takes whichever answers first"
         text = f"{' and '.join(strangers)} offers addresses, but nothing to boot"
-        return [warn("DHCP", text, mend)]
+        return [warn("DHCP", text, hint)]
     return []
 
 
-def _boots(offer: HeardOffer) -> bool:
+def _boots(offer: OfferReport) -> bool:
     return bool(offer.bootfile or offer.config_file or offer.path_prefix)
 
 
-def _way(offer: HeardOffer) -> tuple[str, ...]:
+def _boot_options(offer: OfferReport) -> tuple[str, ...]:
     return offer.bootfile, offer.next_server, offer.config_file, offer.path_prefix

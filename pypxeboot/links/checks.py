@@ -76,8 +76,8 @@ def _ports(where: str, device: dict[str, Any]) -> Finding:
         return ok("bridge", f"{text}, ports with carrier: {', '.join(live[:8])}{more}")
     if _has_address(where):
         return ok("bridge", f"{text}, no port with carrier: only this host can answer")
-    mend = f"put the uplink into it (ip link set NIC master {where}), and look at its cable"
-    return warn("bridge", f"{text}, but no port of it has a carrier: nobody can answer", mend)
+    hint = f"put the uplink into it (ip link set NIC master {where}), and look at its cable"
+    return warn("bridge", f"{text}, but no port of it has a carrier: nobody can answer", hint)
 
 
 def _has_address(where: str) -> bool:
@@ -92,8 +92,8 @@ def _spanning_tree(where: str, data: dict[str, Any]) -> Finding:
     text = f"{where} runs STP: a new port forwards after {seconds:.0f} s (it is waited for)"
     if seconds <= _LONG_STP:
         return ok("STP", text)
-    mend = f"ip link set {where} type bridge forward_delay 200, or stp_state 0 where there is no loop"
-    return warn("STP", f"{text}, and so does the guest's own", mend)
+    hint = f"ip link set {where} type bridge forward_delay 200, or stp_state 0 where there is no loop"
+    return warn("STP", f"{text}, and so does the guest's own", hint)
 
 
 def _firewall(where: str) -> Iterator[Finding]:
@@ -102,26 +102,26 @@ def _firewall(where: str) -> Iterator[Finding]:
     forward = [chain for chain in chains if chain.hook == "forward" and (chain.bridged or calls_ip)]
     for chain in forward:
         if chain.bridged:
-            mend = f"let it accept what comes from and goes to the ports of {where}"
+            hint = f"let it accept what comes from and goes to the ports of {where}"
         else:
-            mend = (
+            hint = (
                 "sysctl net.bridge.bridge-nf-call-iptables=0, or "
                 "iptables -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT"
             )
         how = "" if chain.bridged else " (br_netfilter hands it bridged frames)"
-        yield warn("firewall", f"chain {chain.name} drops what no rule of it accepts{how}", mend)
+        yield warn("firewall", f"chain {chain.name} drops what no rule of it accepts{how}", hint)
     if any(chain.hook == "input" for chain in chains) and _has_address(where):
-        mend = f"if DHCP or TFTP servers run here: accept UDP 67 and 69 and TCP 80 from {where}"
-        yield warn("firewall", "this host drops what no input rule accepts", mend)
+        hint = f"if DHCP or TFTP servers run here: accept UDP 67 and 69 and TCP 80 from {where}"
+        yield warn("firewall", "this host drops what no input rule accepts", hint)
     elif not forward:
         how = "br_netfilter is on, and no policy drops" if calls_ip else "nothing filters bridged frames"
         yield ok("firewall", f"{how}, as far as policies go")
 
 
 def obstacle(where: str) -> Optional[str]:
-    """What of this host's firewall keeps a guest of the bridge from being answered, and the mend; or None."""
+    """Return what in this host's firewall keeps a guest from being answered, and the remedy; or None."""
     found = next((finding for finding in _firewall(where) if finding.level is Level.WARN), None)
-    return None if found is None else f"{found.text}: {found.mend}"
+    return None if found is None else f"{found.text}: {found.hint}"
 
 
 def _chains() -> list[firewall.Chain]:

@@ -1,4 +1,4 @@
-"""What a boot came to in the doctor's words: lease, boot file, servers, configuration, kernel."""
+"""Findings about a boot, step by step: lease, boot file, file servers, configuration, kernel."""
 
 from __future__ import annotations
 
@@ -34,8 +34,11 @@ _MEANINGS = {
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What a TFTP server agreed to for one file, and how that went."""
+class TftpStatistics:
+    """The transfer of one file by TFTP: the options that the server took, and how it went.
+
+    ``size``, ``blksize`` are bytes, ``windowsize`` blocks; ``tsize``: the server said how large the file is.
+    """
 
     host: str
     size: int
@@ -47,29 +50,29 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Course:
-    """How far a boot came. None is what it did not come to."""
+class BootProgress:
+    """How far a boot came; what it did not reach is None."""
 
     plan: Plan
     lease: Optional[Lease]
     source: Optional[BootSource]
     requests: Sequence[Request]
-    taken: Sequence[Taken]
+    transfers: Sequence[TftpStatistics]
     artifacts: Optional[Artifacts]
 
 
-def findings(course: Course) -> list[Finding]:
-    """The stages in order, up to where it ended."""
+def findings(progress: BootProgress) -> list[Finding]:
+    """Judge a boot step by step, up to where it ended."""
     found: list[Finding] = []
-    if course.lease is not None:
-        found += _lease(course.lease, static=course.plan.static is not None)
-    if course.source is not None:
-        found.append(_boot_file(course.source))
-    found += _servers(course)
-    found += _configuration(course)
-    if course.artifacts is not None:
-        found += _entry(course.artifacts, course.plan)
-        found += [warn("boot", text, "") for text in course.artifacts.warnings]
+    if progress.lease is not None:
+        found += _lease(progress.lease, static=progress.plan.static is not None)
+    if progress.source is not None:
+        found.append(_boot_file(progress.source))
+    found += _servers(progress)
+    found += _configuration(progress)
+    if progress.artifacts is not None:
+        found += _entry(progress.artifacts, progress.plan)
+        found += [warn("boot", text, "") for text in progress.artifacts.warnings]
     return found
 
 
@@ -81,13 +84,13 @@ def _lease(lease: Lease, *, static: bool) -> list[Finding]:
     found = [ok("lease", f"{how}: {', '.join(parts)}")]
     beyond = _beyond(lease)
     if beyond is not None:
-        mend = "have DHCP send the router (option 3 or 121), or --gateway ADDR"
-        found.append(warn("lease", f"the boot server {beyond} is beyond the guest's subnet: no route", mend))
+        hint = "have DHCP send the router (option 3 or 121), or --gateway ADDR"
+        found.append(warn("lease", f"the boot server {beyond} is beyond the guest's subnet: no route", hint))
     return found
 
 
 def _beyond(lease: Lease) -> Optional[IPv4Address]:
-    """The boot server, if its address is known and nothing leads to it."""
+    """Return the boot server if its address is known and the lease has no route to it."""
     try:
         server = IPv4Address(lease.next_server or "")
     except ValueError:  # a name, or none
@@ -104,51 +107,55 @@ def _boot_file(source: BootSource) -> Finding:
     return ok("boot file", f"{what}: {_MEANINGS.get(source.kind, source.kind.value)}{where}{given}")
 
 
-def _servers(course: Course) -> list[Finding]:
-    """Each server that was asked for files: whether it answers, and what it takes."""
+def _servers(progress: BootProgress) -> list[Finding]:
+    """Judge each server that was asked for files: whether it answers, and which options it takes."""
     asked: dict[tuple[str, str], list[Request]] = {}
-    for request in course.requests:
-        location = _parsed(request.url)
+    for request in progress.requests:
+        location = _parse_url(request.url)
         if location is not None:
             asked.setdefault((location.scheme, location.host), []).append(request)
     found: list[Finding] = []
     for (scheme, host), requests in asked.items():
-        found += _server(scheme, host, requests, [taken for taken in course.taken if taken.host == host])
+        found += _server(
+            scheme, host, requests, [transfers for transfers in progress.transfers if transfers.host == host]
+        )
     return found
 
 
-def _parsed(url: str) -> Optional[Location]:
+def _parse_url(url: str) -> Optional[Location]:
     try:
         return parse(url)
     except Refused:
         return None
 
 
-def _server(scheme: str, host: str, requests: Sequence[Request], taken: Sequence[Taken]) -> list[Finding]:
+def _server(
+    scheme: str, host: str, requests: Sequence[Request], transfers: Sequence[TftpStatistics]
+) -> list[Finding]:
     topic = scheme.upper()
     if not any(request.result in ("ok", "not-found") for request in requests):
-        return [fail(topic, FetchError(f"{host}: {requests[0].result}", hint=_mend_of_silence(scheme)))]
+        return [fail(topic, FetchError(f"{host}: {requests[0].result}", hint=_hint_for_silence(scheme)))]
     count = sum(request.result == "ok" for request in requests)
     text = f"{host} answers: {count} of {len(requests)} files are there"
-    if scheme != "tftp" or not taken:
+    if scheme != "tftp" or not transfers:
         return [ok(topic, text), *_speed(topic, host, requests)]
-    largest = max(taken, key=lambda one: one.size)
+    largest = max(transfers, key=lambda one: one.size)
     options = [f"blksize {largest.blksize}"]
     options += [f"windowsize {largest.windowsize}"] if largest.windowsize > 1 else ["no windowsize"]
-    options += ["tsize"] if any(one.tsize for one in taken) else ["no tsize"]
+    options += ["tsize"] if any(one.tsize for one in transfers) else ["no tsize"]
     found = [ok(topic, f"{text}; takes {', '.join(options)}")]
     if largest.blksize < _SMALL_BLOCKS:
-        mend = "let through packets of 1500 bytes on the way, or use a TFTP server that knows RFC 2348"
-        found.append(warn(topic, f"{host}: blocks of {largest.blksize} bytes only, which is slow", mend))
+        hint = "let through packets of 1500 bytes on the way, or use a TFTP server that knows RFC 2348"
+        found.append(warn(topic, f"{host}: blocks of {largest.blksize} bytes only, which is slow", hint))
     blocks = largest.size / largest.blksize + 1
     if largest.retransmits > max(2, _LOSSY * blocks):
-        mend = "look for errors on the links and at the switch (ip -s link)"
+        hint = "look for errors on the links and at the switch (ip -s link)"
         text = f"{host}: {largest.retransmits} packets of {blocks:.0f} had to be asked for again"
-        found.append(warn(topic, text, mend))
+        found.append(warn(topic, text, hint))
     return [*found, *_speed(topic, host, requests)]
 
 
-def _mend_of_silence(scheme: str) -> str:
+def _hint_for_silence(scheme: str) -> str:
     if scheme == "tftp":
         return "does a TFTP server run there? Does a firewall drop UDP 69, or the replies from other ports?"
     return "does a web server run there, and does no firewall drop its port?"
@@ -161,20 +168,20 @@ def _speed(topic: str, host: str, requests: Sequence[Request]) -> list[Finding]:
     rate = sum(one.bytes for one in large) / max(sum(one.seconds for one in large), 0.001)
     if rate >= _SLOW:
         return [ok(topic, f"{host}: large files come at {size_text(rate)}/s")]
-    mend = "serve kernel and initrd over HTTP (a path prefix of http://, option 210, will do)"
+    hint = "serve kernel and initrd over HTTP (a path prefix of http://, option 210, will do)"
     if topic != "TFTP":
-        mend = "look at the links on the way, and at the server's load"
-    return [warn(topic, f"{host}: large files come at {size_text(rate)}/s only", mend)]
+        hint = "look at the links on the way, and at the server's load"
+    return [warn(topic, f"{host}: large files come at {size_text(rate)}/s only", hint)]
 
 
-def _configuration(course: Course) -> list[Finding]:
-    """The names under which a configuration was looked for, and where it was."""
-    source = course.source
+def _configuration(progress: BootProgress) -> list[Finding]:
+    """Judge the search for a configuration: the names that were tried, and the one that is there."""
+    source = progress.source
     if source is None or source.kind is not Kind.PXELINUX:
         return []
     mark = f"{source.config_directory}/"
     tried = [
-        one for one in course.requests if mark in one.url or one.url.endswith(source.config_file or mark)
+        one for one in progress.requests if mark in one.url or one.url.endswith(source.config_file or mark)
     ]
     there = [one.url for one in tried if one.result == "ok"]
     missed = [one.url for one in tried if one.result == "not-found"]

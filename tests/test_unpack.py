@@ -154,7 +154,7 @@ def test_32_bits_need_pae(mode: Optional[bytes], pv: bool) -> None:
         (image(gzip.compress(xen_elf()), protocol=0x207), ("xen-pv",), "compressed in no way"),
         (image(xen_elf()), ("xen-pv",), "compressed in no way"),
         (image(gzip.compress(xen_elf()), setup_sects=255)[:2000], ("xen-pv",), "compressed in no way"),
-        (image(gzip.compress(b"text")), ("xen-pv",), "no ELF file"),
+        (image(gzip.compress(b"text")), ("xen-pv",), "not an ELF file"),
         (bytes(xen_elf(b"")), ("xen-pv",), "it says nothing of Xen"),
     ],
 )

@@ -180,7 +180,7 @@ class Downloads:
                 _not_empty(packed.location, len(data))
                 digest = hashlib.sha256(data).hexdigest()
                 files.append(InitrdFile(str(packed.location), len(data), digest))
-            before, number = cpio.wrapping(encode(packed.path), len(data), number)
+            before, number = cpio.wrap(encode(packed.path), len(data), number)
             sink.write(before + data)
         if len(files) > 1:
             log.info("ramdisk: %d initrds joined, %s", len(files), size_text(sink.size))

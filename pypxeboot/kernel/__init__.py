@@ -1,1 +1,1 @@
-"""What a file is that is to be booted, and what is inside it."""
+"""Kernels and initrds as files: what a kernel is and who can boot it, its payload, cpio archives."""

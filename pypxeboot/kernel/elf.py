@@ -1,4 +1,4 @@
-"""ELF files as kernels, and the notes by which Xen knows what it can boot.
+"""ELF files as kernels, and the notes that tell Xen how it can boot one.
 
 ELF notes: xen/include/public/elfnote.h; who boots what: xen/common/libelf/libelf-dominfo.c (also libxl's) and
 QEMU's hw/i386/x86-common.c.
@@ -22,7 +22,7 @@ _XEN_VERSION, _XEN_GUEST_OS, _XEN_LOADER, _XEN_PAE_MODE, _XEN_PHYS32_ENTRY = 5, 
 
 
 class _Part(NamedTuple):
-    """A segment or a section; ``name`` is where that of a section is in the table of names."""
+    """A segment or a section; ``name`` is the offset of a section's name in the table of names."""
 
     kind: int
     offset: int
@@ -32,9 +32,10 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True)
 class ElfKernel:
-    """What an ELF file says of itself: the notes named Xen by their number, or the text that NetBSD had.
+    """What an ELF file says of itself as a kernel.
 
-    ``arch`` is None for a processor that has no guests here.
+    ``arch`` is None for a processor that has no guests here. ``notes`` are those named Xen, by their number;
+    ``guest_info`` is the text that NetBSD had in their place.
     """
 
     arch: Optional[str]
@@ -67,7 +68,7 @@ class ElfKernel:
 
 
 def read(file: FileView) -> ElfKernel:
-    """The kernel that an ELF file is. Raises Refused for one that cannot be a kernel."""
+    """Read an ELF file as a kernel. Raises Refused for one that cannot be a kernel."""
     head = file.head
     if len(head) < 64 or head[4] not in (1, 2) or head[5] not in (1, 2):
         raise Refused("not a kernel: it looks like an ELF file, but its header is broken")
@@ -89,7 +90,7 @@ def read(file: FileView) -> ElfKernel:
 
 
 def _segments(file: FileView, order: str) -> list[_Part]:
-    """The program headers. Refused if the file ends before what it must have."""
+    """Read the program headers. Raises Refused if they are broken, or if the file is cut short."""
     wide = file.head[4] == 2
     start = file.number(order + "Q", 32) if wide else file.number(order + "I", 28)
     step, count = struct.unpack_from(order + "HH", file.head, 54 if wide else 42)
@@ -106,7 +107,7 @@ def _segments(file: FileView, order: str) -> list[_Part]:
 
 
 def _sections(file: FileView, order: str) -> list[_Part]:
-    """The section headers; none where there are too many for a kernel."""
+    """Read the section headers; none where there are too many for a kernel."""
     wide = file.head[4] == 2
     start = file.number(order + "Q", 40) if wide else file.number(order + "I", 32)
     step, count = struct.unpack_from(order + "HH", file.head, 58 if wide else 46)
@@ -131,7 +132,7 @@ def _notes(file: FileView, parts: Iterator[_Part], order: str) -> dict[int, byte
 
 
 def _xen_notes(data: bytes, order: str) -> dict[int, bytes]:
-    """Number and value of the notes named Xen; a broken one ends the list."""
+    """Return number and value of the notes named Xen; a broken note ends the list."""
     reader = Reader(data)
     notes: dict[int, bytes] = {}
     try:
@@ -149,7 +150,7 @@ def _xen_notes(data: bytes, order: str) -> dict[int, bytes]:
 
 
 def _guest_info(file: FileView, sections: list[_Part], order: str) -> bytes:
-    """The section ``__xen_guest``, which kernels had before there were notes: KEY=VALUE,..."""
+    """Return the section ``__xen_guest``, which kernels had before there were notes: KEY=VALUE,..."""
     at = struct.unpack_from(order + "H", file.head, 62 if file.head[4] == 2 else 50)[0]
     if at >= len(sections):
         return b""

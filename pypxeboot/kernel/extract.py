@@ -1,4 +1,4 @@
-"""The kernel inside a kernel file, for a virtual machine monitor that has to get it unpacked."""
+"""The payload of a kernel file, for a virtual machine monitor that does not unpack kernels itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pypxeboot import text
 from pypxeboot.errors import Refused
 from pypxeboot.kernel import identify
 from pypxeboot.kernel.identify import KernelInfo
-from pypxeboot.kernel.unpack import Broken, Unknown, Unpacked
+from pypxeboot.kernel.unpack import Broken, Unknown, UnpackedFile
 from pypxeboot.target import NAMES, Target
 from pypxeboot.wire import ReadAt
 
@@ -20,22 +20,22 @@ _PIECE = 1 << 20
 
 
 def identify_for(info: KernelInfo, read_at: ReadAt, target: Target, name: str) -> KernelInfo:
-    """The kernel that is in the one called ``name``. Raises Refused if ``target`` does not boot that."""
+    """Identify the payload of the kernel called ``name``. Raises Refused if ``target`` does not boot it."""
     try:
-        data = _unpacked(info, read_at)
+        data = _unpack(info, read_at)
         inner = identify.identify(data.read_at(0, identify.HEAD), _NO_END, data.read_at)
     except (Broken, Unknown, Refused) as why:
-        raise _no_kernel(info, target, name, text.printable(str(why), 200)) from None
+        raise _cannot_boot(info, target, name, text.printable(str(why), 200)) from None
     if not target.takes(inner):
-        raise _no_kernel(inner, target, name, "")
+        raise _cannot_boot(inner, target, name, "")
     return replace(inner, cmdline_size=info.cmdline_size, release=info.release or inner.release)
 
 
 def pieces(info: KernelInfo, read_at: ReadAt) -> Iterator[bytes]:
-    """What is in a kernel, in pieces. Raises Refused if it cannot be unpacked."""
+    """Yield the payload of a kernel in pieces of at most 1 MiB. Raises Refused if it cannot be unpacked."""
     at = 0
     try:
-        data = _unpacked(info, read_at)
+        data = _unpack(info, read_at)
         while piece := data.read_at(at, _PIECE):
             yield piece
             at += len(piece)
@@ -43,13 +43,13 @@ def pieces(info: KernelInfo, read_at: ReadAt) -> Iterator[bytes]:
         raise Refused(f"the kernel cannot be unpacked: {text.printable(str(why), 200)}") from None
 
 
-def _unpacked(info: KernelInfo, read_at: ReadAt) -> Unpacked:
+def _unpack(info: KernelInfo, read_at: ReadAt) -> UnpackedFile:
     if not info.payload or not info.packed[1]:
         raise Broken("nothing is packed in it")
-    return Unpacked(_ZBOOT.get(info.payload, info.payload), read_at, *info.packed)
+    return UnpackedFile(_ZBOOT.get(info.payload, info.payload), read_at, *info.packed)
 
 
-def _no_kernel(info: KernelInfo, target: Target, name: str, why: str) -> Refused:
+def _cannot_boot(info: KernelInfo, target: Target, name: str, why: str) -> Refused:
     if info.arch not in (None, target.arch) and (info.arch != "i386" or target.arch != "x86_64"):
         said = f"kernel {name} is one of {info.arch}, and the guest is one of {target.arch}"
         return Refused(said, hint=f"--arch {info.arch}, or another kernel")

@@ -1,4 +1,4 @@
-"""What is this file, and who can boot it.
+"""Tells what kind of kernel a file is, and who can boot it: QEMU, or Xen as a PV or PVH guest.
 
 x86 boot protocol: Documentation/arch/x86/boot.rst; arm64, riscv: their boot-image-header; EFI zboot:
 drivers/firmware/efi/libstub/zboot-header.S; what Xen takes: tools/libs/guest/xg_dom_bzimageloader.c.
@@ -13,7 +13,7 @@ from typing import Optional
 from pypxeboot import text
 from pypxeboot.errors import Refused
 from pypxeboot.kernel import elf
-from pypxeboot.kernel.unpack import Broken, Unknown, Unpacked
+from pypxeboot.kernel.unpack import Broken, Unknown, UnpackedFile
 from pypxeboot.wire import FileView, ReadAt
 
 HEAD = 64 * 1024  # bytes from the front that identify() wants; whole files are welcome
@@ -24,12 +24,13 @@ _NO_END = 1 << 62  # for the size of what is unpacked, which nobody knows before
 
 @dataclass(frozen=True)
 class KernelInfo:
-    """A kernel. ``boots`` names who can boot it, as far as was looked: qemu, xen-pv, xen-pvh.
+    """What is known of a kernel: its ``format``, and in ``boots`` who can boot it (qemu, xen-pv, xen-pvh).
 
-    ``payload`` is the compression of the kernel in it, ``packed`` where that is (start and size). For a
-    bzImage, ``protocol`` is that of the boot protocol (0x20f for 2.15), ``setup_sects`` as it counts, and
-    ``release`` what it calls itself. ``unread`` says why it is not known whether Xen can boot it, if it is
-    not; ``broken`` what is wrong with what is inside.
+    ``payload`` is the compression of the kernel in it, ``packed`` where that is (start and size in bytes).
+    For a bzImage, ``protocol`` is the version of the boot protocol (0x20f for 2.15), ``setup_sects`` a number
+    of sectors, ``release`` what it calls itself, and ``cmdline_size`` the longest command line in bytes.
+    ``unread`` says why it is not known whether Xen can boot it, if it is not; ``broken`` what is wrong with
+    the payload.
     """
 
     format: str
@@ -46,10 +47,10 @@ class KernelInfo:
 
 
 def identify(head: bytes, size: int, read_at: Optional[ReadAt] = None) -> KernelInfo:
-    """What the file of ``size`` bytes beginning with ``head`` is; Refused if it is no kernel.
+    """Tell what kernel the file of ``size`` bytes that begins with ``head`` is. Raises Refused for others.
 
     ``read_at(offset, count)`` gives bytes further back, where the notes of a large ELF file are. Nothing is
-    unpacked: of a compressed kernel it is not known then whether Xen boots it (:func:`identify_payload`).
+    unpacked: whether Xen boots a compressed kernel, :func:`identify_payload` tells.
     """
     if not size or not head:
         raise Refused("not a kernel: the file is empty")
@@ -62,7 +63,7 @@ def identify(head: bytes, size: int, read_at: Optional[ReadAt] = None) -> Kernel
 
 
 def identify_payload(info: KernelInfo, read_at: ReadAt) -> KernelInfo:
-    """``info`` with what is known once the compressed kernel in it has been unpacked, as Xen does.
+    """Return ``info`` with what is known once the payload has been unpacked, as Xen does it.
 
     That takes 0.4 s for 8 MB of xz, 0.1 s for gzip, lz4 and zstd, and 130 MiB at most.
     """
@@ -71,12 +72,12 @@ def identify_payload(info: KernelInfo, read_at: ReadAt) -> KernelInfo:
     try:
         if info.payload is None or info.payload == "none":
             raise Broken("it is compressed in no way that Xen knows")
-        inside = Unpacked(info.payload, read_at, *info.packed)
+        inside = UnpackedFile(info.payload, read_at, *info.packed)
         head = inside.read_at(0, HEAD)
         if info.format == "gzip":
-            return _gunzipped(info, identify(head, _NO_END, inside.read_at))
+            return _inside_gzip(info, identify(head, _NO_END, inside.read_at))
         if head[:4] != b"\x7fELF":
-            raise Broken("what is compressed in it is no ELF file")
+            raise Broken("what is compressed in it is not an ELF file")
         kernel = elf.read(FileView(head, _NO_END, inside.read_at))
     except Unknown as why:
         return replace(info, unread=text.printable(str(why), 200))
@@ -85,16 +86,16 @@ def identify_payload(info: KernelInfo, read_at: ReadAt) -> KernelInfo:
     return replace(info, boots=(*_xen(kernel), *info.boots), unread="")
 
 
-def _gunzipped(info: KernelInfo, inner: KernelInfo) -> KernelInfo:
-    """A kernel that is in gzip as a whole: Xen unpacks any, QEMU that of arm64."""
+def _inside_gzip(info: KernelInfo, inner: KernelInfo) -> KernelInfo:
+    """Return ``info``, a file in gzip, with what its payload is: Xen unpacks any, QEMU that of arm64."""
     boots = tuple(who for who in inner.boots if who != "qemu" or inner.arch == "arm64")
     return replace(info, boots=boots, arch=inner.arch, unread=inner.unread)
 
 
 def check_xen(info: KernelInfo, name: str, wanted: tuple[str, ...]) -> None:
-    """Refused if kernel ``name`` boots as none of ``wanted`` (xen-pv, xen-pvh; empty: whatever it is).
+    """Check that kernel ``name`` boots as one of ``wanted`` (xen-pv, xen-pvh; empty: as anything).
 
-    What is not known is not refused.
+    Raises Refused if it surely does not; what is not known passes.
     """
     if not wanted or info.unread or any(who in info.boots for who in wanted):
         return
@@ -117,7 +118,7 @@ def check_xen(info: KernelInfo, name: str, wanted: tuple[str, ...]) -> None:
 
 
 def describe(head: bytes) -> str:
-    """What a file that is no kernel seems to be, in words."""
+    """Say in words what a file that is not a kernel seems to be, by its first bytes."""
     for magic, offset, words in _MAGICS:
         if head[offset : offset + len(magic)] == magic:
             return words
@@ -207,7 +208,7 @@ def _bzimage(file: FileView) -> Optional[KernelInfo]:
 
 
 def _release(file: FileView) -> bytes:
-    """The string that the setup header points to: ``6.1.0-25-amd64 (...) #1 SMP``."""
+    """Return the string that the setup header points to: ``6.1.0-25-amd64 (...) #1 SMP``."""
     pointer = file.number("<H", 0x20E)
     return file.head[pointer + 0x200 :][:_RELEASE].partition(b"\0")[0] if pointer else b""
 
@@ -220,7 +221,7 @@ def _payload(start: bytes) -> Optional[str]:
 
 
 def _multiboot(file: FileView) -> Optional[KernelInfo]:
-    """A multiboot kernel that is no ELF file."""
+    """Recognise a multiboot kernel that is not an ELF file."""
     return KernelInfo("multiboot", ("qemu",), "i386") if _has_multiboot(file.head) else None
 
 
@@ -240,7 +241,7 @@ _XEN_ON_ARM = ("xen-pvh", "qemu")
 
 
 def _image(file: FileView) -> Optional[KernelInfo]:
-    """The flat Image of arm64 and riscv; with an EFI stub it begins with MZ as well."""
+    """Recognise the flat Image of arm64 and riscv; with an EFI stub it begins with MZ as well."""
     head = file.head
     if head[0x38:0x3C] == b"ARM\x64":
         return KernelInfo("arm64 Image", _XEN_ON_ARM, "arm64")
@@ -250,7 +251,7 @@ def _image(file: FileView) -> Optional[KernelInfo]:
 
 
 def _zboot(file: FileView) -> Optional[KernelInfo]:
-    """A compressed Image in an EFI program. QEMU unpacks that of arm64 (hw/arm/boot.c)."""
+    """Recognise a compressed Image in an EFI program; QEMU unpacks that of arm64 (hw/arm/boot.c)."""
     head = file.head
     if head[:2] != b"MZ" or head[4:8] != b"zimg":
         return None
@@ -273,7 +274,7 @@ def _arm_zimage(file: FileView) -> Optional[KernelInfo]:
 
 
 def _gzip(file: FileView) -> Optional[KernelInfo]:
-    """A whole file in gzip: Xen and QEMU for arm64 unpack it, but what is in it is not known."""
+    """Recognise a whole file in gzip: Xen and QEMU for arm64 unpack it, but what is in it is not known."""
     if file.head[:3] != b"\x1f\x8b\x08":
         return None
     return KernelInfo("gzip", (), payload="gzip", packed=(0, file.size), unread=_NOT_YET)

@@ -1,7 +1,7 @@
-"""The kernel inside a kernel file, unpacked in passing: only as far as is asked, and never kept.
+"""Unpacks the payload of a kernel file as it is read: only as far as is asked, and without keeping it.
 
-What is compressed may unpack to anything, so all of it is bounded: what comes out, what one step gives, and
-what the decompressor may hold.
+Compressed data may unpack to anything, so all of it is bounded: the whole output, the output of one step, and
+the memory of the decompressor.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _LZ4_BLOCK = 8 << 20  # every block of lz4's legacy format but the last unpacks 
 
 
 class Broken(Exception):
-    """It cannot be unpacked, by anybody."""
+    """The data are damaged: nobody can unpack them. The text says why."""
 
 
 class Unknown(Exception):
-    """It cannot be unpacked here; the text says why."""
+    """The data cannot be unpacked here, though perhaps elsewhere. The text says why."""
 
 
 class _Decompressor(Protocol):
@@ -37,10 +37,11 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-class Unpacked:
-    """What the ``size`` bytes at ``start`` of a file unpack to.
+class UnpackedFile:
+    """A file that is what the ``size`` bytes at ``start`` of another one unpack to.
 
-    :meth:`read_at` is cheap for those who go forwards; who goes back begins anew.
+    ``kind`` is the compression (a key of :data:`_PIECES`). To go forwards with :meth:`read_at` is cheap; to
+    go back unpacks everything anew.
     """
 
     def __init__(self, kind: str, read_at: ReadAt, start: int, size: int) -> None:
@@ -63,7 +64,7 @@ class Unpacked:
             yield data
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """``count`` bytes at ``offset``, fewer where it ends. Raises Broken, Unknown."""
+        """Return ``count`` bytes at ``offset``, fewer at the end of the data. Raises Broken, Unknown."""
         if offset < self._at:
             self._begin()
         found = bytearray()
@@ -95,8 +96,8 @@ class Unpacked:
 # ---- one kind each: pieces of input in, pieces of bounded size out
 
 
-def _stepped(source: Iterator[bytes], decompressor: _Decompressor) -> Iterator[bytes]:
-    """bz2 and lzma have one interface."""
+def _decompress(source: Iterator[bytes], decompressor: _Decompressor) -> Iterator[bytes]:
+    """Drive a decompressor of bz2 or lzma, which have the same interface."""
     while not decompressor.eof:
         data = next(source, b"") if decompressor.needs_input else b""
         if not data and decompressor.needs_input:
@@ -122,7 +123,7 @@ def _gzip(source: Iterator[bytes]) -> Iterator[bytes]:
 def _bzip2(source: Iterator[bytes]) -> Iterator[bytes]:
     import bz2
 
-    return _stepped(source, bz2.BZ2Decompressor())
+    return _decompress(source, bz2.BZ2Decompressor())
 
 
 def _xz(source: Iterator[bytes]) -> Iterator[bytes]:
@@ -141,7 +142,7 @@ def _lzma(source: Iterator[bytes], decompressor: _Decompressor) -> Iterator[byte
     import lzma
 
     try:
-        yield from _stepped(source, decompressor)
+        yield from _decompress(source, decompressor)
     except lzma.LZMAError as why:
         if "memory" in str(why).lower():
             raise Unknown(f"more than {_MEMORY >> 20} MiB of memory are needed to unpack it") from None
@@ -154,13 +155,13 @@ def _zstd(source: Iterator[bytes]) -> Iterator[bytes]:
     except ImportError:
         raise Unknown("the Python package zstandard is missing") from None
     # Not its decompressobj(), which gives all that a piece of input unpacks to at once.
-    file = cast("IO[bytes]", _File(source))  # of which it only ever reads
+    file = cast("IO[bytes]", _InputFile(source))  # of which it only ever reads
     reader = zstandard.ZstdDecompressor(max_window_size=1 << _WINDOW).stream_reader(file)
     return iter(lambda: reader.read(_PIECE), b"")
 
 
-class _File:
-    """An iterator of bytes as a file to read from."""
+class _InputFile:
+    """A file object that reads from an iterator of bytes."""
 
     def __init__(self, source: Iterator[bytes]) -> None:
         self._source, self._rest = source, b""
@@ -181,15 +182,15 @@ class _File:
 
 
 def _lz4(source: Iterator[bytes]) -> Iterator[bytes]:
-    """The legacy format: the magic, then blocks, each with its size before it."""
+    """Unpack lz4's legacy format: the magic, then blocks, each with its size before it."""
     try:
         from lz4 import block
     except ImportError:
         raise Unknown("the Python package lz4 is missing") from None
-    return _lz4_blocks(_File(source), block.decompress)
+    return _lz4_blocks(_InputFile(source), block.decompress)
 
 
-def _lz4_blocks(file: _File, decompress: Callable[..., Any]) -> Iterator[bytes]:
+def _lz4_blocks(file: _InputFile, decompress: Callable[..., Any]) -> Iterator[bytes]:
     file.exactly(4)
     while True:
         header = file.exactly(4)

@@ -281,7 +281,7 @@ def test_debians_cloud_kernel_is_for_pv_and_pvh(cache: Path) -> None:
 
 
 def boot(site: Site, *args: str, kernel: bytes, kind: str = "simple0") -> Run:
-    serve(site, files={**tree(), "vmlinuz": identify})
+    serve(site, files={**tree(), "vmlinuz": kernel})
     argv = ("--output-format", kind, "--output-directory", str(site.out), "--mac", MAC, "--bridge", BRIDGE)
     return site.pypxeboot(*argv, *args)
 

@@ -34,7 +34,8 @@ TABLE = """
     ipxe.engine:       dhcp kernel terminal
     uboot:             syslinux.config
     syslinux:
-    syslinux.loader:   syslinux.config syslinux.menu terminal
+    syslinux.loader:   syslinux.com32 syslinux.config syslinux.menu terminal
+    syslinux.com32:    syslinux.config
     syslinux.menu:     syslinux.config terminal
     syslinux.config:   terminal
     lua:
@@ -60,7 +61,7 @@ ROWS = {
 PURE = set(
     """
     dhcp kernel doctor output uboot ipxe ipxe.engine ipxe.commands
-    syslinux syslinux.config syslinux.menu syslinux.loader
+    syslinux syslinux.config syslinux.menu syslinux.com32 syslinux.loader
     """.split()
 )
 """Packages that are pure as wholes, as the vocabulary at the top is."""

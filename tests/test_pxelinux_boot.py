@@ -13,19 +13,16 @@ from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import ConfigError, NotFound, PxeBootError, Refused
 from pypxeboot.loader import BootRequest
+from pypxeboot.syslinux.com32 import table
+from pypxeboot.syslinux.com32.config import ConfigC32
+from pypxeboot.syslinux.com32.linux import LinuxC32
+from pypxeboot.syslinux.com32.mboot import MbootC32
+from pypxeboot.syslinux.com32.menu import GfxbootC32, MenuC32
+from pypxeboot.syslinux.com32.module import Com32Module, CommandModule, NothingBooted
+from pypxeboot.syslinux.com32.power import ChainC32, PoweroffC32, RebootC32
+from pypxeboot.syslinux.com32.pxechn import PxechnC32
+from pypxeboot.syslinux.com32.unresolved import RamdiskFile, UnresolvedEntry
 from pypxeboot.syslinux.loader import boot as ldlinux
-from pypxeboot.syslinux.loader.modules import (
-    Chain,
-    Configure,
-    End,
-    Linux,
-    Menu,
-    Multiboot,
-    Nothing,
-    Plan,
-    Run,
-    interpret,
-)
 from pypxeboot.syslinux.loader.sysappend import selected, strings
 from pypxeboot.url import Location
 
@@ -175,49 +172,75 @@ INITRDS = "a initrd=x initrd=y,z initrd+=w"
 
 
 @pytest.mark.parametrize(
-    "module, words, plan",
+    "module, words, meaning",
     [
-        ("menu", "a ~", Menu(("a", "~"))),
-        ("gfxboot", "bootlogo", Menu(())),
-        ("cmd", "a  b", Run("a  b")),
-        ("cmd", "", Run("")),
-        ("config", "a b/", Configure("a", "b/")),
-        ("config", "a", Configure("a", "")),
-        ("ifcpu64", "a x -- b -- c", Run("a x")),
-        ("ifcpu64", "", Run(None)),
-        ("ifcpu", "64 pae -- a -- b", Run("a")),
-        ("ifcpu", "multicore smp -- a -- b -- c", Run("b -- c")),
-        ("ifcpu", "-- a multicore -- b", Run("b")),
-        ("ifcpu", "multicore -- a", Run("a")),
-        ("ifcpu", "smp hvm 64 -- a -- b", Run("a")),
-        ("ifcpu", "64 -- -- b", Run(None)),
-        ("ifplop", "-x -- b c -- d", Run("b c -- d")),
-        ("ifmemdsk", "--info --mbfts a -- b", Run("b")),
-        ("whichsys", "-pxe- a -iso- b -pxe- c", Run("c")),
-        ("whichsys", "-iso- a -pxe- b x -sys- c", Run("b x")),
+        ("menu", "a ~", MenuC32(("a", "~"))),
+        ("gfxboot", "bootlogo", GfxbootC32(())),
+        ("config", "a b/", ConfigC32("a", "b/")),
+        ("config", "a", ConfigC32("a", "")),
         (
             "linux",
             "k initrdfile=a/b,c@/etc/c dtb=t quiet initrdfile=d@",
-            Linux(
-                "k",
-                "BOOT_IMAGE=k initrdfile=a/b,c@/etc/c dtb=t quiet initrdfile=d@",
-                (),
-                (("a/b", "b"), ("c", "/etc/c"), ("d", "")),
-                "t",
+            LinuxC32(
+                UnresolvedEntry(
+                    "k",
+                    "BOOT_IMAGE=k initrdfile=a/b,c@/etc/c dtb=t quiet initrdfile=d@",
+                    (),
+                    packed=(RamdiskFile("a/b", "b"), RamdiskFile("c", "/etc/c"), RamdiskFile("d", "")),
+                    dtb="t",
+                )
             ),
         ),
-        ("linux", f"-dhcpinfo k {INITRDS}", Linux("k", f"BOOT_IMAGE=k {INITRDS}", ("y", "z", "w"))),
-        ("mboot", "-solaris x a --- k b --- i", Multiboot(("x a", "k b", "i"))),
-        ("pxechn", "-c x -w f -pp/", Chain("f", "x", "p/")),
-        ("pxechn", "f -o 209.s=x -t 5 -o 210.s=p/ -o 15.s=d.example -S -W", Chain("f", "x", "p/")),
-        ("pxechn", "-r 10.77.0.3::f", Chain("10.77.0.3::f", None, None)),
-        ("chain", "hd0 1", End("localboot")),
-        ("reboot", "-w", End("reboot")),
-        ("poweroff", "", End("poweroff")),
+        (
+            "linux",
+            f"-dhcpinfo k {INITRDS}",
+            LinuxC32(UnresolvedEntry("k", f"BOOT_IMAGE=k {INITRDS}", ("y", "z", "w"))),
+        ),
+        (
+            "mboot",
+            "-solaris x a --- k b --- i",
+            MbootC32(UnresolvedEntry("x a", "x a", modules=("k b", "i"))),
+        ),
+        ("pxechn", "-c x -w f -pp/", PxechnC32("f", "x", "p/")),
+        ("pxechn", "f -o 209.s=x -t 5 -o 210.s=p/ -o 15.s=d.example -S -W", PxechnC32("f", "x", "p/")),
+        ("pxechn", "-r 10.77.0.3::f", PxechnC32("10.77.0.3::f", None, None)),
+        ("chain", "hd0 1", ChainC32()),
+        ("reboot", "-w", RebootC32()),
+        ("poweroff", "", PoweroffC32()),
     ],
 )
-def test_com32_modules(module: str, words: str, plan: Plan) -> None:
-    assert interpret(module, words, "x86_64") == plan
+def test_com32_modules(module: str, words: str, meaning: Com32Module) -> None:
+    found = table.parse(module, words, "x86_64")
+    assert (type(found), vars(found)) == (type(meaning), vars(meaning))
+
+
+@pytest.mark.parametrize(
+    "module, words, command",
+    [
+        ("cmd", "a  b", "a  b"),
+        ("cmd", "", ""),
+        ("ifcpu64", "a x -- b -- c", "a x"),
+        ("ifcpu64", "", None),
+        ("ifcpu", "64 pae -- a -- b", "a"),
+        ("ifcpu", "multicore smp -- a -- b -- c", "b -- c"),
+        ("ifcpu", "-- a multicore -- b", "b"),
+        ("ifcpu", "multicore -- a", "a"),
+        ("ifcpu", "smp hvm 64 -- a -- b", "a"),
+        ("ifcpu", "64 -- -- b", None),
+        ("ifplop", "-x -- b c -- d", "b c -- d"),
+        ("ifmemdsk", "--info --mbfts a -- b", "b"),
+        ("whichsys", "-pxe- a -iso- b -pxe- c", "c"),
+        ("whichsys", "-iso- a -pxe- b x -sys- c", "b x"),
+    ],
+)
+def test_com32_modules_that_run_a_command(module: str, words: str, command: Optional[str]) -> None:
+    assert command_of(module, words) == command
+
+
+def command_of(module: str, words: str, arch: str = "x86_64") -> Optional[str]:
+    found = table.parse(module, words, arch)
+    assert isinstance(found, CommandModule)
+    return found.command
 
 
 @pytest.mark.parametrize(
@@ -235,13 +258,13 @@ def test_com32_modules(module: str, words: str, plan: Plan) -> None:
     + [("mboot", "a --- --- b"), ("mboot", ""), ("pxechn", "-c x"), ("ls", ""), ("sanboot", "")],
 )
 def test_com32_modules_that_boot_nothing(module: str, words: str) -> None:
-    assert isinstance(interpret(module, words, "x86_64"), Nothing)
+    assert isinstance(table.parse(module, words, "x86_64"), NothingBooted)
 
 
 def test_ifcpu64_on_32_bits_takes_the_second_part() -> None:
-    assert interpret("ifcpu64", "a -- b -- c", "i386") == Run("b")
-    assert interpret("ifcpu64", "a -- b", "i386") == Run("b")
-    assert interpret("ifcpu", "64 -- a -- b", "i386") == Run("b")
+    assert command_of("ifcpu64", "a -- b -- c", "i386") == "b"
+    assert command_of("ifcpu64", "a -- b", "i386") == "b"
+    assert command_of("ifcpu", "64 -- a -- b", "i386") == "b"
 
 
 SMBIOS = {"CPU": "6P", "SYSVENDOR": " A  B\t", "SYSSERIAL": "\x01", "SYSSKU": "a\u202eb", "SYSFF": "1"}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Optional
 
 from pypxeboot.effects import Log, Steps
 from pypxeboot.entry import BootMenu
 from pypxeboot.errors import ConfigError
+from pypxeboot.syslinux.com32 import table
 from pypxeboot.syslinux.config import lookup
 from pypxeboot.syslinux.config.files import Files
 from pypxeboot.syslinux.config.lexer import joined, split
 from pypxeboot.syslinux.config.model import Config, Label
-from pypxeboot.syslinux.loader import modules
 from pypxeboot.syslinux.loader.command_line import module_of, typed
 from pypxeboot.syslinux.loader.describe import Listing
 from pypxeboot.syslinux.menu import defaults
@@ -37,13 +37,18 @@ class Catalog:
     """The entries that can be named. ``shown`` is the menu that UI or DEFAULT shows, if it is read."""
 
     def __init__(
-        self, files: Files, main: Location, config: Config, arch: str, command_line: Callable[[Label], str]
+        self,
+        files: Files,
+        main: Location,
+        config: Config,
+        arch: str,
+        strings: Sequence[Optional[str]],
     ) -> None:
         self._files = files
         self._main = main
         self._config = config
         self._arch = arch
-        self._command_line = command_line
+        self._strings = strings
         self.shown = config
         self._in_menu = False
 
@@ -62,11 +67,7 @@ class Catalog:
     def _menu_files(self, command: str) -> Optional[tuple[str, ...]]:
         """The files of the menu that ``command`` shows, None if it shows none. Asks no server."""
         _, word, words = typed(command)
-        module = module_of(word)
-        if module not in defaults.PROGRAMS:
-            return None
-        plan = modules.interpret(module, words, self._arch)
-        return plan.names if isinstance(plan, modules.Menu) else None
+        return table.parse(module_of(word), words, self._arch).menu_files
 
     def find(self, wanted: str) -> Steps[Label]:
         """The label that ``wanted`` means, here or in a menu that an entry opens; ConfigError if none."""
@@ -84,8 +85,8 @@ class Catalog:
             )
         return found
 
-    def listed(self) -> Steps[BootMenu]:
-        """All of it; menus in other files come last, as far as the same server has them."""
+    def read_menu(self) -> Steps[BootMenu]:
+        """List everything; menus in other files come last, as far as the same server has them."""
         yield from self.read()
         return self.menu((yield from self._opened(anywhere=False)))
 
@@ -136,7 +137,7 @@ class Catalog:
         return replace(menu, entries=(*menu.entries, *more))
 
     def _listing(self, shown: Config) -> Listing:
-        return Listing(self._config, shown, self._files, self._arch, self._command_line)
+        return Listing(self._config, shown, self._files, self._arch, self._strings)
 
     def _default(self) -> Optional[str]:
         """The LABEL line of what boots when nobody chooses."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pypxeboot.guest import Guest, wire_uuid
 from pypxeboot.lease import DhcpOption, Lease
+from pypxeboot.syslinux.config.model import Do, Label
 
 # Bit n of the mask is entry n; ip=, BOOTIF= and SYSUUID= come before these. FSUUID is empty on PXELINUX.
 _SMBIOS = (
@@ -39,6 +40,13 @@ def strings(guest: Guest, lease: Lease, server: Optional[str]) -> tuple[Optional
 def selected(mask: int, available: Sequence[Optional[str]]) -> list[str]:
     """The strings that ``mask`` asks for, in bit order."""
     return [text for bit, text in enumerate(available) if mask >> bit & 1 and text]
+
+
+def command_line(label: Label, available: Sequence[Optional[str]]) -> str:
+    """The label's command line with the strings that its SYSAPPEND asks for, empty if it has none."""
+    if label.do not in (Do.COMMAND, Do.HELP):
+        return ""
+    return " ".join([label.command, *selected(label.sysappend, available)])
 
 
 def _ip(lease: Lease, server: Optional[str]) -> Optional[str]:

@@ -17,8 +17,6 @@ from pypxeboot.syslinux.menu import cursor
 from pypxeboot.text import printable
 from pypxeboot.url import Location
 
-PROGRAMS = frozenset({"menu", "vesamenu", "gfxboot"})
-
 # What a timeout runs; of HELP that is the name of its text.
 RUNS = (Do.COMMAND, Do.HELP)
 

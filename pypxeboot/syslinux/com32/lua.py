@@ -6,8 +6,8 @@ wanted to boot does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from pypxeboot.effects import (
@@ -23,13 +23,12 @@ from pypxeboot.effects import (
     Sleep,
     Steps,
 )
-from pypxeboot.entry import Action, Choice
+from pypxeboot.entry import Action, Choice, Entry
 from pypxeboot.errors import ConfigError, Refused
-from pypxeboot.guest import Guest
 from pypxeboot.picture import KeyPress
-from pypxeboot.syslinux.config.files import Files
-from pypxeboot.syslinux.loader import modules, sysappend
-from pypxeboot.syslinux.loader.unresolved import Parts, Wrapped
+from pypxeboot.syslinux.com32.linux import LinuxC32
+from pypxeboot.syslinux.com32.module import Com32Api, Com32Listing, Com32Module, Invocation
+from pypxeboot.syslinux.com32.unresolved import RamdiskFile, UnresolvedEntry
 from pypxeboot.text import decode, encode, printable
 
 VERSION = "PXELINUX 6.04"
@@ -67,38 +66,46 @@ _KEYS.update(
 
 
 @dataclass(frozen=True)
-class Site:
-    """What a script runs in: the loader's files, and how it has something run or booted.
+class LuaC32(Com32Module):
+    """lua.c32: the script ``name`` with its arguments."""
 
-    ``run`` takes a command line, or None for the default; what cannot be booted gives None.
-    """
+    name: str
+    arguments: tuple[str, ...]
 
-    files: Files
-    guest: Guest
-    config: str
-    strings: Sequence[Optional[str]]
-    run: Callable[[Optional[str]], Steps[Optional[Choice]]]
-    boot: Callable[[Parts], Steps[Optional[Choice]]]
-    end: Callable[[Action], Choice]
+    @classmethod
+    def parse(cls, invocation: Invocation) -> Com32Module:
+        """Read the script's name and its arguments."""
+        words = invocation.words
+        return cls(words[0], tuple(words[1:])) if words else invocation.nothing("was given no script")
+
+    def run(self, api: Com32Api) -> Steps[Optional[Choice]]:
+        """Run the script until it has booted something; one that boots nothing returns to the prompt.
+
+        Raises ConfigError for a script that is not there or has an error, Refused where there is no Lua.
+        """
+        api.count_step()
+        source = yield from api.files.read(self.name)
+        if source is None:
+            raise ConfigError(f"the Lua script {printable(self.name)!r} is not there")
+        running: Generator[LuaCall, tuple[ScriptValue, ...], str] = yield RunLua(
+            source, self.name, self.arguments, api.config_path, VERSION
+        )
+        choice = yield from _ScriptRun(api).until_booted(running, self.name)
+        if choice is None and api.error is None:
+            why = f"the script {printable(self.name)!r} boots nothing"
+            api.fail(ConfigError(f"{api.where(self.name)}: {why}"))
+        return choice
+
+    def describe(self, listing: Com32Listing) -> Entry:
+        """Name the script."""
+        return listing.meaning(f"Lua script {self.name}")
 
 
-def run(site: Site, script: modules.Lua) -> Steps[Optional[Choice]]:
-    """Run a script until it has booted something; None if it ends without.
+class _ScriptRun:
+    """One run of a script: its calls are methods, what boots sets ``choice``."""
 
-    Raises ConfigError for a script that is not there or has an error, Refused where there is no Lua.
-    """
-    source = yield from site.files.read(script.name)
-    if source is None:
-        raise ConfigError(f"the Lua script {printable(script.name)!r} is not there")
-    running: Generator[LuaCall, tuple[ScriptValue, ...], str] = yield RunLua(
-        source, script.name, script.arguments, site.config, VERSION
-    )
-    return (yield from _Run(site).until_booted(running, script.name))
-
-
-class _Run:
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, api: Com32Api) -> None:
+        self._api = api
         self._printed = 0
         self._slept = 0.0
         self._line = ""
@@ -130,45 +137,46 @@ class _Run:
     # Each of these is a function that lua/prelude.lua calls.
 
     def _run_command(self, command: str) -> Steps[None]:
-        self.choice = yield from self._site.run(command)
+        self.choice = yield from self._api.run(command)
 
     def _run_default(self) -> Steps[None]:
-        self.choice = yield from self._site.run(None)
+        self.choice = yield from self._api.run(None)
 
     def _local_boot(self) -> Steps[None]:
         yield Log("the Lua script boots the disk")
-        self.choice = self._site.end(Action.LOCALBOOT)
+        self.choice = self._api.end(Action.LOCALBOOT)
 
     def _reboot(self) -> Steps[None]:
         yield Log("the Lua script reboots")
-        self.choice = self._site.end(Action.REBOOT)
+        self.choice = self._api.end(Action.REBOOT)
 
     def _boot_linux(self, kernel: str, line: str) -> Steps[None]:
         """As linux.c32 does."""
-        plan = modules.interpret("linux", f"{kernel} {line}", self._site.guest.arch)
-        if isinstance(plan, modules.Linux):
-            self.choice = yield from self._site.boot(Parts(plan.kernel, plan.cmdline, plan.initrds))
+        module = LinuxC32.parse(Invocation("linux", f"{kernel} {line}", self._api.guest.arch))
+        if isinstance(module, LinuxC32):
+            entry = replace(module.entry, packed=(), dtb=None)
+            self.choice = yield from self._api.boot(entry)
 
     def _run_kernel_image(self, file: str, line: str, append: float, kind: float) -> Steps[None]:
         """By type; a module is one by its name, whose number has changed over the years."""
         number = int(kind) if 0 <= kind < len(_TYPES) else 0
         word = "" if file.endswith(".c32") or not number else f".{_TYPES[number]} "
         mask = int(append) if 0 <= append < 2**32 else 0
-        parts = [word + file, line, *sysappend.selected(mask, self._site.strings)]
-        self.choice = yield from self._site.run(" ".join(part for part in parts if part))
+        parts = [word + file, line, *self._api.sysappend(mask)]
+        self.choice = yield from self._api.run(" ".join(part for part in parts if part))
 
     def _boot_it(self, kernel: str, line: str, *parts: str) -> Steps[None]:
         """The command line "as it is"; ``parts`` are triples of what goes into the ramdisk."""
         initrds: list[str] = []
-        wrapped: list[Wrapped] = []
+        packed: list[RamdiskFile] = []
         for kind, name, data in zip(parts[::3], parts[1::3], parts[2::3]):
             if kind == "load":
                 initrds.append(name)
             elif kind == "wrap":
-                wrapped.append(Wrapped(name, name.rpartition("/")[2]))
+                packed.append(RamdiskFile(name, name.rpartition("/")[2]))
             else:
-                wrapped.append(Wrapped(None, name, encode(data)))
-        self.choice = yield from self._site.boot(Parts(kernel, line, initrds, wrapped=wrapped))
+                packed.append(RamdiskFile(None, name, encode(data)))
+        self.choice = yield from self._api.boot(UnresolvedEntry(kernel, line, initrds, packed=packed))
 
     def _sleep(self, seconds: Optional[float]) -> Steps[None]:
         """Nobody sees a count-down without a terminal: there it is cut short."""
@@ -201,28 +209,28 @@ class _Run:
             yield Print(text)
 
     def _exists(self, name: str) -> Steps[bool]:
-        return (yield from self._site.files.exists(name))
+        return (yield from self._api.files.exists(name))
 
     def _size(self, name: str) -> Steps[int]:
-        reply: Fetched = yield Fetch(self._site.files.locate(name), _SIZE_LIMIT)
+        reply: Fetched = yield Fetch(self._api.files.locate(name), _SIZE_LIMIT)
         return len(reply.data or b"")
 
     def _source(self, name: str) -> Steps[tuple[ScriptValue, ...]]:
-        data = yield from self._site.files.read(name)
+        data = yield from self._api.files.read(name)
         return (None, f"{name} is not there") if data is None else (decode(data), None)
 
     def _ipappend_strs(self) -> Steps[tuple[ScriptValue, ...]]:
         yield from ()
-        return tuple(text or "" for text in self._site.strings)
+        return tuple(text or "" for text in self._api.strings)
 
     def _dmi(self) -> Steps[tuple[ScriptValue, ...]]:
         yield from ()
-        smbios: Mapping[str, str] = self._site.guest.smbios
+        smbios: Mapping[str, str] = self._api.guest.smbios
         known = [(*where, smbios[name]) for name, where in _DMI.items() if name in smbios]
-        if self._site.guest.uuid:
-            known.append(("system", "uuid", self._site.guest.uuid.upper()))
+        if self._api.guest.uuid:
+            known.append(("system", "uuid", self._api.guest.uuid.upper()))
         return tuple(word for triple in known for word in triple)
 
     def _cpu(self) -> Steps[tuple[ScriptValue, ...]]:
         yield from ()
-        return ("vendor", "", "cores", 1, "lm", self._site.guest.arch == "x86_64", "hypervisor", True)
+        return ("vendor", "", "cores", 1, "lm", self._api.guest.arch == "x86_64", "hypervisor", True)

@@ -1,0 +1,85 @@
+"""The configuration that is in force: found at first, and replaced by CONFIG, config.c32 and pxechn.c32."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Optional
+
+from pypxeboot.bootsource import source_of_chained
+from pypxeboot.effects import Log, Steps
+from pypxeboot.errors import ConfigError
+from pypxeboot.loader import BootRequest
+from pypxeboot.syslinux.config import lookup
+from pypxeboot.syslinux.config.files import Files, parse
+from pypxeboot.syslinux.config.model import Config, Label
+from pypxeboot.syslinux.config.search import walk
+from pypxeboot.syslinux.loader import sysappend
+from pypxeboot.syslinux.loader.catalog import Catalog
+from pypxeboot.text import SPACE
+from pypxeboot.url import Location, is_absolute
+
+
+class CurrentConfig:
+    """The main configuration with what belongs to it: where it is, its entries, files by name, SYSAPPEND."""
+
+    def __init__(self, request: BootRequest) -> None:
+        self._request = request
+        self.guest = request.guest
+        self.files = Files(request.source)
+        self.strings = self._sysappend_strings()
+        self.location: Location
+        self.config: Config
+        self.catalog: Catalog
+
+    def _sysappend_strings(self) -> tuple[Optional[str], ...]:
+        request = self._request
+        return sysappend.strings(request.guest, request.lease, request.source.server)
+
+    def find(self) -> Steps[None]:
+        """Find and read the main configuration. Raises NoBootSource if there is none."""
+        request = self._request
+        archs = (request.arch,) if request.arch else ()
+        self.location, data = yield from walk(self.files, request.source, request.guest, request.lease, archs)
+        yield from self._read(data, 0)
+
+    def switch(self, name: str, data: bytes, directory: str, sysappend: int) -> Steps[None]:
+        """Put the configuration ``name``, which holds ``data``, in the place of this one.
+
+        "name resolved against the old cwd, then chdir(dir)", a text put behind the prefix. ``sysappend`` is
+        the mask that outlives the old one.
+        """
+        self.location = self.files.locate(name)
+        directory = directory.rstrip(SPACE)
+        if directory:
+            files = self.files
+            files.prefix = directory if is_absolute(directory) else files.prefix + directory
+        yield from self._read(data, sysappend)
+
+    def start_over(self, program: str, config_file: Optional[str], prefix: Optional[str]) -> Steps[None]:
+        """Begin as the PXELINUX ``program`` does, with options 209 and 210."""
+        source = replace(self._request.source, prefix=self.files.prefix)
+        source = source_of_chained(source, program, config_file, prefix)
+        self._request = replace(self._request, source=source)
+        self.files.server, self.files.prefix = source.server, source.prefix
+        self.strings = self._sysappend_strings()
+        yield from self.find()
+
+    def _read(self, data: bytes, sysappend: int) -> Steps[None]:
+        yield Log(f"configuration {self.location}")
+        yield from self.use(data, sysappend)
+
+    def use(self, data: bytes, sysappend: int) -> Steps[None]:
+        """Take ``data`` for the text of the main configuration."""
+        self.config = yield from parse(self.files, data, sysappend)
+        self.catalog = Catalog(self.files, self.location, self.config, self.guest.arch, self.strings)
+
+    def command_line(self, label: Label) -> str:
+        """The command line of ``label`` with its SYSAPPEND strings."""
+        return sysappend.command_line(label, self.strings)
+
+    def no_default(self) -> ConfigError:
+        """Say that Enter would run nothing here."""
+        return ConfigError(
+            f"{self.location} has neither DEFAULT nor UI: a person has to choose",
+            hint=f"choose with --label: {lookup.names(self.catalog.shown)}",
+        )

@@ -1,1 +1,1 @@
-"""Terminals: cells, menus and dialogs drawn on them, and keys that come from them."""
+"""Terminals: menus and dialogs as pictures, how a picture is painted, and how bytes become keys."""

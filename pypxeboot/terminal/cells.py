@@ -1,4 +1,4 @@
-"""Text in the cells of a terminal, and what stands for characters that would break a row."""
+"""Text as cells of a terminal, with a substitute for each character that would break a row."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ _ASCII = {**dict.fromkeys("┌┐└┘├┤", "+"), "─": "-", "│": "|", "�
 
 
 def cells(text: str) -> list[str]:
-    """``text`` cell by cell; the second cell of a wide character is empty.
+    """Return ``text`` cell by cell; the second cell of a wide character is the empty string.
 
-    What cannot be printed is escaped, and marks that would share a cell with another character are left out:
-    terminals do not agree on them.
+    What cannot be printed is escaped. Combining marks are left out: terminals do not agree on their cells.
     """
     found: list[str] = []
     for ch in printable(unicodedata.normalize("NFC", text[:_LONGEST]), 10 * _LONGEST):
@@ -29,7 +28,7 @@ def cells(text: str) -> list[str]:
 
 
 def cut(text: list[str], count: int) -> list[str]:
-    """At most ``count`` cells of ``text``; half a wide character is a blank."""
+    """Return the first ``count`` cells of ``text``; the half of a wide character at the end is a blank."""
     kept = text[: max(count, 0)]
     if len(kept) < len(text) and text[len(kept)] == "" and kept:
         kept[-1] = " "
@@ -37,13 +36,13 @@ def cut(text: list[str], count: int) -> list[str]:
 
 
 def fit(text: list[str], count: int) -> list[str]:
-    """Exactly ``count`` cells: ``text`` cut, or filled up with blanks."""
+    """Return exactly ``count`` cells: ``text`` cut, or filled up with blanks."""
     kept = cut(text, count)
     return kept + [" "] * (count - len(kept))
 
 
 def ascii_cells(text: list[str]) -> list[str]:
-    """``text`` for a terminal that knows ASCII only: without accents, and ``?`` for what has no likeness."""
+    """Return ``text`` for a terminal that knows ASCII only: without accents, ``?`` for other characters."""
     found = []
     for index, ch in enumerate(text):
         if ch == "":  # the second half of a wide one

@@ -1,4 +1,4 @@
-"""The terminal: paints pictures, waits for keys, writes lines; and leaves it as it was found.
+"""The host side's terminal: it paints pictures, waits for keys, writes lines, and is left as it was found.
 
 The terminal is that of standard input. Nothing is drawn on standard output or error: there the result and
 the log go. Between :meth:`Console.show` and :meth:`Console.leave` a picture is up, and whoever writes lines
@@ -37,14 +37,14 @@ _LARGEST = (500, 200)  # columns and rows that are drawn in
 
 
 class _HungUp(Aborted):
-    """There is nobody at the other end."""
+    """The terminal is gone: its other end was closed."""
 
     def __init__(self) -> None:
         super().__init__("the terminal was hung up")
 
 
 def find() -> Optional[Console]:
-    """The terminal of standard input; None if that is none, or belongs to another job of the shell."""
+    """Open the terminal of standard input; None if it is not one, or belongs to another job of the shell."""
     try:
         if os.tcgetpgrp(0) != os.getpgrp():  # in the background: to touch it would stop this process
             return None
@@ -62,9 +62,9 @@ def find() -> Optional[Console]:
 
 
 def _open() -> Optional[int]:
-    """A descriptor of our own for the terminal of standard input.
+    """Open a descriptor of our own for the terminal of standard input.
 
-    Another shares its flags with the shell, which must not find it non-blocking.
+    Descriptor 0 shares its flags with the shell, which must not find it non-blocking.
     """
     flags = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
     with suppress(OSError):
@@ -81,7 +81,7 @@ def _speaks_utf8() -> bool:
 
 
 class Console:
-    """A terminal, by a descriptor of its own, that was found in some state."""
+    """A terminal: ``descriptor`` is open on it, and ``name`` is its type (TERM), if known."""
 
     def __init__(self, descriptor: int, name: Optional[str], *, utf8: bool) -> None:
         self._descriptor = descriptor
@@ -100,7 +100,7 @@ class Console:
 
     @property
     def terminal(self) -> Terminal:
-        """What it can do, and its size by now; that of libxl's pty is 0x0, and taken for a VT100's."""
+        """What the terminal can do, and its size by now; libxl's pty says 0x0, which counts as 80x24."""
         columns, rows = self._size()
         codes = self._codes
         columns, rows = min(columns or 80, _LARGEST[0]), min(rows or 24, _LARGEST[1])
@@ -109,10 +109,10 @@ class Console:
     def show(
         self, picture: Optional[Picture], seconds: Optional[float], *, interrupt: bool, watched: int
     ) -> KeyPress:
-        """Paint ``picture``, and wait for a key, ``seconds`` or for ever.
+        """Paint ``picture``, and wait ``seconds`` for a key (None: without end).
 
-        With ``interrupt`` Ctrl-C is none, and raises Aborted; so does a terminal that is gone. The wait is
-        over without a key when ``watched`` (a descriptor) can be read.
+        With ``interrupt`` Ctrl-C is not a key, and raises Aborted; so does a terminal that is gone. The wait
+        ends without a key when ``watched`` (a descriptor) can be read.
         """
         self._set_modes(interrupt=interrupt)
         if picture is not None and self._codes is not None:
@@ -125,14 +125,14 @@ class Console:
         return KeyPress(key, time.monotonic() - started, self.terminal)
 
     def print(self, text: str) -> None:
-        """Write ``text`` below what is there; of controls it may hold line feeds and backspaces."""
+        """Write ``text`` below what is there; the control characters allowed are line feed and backspace."""
         self._set_modes(interrupt=True)
         self.leave()
         lines = ("\b".join(printable(piece, 4096) for piece in line.split("\b")) for line in text.split("\n"))
         self._write("\r\n".join(lines).encode("ascii" if self._ascii_only else "utf-8", "replace"))
 
     def leave(self) -> None:
-        """Take the picture away: what is written from now on are lines."""
+        """Take the picture away, so that lines can be written."""
         codes, picture = self._codes, self._picture
         if codes is not None and picture is not None and self._up:
             row = min(len(picture.rows), self.terminal.rows - 1)
@@ -141,16 +141,16 @@ class Console:
         self._up = False
 
     def close(self) -> None:
-        """Leave the terminal as it was found."""
+        """Leave the terminal as it was found, and close it."""
         try:
-            self._give_back()
+            self._restore()
         except SignalReceived:  # a signal just now; a second one is ignored
-            self._give_back()
+            self._restore()
             raise
         finally:
             os.close(self._descriptor)
 
-    def _give_back(self) -> None:
+    def _restore(self) -> None:
         if not self._touched:
             return
         with suppress(termios.error, _HungUp):
@@ -160,7 +160,7 @@ class Console:
             termios.tcsetattr(self._descriptor, termios.TCSANOW, self._found)
 
     def _size(self) -> tuple[int, int]:
-        """Columns and rows; zeros where nobody knows."""
+        """Return columns and rows; zeros where the terminal does not know."""
         try:
             rows, columns = struct.unpack(
                 "HH", fcntl.ioctl(self._descriptor, termios.TIOCGWINSZ, bytes(8))[:4]
@@ -170,7 +170,7 @@ class Console:
         return columns, rows
 
     def _set_modes(self, *, interrupt: bool) -> None:
-        """Keys come one by one and without an echo.
+        """Have keys come one by one and without an echo.
 
         Output stays as it was found: the log's lines end as they have to there. Ctrl-C is a signal where it
         ends the boot: then it also works while no key is waited for.
@@ -196,7 +196,7 @@ class Console:
             termios.tcsetattr(self._descriptor, termios.TCSANOW, wanted)
 
     def _key(self, end: Optional[float], watched: int) -> Optional[str]:
-        """The next key, ``resize``, or None at ``end`` or when ``watched`` says something."""
+        """Wait for the next key or ``resize``; None at ``end``, or when ``watched`` can be read."""
         while True:
             if self._keys:
                 return self._keys.popleft()
@@ -233,7 +233,7 @@ class Console:
             self._paint()
 
     def _paint(self, *, again: bool = False) -> None:
-        """Have the picture on the screen: what differs of it, or all of it ``again`` over what is there."""
+        """Paint what of the picture differs from the screen; with ``again`` all of it, whatever is there."""
         picture, codes = self._picture, self._codes
         if picture is None or codes is None:
             return

@@ -1,7 +1,7 @@
-"""iPXE's menus, forms, prompts and command line, for the person at a terminal.
+"""iPXE's menus, forms, prompts and command line, as the user at a terminal sees them.
 
-The rules are those of hci/tui/menu_ui.c and usr/prompt.c. Where the real one waits for ever, the patience of
-whoever boots ends the wait.
+The rules are those of hci/tui/menu_ui.c and usr/prompt.c. Where the real one waits for ever, ``patience``
+(--menu-timeout) ends the wait.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _TEXT_LIMIT = 200
 _CODES = {"enter": 0x0D, "escape": 0x1B, "tab": 0x09, "backspace": 0x08, "delete": 0x7F}
 
 Answer = Union[str, WaitEnded, None]
-"""A text, why nobody gave one, or None if it was canceled."""
+"""What the user typed or chose; why the wait ended without; or None if it was canceled."""
 
 
 def code(key: str) -> int:
-    """The code of a key that was pressed, 0 if iPXE has none."""
+    """Return the code that iPXE has for a key of :class:`~pypxeboot.picture.KeyPress`, 0 if it has none."""
     if len(key) == 1:
         return ord(key)
     if key.startswith("ctrl-"):
@@ -39,7 +39,10 @@ def code(key: str) -> int:
 
 
 class MenuDialog:
-    """One showing of a menu."""
+    """A menu while it is shown, with the cursor on item ``at`` at first.
+
+    ``again`` is the timeout in seconds after each key (``--retimeout``), None for none.
+    """
 
     def __init__(self, user: User, dialog: Dialog, at: int, again: Optional[float]) -> None:
         self._user, self._dialog, self._again = user, dialog, again
@@ -54,7 +57,10 @@ class MenuDialog:
         return self._dialog.items[self._at].name or ""
 
     def choose(self, seconds: Optional[float]) -> Steps[Answer]:
-        """The name that is chosen; why nobody chose one, and then ``name`` is what Enter would take."""
+        """Let the user choose, within ``seconds`` to the first key; None: without end.
+
+        Reply: the name of an item; or why nobody chose one, and then :attr:`name` is what Enter would take.
+        """
         clock = Clock(seconds)
         while True:
             if self._user.terminal.dumb:
@@ -71,7 +77,10 @@ class MenuDialog:
             self._move(key)
 
     def _shortcut(self, key: str) -> bool:
-        """Go to the item with that key; whether it is chosen: one without a name is a heading."""
+        """Move to the item with the shortcut ``key``, and say whether that chooses it.
+
+        An item without a name is a heading, and cannot be chosen.
+        """
         index = self._dialog.shortcut(code(key))
         if index is None:
             return False
@@ -94,7 +103,7 @@ class MenuDialog:
             self._step(0, -1)
 
     def _step(self, by: int, direction: int) -> None:
-        """Move, and on from what cannot be chosen; at an end, back."""
+        """Move the cursor ``by`` items, then in ``direction`` to one that can be chosen; at an end, back."""
         last = len(self._items) - 1
         at = min(max(self._at + by, 0), last)
         for way in (direction, -direction):
@@ -123,7 +132,10 @@ class MenuDialog:
         return menu_drawing.draw(self._view(clock), self._user.terminal)
 
     def _type_number(self, clock: Clock) -> Steps[Union[str, WaitEnded]]:
-        """On a terminal whose cursor cannot be moved: a numbered list, and a line with the choice."""
+        """Have the number of an item typed, on a terminal whose cursor cannot be moved.
+
+        Reply: the key that does what was typed.
+        """
         yield Print(menu_drawing.lines(self._view(clock)))
         line, key = yield from line_editor.edit_line(self._user, clock, EditLine("", 0), _STOPS)
         yield Print("\n")
@@ -148,7 +160,7 @@ def wait(user: User, text: str, seconds: Optional[float]) -> Steps[Union[str, Wa
 def ask(
     user: User, prompt: str, start: str = "", *, seconds: Optional[float] = None, mask: bool = False
 ) -> Steps[Answer]:
-    """Have a line typed, beginning with ``start``."""
+    """Have a line typed behind ``prompt``; it begins as ``start``. With ``mask`` stars are shown."""
     yield Print(plain(prompt, _TEXT_LIMIT))
     start = start if start.isprintable() else ""
     line = EditLine(start, len(start))
@@ -163,7 +175,11 @@ def ask(
 def fill_in(
     user: User, dialog: Dialog, value: Callable[[str], str], store: Callable[[str, str], Steps[int]]
 ) -> Steps[Answer]:
-    """Have a form filled in, line by line; an answer that cannot be stored is asked for again."""
+    """Have a form filled in, line by line; an answer that cannot be stored is asked for again.
+
+    ``value`` gives what an item (by its name) is so far; ``store`` stores an answer, and ends with 0 or with
+    the number of an error.
+    """
     yield Print(f"{plain(dialog.title, _TEXT_LIMIT)}\n")
     for item in dialog.items:
         if not item.name:

@@ -1,4 +1,4 @@
-"""Menus and forms that an iPXE script makes (hci/commands/dynui_cmd.c), apart from how they are shown."""
+"""The menus and forms that an iPXE script makes (hci/commands/dynui_cmd.c), as data."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from pypxeboot.text import printable
 
 _ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|.)?")
 
-# A menu longer than this is none that anybody reads; the largest public ones have some sixty lines.
+# Nobody reads a longer menu; the largest public ones have some sixty lines.
 ITEM_LIMIT = 4096
 
 
 @dataclass(frozen=True)
 class DialogItem:
-    """A line: to be chosen, or filled in, if it has a ``name``; ``key`` is the code of its shortcut."""
+    """A line of a menu or form: one that can be chosen, or filled in, if it has a ``name``, else a heading.
+
+    ``key`` is the code of its shortcut, 0 for none; ``secret``: what is typed is shown as stars.
+    """
 
     name: Optional[str]
     text: str
@@ -27,7 +30,7 @@ class DialogItem:
 
 @dataclass
 class Dialog:
-    """A menu or form."""
+    """A menu or form, in iPXE's words a dynamic user interface."""
 
     title: str
     items: list[DialogItem] = field(default_factory=list)
@@ -38,7 +41,7 @@ class Dialog:
         return [item for item in self.items if item.name]
 
     def start(self, wanted: Optional[str] = None) -> Optional[int]:
-        """The index of the item under the cursor at first; None if there is nothing to choose.
+        """Return the index of the item under the cursor at first; None if there is nothing to choose.
 
         "``choose --default`` if it matches, else (only if no --default given) the last ``item --default``,
         else the first named item."
@@ -54,10 +57,10 @@ class Dialog:
         return first if found is None else found
 
     def shortcut(self, code: int) -> Optional[int]:
-        """The index of the item whose key has ``code``."""
+        """Return the index of the item whose shortcut is the key of ``code``; None if no item has it."""
         return next((index for index, item in enumerate(self.items) if code and item.key == code), None)
 
 
 def plain(text: str, limit: int) -> str:
-    """A line as it may be shown: escape sequences, which mean colours, go; nothing else gets past, either."""
+    """Return a line as it may be shown: without escape sequences (colours), other controls made visible."""
     return printable(_ESCAPE.sub("", text), limit)

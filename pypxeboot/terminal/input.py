@@ -1,4 +1,4 @@
-"""Whoever sits at the terminal, and how long they are waited for."""
+"""The user at the terminal as a source of keys, and how long a key is waited for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pypxeboot.picture import KeyPress, Picture, Terminal
 
 
 class WaitEnded(Enum):
-    """Why the wait ended without a key: the configuration's time, or the patience of whoever boots."""
+    """Why a wait ended without a key: a timeout of the configuration, or the user's patience."""
 
     TIMEOUT = "timeout"
     PATIENCE = "patience"
@@ -20,10 +20,10 @@ class WaitEnded(Enum):
 
 @dataclass
 class Clock:
-    """The times that a configuration sets, in seconds; None is for ever.
+    """The timeouts of a configuration, in seconds; None is for ever.
 
-    What is ``left`` of ``timeout`` begins again with every key, until it is cancelled; what is left of
-    ``total`` goes on.
+    ``timeout`` (TIMEOUT) begins again with every key, until it is cancelled; ``left`` is what is left of it.
+    ``total`` (TOTALTIMEOUT) is what is left of the time for the whole menu, whatever is pressed.
     """
 
     timeout: Optional[float] = None
@@ -34,11 +34,11 @@ class Clock:
         self.left = self.timeout
 
     def cancel(self) -> None:
-        """TIMEOUT does not count any more."""
+        """Have TIMEOUT count no more."""
         self.timeout = self.left = None
 
     def stop(self) -> None:
-        """Nor does TOTALTIMEOUT."""
+        """Have neither TIMEOUT nor TOTALTIMEOUT count any more."""
         self.cancel()
         self.total = None
 
@@ -49,15 +49,16 @@ class Clock:
 
 
 def nothing() -> Optional[Picture]:
-    """What is there stays."""
+    """Return no picture: what is on the screen stays."""
     return None
 
 
 @dataclass
 class User:
-    """``patience`` is how many seconds may pass without a key where a configuration waits for ever.
+    """The user at ``terminal``, if there is one: libxl has a terminal for every guest.
 
-    A terminal alone is nobody: libxl has one for every guest. ``present`` is whether a key was pressed.
+    ``patience`` is how many seconds may pass without a key where a configuration waits for ever; None: no
+    bound. ``present`` is whether a key was pressed.
     """
 
     terminal: Terminal
@@ -66,13 +67,16 @@ class User:
     _failed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        # Without bounds to the wait, somebody has said that there is a person.
+        # Whoever asked for a wait without a bound (-i) is there.
         self.present = self.present or self.patience is None
 
     def key(
         self, clock: Clock, paint: Callable[[], Optional[Picture]] = nothing
     ) -> Steps[Union[str, WaitEnded]]:
-        """The next key; until there is one what ``paint`` makes is shown, anew with every second."""
+        """Wait for the next key, and meanwhile show what ``paint`` returns, painted anew every second.
+
+        Reply: the key, by a name of :class:`~pypxeboot.picture.KeyPress`, or why the wait ended.
+        """
         waited = 0.0
         while True:
             limits = [clock.left, clock.total]
@@ -102,7 +106,7 @@ class User:
                 return over
 
     def _over(self, clock: Clock, passed: float, waited: float) -> Optional[WaitEnded]:
-        """Let the time pass; whether it is over."""
+        """Let ``passed`` seconds pass on the clock; return why the wait is over, None if it is not."""
         if clock.total is not None:
             clock.total -= passed
         if clock.left is not None:
@@ -114,9 +118,10 @@ class User:
         return WaitEnded.PATIENCE if self.patience is not None and waited >= self.patience else None
 
     def gives_up(self, command: str, *, more: bool = False) -> bool:
-        """Whether the failure of ``command`` is the end: nobody is there, and there is no ``more`` to try.
+        """Whether the failure of ``command`` ends the boot.
 
-        Nor is it tried a second time without a key in between. The real loader would, for ever.
+        It does where no key was ever pressed and there is no ``more`` to try, and where ``command`` fails for
+        the second time without a key in between. The real loader would go on for ever.
         """
         if command in self._failed or not (self.present or more):
             return True

@@ -1,6 +1,6 @@
-"""From the bytes that a terminal sends to the names of keys (of :class:`pypxeboot.picture.KeyPress`).
+"""Decodes the bytes that a terminal sends into names of keys (of :class:`pypxeboot.picture.KeyPress`).
 
-It knows the sequences of the VT100 and VT220, xterm, the Linux console, rxvt, screen and tmux, all at once:
+The sequences of the VT100 and VT220, xterm, the Linux console, rxvt, screen and tmux are known all at once:
 nobody knows what terminal is behind libxl's ``TERM=vt100``.
 """
 
@@ -45,10 +45,10 @@ _BEGINNING = re.compile(rb"\[[0-?]*[ -/]*|\[\[|O?")
 
 
 class Decoder:
-    """Takes bytes in pieces as they come.
+    """Decodes keys from bytes that come in pieces.
 
-    A lone ESC is a key, or the first byte of one: while :attr:`pending` it is the caller's to wait a moment
-    and then say :meth:`flush`.
+    A lone ESC is a key, or the first byte of one: while :attr:`pending`, the caller has to wait a moment, and
+    to call :meth:`flush` if nothing more came.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Decoder:
         return bool(self._held)
 
     def feed(self, data: bytes) -> list[str]:
-        """The keys that are complete with ``data``."""
+        """Take ``data``, and return the keys that are complete with it."""
         self._held += data
         keys: list[str] = []
         while self._held and self._step(keys):
@@ -70,13 +70,13 @@ class Decoder:
         return keys
 
     def flush(self) -> list[str]:
-        """Nothing more came for a moment: what is held back is what it looks like."""
+        """Return the keys in what was held back, since nothing more came for a moment."""
         held, self._held = self._held, b""
         # An unfinished sequence is a key that we do not know, but for those of one ESC, or Alt with O or [.
         return ["escape", *map(chr, held[1:])] if len(held) in (1, 2) else []
 
     def _step(self, keys: list[str]) -> bool:
-        """Take one character or sequence from what is held; False where more of it has to come."""
+        """Take one character or sequence from what is held; return False where more of it has to come."""
         if self._held[0] == _ESC:
             return self._escape(keys)
         byte, self._held = self._held[0], self._held[1:]
@@ -93,7 +93,7 @@ class Decoder:
         return True
 
     def _character(self, byte: int, keys: list[str]) -> None:
-        """A byte of a character of several."""
+        """Take a byte of a character of several bytes."""
         if byte < 0x80:  # which is broken off
             self._utf8.reset()
             self._held = bytes([byte]) + self._held
@@ -124,7 +124,7 @@ class Decoder:
 
 
 def _name(sequence: str) -> Optional[str]:
-    """The key of a complete sequence, without its ESC; modifiers make no difference."""
+    """Return the key of a complete sequence (without its ESC), None if unknown; modifiers do not count."""
     if sequence.startswith("O"):
         return _SS3.get(sequence[1])
     if sequence.startswith("[["):

@@ -1,4 +1,4 @@
-"""A line that is typed: what each key makes of it, and how the terminal shows the difference."""
+"""Edits a line as it is typed: what each key makes of it, and how the terminal shows the difference."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMIT = 2047
 
 
 def apply_key(line: EditLine, key: str) -> EditLine:
-    """``line`` after ``key``; as it was if the key means nothing here."""
+    """Return ``line`` after ``key``; unchanged if the key does not edit."""
     text, at = line.text, line.cursor
     if len(key) == 1:
         return line if len(text) >= LIMIT else EditLine(text[:at] + key + text[at:], at + 1)
@@ -57,7 +57,7 @@ def _word_start(text: str, at: int) -> int:
 
 
 def echo(old: EditLine, new: EditLine) -> str:
-    """What to write where ``old`` stands on the terminal, so that ``new`` stands there."""
+    """Return what to write where ``old`` stands on the terminal, so that ``new`` stands there."""
     same = 0
     while same < min(len(old.text), len(new.text)) and old.text[same] == new.text[same]:
         same += 1
@@ -79,9 +79,10 @@ def edit_line(
     paint: Optional[Callable[[EditLine], Picture]] = None,
     hidden: bool = False,
 ) -> Steps[tuple[EditLine, Union[str, WaitEnded]]]:
-    """Let ``line`` be edited until a key of ``stops``, or until the time is over. Reply: the line, and that.
+    """Let the user edit ``line`` until a key of ``stops`` is pressed, or the time is over.
 
-    It is shown by ``paint``, or, without, where the terminal's cursor stands. The first key ends TIMEOUT.
+    Reply: the line, and what ended it. The line is shown by the picture that ``paint`` makes of it; without,
+    where the terminal's cursor stands, and with ``hidden`` as stars. The first key ends TIMEOUT.
     """
     while True:
         key = yield from user.key(clock, nothing if paint is None else functools.partial(paint, line))

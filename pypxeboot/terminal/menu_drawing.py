@@ -1,4 +1,4 @@
-"""What a menu looks like: a :class:`~pypxeboot.terminal.menu_view.View` as a picture, as menu.c32 draws it.
+"""Draws a menu, a :class:`~pypxeboot.terminal.menu_view.View`, as a picture, the way menu.c32 does.
 
 Rows and columns of MENU ROWS, TABMSGROW and the rest are kept where the terminal has room for them; on a
 smaller one everything moves together.
@@ -45,7 +45,7 @@ _NARROWEST = 12  # columns of a box in which something can be read
 
 @dataclass(frozen=True)
 class _Positions:
-    """Where things go on one terminal; rows and columns from 0."""
+    """Where the parts of a menu stand on one terminal; rows and columns count from 0."""
 
     left: int
     width: int  # of the whole menu; its box stands ``margin`` inside
@@ -61,7 +61,7 @@ class _Positions:
 
 
 class _Sheet:
-    """Cells that are drawn on; what falls outside is lost."""
+    """A sheet of cells to draw on; what falls outside is lost."""
 
     def __init__(self, terminal: Terminal, colours: dict[str, str]) -> None:
         self._columns, self._colours = terminal.columns, colours
@@ -69,7 +69,7 @@ class _Sheet:
         self._used = terminal.rows if colours["screen"] else 0
 
     def put(self, row: int, column: int, text: list[str], element: str) -> int:
-        """Draw ``text`` in the colour of ``element``; the column behind it."""
+        """Draw ``text`` in the colour of ``element``, and return the column behind it."""
         end = column + len(text)
         text = cut(text, self._columns - column)
         if 0 <= row < len(self._rows) and column >= 0 and text:
@@ -82,7 +82,7 @@ class _Sheet:
         return end
 
     def picture(self, row: Optional[int] = None, column: int = 0) -> Picture:
-        """What was drawn, the cursor at ``row`` and ``column``."""
+        """Return what was drawn as a picture, its cursor at ``row`` and ``column`` (None: hidden)."""
         rows = tuple(_spans(cells) for cells in self._rows[: self._used])
         if row is None or not 0 <= row < len(self._rows):
             return Picture(rows)
@@ -100,7 +100,7 @@ def _spans(row: list[tuple[str, str]]) -> Row:
 
 
 def draw(view: View, terminal: Terminal) -> Picture:
-    """``view`` on ``terminal``."""
+    """Draw one moment of a menu for ``terminal``, within its size."""
     known = {**dict.fromkeys(_COLOURS, ""), **_PLAIN} if not terminal.colours else _COLOURS
     colours = {**known, **{name: sgr for name, sgr in view.colours if name in known}}
     sheet = _Sheet(terminal, colours)
@@ -122,13 +122,13 @@ def draw(view: View, terminal: Terminal) -> Picture:
 
 
 def _row(number: int, terminal: Terminal) -> int:
-    """The row of a number in the configuration: from 1, or negative from the bottom."""
+    """Return the row (from 0) of a number in the configuration: from 1, or negative from the bottom."""
     return number - 1 if number > 0 else max(terminal.rows + number, 0)
 
 
 def _positions(view: View, terminal: Terminal) -> _Positions:
     layout = view.layout
-    wanted = _configured_positions(layout, terminal)
+    wanted = _positions_of(layout, terminal)
     ends = [wanted.top + _MENU_TOP + wanted.rows, wanted.hint, wanted.countdown, wanted.command]
     if view.help:
         ends.append(wanted.help)
@@ -139,8 +139,8 @@ def _positions(view: View, terminal: Terminal) -> _Positions:
     return _compact_positions(wanted, terminal)
 
 
-def _configured_positions(layout: Layout, terminal: Terminal) -> _Positions:
-    """As the configuration says; columns fitted to those that there are."""
+def _positions_of(layout: Layout, terminal: Terminal) -> _Positions:
+    """Return the positions that the configuration asks for, their columns fitted to the terminal's."""
     width = min(layout.width or terminal.columns, terminal.columns)
     left = min(max(layout.hshift, 0), max(terminal.columns - width, 0))
     narrower = max(_SIZE.columns - terminal.columns, 0)
@@ -162,7 +162,7 @@ def _configured_positions(layout: Layout, terminal: Terminal) -> _Positions:
 
 
 def _compact_positions(wanted: _Positions, terminal: Terminal) -> _Positions:
-    """One thing below the other, for a terminal that is smaller than the configuration thinks."""
+    """Return positions one below the other, for a terminal smaller than the configuration expects."""
     rows = max(min(wanted.rows, terminal.rows - _MENU_TOP - 3), 1)
     below = _MENU_TOP + rows + 1
     return replace(
@@ -205,7 +205,7 @@ def _box(sheet: _Sheet, view: View, positions: _Positions) -> None:
 
 
 def _scroll_bar(first: int, rows: int, count: int) -> range:
-    """The rows of the right border that show which part of ``count`` items is seen."""
+    """Return the rows of the right border that show which part of ``count`` items is seen."""
     if count <= rows:
         return range(0)
     length = max(rows * rows // count, 1)
@@ -214,7 +214,7 @@ def _scroll_bar(first: int, rows: int, count: int) -> range:
 
 
 def _item(sheet: _Sheet, item: MenuItem, selected: bool, row: int, left: int, width: int) -> None:
-    """A line of the menu, with a blank at either end."""
+    """Draw a line of the menu, with a blank at either end."""
     plain, hot = ("sel", "hotsel") if selected else ("unsel", "hotkey")
     if not item.selectable:
         plain = hot = "disabled"
@@ -230,7 +230,7 @@ def _item(sheet: _Sheet, item: MenuItem, selected: bool, row: int, left: int, wi
 
 
 def _countdown(sheet: _Sheet, text: str, row: int, left: int, width: int) -> None:
-    """The line about the timeout, centred; the seconds stand out."""
+    """Draw the line about the timeout, centred; the seconds stand out."""
     column = left + max(width - len(cells(text)), 0) // 2
     for piece in re.split("([0-9]+)", text):
         column = sheet.put(row, column, cells(piece), "timeout" if piece.isdigit() else "timeout_msg")
@@ -242,7 +242,7 @@ def _help(sheet: _Sheet, view: View, positions: _Positions) -> None:
 
 
 def _command(sheet: _Sheet, line: EditLine, positions: _Positions, terminal: Terminal) -> Picture:
-    """The command line, over as many rows as it takes; of a longer one the part around the cursor."""
+    """Draw the command line, over as many rows as it takes; of a longer one the part around the cursor."""
     text = cells(line.text)
     cursor = min(len(cells(line.text[: line.cursor])), len(text))
     width = max(terminal.columns - 2, 1)
@@ -258,7 +258,7 @@ def _command(sheet: _Sheet, line: EditLine, positions: _Positions, terminal: Ter
 
 
 def _password(sheet: _Sheet, view: View, positions: _Positions) -> Picture:
-    """The box that asks for one; a star for each character."""
+    """Draw the box in which a password is typed; each character is a star."""
     margin = max(view.layout.password_margin - (_SIZE.columns - positions.width + 1) // 2, 0)
     left, width = positions.left + margin, positions.width - 2 * margin
     if width < _NARROWEST:
@@ -273,12 +273,12 @@ def _password(sheet: _Sheet, view: View, positions: _Positions) -> Picture:
 
 
 def selectable_indexes(view: View) -> tuple[int, ...]:
-    """The items that :func:`lines` gives the numbers 1, 2, 3...: their indexes."""
+    """Return the indexes of the items that can be chosen, which :func:`lines` numbers 1, 2, 3..."""
     return tuple(index for index, item in enumerate(view.items) if item.selectable)
 
 
 def lines(view: View) -> str:
-    """``view`` for a terminal whose cursor cannot be moved: a numbered list, the selected item starred."""
+    """Return a menu as a numbered list, the selected item starred, for where the cursor cannot be moved."""
     numbers = {index: number for number, index in enumerate(selectable_indexes(view), 1)}
     width = len(str(len(numbers)))
     found = [view.title, ""] if view.title else []

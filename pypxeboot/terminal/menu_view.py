@@ -1,4 +1,4 @@
-"""What a menu looks like at one moment, apart from any terminal."""
+"""What a menu shows at one moment, as data, whatever the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Optional
 
 @dataclass(frozen=True)
 class MenuItem:
-    """A line of the menu. ``hotkey`` is the index in ``text`` of the character that is one, None without."""
+    """A line of the menu.
+
+    ``hotkey`` is the index in ``text`` of the character that is its hotkey, None if it has none. ``mark`` is
+    what stands at its right end (``>`` of a submenu); ``indent`` is in cells.
+    """
 
     text: str
     hotkey: Optional[int] = None
@@ -19,7 +23,10 @@ class MenuItem:
 
 @dataclass(frozen=True)
 class Layout:
-    """Numbers of MENU WIDTH, MARGIN, ROWS and so on; negative rows count from the bottom of the screen."""
+    """The numbers of MENU WIDTH, MARGIN, ROWS and so on, in cells.
+
+    Rows count from 1, negative ones from the bottom of the screen.
+    """
 
     width: Optional[int] = None
     margin: int = 10
@@ -39,7 +46,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class EditLine:
-    """A line that is being typed: its text, and where the cursor stands in it."""
+    """A line that is being typed: its text, and the index in it at which the cursor stands."""
 
     text: str
     cursor: int
@@ -47,7 +54,7 @@ class EditLine:
 
 @dataclass(frozen=True)
 class View:
-    """One moment of a menu.
+    """What a menu shows at one moment.
 
     ``selected`` is an index of ``items``. ``hint`` is the line below the box ("Press [Tab] to edit options"),
     ``countdown`` the one about the timeout, ``help`` the lines about the selected item. ``command`` is the

@@ -1,4 +1,4 @@
-"""From a picture to strokes: which pieces of text to write where, so that a terminal shows it."""
+"""Turns a picture into strokes: which pieces of text to write where, so that a terminal shows it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GAP = 6
 
 @dataclass(frozen=True)
 class Stroke:
-    """Text of one style, from one cell of a row to the right."""
+    """A piece of text in one style, to be written from one cell of a row to the right."""
 
     row: int
     column: int
@@ -32,7 +32,7 @@ class Stroke:
 
 
 def canvas(picture: Picture, terminal: Terminal, *, ascii_only: bool) -> Canvas:
-    """``picture`` as every cell of ``terminal``: clipped, printable, and with looks that are SGR only."""
+    """Return every cell of ``terminal`` as ``picture`` has it: clipped, printable, its styles only SGR."""
     rows = (*picture.rows, *([Row()] * terminal.rows))[: terminal.rows]
     painted = [_row(row, terminal.columns, ascii_only) for row in rows[:-1]]
     # Some terminals scroll when their very last cell is written.
@@ -53,7 +53,7 @@ def _row(row: Row, columns: int, ascii_only: bool) -> list[Cell]:
 
 
 def strokes(before: Optional[Canvas], after: Canvas) -> Iterator[Stroke]:
-    """What to write where ``before`` is shown (None: nobody knows what is) so that ``after`` is."""
+    """Yield what to write where ``before`` is shown (None: something unknown), so that ``after`` is shown."""
     for number, row in enumerate(after):
         old = None if before is None else before[number]
         for start, end in _changes(old, row):
@@ -61,7 +61,7 @@ def strokes(before: Optional[Canvas], after: Canvas) -> Iterator[Stroke]:
 
 
 def _changes(old: Optional[list[Cell]], new: list[Cell]) -> Iterator[tuple[int, int]]:
-    """The pieces of a row that are to be written."""
+    """Yield start and end of the pieces of a row that have to be written."""
     if old is None:
         yield 0, len(new)
         return
@@ -80,7 +80,7 @@ def _changes(old: Optional[list[Cell]], new: list[Cell]) -> Iterator[tuple[int, 
 
 
 def _whole(old: list[Cell], new: list[Cell], start: int, end: int) -> tuple[int, int]:
-    """The piece with no wide character cut in half, neither of those that go nor of those that come."""
+    """Return the piece extended so that no wide character, old or new, is cut in half."""
     while start > 0 and "" in (old[start][0], new[start][0]):
         start -= 1
     while end < len(new) and "" in (old[end][0], new[end][0]):
@@ -89,7 +89,11 @@ def _whole(old: list[Cell], new: list[Cell], start: int, end: int) -> tuple[int,
 
 
 def _strokes(row: int, column: int, piece: list[Cell]) -> Iterator[Stroke]:
-    """``piece`` by style; and a new stroke, hence a place, behind characters of which no width is certain."""
+    """Split ``piece`` into strokes of one style.
+
+    A new stroke begins behind each character whose width terminals do not agree on, since the cursor is moved
+    at its beginning.
+    """
     text, style, start = "", piece[0][1], column
     for ch, look in piece:
         strange = text != "" and not _certain(text[-1]) and ch != ""

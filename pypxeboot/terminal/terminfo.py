@@ -18,24 +18,24 @@ Index = Callable[[int], bytes]
 
 @dataclass(frozen=True)
 class Codes:
-    """What to send for what; empty where the terminal cannot."""
+    """The control sequences of a terminal; empty where it cannot do that."""
 
     move: Callable[[int, int], bytes]
     clear: bytes  # from the cursor to the end of the screen
     plain: bytes
     attributes: dict[int, bytes]
     """By SGR parameter: bold, underlined, blinking, reversed."""
-    hide: bytes = b""
+    hide: bytes = b""  # the cursor
     show: bytes = b""
     enter: bytes = b""
     leave: bytes = b""
-    """Into the screen beside the one with the lines, and back."""
+    """To the alternate screen, and back."""
     colours: int = 0
     foreground: Index = lambda _number: b""
     background: Index = lambda _number: b""
 
     def style(self, style: str) -> bytes:
-        """What makes the following text look like ``style`` (SGR parameters), as far as the terminal can."""
+        """Return what gives the following text ``style`` (SGR parameters), as far as the terminal can."""
         found = self.plain
         for number in map(int, style.split(";") if style else ()):
             if number == 0:
@@ -56,14 +56,14 @@ class Codes:
 
 
 def load(name: Optional[str]) -> Optional[Codes]:
-    """The codes of the terminal ``name`` (of TERM); None if its cursor cannot be moved, or nobody knows."""
+    """Return the codes of the terminal ``name`` (TERM); None if unknown, or if its cursor cannot be moved."""
     if name is None or not _NAME.fullmatch(name):
         return None
     return _from_terminfo(name) or (_ansi() if _ANSI.fullmatch(name.lower()) else None)
 
 
 def _from_terminfo(name: str) -> Optional[Codes]:
-    """What terminfo says; None if it does not know ``name``, or its cursor cannot be moved."""
+    """Read terminfo; None if it does not know ``name``, or if the cursor cannot be moved."""
     try:
         import curses
 
@@ -98,7 +98,7 @@ def _from_terminfo(name: str) -> Optional[Codes]:
 
 
 def _ansi() -> Codes:
-    """A VT100: without colours, since nobody said that there are any."""
+    """Return the codes of a VT100; it has no colours, since nobody said that there are any."""
     return Codes(
         move=lambda row, column: b"\x1b[%d;%dH" % (row + 1, column + 1),
         clear=b"\x1b[J",

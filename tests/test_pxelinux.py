@@ -15,9 +15,11 @@ from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import Fetch, Fetched
 from pypxeboot.errors import ConfigError, NoBootSource, PxeBootError
 from pypxeboot.loader import BootRequest
-from pypxeboot.syslinux.config.files import CONFIG_LIMIT, Files
-from pypxeboot.syslinux.config.parser import Config, Do, Parser, number, split, unsigned
-from pypxeboot.syslinux.config.search import walk
+from pypxeboot.syslinux.config.files import CONFIG_LIMIT, ServerFiles
+from pypxeboot.syslinux.config.lexer import parse_number, parse_unsigned, split
+from pypxeboot.syslinux.config.model import Config, MenuAction
+from pypxeboot.syslinux.config.parser import SyslinuxParser
+from pypxeboot.syslinux.config.search import find_config
 from pypxeboot.syslinux.loader import boot as ldlinux
 
 SOURCE = boot_info.boot_source(LEASE)
@@ -26,7 +28,7 @@ SOURCE = boot_info.boot_source(LEASE)
 def parsed(text: Union[str, bytes], menu: bool = False, **files: Union[str, bytes]) -> Config:
     """``text`` as a configuration; ``files`` are there to be included."""
     replay = serving(files)
-    parser = Parser(Files(SOURCE).read, menu=menu)
+    parser = SyslinuxParser(ServerFiles(SOURCE).read, menu=menu)
     data = text if isinstance(text, bytes) else dedent(text).encode()
     replay.drive(parser.file(data))
     return parser.config()
@@ -173,7 +175,7 @@ def test_a_missing_include_is_told_once() -> None:
 
 def test_a_file_is_asked_for_once() -> None:
     replay = serving({"a": "x"})
-    files = Files(SOURCE)
+    files = ServerFiles(SOURCE)
     assert [replay.drive(files.read("a")) for _ in range(3)] == [b"x"] * 3
     assert replay.asked == ["tftp://10.77.0.1/a"]
 
@@ -181,7 +183,7 @@ def test_a_file_is_asked_for_once() -> None:
 def test_a_file_has_a_size() -> None:
     replay = Replay(lambda location: bytes(CONFIG_LIMIT + 1))
     with pytest.raises(ConfigError, match="larger"):
-        replay.drive(Files(SOURCE).read("a"))
+        replay.drive(ServerFiles(SOURCE).read("a"))
 
 
 def test_submenus() -> None:
@@ -218,15 +220,18 @@ def test_submenus() -> None:
     )
     top, hidden, sub, deep = config.screens
     assert (top.title, top.default, top.timeout, top.ontimeout) == ("top", 1, 30, "a")
-    assert [(entry.title, entry.do) for entry in top.entries] == [
-        ("a", Do.COMMAND),
-        ("^Sub menu", Do.SUBMENU),
-        ("q", Do.QUIT),
+    assert [(entry.title, entry.action) for entry in top.entries] == [
+        ("a", MenuAction.COMMAND),
+        ("^Sub menu", MenuAction.SUBMENU),
+        ("q", MenuAction.QUIT),
     ]
     assert (sub.tag, sub.title, sub.parent, sub.default, sub.timeout) == ("sub", "Sub menu", 0, 0, 7)
     assert sub.entries[0].plain_title == "Bee"
     assert (deep.parent, deep.title, deep.timeout, deep.ontimeout) == (2, "deep", 7, "a")
-    assert [(entry.do, entry.target) for entry in deep.entries] == [(Do.GOTO, "sub"), (Do.EXIT, "")]
+    assert [(entry.action, entry.target) for entry in deep.entries] == [
+        (MenuAction.GOTO, "sub"),
+        (MenuAction.EXIT, ""),
+    ]
     assert [entry.name for entry in hidden.entries] == ["h"]
     assert config.start == 3
     assert [label.line for label in config.labels] == ["a", "b", "c", "d", "h", "q"]
@@ -238,7 +243,7 @@ def test_menus_know_the_whole_line() -> None:
         ("c", "c d", "k"),
         ("a", "a b", "a b"),
     ]
-    assert config.screens[2].tag == "Some tag" and config.screens[0].entries[0].do is Do.SUBMENU
+    assert config.screens[2].tag == "Some tag" and config.screens[0].entries[0].action is MenuAction.SUBMENU
 
 
 @pytest.mark.parametrize(
@@ -246,7 +251,7 @@ def test_menus_know_the_whole_line() -> None:
     [("10", 10), (" -3x", -3), ("+4", 4), ("abc", 0), ("", 0), ("1e99", 1), ("9" * 400, int("9" * 18))],
 )
 def test_numbers_as_atoi_reads_them(text: str, expected: int) -> None:
-    assert number(text) == expected
+    assert parse_number(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -263,7 +268,7 @@ def test_numbers_as_atoi_reads_them(text: str, expected: int) -> None:
     ],
 )
 def test_numbers_as_strtoul_reads_them(text: str, expected: int) -> None:
-    assert unsigned(text) == expected
+    assert parse_unsigned(text) == expected
 
 
 def test_split_keeps_what_follows() -> None:
@@ -274,7 +279,7 @@ def test_split_keeps_what_follows() -> None:
 
 def test_walk_takes_the_first_that_is_there() -> None:
     replay = serving({"pxelinux.cfg/0A4D": "x", "pxelinux.cfg/default": "y", "pxelinux.cfg/0A4D00AD": ""})
-    location, data = replay.drive(walk(Files(SOURCE), SOURCE, GUEST, LEASE))
+    location, data = replay.drive(find_config(ServerFiles(SOURCE), SOURCE, GUEST, LEASE))
     assert (str(location), data) == ("tftp://10.77.0.1/pxelinux.cfg/0A4D", b"x")
     assert len(replay.asked) == 8  # two UUIDs, the MAC, five addresses
 
@@ -282,18 +287,18 @@ def test_walk_takes_the_first_that_is_there() -> None:
 def test_walk_goes_on_when_option_209_is_not_there() -> None:
     source = boot_info.boot_source(LEASE, config="cfg/x", path_prefix="p/")
     replay = serving({"p/pxelinux.cfg/default": "y"})
-    location, _ = replay.drive(walk(Files(source), source, GUEST, LEASE))
+    location, _ = replay.drive(find_config(ServerFiles(source), source, GUEST, LEASE))
     assert replay.asked[0] == "tftp://10.77.0.1/p/cfg/x" and location.path == "p/pxelinux.cfg/default"
 
 
 def test_walk_names_what_it_tried() -> None:
     with pytest.raises(NoBootSource) as caught:
-        serving({}).drive(walk(Files(SOURCE), SOURCE, GUEST, LEASE, ["arm64"]))
+        serving({}).drive(find_config(ServerFiles(SOURCE), SOURCE, GUEST, LEASE, ["arm64"]))
     assert caught.value.hint is not None and "default-arm64 " in caught.value.hint
 
 
 def test_walk_is_not_stopped_by_an_error_of_the_server() -> None:
-    steps = walk(Files(SOURCE), SOURCE, GUEST, LEASE)
+    steps = find_config(ServerFiles(SOURCE), SOURCE, GUEST, LEASE)
     effect = steps.send(None)
     log = steps.send(Fetched(None, "\x1b[2J is a directory"))
     assert isinstance(effect, Fetch) and "\\x1b[2J is a directory" in log.text  # type: ignore[union-attr]

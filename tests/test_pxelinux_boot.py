@@ -23,7 +23,7 @@ from pypxeboot.syslinux.com32.power import ChainC32, PoweroffC32, RebootC32
 from pypxeboot.syslinux.com32.pxechn import PxechnC32
 from pypxeboot.syslinux.com32.unresolved import RamdiskFile, UnresolvedEntry
 from pypxeboot.syslinux.loader import boot as ldlinux
-from pypxeboot.syslinux.loader.sysappend import selected, strings
+from pypxeboot.syslinux.loader.sysappend import select, strings
 from pypxeboot.url import Location
 
 TWO = "DEFAULT a\nLABEL a\nKERNEL k\nLABEL b\nKERNEL k2\n"
@@ -273,7 +273,7 @@ SMBIOS = {"CPU": "6P", "SYSVENDOR": " A  B\t", "SYSSERIAL": "\x01", "SYSSKU": "a
 def test_sysappend_strings() -> None:
     there = strings(replace(GUEST, smbios=SMBIOS), LEASE, "10.77.0.1")
     assert len(there) == 19
-    assert selected(0x7FFFF, there) == [
+    assert select(0x7FFFF, there) == [
         "ip=10.77.0.173:10.77.0.1:10.77.0.1:255.255.255.0",
         "BOOTIF=01-52-54-00-ab-cd-ef",
         "SYSUUID=2e1f3a8c-6d5b-7f4e-9a0b-1c2d3e4f5a6b",
@@ -281,8 +281,8 @@ def test_sysappend_strings() -> None:
         "SYSVENDOR=A_B",
         "SYSFF=1",
     ]
-    assert selected(0, there) == []
-    assert selected(8, strings(GUEST, LEASE, None)) == ["CPU=6PXLS"]
+    assert select(0, there) == []
+    assert select(8, strings(GUEST, LEASE, None)) == ["CPU=6PXLS"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pypxeboot.entry import Choice
 from pypxeboot.errors import PxeBootError
 from pypxeboot.loader import BootRequest
 from pypxeboot.picture import Terminal
-from pypxeboot.syslinux.config.parser import Parser
+from pypxeboot.syslinux.config.parser import SyslinuxParser
 from pypxeboot.syslinux.loader import boot
 
 WORDS = """
@@ -89,7 +89,7 @@ def test_work_grows_with_the_number_of_labels_no_faster(menu: bool) -> None:
         return "".join(lines).encode()
 
     def parse(data: bytes) -> int:
-        parser = Parser(lambda name: iter(()), menu=menu)  # type: ignore[arg-type,return-value]
+        parser = SyslinuxParser(lambda name: iter(()), menu=menu)  # type: ignore[arg-type,return-value]
         steps = parser.file(data)
 
         def work() -> None:

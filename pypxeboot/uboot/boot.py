@@ -16,10 +16,10 @@ from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
 from pypxeboot.errors import ConfigError, NoBootSource, PxeBootError
 from pypxeboot.guest import soc_and_board
 from pypxeboot.loader import BootRequest
-from pypxeboot.syslinux.config.files import Files
+from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.syslinux.config.search import uboot_names
 from pypxeboot.text import encode, printable
-from pypxeboot.uboot.config import Config, Label, Parser
+from pypxeboot.uboot.config import UbootConfig, UbootLabel, UbootParser
 from pypxeboot.url import Location, as_prefix, is_absolute, parse, resolve
 
 # MAX_TFTP_PATH_LEN (boot/pxe_utils.c).
@@ -32,7 +32,7 @@ TRY_LIMIT = 32
 
 def entries(request: BootRequest) -> Steps[tuple[Location, BootMenu]]:
     """List the labels of the configuration, and where it is; nothing is loaded."""
-    loader = _Loader(replace(request, append=""))
+    loader = _UbootBoot(replace(request, append=""))
     yield from loader.begin()
     return loader.main, loader.menu()
 
@@ -43,7 +43,7 @@ def boot(request: BootRequest) -> Steps[Choice]:
     Raises NoBootSource if there is no configuration, ConfigError if it is rejected or nothing in it boots,
     and what the driver says of an entry that cannot be loaded.
     """
-    loader, label = _Loader(request), request.label
+    loader, label = _UbootBoot(request), request.label
     if request.interactive and label is None:
         yield Log("U-Boot's menu is not drawn: booting what boots when nobody chooses", warning=True)
     yield from loader.begin()
@@ -51,7 +51,7 @@ def boot(request: BootRequest) -> Steps[Choice]:
     return choice
 
 
-class _Files(Files):
+class _UbootFiles(ServerFiles):
     def locate(self, name: str) -> Location:
         """Every name stands behind the boot file's directory, a URL or a leading slash included."""
         full = self.prefix + name
@@ -60,19 +60,19 @@ class _Files(Files):
         return parse(full, self.server)
 
 
-class _Loader:
+class _UbootBoot:
     def __init__(self, request: BootRequest) -> None:
         self._source, self._guest, self._lease = request.source, request.guest, request.lease
         self._arch, self._user_append = request.arch, request.append
-        self._files = _Files(request.source)
-        self._config: Config
+        self._files = _UbootFiles(request.source)
+        self._config: UbootConfig
         self.main: Location
 
     def begin(self) -> Steps[None]:
         """Find and read the configuration."""
         data = yield from self._search()
         yield Log(f"configuration {self.main}, read as U-Boot does")
-        parser = Parser(self._files.read)
+        parser = UbootParser(self._files.read)
         yield from parser.file(data)
         self._config = parser.config
 
@@ -132,7 +132,9 @@ class _Loader:
             raise error
         return choice
 
-    def _try(self, label: Label, reason: Reason) -> Steps[tuple[Optional[Choice], Optional[PxeBootError]]]:
+    def _try(
+        self, label: UbootLabel, reason: Reason
+    ) -> Steps[tuple[Optional[Choice], Optional[PxeBootError]]]:
         """Boot ``label``, or say why not."""
         where = f"label {printable(label.name)!r}"
         if label.localboot is not None:
@@ -152,7 +154,7 @@ class _Loader:
             return None, reply.kind(f"{where}: {printable(reply.error)}", hint=f"it stands in {self.main}")
         return Choice(entry, reason, self.main), None
 
-    def _entry(self, label: Label) -> Entry:
+    def _entry(self, label: UbootLabel) -> Entry:
         if label.kernel is None:
             raise ConfigError("it names no kernel")
         cmdline = self._cmdline(label)
@@ -165,7 +167,7 @@ class _Loader:
         kernel = self._files.locate(label.kernel.partition("#")[0])
         return Entry(label.name, Action.BOOT, kernel, initrds, cmdline, title=label.title)
 
-    def _cmdline(self, label: Label) -> str:
+    def _cmdline(self, label: UbootLabel) -> str:
         """APPEND, ``ip=`` and ``BOOTIF=``, with what U-Boot makes of variables; ``initrd=`` stays in it."""
         values = self._variables()
         text = label.append
@@ -190,7 +192,7 @@ class _Loader:
             "board": board,
         }
 
-    def _device_tree(self, label: Label) -> Steps[Optional[Location]]:
+    def _device_tree(self, label: UbootLabel) -> Steps[Optional[Location]]:
         """FDT has to be there; of FDTDIR ``<soc>-<board>.dtb`` may."""
         if label.overlays:
             yield Log("FDTOVERLAYS are not applied", warning=True)
@@ -211,7 +213,7 @@ class _Loader:
         config = self._config
         return BootMenu(tuple(self._listed(label) for label in config.labels), config.default, config.title)
 
-    def _listed(self, label: Label) -> Entry:
+    def _listed(self, label: UbootLabel) -> Entry:
         if label.localboot is not None:
             return Entry(label.name, Action.LOCALBOOT, title=label.title)
         try:

@@ -35,7 +35,7 @@ _ONCE = frozenset({"initrd", "fdt", "fdtdir", "overlays"})
 
 
 @dataclass
-class Label:
+class UbootLabel:
     """A LABEL; its name is the whole line."""
 
     name: str
@@ -51,16 +51,16 @@ class Label:
 
 
 @dataclass
-class Config:
+class UbootConfig:
     """A parsed configuration. ``timeout`` is in tenths of a second, 0 is for ever."""
 
-    labels: list[Label] = field(default_factory=list)
+    labels: list[UbootLabel] = field(default_factory=list)
     default: Optional[str] = None
     title: str = ""
     timeout: int = 0
     prompt: bool = False
 
-    def label(self, name: Optional[str]) -> Optional[Label]:
+    def label(self, name: Optional[str]) -> Optional[UbootLabel]:
         """The label of that name: of several, the last."""
         return next((label for label in reversed(self.labels) if label.name == name), None)
 
@@ -113,13 +113,13 @@ class _Scanner:
         return int(match[0]) if match else 0
 
 
-class Parser:
+class UbootParser:
     """Reads a file and what it includes; ``read`` gets a file by name."""
 
     def __init__(self, read: Callable[[str], Steps[Optional[bytes]]]) -> None:
         self._read = read
         self._depth = 0
-        self.config = Config()
+        self.config = UbootConfig()
 
     def file(self, data: bytes) -> Steps[None]:
         """Read one file. Raises ConfigError where U-Boot rejects all of it."""
@@ -176,7 +176,7 @@ class Parser:
 
     def _label(self, scanner: _Scanner) -> None:
         """Read a label until a word that is none of its own, which is left for the level above."""
-        label = Label(scanner.value("label"))
+        label = UbootLabel(scanner.value("label"))
         self.config.labels.append(label)
         while not scanner.over:
             start = scanner.at
@@ -197,7 +197,7 @@ class Parser:
                 scanner.at = start
                 return
 
-    def _set(self, label: Label, name: str, scanner: _Scanner, word: str) -> None:
+    def _set(self, label: UbootLabel, name: str, scanner: _Scanner, word: str) -> None:
         if name in _ONCE and getattr(label, name) is not None:
             return
         setattr(label, name, scanner.value(word))
@@ -207,7 +207,7 @@ class Parser:
             _, found, rest = label.append.partition("initrd=")
             label.initrd = rest.partition(" ")[0] if found else None
 
-    def _label_menu(self, scanner: _Scanner, label: Label) -> None:
+    def _label_menu(self, scanner: _Scanner, label: UbootLabel) -> None:
         word = scanner.word()
         if word is None:
             return

@@ -30,5 +30,5 @@ class ConfigC32(Com32Module):
         return (yield from api.read_config(self.name, self.directory))
 
     def describe(self, listing: Com32Listing) -> Entry:
-        """Name the configuration."""
+        """Name the configuration that takes over."""
         return listing.meaning(f"configuration {self.name}")

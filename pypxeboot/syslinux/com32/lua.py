@@ -1,4 +1,4 @@
-"""lua.c32: what a script asks of the loader, and what becomes of it.
+"""lua.c32: do for a script what it asks of the loader.
 
 The functions are those of SYSLINUX 6.04 (com32/lua/src/syslinux.c, dmi.c). A script goes on where what it
 wanted to boot does not.
@@ -97,7 +97,7 @@ class LuaC32(Com32Module):
         return choice
 
     def describe(self, listing: Com32Listing) -> Entry:
-        """Name the script."""
+        """Name the script that would run."""
         return listing.meaning(f"Lua script {self.name}")
 
 
@@ -129,7 +129,7 @@ class _ScriptRun:
         raise Refused(f"the Lua script {printable(name)!r} calls more than {CALL_LIMIT} functions")
 
     def _answer(self, call: LuaCall) -> Steps[tuple[ScriptValue, ...]]:
-        """What the function returns to the script. What boots sets ``choice``."""
+        """Do what a call asks for, and give what it returns to the script. What boots sets ``choice``."""
         method: Callable[..., Steps[object]] = getattr(self, f"_{call.name}")
         value: Any = yield from method(*call.arguments)
         return value if isinstance(value, tuple) else (value,)
@@ -151,14 +151,14 @@ class _ScriptRun:
         self.choice = self._api.end(Action.REBOOT)
 
     def _boot_linux(self, kernel: str, line: str) -> Steps[None]:
-        """As linux.c32 does."""
+        """Boot what linux.c32 would with this command line."""
         module = LinuxC32.parse(Invocation("linux", f"{kernel} {line}", self._api.guest.arch))
         if isinstance(module, LinuxC32):
             entry = replace(module.entry, packed=(), dtb=None)
             self.choice = yield from self._api.boot(entry)
 
     def _run_kernel_image(self, file: str, line: str, append: float, kind: float) -> Steps[None]:
-        """By type; a module is one by its name, whose number has changed over the years."""
+        """Boot a file by its type; a module by its name: its number has changed over the years."""
         number = int(kind) if 0 <= kind < len(_TYPES) else 0
         word = "" if file.endswith(".c32") or not number else f".{_TYPES[number]} "
         mask = int(append) if 0 <= append < 2**32 else 0
@@ -166,7 +166,7 @@ class _ScriptRun:
         self.choice = yield from self._api.run(" ".join(part for part in parts if part))
 
     def _boot_it(self, kernel: str, line: str, *parts: str) -> Steps[None]:
-        """The command line "as it is"; ``parts`` are triples of what goes into the ramdisk."""
+        """Boot with the command line "as it is"; ``parts`` are triples of what goes into the ramdisk."""
         initrds: list[str] = []
         packed: list[RamdiskFile] = []
         for kind, name, data in zip(parts[::3], parts[1::3], parts[2::3]):
@@ -179,7 +179,7 @@ class _ScriptRun:
         self.choice = yield from self._api.boot(UnresolvedEntry(kernel, line, initrds, packed=packed))
 
     def _sleep(self, seconds: Optional[float]) -> Steps[None]:
-        """Nobody sees a count-down without a terminal: there it is cut short."""
+        """Sleep; shorter without a terminal, where nobody sees a count-down."""
         watched = yield FindTerminal()
         amount = min(max(float(seconds or 0), 0.0), 3600.0)
         if watched is None:
@@ -189,7 +189,7 @@ class _ScriptRun:
             yield Sleep(amount)
 
     def _get_key(self, seconds: float) -> Steps[int]:
-        """The key's number; -1 if none was pressed, and without a terminal nobody waits for one."""
+        """Get the number of a key; -1 if none was pressed, and at once without a terminal."""
         watched = yield FindTerminal()
         if watched is None:
             return -1

@@ -27,7 +27,7 @@ class MenuC32(Com32Module):
         return self.files
 
     def run(self, api: Com32Api) -> Steps[Optional[Choice]]:
-        """Show the menu."""
+        """Have the menu shown."""
         return (yield from api.show_menu(self.files))
 
     def describe(self, listing: Com32Listing) -> Entry:

@@ -17,7 +17,7 @@ from pypxeboot.entry import Action, Choice, Entry
 from pypxeboot.errors import PxeBootError, Refused
 from pypxeboot.guest import Guest
 from pypxeboot.syslinux.com32.unresolved import UnresolvedEntry
-from pypxeboot.syslinux.config.files import Files
+from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.text import printable
 
 # What isspace() knows, and no more.
@@ -46,7 +46,7 @@ class Com32Api(Protocol):
     """What a module that runs may ask of PXELINUX. What boots nothing gives None, its cause in ``error``."""
 
     @property
-    def files(self) -> Files:
+    def files(self) -> ServerFiles:
         """The files of the servers, by their names in the configuration."""
 
     @property
@@ -155,7 +155,7 @@ class NothingBooted(Com32Module):
         return api.fail(Refused(f"{api.where()}: {self.why}"))
 
     def describe(self, listing: Com32Listing) -> Entry:
-        """Give the reason."""
+        """Give the reason in place of a kernel."""
         return listing.meaning(self.why)
 
 
@@ -166,11 +166,11 @@ class CommandModule(Com32Module):
     command: Optional[str]
 
     def run(self, api: Com32Api) -> Steps[Optional[Choice]]:
-        """Run the command."""
+        """Have the command run."""
         return (yield from api.run(self.command))
 
     def describe(self, listing: Com32Listing) -> Entry:
-        """Follow the command."""
+        """Describe what the command comes to."""
         return listing.command(self.command)
 
 
@@ -181,7 +181,7 @@ class KernelModule(Com32Module):
     entry: UnresolvedEntry
 
     def run(self, api: Com32Api) -> Steps[Optional[Choice]]:
-        """Boot the kernel."""
+        """Have the kernel booted."""
         return (yield from api.boot(self.entry))
 
     def describe(self, listing: Com32Listing) -> Entry:

@@ -20,22 +20,22 @@ class ChainC32(Com32Module):
         return cls()
 
     def run(self, api: Com32Api) -> Steps[Optional[Choice]]:
-        """End the boot."""
+        """End the boot with the action."""
         yield from ()
         return api.end(self.action)
 
     def describe(self, listing: Com32Listing) -> Entry:
-        """Give the action."""
+        """Give the action, which is all there is to say."""
         return listing.action(self.action)
 
 
 class RebootC32(ChainC32):
-    """reboot.c32."""
+    """reboot.c32: the guest begins anew."""
 
     action = Action.REBOOT
 
 
 class PoweroffC32(ChainC32):
-    """poweroff.c32."""
+    """poweroff.c32: the guest ends."""
 
     action = Action.POWEROFF

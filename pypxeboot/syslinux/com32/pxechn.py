@@ -45,9 +45,9 @@ class PxechnC32(Com32Module):
         return cls(names[0], values.get("c"), values.get("p"))
 
     def run(self, api: Com32Api) -> Steps[Optional[Choice]]:
-        """Start the program."""
+        """Have the program started."""
         return (yield from api.start_over(self.program, self.config_file, self.prefix))
 
     def describe(self, listing: Com32Listing) -> Entry:
-        """Name the program."""
+        """Name the program that takes over."""
         return listing.meaning(f"starts over as {self.program}")

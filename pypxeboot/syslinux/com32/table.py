@@ -13,7 +13,7 @@ class InformationC32(NothingBooted):
 
     @classmethod
     def parse(cls, invocation: Invocation) -> Com32Module:
-        """Say so."""
+        """Say that it boots nothing."""
         return invocation.nothing("shows information and boots nothing")
 
 
@@ -22,7 +22,7 @@ class FirmwareC32(NothingBooted):
 
     @classmethod
     def parse(cls, invocation: Invocation) -> Com32Module:
-        """Say so."""
+        """Say that it boots nothing."""
         return invocation.nothing("works through a BIOS, and a guest without firmware has none")
 
 

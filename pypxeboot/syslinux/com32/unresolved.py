@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from pypxeboot.entry import Action, Entry, Module, Packed
-from pypxeboot.syslinux.config.files import Files
+from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.syslinux.config.model import Label
 
 
@@ -31,7 +31,7 @@ class UnresolvedEntry:
     packed: Sequence[RamdiskFile] = ()
     dtb: Optional[str] = None
 
-    def resolve(self, label: Optional[Label], files: Files) -> Entry:
+    def resolve(self, label: Optional[Label], files: ServerFiles) -> Entry:
         """Find the servers and paths of all files, for the entry of ``label``.
 
         Raises ConfigError if one of them cannot be asked for.

@@ -1,4 +1,4 @@
-"""How PXELINUX gets at its files: names under a prefix, and the search for a configuration."""
+"""Read files of the boot servers as PXELINUX does: by names under a prefix, within limits."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pypxeboot.bootsource import BootSource
 from pypxeboot.effects import Fetch, Fetched, Log, Resolve, Resolved, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.config.model import Config
-from pypxeboot.syslinux.config.parser import Parser
+from pypxeboot.syslinux.config.parser import SyslinuxParser
 from pypxeboot.text import printable
 from pypxeboot.url import Location, is_absolute, resolve
 
-# A generous menu has some 10 KiB; what is larger is no configuration.
+# A generous menu has some 10 KiB; what is larger is not a configuration.
 CONFIG_LIMIT = 256 * 1024
 # Files a boot may ask for while it reads its configuration: the search (some 17 names) and the includes, of
 # which Debian's netboot tree has 15. U-Boot and petitboot only bound the depth.
@@ -33,33 +33,35 @@ _LABEL = re.compile(rb"^[ \t]*label[ \t]+\S", re.IGNORECASE | re.MULTILINE)
 _EXTENSIONS = (".c32", ".img", ".bss", ".bin", ".bs", ".0")
 
 
-class Files:
+class ServerFiles:
     """The loader's view of the servers: its current directory, what it has read, and how much it may."""
 
     def __init__(self, source: BootSource) -> None:
         self.server = source.server
         self.prefix = source.prefix
-        self._asked = 0
+        self._ask_command = 0
         self._bytes = 0
         self._read: dict[Location, Optional[bytes]] = {}
         self._hosts: dict[str, bool] = {}
 
     def refresh(self) -> None:
-        """Count anew: somebody is there, and asks for more."""
-        self._asked = self._bytes = 0
+        """Count anew against the limits: somebody at the terminal asks for more."""
+        self._ask_command = self._bytes = 0
 
     def locate(self, name: str) -> Location:
-        """The file called ``name`` here; ConfigError if it cannot be one."""
+        """Give the location of the file ``name``. Raises ConfigError if the name cannot be one."""
         location = resolve(name, self.prefix, self.server)
         known = self._hosts.get(location.host, True)
         return location if known or self.server is None else replace(location, host=self.server)
 
     def look_up(self, *names: str) -> Steps[None]:
-        """Find out whether there are the servers that ``names`` name.
+        """Resolve the servers that ``names`` name.
 
         "Default to the server IP on resolve failure" (core/fs/pxe/pxe.c): :meth:`locate` does so then.
         """
-        for host in dict.fromkeys(place.host for place in map(self._written, names) if place is not None):
+        for host in dict.fromkeys(
+            place.host for place in map(self._absolute_location, names) if place is not None
+        ):
             if host == self.server or host in self._hosts or _is_address(host):
                 continue
             found: Resolved = Resolved((), "no address") if host == "0.0.0.0" else (yield Resolve(host))
@@ -68,15 +70,15 @@ class Files:
                 why = printable(found.error)
                 yield Log(f"{host}: {why}; the boot server is asked instead, as by PXELINUX", warning=True)
 
-    def _written(self, name: str) -> Optional[Location]:
-        """The file that ``name`` means if it names a server, and one that could be."""
+    def _absolute_location(self, name: str) -> Optional[Location]:
+        """Give the location of ``name`` if it names a server; None if not, or if it cannot be a file."""
         try:
             return self.locate(name) if is_absolute(name) else None
         except ConfigError:
             return None
 
     def read(self, name: str) -> Steps[Optional[bytes]]:
-        """The content of a configuration file, None if it is not there."""
+        """Get the content of the configuration file ``name``, None if it is not there."""
         yield from self.look_up(name)
         try:
             location = self.locate(name)
@@ -87,7 +89,10 @@ class Files:
         return (yield from self.load(location))
 
     def load(self, location: Location) -> Steps[Optional[bytes]]:
-        """The content of the configuration file there, None if it is not. Asked for once in a boot."""
+        """Get the content of the configuration file at ``location``, None if there is none.
+
+        It is asked for once in a boot.
+        """
         if location not in self._read:
             reply = yield from self._fetch(Fetch(location, CONFIG_LIMIT))
             if reply.data is not None and len(reply.data) > CONFIG_LIMIT:
@@ -101,18 +106,18 @@ class Files:
         if self._bytes > READ_LIMIT:
             raise ConfigError(
                 f"the boot configuration and what it includes is larger than {READ_LIMIT} bytes",
-                hint=f"are there files that include each other? the last one is {location}",
+                hint=f"do files include each other? the last one is {location}",
             )
         return data
 
     def exists(self, name: str) -> Steps[bool]:
-        """Whether there is a file called ``name``."""
+        """Ask whether there is a file called ``name``."""
         yield from self.look_up(name)
         reply = yield from self._fetch(Fetch(self.locate(name), 1, head=True))
         return bool(reply.data)
 
-    def completed(self, word: str, directories: Sequence[str]) -> Steps[str]:
-        """``word`` with the extension that there is a file of, here or in one of PATH's ``directories``."""
+    def complete_extension(self, word: str, directories: Sequence[str]) -> Steps[str]:
+        """Add to ``word`` the extension of a file that exists, here or in one of PATH's ``directories``."""
         for extension in _EXTENSIONS:
             for place in ("", *directories):
                 if (yield from self.exists(f"{place}{word}{extension}")):
@@ -120,7 +125,7 @@ class Files:
         return word
 
     def holds_config(self, name: str) -> Steps[bool]:
-        """Whether the URL ``name`` leads to a configuration: web programs render them where kernels stand."""
+        """Ask whether the URL ``name`` leads to a configuration, as web programs render them for kernels."""
         if "://" not in name:
             return False
         reply = yield from self._fetch(Fetch(self.locate(name), _JUDGED, head=True))
@@ -133,8 +138,8 @@ class Files:
         return reply
 
     def _count(self) -> None:
-        self._asked += 1
-        if self._asked > FETCH_LIMIT:
+        self._ask_command += 1
+        if self._ask_command > FETCH_LIMIT:
             raise ConfigError(
                 f"the boot configuration asks for more than {FETCH_LIMIT} files",
                 hint="does a file include itself?",
@@ -148,11 +153,11 @@ def _is_address(host: str) -> bool:
         return False
 
 
-def parse(files: Files, data: bytes, sysappend: int = 0) -> Steps[Config]:
-    """The configuration in ``data`` and in what it includes, as the loader itself reads it.
+def parse(files: ServerFiles, data: bytes, sysappend: int = 0) -> Steps[Config]:
+    """Parse the configuration in ``data`` and in what it includes, as the loader itself reads it.
 
     ``sysappend`` is what the configuration before it left behind.
     """
-    parser = Parser(files.read, sysappend=sysappend)
+    parser = SyslinuxParser(files.read, sysappend=sysappend)
     yield from parser.file(data)
     return parser.config()

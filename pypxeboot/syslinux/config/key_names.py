@@ -26,7 +26,7 @@ _CONTROLS = {"h": "backspace", "i": "tab", "j": "enter", "m": "enter", "[": "esc
 
 
 def key(name: str) -> str:
-    """The key that a configuration calls ``name``: a character, ``^x`` or a word; empty if there is none."""
+    """Find the key that a configuration calls ``name``: a character, ``^x`` or a word; empty if none is."""
     if len(name) == 1:
         return name
     name = name.lower()
@@ -36,7 +36,7 @@ def key(name: str) -> str:
 
 
 def keys(names: str) -> list[str]:
-    """The keys of a list with commas; a comma that begins a name is one itself."""
+    """Split a list of keys at commas; a comma that begins a name is one itself."""
     found = []
     while names:
         end = names.find(",", 1)

@@ -18,7 +18,7 @@ _UNSIGNED = re.compile(r"[\x09-\x0d ]*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)")
 
 
 def lines(data: bytes) -> Iterator[str]:
-    """The lines of a file as fgets() and C strings make them: cut at NUL, CR, LF, and at 4095 bytes."""
+    """Split a file into lines as fgets() and C strings do: cut at NUL, CR, LF, and at 4095 bytes."""
     at = 0
     while at < len(data):
         end = data.find(b"\n", at, at + LINE_LIMIT)
@@ -28,14 +28,14 @@ def lines(data: bytes) -> Iterator[str]:
 
 
 def split(text: str) -> tuple[str, str]:
-    """The first word of ``text``, and what follows the blanks after it, verbatim."""
+    """Split off the first word of ``text``: the word, and what follows the blanks after it, verbatim."""
     text = text.lstrip(_BLANKS)
     word = _WORD.match(text)[0]  # type: ignore[index]
     return word, text[len(word) :].lstrip(_BLANKS)
 
 
-def first(text: str) -> tuple[str, str]:
-    """The first word of a command line, and what follows the blanks after it.
+def split_command(text: str) -> tuple[str, str]:
+    """Split off the first word of a command line: the word, and what follows the blanks after it.
 
     What begins with a blank begins with an empty word: nothing skips that blank (ldlinux.c, find_command).
     """
@@ -43,14 +43,14 @@ def first(text: str) -> tuple[str, str]:
     return word, text[len(word) :].lstrip(SPACE)
 
 
-def number(text: str) -> int:
-    """``text`` as atoi() reads it: 0 if it is no number."""
+def parse_number(text: str) -> int:
+    """Read ``text`` as atoi() does: 0 if it is not a number."""
     match = _NUMBER.match(text)
     return int(match[1]) if match else 0
 
 
-def unsigned(text: str) -> int:
-    """``text`` as strtoul() reads it with base 0: hexadecimal with ``0x``, octal with ``0``; 32 bits.
+def parse_unsigned(text: str) -> int:
+    """Read ``text`` as strtoul() does with base 0: hexadecimal with ``0x``, octal with ``0``; 32 bits.
 
     A negative number is what those bits make of it.
     """
@@ -67,11 +67,11 @@ def unsigned(text: str) -> int:
     return (-value if match[1] == "-" else value) & 0xFFFFFFFF
 
 
-def tenths(text: str) -> int:
-    """Tenths of a second, 0 for ever."""
-    return max(0, number(text))
+def parse_tenths(text: str) -> int:
+    """Read a time in tenths of a second, 0 for ever."""
+    return max(0, parse_number(text))
 
 
 def joined(text: str, words: str) -> str:
-    """``text`` and ``words`` with one blank between, if there are words."""
+    """Join ``text`` and ``words`` with one blank between, if there are words."""
     return f"{text} {words}" if words else text

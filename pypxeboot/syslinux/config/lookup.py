@@ -1,11 +1,11 @@
-"""The entries of a configuration as a person sees and names them."""
+"""Find entries of a configuration as a person names them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Optional
 
-from pypxeboot.syslinux.config.model import Config, Do, Label
+from pypxeboot.syslinux.config.model import Config, Label, MenuAction
 from pypxeboot.text import printable
 
 # As many labels as a message shows.
@@ -15,29 +15,29 @@ _PATH_SHOWN = 8
 
 
 def entries(config: Config) -> list[Label]:
-    """The labels that can be chosen, in file order, those of submenus among them."""
-    return [label for label in config.labels if label.do is Do.COMMAND and not label.hidden]
+    """List the labels that can be chosen, in file order, those of submenus among them."""
+    return [label for label in config.labels if label.action is MenuAction.COMMAND and not label.hidden]
 
 
 def find(config: Config, wanted: str) -> Optional[Label]:
-    """The label that ``wanted`` means: by its name, its whole LABEL line, its title, or its number from 1."""
-    return by_name(config, wanted) or numbered([config], wanted)
+    """Find the label that ``wanted`` means: by name, whole LABEL line, title, or number from 1."""
+    return by_name(config, wanted) or by_number([config], wanted)
 
 
 def by_name(config: Config, wanted: str) -> Optional[Label]:
-    """The label of that name, LABEL line or title."""
-    return named([label for label in config.labels if label.do is Do.COMMAND], wanted)
+    """Find the label of that name, LABEL line or title in ``config``."""
+    return match_name([label for label in config.labels if label.action is MenuAction.COMMAND], wanted)
 
 
-def numbered(configs: Sequence[Config], wanted: str) -> Optional[Label]:
-    """The entry of that number, from 1 and on through all of ``configs``."""
+def by_number(configs: Sequence[Config], wanted: str) -> Optional[Label]:
+    """Find the entry of that number, counted from 1 through all of ``configs``."""
     listed = [label for config in configs for label in entries(config)]
     number = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 9 else 0
     return listed[number - 1] if 0 < number <= len(listed) else None
 
 
 def paths(config: Config) -> list[tuple[str, ...]]:
-    """For every screen the titles of the menus that lead to it, the top one left out."""
+    """List for every screen the titles of the menus that lead to it, the top one left out."""
     found: list[tuple[str, ...]] = []
     for screen in config.screens:  # a parent stands before what it holds
         own = (printable(screen.title or screen.tag, 60),)
@@ -45,8 +45,8 @@ def paths(config: Config) -> list[tuple[str, ...]]:
     return found
 
 
-def named(labels: Sequence[Label], wanted: str) -> Optional[Label]:
-    """The label of that name, LABEL line or title; whatever the case, if none is exactly so."""
+def match_name(labels: Sequence[Label], wanted: str) -> Optional[Label]:
+    """Find the label of that name, LABEL line or title; whatever the case, if none is exactly so."""
     for texts in ((_name, _line), (_title,)):
         for fold in (str, str.casefold):
             for text in texts:
@@ -69,7 +69,7 @@ def _title(label: Label) -> str:
 
 
 def names(config: Config) -> str:
-    """The labels for a message."""
+    """List the labels for a message."""
     listed = [printable(label.line or "") for label in entries(config)]
     if not listed:
         return "no entries"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
-from pypxeboot.syslinux.config.lexer import number, split
+from pypxeboot.syslinux.config.lexer import parse_number, split
 from pypxeboot.terminal.menu_view import Layout
 
 # What MENU COLOR can name (com32/menu/colors.c).
@@ -40,7 +40,7 @@ _CELLS = 1000
 
 
 @dataclass(frozen=True)
-class Looks:
+class MenuSettings:
     """Messages, layout, colours, help files and permissions of one menu.
 
     ``colours`` maps elements to SGR parameters, ``helps`` the keys ``f1``..``f12`` to files. ``edit`` is
@@ -58,31 +58,34 @@ class Looks:
     immediate: bool = False
     master: Optional[str] = None
 
-    def changed(self, word: str, rest: str) -> Optional[Looks]:
-        """These looks after ``MENU word rest``; None if the word is about something else."""
+    def with_menu_directive(self, word: str, rest: str) -> Optional[MenuSettings]:
+        """Apply ``MENU word rest``; None if the word is about something else."""
         if word in _MESSAGES:
             return replace(self, **{word: rest})  # type: ignore[arg-type]
         if word in _LAYOUT:
-            cells = max(-_CELLS, min(number(rest), _CELLS))
+            cells = max(-_CELLS, min(parse_number(rest), _CELLS))
             value = None if word == "width" and cells == 0 else cells
             return replace(self, layout=replace(self.layout, **{_LAYOUT[word]: value}))  # type: ignore[arg-type]
         if word in ("color", "colour"):
-            return self._coloured(rest)
+            return self._with_colour(rest)
         if word == "master":
             what, password = split(rest)
             return replace(self, master=password) if what.lower() == "passwd" else self
         return None
 
-    def _coloured(self, rest: str) -> Looks:
-        """MENU COLOR element ansi foreground background: ``*`` leaves as it is, pixels have no terminal."""
+    def _with_colour(self, rest: str) -> MenuSettings:
+        """Apply MENU COLOR element ansi foreground background.
+
+        ``*`` leaves as it is; the two colours of pixels mean nothing on a terminal.
+        """
         element, values = split(rest)
         element, ansi = element.lower(), split(values)[0]
         if element not in ELEMENTS or _SGR.fullmatch(ansi) is None:
             return self
         return replace(self, colours={**self.colours, element: ansi})
 
-    def helped(self, word: str, rest: str) -> Optional[Looks]:
-        """These looks after ``F1 file``; None if ``word`` is no function key. F0 is F11 ("off by one")."""
+    def with_function_key(self, word: str, rest: str) -> Optional[MenuSettings]:
+        """Apply ``F1 file``; None if ``word`` is not a function key. F0 is F11 ("off by one")."""
         if re.fullmatch(r"f[0-9]{1,2}", word) is None or int(word[1:]) > 12:
             return None
         key = f"f{int(word[1:]) or 11}"
@@ -90,7 +93,7 @@ class Looks:
 
 
 def countdown(text: str, seconds: int) -> str:
-    """MENU AUTOBOOT: ``#`` is the number, ``{one,two,more}`` picks a word by it (menumain.c)."""
+    """Fill the text of MENU AUTOBOOT: ``#`` is a number, ``{one,two,more}`` a word by it (menumain.c)."""
 
     def pick(match: re.Match[str]) -> str:
         words = match[1].split(",", 2)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Optional
 
-from pypxeboot.syslinux.config.menu_settings import Looks
+from pypxeboot.syslinux.config.menu_settings import MenuSettings
 from pypxeboot.text import SPACE
 
 
-class Do(Enum):
-    """What a label does when chosen."""
+class MenuAction(Enum):
+    """What a label does when it is chosen in a menu (com32/menu/menu.h)."""
 
     COMMAND = "command"
     SUBMENU = "submenu"
@@ -32,14 +32,14 @@ class Label:
     front (``.linux vmlinuz``) unless the file's name decides, APPEND, and ``initrd=``. ``submenu`` is the
     index of the screen that SUBMENU, GOTO and EXIT open, ``target`` the file of HELP.
 
-    ``hotkey`` is the character that selects it, as :func:`folded`, empty without one.
+    ``hotkey`` is the character that selects it, as of :func:`fold_hotkey`, empty without one.
     """
 
     name: Optional[str]
     line: Optional[str]
     command: str = ""
     sysappend: int = 0
-    do: Do = Do.COMMAND
+    action: MenuAction = MenuAction.COMMAND
     target: str = ""
     submenu: Optional[int] = None
     title: str = ""
@@ -58,8 +58,8 @@ class Label:
         return self.title.replace("^", "").strip(SPACE)
 
 
-def folded(key: str) -> str:
-    """A hot key: "upper/lower equal", by the bit that tells them apart in ASCII."""
+def fold_hotkey(key: str) -> str:
+    """Make a hot key: "upper/lower equal", by the bit that tells them apart in ASCII."""
     return chr(ord(key) & ~0x20) if key < "\x80" else key.casefold()
 
 
@@ -79,13 +79,13 @@ class Screen:
     timeout: int = 0
     ontimeout: Optional[str] = None
     onerror: str = ""
-    looks: Looks = field(default_factory=Looks)
+    settings: MenuSettings = field(default_factory=MenuSettings)
     hotkeys: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Said:
-    """A line that SAY prints, or, as ``file``, the name of a text that DISPLAY does."""
+class BootMessage:
+    """A line that SAY prints, or, as ``file``, the name of a text that DISPLAY prints."""
 
     text: str
     file: bool = False
@@ -116,7 +116,7 @@ class Config:
     hidden: bool = False
     clear: bool = False
     hidden_keys: Mapping[str, str] = field(default_factory=dict)
-    said: tuple[Said, ...] = ()
+    messages: tuple[BootMessage, ...] = ()
     last: int = 0
     path: tuple[str, ...] = ()
     timeout: int = 0
@@ -125,7 +125,7 @@ class Config:
     by_name: dict[str, Label] = field(default_factory=dict)
 
     @property
-    def rescue(self) -> Optional[str]:
+    def timeout_command(self) -> Optional[str]:
         """What the prompt runs, other than DEFAULT, when its time is over."""
         timed = bool(self.timeout or self.totaltimeout) and not self.noescape
         return self.ontimeout if timed and self.ontimeout else None

@@ -13,8 +13,8 @@ from typing import Any, Optional
 from pypxeboot.effects import Log, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.config import key_names
-from pypxeboot.syslinux.config.lexer import lines, number, split, tenths, unsigned
-from pypxeboot.syslinux.config.model import Config, Do, Label, Said, Screen, folded
+from pypxeboot.syslinux.config.lexer import lines, parse_number, parse_tenths, parse_unsigned, split
+from pypxeboot.syslinux.config.model import BootMessage, Config, Label, MenuAction, Screen, fold_hotkey
 from pypxeboot.text import SPACE, printable
 
 # "Include nesting 16" (doc/syslinux.txt), but 6.x has no limit, and runs out of memory.
@@ -34,7 +34,7 @@ class _Draft:
     initrd: Optional[str] = None
     title: Optional[str] = None
     help: str = ""
-    do: Do = Do.COMMAND
+    action: MenuAction = MenuAction.COMMAND
     tagged: bool = False
     submenu: Optional[int] = None
     password: Optional[str] = None
@@ -53,7 +53,7 @@ _HIDDEN = 1
 _INDENT_LIMIT = 80
 
 
-class Parser:
+class SyslinuxParser:
     """Reads files one after the other, "the same way as if the files had been concatenated".
 
     With ``menu`` it reads as menu.c32 does: a label's file is by default its whole line, and INCLUDE knows
@@ -71,7 +71,7 @@ class Parser:
         self._hotkeys: list[dict[str, int]] = [{}, {}]
         self._slots = [0, 0]  # where in its parent's entries each submenu stands
         self._hidden_keys: dict[str, str] = {}
-        self._said: list[Said] = []
+        self._messages: list[BootMessage] = []
         self._current = 0  # what MENU BEGIN and END move to and from
         self._here = 0  # what lines are about: an included file leaves this one as it was
         self._open: Optional[_Draft] = None
@@ -81,11 +81,11 @@ class Parser:
         self._config = Config((), (), sysappend=sysappend)
 
     def config(self) -> Config:
-        """What was read so far, as at the end of the last file."""
+        """Give what was read so far, as at the end of the last file."""
         self._here = self._current
         self._record()
         tags = {screen.tag: index for index, screen in enumerate(self._screens)}
-        entries = [tuple(_resolved(entry, tags) for entry in found) for found in self._entries]
+        entries = [tuple(_resolve_target(entry, tags) for entry in found) for found in self._entries]
         screens = tuple(
             replace(screen, entries=entries[index], hotkeys=self._hotkeys[index])
             for index, screen in enumerate(self._screens)
@@ -101,7 +101,7 @@ class Parser:
             screens=screens,
             by_name=by_name,
             hidden_keys=self._hidden_keys,
-            said=tuple(self._said),
+            messages=tuple(self._messages),
             last=self._current,
         )
 
@@ -127,7 +127,7 @@ class Parser:
                 self._line(word, rest)
 
     def _include(self, rest: str, submenu: bool) -> Steps[None]:
-        """INCLUDE file [tag]: a missing file is skipped; with a tag, menus show it as a submenu.
+        """Read INCLUDE file [tag]: a missing file is skipped; with a tag, menus show it as a submenu.
 
         To menu.c32 what is missing is an empty submenu.
         """
@@ -156,7 +156,7 @@ class Parser:
             self._end()
 
     def _text(self, file: Iterator[str], help: bool) -> None:
-        """TEXT .. ENDTEXT: everything between is text, whatever words it has."""
+        """Read TEXT .. ENDTEXT: everything between is text, whatever words it has."""
         text = []
         for line in file:
             if split(line)[0].lower() == "endtext":
@@ -181,19 +181,19 @@ class Parser:
                 self._open.initrd = rest
         elif word in ("ipappend", "sysappend"):
             if self._open is not None:
-                self._open.sysappend = unsigned(rest)
+                self._open.sysappend = parse_unsigned(rest)
             else:
-                self._config = replace(self._config, sysappend=unsigned(rest))
+                self._config = replace(self._config, sysappend=parse_unsigned(rest))
         else:
             self._global_line(word, rest)
 
     def _global_line(self, word: str, rest: str) -> None:
-        """What acts globally, inside a LABEL too; an unknown word is ignored in silence."""
+        """Read what acts globally, inside a LABEL too; an unknown word is ignored in silence."""
         if word == "timeout":
-            self._set(timeout=tenths(rest))
-            self._config = replace(self._config, timeout=tenths(rest))
+            self._set(timeout=parse_tenths(rest))
+            self._config = replace(self._config, timeout=parse_tenths(rest))
         elif word == "totaltimeout":
-            self._config = replace(self._config, totaltimeout=tenths(rest))
+            self._config = replace(self._config, totaltimeout=parse_tenths(rest))
         elif word == "ontimeout":
             self._set(ontimeout=rest)
             self._config = replace(self._config, ontimeout=rest)
@@ -204,18 +204,18 @@ class Parser:
         elif word == "ui":
             self._config = replace(self._config, ui=rest)
         elif word in _FLAGS:
-            flag: dict[str, Any] = {word: number(rest) != 0}
+            flag: dict[str, Any] = {word: parse_number(rest) != 0}
             self._config = replace(self._config, **flag)
             if word == "allowoptions":
-                self._looks(edit=flag[word])
+                self._change_settings(edit=flag[word])
         elif word == "path":
             self._config = replace(self._config, path=(*_directories(rest), *self._config.path))
         elif word in ("say", "display"):
-            self._said.append(Said(rest, file=word == "display"))
+            self._messages.append(BootMessage(rest, file=word == "display"))
         else:
-            looks = self._screens[self._here].looks.helped(word, rest)
-            if looks is not None:
-                self._set(looks=looks)
+            settings = self._screens[self._here].settings.with_function_key(word, rest)
+            if settings is not None:
+                self._set(settings=settings)
 
     def _label(self, rest: str) -> None:
         self._record()
@@ -249,14 +249,14 @@ class Parser:
             self._entry_line(word, rest)
 
     def _entry_line(self, word: str, rest: str) -> None:
-        """What is about the open label, else about the submenu's own entry, else about the menu."""
-        looks = self._screens[self._here].looks.changed(word, rest)
-        if looks is not None:
-            self._set(looks=looks)
+        """Read what is about the open label, else about the submenu's own entry, else about the menu."""
+        settings = self._screens[self._here].settings.with_menu_directive(word, rest)
+        if settings is not None:
+            self._set(settings=settings)
         elif self._open is not None:
             self._label_line(self._open, word, rest)
         elif word in ("immediate", "noimmediate"):
-            self._looks(immediate=word == "immediate")
+            self._change_settings(immediate=word == "immediate")
         else:
             self._submenu_line(word, rest)
 
@@ -270,31 +270,31 @@ class Parser:
         elif word in ("disable", "disabled"):
             draft.disabled = True
         elif word == "indent":
-            draft.indent = min(abs(number(rest)), _INDENT_LIMIT)
+            draft.indent = min(abs(parse_number(rest)), _INDENT_LIMIT)
         elif word == "passwd":
             draft.password = rest
         elif word in ("immediate", "noimmediate"):
             draft.immediate = word == "immediate"
         elif word == "quit":
-            draft.do = Do.QUIT
+            draft.action = MenuAction.QUIT
         elif word == "help" and self._menu:
-            draft.do, draft.kernel, draft.append = Do.HELP, split(rest)[0], None
+            draft.action, draft.kernel, draft.append = MenuAction.HELP, split(rest)[0], None
         elif word == "goto":
-            draft.do, draft.kernel = Do.GOTO, rest
+            draft.action, draft.kernel = MenuAction.GOTO, rest
         elif word == "exit" and self._screens[self._here].parent is not None:
-            draft.do, draft.submenu = Do.EXIT, self._screens[self._here].parent
+            draft.action, draft.submenu = MenuAction.EXIT, self._screens[self._here].parent
             draft.kernel = rest or draft.kernel
             draft.tagged = bool(rest)
 
     def _submenu_line(self, word: str, rest: str) -> None:
-        """MENU LABEL, DEFAULT and PASSWD where no label is open: they mean the submenu's own entry."""
+        """Read MENU LABEL, DEFAULT or PASSWD where no label is open: they mean the submenu's own entry."""
         parent = self._screens[self._here].parent
         if parent is None:
             return
         at = self._slots[self._here]
         entry = self._entries[parent][at]
         if word == "label":
-            hotkey = self._claimed(parent, at, rest) or entry.hotkey
+            hotkey = self._claim_hotkey(parent, at, rest) or entry.hotkey
             self._entries[parent][at] = replace(entry, title=rest, hotkey=hotkey)
             if not self._screens[self._here].title:
                 self._set(title=rest.replace("^", ""))
@@ -304,7 +304,7 @@ class Parser:
             self._entries[parent][at] = replace(entry, password=rest)
 
     def _title(self, text: str) -> None:
-        """MENU TITLE: of a submenu, the text of its entry too "if that has none yet"."""
+        """Read MENU TITLE: of a submenu, the text of its entry too "if that has none yet"."""
         screen = self._screens[self._here]
         self._set(title=text)
         if screen.parent is not None:
@@ -312,34 +312,37 @@ class Parser:
             if entry.title == screen.tag:
                 self._entries[screen.parent][self._slots[self._here]] = replace(entry, title=text)
 
-    def _claimed(self, screen: int, position: int, title: str) -> str:
-        """The hot key that ``title`` marks, if it is still free there: "first come, first served"."""
+    def _claim_hotkey(self, screen: int, position: int, title: str) -> str:
+        """Take the hot key that ``title`` marks, if it is still free there: "first come, first served"."""
         marked = title.partition("^")[2][:1]
-        key = folded(marked) if marked else ""
+        key = fold_hotkey(marked) if marked else ""
         return key if key and self._hotkeys[screen].setdefault(key, position) == position else ""
 
     def _begin(self, tag: str) -> None:
-        """MENU BEGIN: looks, timeout, ONTIMEOUT and MENU ONERROR "are copied at that moment"."""
+        """Open a submenu (MENU BEGIN).
+
+        Settings, timeout, ONTIMEOUT and MENU ONERROR "are copied at that moment".
+        """
         self._record()
         parent = self._current
         self._here = self._current = len(self._screens)
         self._slots.append(len(self._entries[parent]))
-        entry = Label(None, None, do=Do.SUBMENU, submenu=self._here, title=tag, screen=parent)
+        entry = Label(None, None, action=MenuAction.SUBMENU, submenu=self._here, title=tag, screen=parent)
         self._entries[parent].append(replace(entry, position=self._slots[-1]))
         self._screens.append(replace(self._screens[parent], tag=tag, title="", parent=parent, default=0))
         self._entries.append([])
         self._hotkeys.append({})
 
     def _end(self) -> None:
-        """MENU END; at top level it does nothing."""
+        """Close a submenu (MENU END); at top level it does nothing."""
         self._record()
         self._here = self._current = self._screens[self._current].parent or 0
 
     def _set(self, **values: Any) -> None:
         self._screens[self._here] = replace(self._screens[self._here], **values)
 
-    def _looks(self, **values: Any) -> None:
-        self._set(looks=replace(self._screens[self._here].looks, **values))
+    def _change_settings(self, **values: Any) -> None:
+        self._set(settings=replace(self._screens[self._here].settings, **values))
 
     def _record(self) -> None:
         """Close the open label: now, not when it began, the global APPEND counts."""
@@ -350,33 +353,33 @@ class Parser:
         off = draft.separator or draft.disabled
         title = draft.line if draft.title is None else draft.title
         position = len(self._entries[screen])
-        immediate = self._screens[self._here].looks.immediate
+        immediate = self._screens[self._here].settings.immediate
         label = Label(
             name=None if off else draft.name,
             line=None if off else draft.line,
             command=self._command(draft),
-            sysappend=draft.sysappend if draft.do is Do.COMMAND else 0,
-            do=Do.DISABLED if off else draft.do,
-            target="" if draft.do is Do.EXIT and not draft.tagged else draft.kernel,
+            sysappend=draft.sysappend if draft.action is MenuAction.COMMAND else 0,
+            action=MenuAction.DISABLED if off else draft.action,
+            target="" if draft.action is MenuAction.EXIT and not draft.tagged else draft.kernel,
             submenu=draft.submenu,
             title="" if draft.separator else title,
             help=draft.help,
             hidden=draft.hidden,
             screen=screen,
             position=position,
-            hotkey="" if off or draft.title is None else self._claimed(screen, position, title),
+            hotkey="" if off or draft.title is None else self._claim_hotkey(screen, position, title),
             indent=draft.indent,
             password=None if off else draft.password,
             immediate=immediate if draft.immediate is None else draft.immediate,
         )
         self._entries[screen].append(label)
         self._labels.append(label)
-        if draft.default and label.do in (Do.COMMAND, Do.GOTO):
+        if draft.default and label.action in (MenuAction.COMMAND, MenuAction.GOTO):
             self._screens[screen] = replace(self._screens[screen], default=label.position)
 
     def _command(self, draft: _Draft) -> str:
-        """What the label runs; HELP has its text there, and a timeout does run that."""
-        if draft.do is not Do.COMMAND:
+        """Make the command of a label; HELP has its text there, and a timeout does run that."""
+        if draft.action is not MenuAction.COMMAND:
             return draft.kernel
         append = self._append if draft.append is None else draft.append
         parts = [draft.kernel if draft.kind == "kernel" else f".{draft.kind} {draft.kernel}"]
@@ -388,14 +391,16 @@ class Parser:
 
 
 def _directories(path: str) -> tuple[str, ...]:
-    """The directories of PATH, the last one first; an empty one ends it ("Failed to parse PATH")."""
+    """Split the directories of PATH, the last one first; an empty one ends it ("Failed to parse PATH")."""
     names = list(itertools.takewhile(bool, path.rstrip(SPACE).split(":")))
     return tuple(name if name.endswith("/") else f"{name}/" for name in reversed(names))
 
 
-def _resolved(entry: Label, tags: dict[str, int]) -> Label:
-    """GOTO and EXIT with the menu that they lead to; "an unresolved tag is a disabled entry"."""
-    if entry.do is Do.GOTO or (entry.do is Do.EXIT and entry.target):
+def _resolve_target(entry: Label, tags: dict[str, int]) -> Label:
+    """Find the menu that GOTO or EXIT leads to; "an unresolved tag is a disabled entry"."""
+    if entry.action is MenuAction.GOTO or (entry.action is MenuAction.EXIT and entry.target):
         submenu = tags.get(entry.target)
-        return replace(entry, submenu=submenu, do=Do.DISABLED if submenu is None else entry.do)
+        return replace(
+            entry, submenu=submenu, action=MenuAction.DISABLED if submenu is None else entry.action
+        )
     return entry

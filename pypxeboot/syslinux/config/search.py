@@ -11,7 +11,7 @@ from pypxeboot.effects import Steps
 from pypxeboot.errors import NoBootSource
 from pypxeboot.guest import Guest, soc_and_board, wire_uuid
 from pypxeboot.lease import Lease
-from pypxeboot.syslinux.config.files import Files
+from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.text import printable
 from pypxeboot.url import Location
 
@@ -19,7 +19,7 @@ from pypxeboot.url import Location
 def config_names(
     guest: Guest, lease: Lease, arch_names: Sequence[str] = (), directory: str = CONFIG_DIRECTORY
 ) -> tuple[str, ...]:
-    """The names below the prefix under which PXELINUX looks for a configuration, in order.
+    """List the names below the prefix under which PXELINUX looks for a configuration, in order.
 
     ``arch_names`` (only what the user asked for: a PXELINUX never does) put ``default.<arch>`` and
     ``default-<arch>``, which MAAS and U-Boot know, before ``default``; if the guest is a board, U-Boot's
@@ -36,7 +36,9 @@ def config_names(
 def uboot_names(
     guest: Guest, lease: Lease, arch: Optional[str], directory: str = CONFIG_DIRECTORY
 ) -> tuple[str, ...]:
-    """The same for U-Boot: the UUID as it is written, and its own names by processor, SoC and board.
+    """List the names under which U-Boot looks for a configuration: own ones by processor, SoC and board.
+
+    The UUID is written as it is.
 
     ``arch`` is the processor as the user names it, where that is not U-Boot's word for it.
     """
@@ -49,13 +51,13 @@ def uboot_names(
 
 
 def _board_names(arch: str, board: Optional[str]) -> list[str]:
-    """``default-<arch>-<soc>-<board>``, ``default-<arch>-<soc>`` (cmd/pxe.c)."""
+    """List ``default-<arch>-<soc>-<board>`` and ``default-<arch>-<soc>`` (cmd/pxe.c)."""
     soc, _name = soc_and_board(board)
     return [f"default-{arch}-{part}" for part in dict.fromkeys((board, soc)) if part]
 
 
 def _address_names(lease: Lease) -> list[str]:
-    """The address in hexadecimal digits, one less each time; none with IPv6, which no PXELINUX knows."""
+    """List the address in hexadecimal digits, one less each time; nothing with IPv6: no PXELINUX knows it."""
     if lease.address.version == 6:
         return []
     address = f"{int(lease.address):08X}"
@@ -63,7 +65,7 @@ def _address_names(lease: Lease) -> list[str]:
 
 
 def _uuid_names(guest: Guest) -> list[str]:
-    """The UUID as firmware sends it, then as people write it.
+    """List the UUID as firmware sends it, then as people write it.
 
     Firmware of KVM guests (SMBIOS 2.6) and iPXE on both hypervisors send the first three groups swapped. Xen
     PV and PVH guests have no firmware that could differ, so the same order serves them.
@@ -78,10 +80,12 @@ def _uuid_names(guest: Guest) -> list[str]:
 _UBOOT_ARCHS = {"x86_64": "x86", "i386": "x86", "arm64": "arm", "riscv64": "riscv", "ppc64": "powerpc"}
 
 
-def walk(
-    files: Files, source: BootSource, guest: Guest, lease: Lease, arch_names: Sequence[str] = ()
+def find_config(
+    files: ServerFiles, source: BootSource, guest: Guest, lease: Lease, arch_names: Sequence[str] = ()
 ) -> Steps[tuple[Location, bytes]]:
-    """The first configuration file that is there, as place and content; NoBootSource if none is.
+    """Find the first configuration file that is there: its location and content.
+
+    Raises NoBootSource if none is.
 
     Option 209 first, "relative to the prefix like any other name"; if it is not there the search goes on.
     """

@@ -25,7 +25,7 @@ def entries(request: BootRequest) -> Steps[tuple[Location, BootMenu]]:
     """
     current = CurrentConfig(request)
     yield from current.find()
-    return current.location, (yield from current.catalog.read_menu())
+    return current.location, (yield from current.catalog.list_entries())
 
 
 def boot(request: BootRequest) -> Steps[Choice]:

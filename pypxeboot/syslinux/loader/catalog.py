@@ -1,4 +1,4 @@
-"""What there is to choose from: the menu of a configuration, its submenus, and menus in other files."""
+"""List and find what there is to choose from: a menu, its submenus, and menus in other files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pypxeboot.entry import BootMenu
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.com32 import table
 from pypxeboot.syslinux.config import lookup
-from pypxeboot.syslinux.config.files import Files
+from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.syslinux.config.lexer import joined, split
 from pypxeboot.syslinux.config.model import Config, Label
-from pypxeboot.syslinux.loader.command_line import module_of, typed
+from pypxeboot.syslinux.loader.command_line import module_name, parse_command
 from pypxeboot.syslinux.loader.describe import Listing
 from pypxeboot.syslinux.menu import defaults
 from pypxeboot.text import printable
@@ -38,7 +38,7 @@ class Catalog:
 
     def __init__(
         self,
-        files: Files,
+        files: ServerFiles,
         main: Location,
         config: Config,
         arch: str,
@@ -53,7 +53,7 @@ class Catalog:
         self._in_menu = False
 
     def show(self, menu: Config) -> None:
-        """``menu`` is what is shown."""
+        """Take ``menu`` for what is shown."""
         self.shown, self._in_menu = menu, True
 
     def read(self) -> Steps[None]:
@@ -65,33 +65,33 @@ class Catalog:
             self.show((yield from defaults.read(self._files, self._main, names)))
 
     def _menu_files(self, command: str) -> Optional[tuple[str, ...]]:
-        """The files of the menu that ``command`` shows, None if it shows none. Asks no server."""
-        _, word, words = typed(command)
-        return table.parse(module_of(word), words, self._arch).menu_files
+        """Name the files of the menu that ``command`` shows, None if it shows none. Asks no server."""
+        _, word, words = parse_command(command)
+        return table.parse(module_name(word), words, self._arch).menu_files
 
     def find(self, wanted: str) -> Steps[Label]:
-        """The label that ``wanted`` means, here or in a menu that an entry opens; ConfigError if none."""
+        """Find the label that ``wanted`` means, here or in a menu that an entry opens. Raises ConfigError."""
         yield from self.read()
         found = lookup.find(self.shown, wanted) or lookup.by_name(self._config, wanted)
         for anywhere in (False, True):
             if found is None:
-                menus = [menu.config for menu in (yield from self._opened(anywhere))]
+                menus = [menu.config for menu in (yield from self._menus_below(anywhere))]
                 found = next((label for menu in menus if (label := lookup.by_name(menu, wanted))), None)
                 if found is None and not anywhere:  # numbers are those of the list
-                    found = lookup.numbered([self.shown, *menus], wanted)
+                    found = lookup.by_number([self.shown, *menus], wanted)
         if found is None:
             raise ConfigError(
                 f"{self._main} has no entry {printable(wanted)!r}", hint=f"it has {lookup.names(self.shown)}"
             )
         return found
 
-    def read_menu(self) -> Steps[BootMenu]:
+    def list_entries(self) -> Steps[BootMenu]:
         """List everything; menus in other files come last, as far as the same server has them."""
         yield from self.read()
-        return self.menu((yield from self._opened(anywhere=False)))
+        return self.menu((yield from self._menus_below(anywhere=False)))
 
-    def _opened(self, anywhere: bool) -> Steps[list[_Opened]]:
-        """The menus that entries open by ``menu.c32 FILE``, and their entries in turn."""
+    def _menus_below(self, anywhere: bool) -> Steps[list[_Opened]]:
+        """Read the menus that entries open by ``menu.c32 FILE``, and those that these open in turn."""
         known: set[tuple[str, ...]] = {(), ("~",)}
         found: list[_Opened] = []
         level = [_Opened(self.shown), *([_Opened(self._config)] if self.shown is not self._config else [])]
@@ -127,7 +127,7 @@ class Catalog:
         return (there.scheme, there.host, there.port) == (self._main.scheme, self._main.host, self._main.port)
 
     def menu(self, opened: Sequence[_Opened] = ()) -> BootMenu:
-        """The entries of the menu that is shown, and of those ``opened`` below it."""
+        """List the entries of the menu that is shown, and of those ``opened`` below it."""
         menu = self._listing(self.shown).menu(self._default())
         more = [
             replace(entry, menu=(*below.path, *entry.menu))
@@ -140,7 +140,7 @@ class Catalog:
         return Listing(self._config, shown, self._files, self._arch, self._strings)
 
     def _default(self) -> Optional[str]:
-        """The LABEL line of what boots when nobody chooses."""
+        """Find the LABEL line of what boots when nobody chooses."""
         if self._in_menu:
             return defaults.default(self.shown)
         label = self._config.by_name.get(split(self._config.command or "")[0])

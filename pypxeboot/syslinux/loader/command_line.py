@@ -1,10 +1,10 @@
-"""Command lines as the loader runs them: their type, and what becomes of a kernel's."""
+"""Parse command lines as the loader runs them: their type, and what becomes of a kernel's."""
 
 from __future__ import annotations
 
 from pypxeboot.bootsource import Kind, kind_of_name
 from pypxeboot.errors import PxeBootError, Refused
-from pypxeboot.syslinux.config.lexer import first, joined
+from pypxeboot.syslinux.config.lexer import joined, split_command
 from pypxeboot.text import printable
 
 # Types that a directive gives (execute.c). What BOOT, BSS and PXE name runs in real mode, on a BIOS. COMBOOT
@@ -29,8 +29,8 @@ _ENDINGS = {".c32": "com32", ".0": "program", ".bin": "program", ".bs": "program
 _FIRMWARE = ("memdisk", "wimboot")
 
 
-def typed(command: str, strings: str = "") -> tuple[str, str, str]:
-    """A command line as its type, the file, and what follows the blanks after it.
+def parse_command(command: str, strings: str = "") -> tuple[str, str, str]:
+    """Parse a command line: its type, the file, and what follows the blanks after it.
 
     The type is ``linux``, ``com32``, ``config``, ``localboot``, ``firmware`` or, by its name, ``program``.
     ``strings`` of SYSAPPEND go to the end: of what follows a type specifier, and then once more, but not of
@@ -38,54 +38,54 @@ def typed(command: str, strings: str = "") -> tuple[str, str, str]:
     """
     given = None
     while True:
-        word, words = first(command)
+        word, words = split_command(command)
         kind = _TYPES.get(word[1:]) if word.startswith(".") else None
         if kind is None:
             break
-        given, command = kind, _appended(words, strings)
+        given, command = kind, _append(words, strings)
         if kind == "com32":
             command = _with_extension(command)
     kind = given or type_of(word)
     if kind != "com32":
-        words = _appended(words, strings)
-    if kind in ("linux", "program") and _needs_firmware(word):
+        words = _append(words, strings)
+    if kind in ("linux", "program") and _is_for_firmware(word):
         kind = "firmware"
     return kind, word, words
 
 
-def _appended(words: str, strings: str) -> str:
+def _append(words: str, strings: str) -> str:
     return f"{words} {strings}" if words and strings else words or strings
 
 
 def _with_extension(command: str) -> str:
-    """COM32: ``.c32`` is added to the first word, if it is not there."""
-    word, words = first(command)
+    """Add ``.c32`` to the first word, if it is not there, as COM32 does."""
+    word, words = split_command(command)
     return command if word.endswith(".c32") or not word else joined(f"{word}.c32", words)
 
 
 def type_of(word: str) -> str:
-    """The type of a file by how its name ends."""
+    """Tell the type of a file by how its name ends."""
     return next((kind for end, kind in _ENDINGS.items() if word.endswith(end)), "linux")
 
 
-def module_of(word: str) -> str:
-    """The name of a COM32 module: ``menu`` of ``server::boot/menu.c32``."""
+def module_name(word: str) -> str:
+    """Give the name of a COM32 module: ``menu`` of ``server::boot/menu.c32``."""
     name = _last(word)
     return name[:-4] if name.endswith(".c32") else name
 
 
 def _last(word: str) -> str:
-    """The last part of a file's name, without server and directories."""
+    """Give the last part of a file's name, without server and directories."""
     return word.rpartition("/")[2].rpartition("::")[2]
 
 
-def _needs_firmware(word: str) -> bool:
+def _is_for_firmware(word: str) -> bool:
     name = _last(word)
     return name.startswith(_FIRMWARE) or name.endswith("pxelinux.0") or kind_of_name(name) is Kind.IPXE_BINARY
 
 
-def unbootable(where: str, word: str) -> PxeBootError:
-    """The error about a file that ``where`` names, and that runs on a BIOS only."""
+def needs_firmware(where: str, word: str) -> PxeBootError:
+    """Make the error about a file that ``where`` names, and that runs on a BIOS only."""
     return Refused(
         f"{where}: {printable(word)!r} needs real firmware, and a guest without firmware has none",
         hint="let the entry name a kernel",
@@ -93,7 +93,7 @@ def unbootable(where: str, word: str) -> PxeBootError:
 
 
 def linux_line(word: str, words: str, user_append: str = "") -> tuple[str, list[str]]:
-    """The command line of a kernel, and its initrds.
+    """Make the command line of a kernel, and find its initrds.
 
     "The FIRST initrd= found anywhere by substring search in the whole line; list ends at blank" (kernel.c).
     """

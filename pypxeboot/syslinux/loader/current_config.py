@@ -10,9 +10,9 @@ from pypxeboot.effects import Log, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.config import lookup
-from pypxeboot.syslinux.config.files import Files, parse
+from pypxeboot.syslinux.config.files import ServerFiles, parse
 from pypxeboot.syslinux.config.model import Config, Label
-from pypxeboot.syslinux.config.search import walk
+from pypxeboot.syslinux.config.search import find_config
 from pypxeboot.syslinux.loader import sysappend
 from pypxeboot.syslinux.loader.catalog import Catalog
 from pypxeboot.text import SPACE
@@ -25,7 +25,7 @@ class CurrentConfig:
     def __init__(self, request: BootRequest) -> None:
         self._request = request
         self.guest = request.guest
-        self.files = Files(request.source)
+        self.files = ServerFiles(request.source)
         self.strings = self._sysappend_strings()
         self.location: Location
         self.config: Config
@@ -39,7 +39,9 @@ class CurrentConfig:
         """Find and read the main configuration. Raises NoBootSource if there is none."""
         request = self._request
         archs = (request.arch,) if request.arch else ()
-        self.location, data = yield from walk(self.files, request.source, request.guest, request.lease, archs)
+        self.location, data = yield from find_config(
+            self.files, request.source, request.guest, request.lease, archs
+        )
         yield from self._read(data, 0)
 
     def switch(self, name: str, data: bytes, directory: str, sysappend: int) -> Steps[None]:
@@ -74,7 +76,7 @@ class CurrentConfig:
         self.catalog = Catalog(self.files, self.location, self.config, self.guest.arch, self.strings)
 
     def command_line(self, label: Label) -> str:
-        """The command line of ``label`` with its SYSAPPEND strings."""
+        """Give the command line of ``label`` with its SYSAPPEND strings."""
         return sysappend.command_line(label, self.strings)
 
     def no_default(self) -> ConfigError:

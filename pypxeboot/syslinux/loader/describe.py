@@ -1,4 +1,4 @@
-"""What the entries of a list would boot, as far as it can be said without asking a server."""
+"""Describe what the entries of a list would boot, as far as that is known without asking a server."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.com32 import table
 from pypxeboot.syslinux.com32.unresolved import UnresolvedEntry
 from pypxeboot.syslinux.config import lookup
-from pypxeboot.syslinux.config.files import Files
+from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.syslinux.config.lexer import joined, split
 from pypxeboot.syslinux.config.model import Config, Label
 from pypxeboot.syslinux.loader import sysappend
-from pypxeboot.syslinux.loader.command_line import linux_line, module_of, typed
+from pypxeboot.syslinux.loader.command_line import linux_line, module_name, parse_command
 from pypxeboot.url import Location
 
 # Commands that lead to other commands; what goes further is not followed for a list.
@@ -33,7 +33,7 @@ class Listing:
         self,
         config: Config,
         shown: Config,
-        files: Files,
+        files: ServerFiles,
         arch: str,
         strings: Sequence[Optional[str]],
     ) -> None:
@@ -51,11 +51,11 @@ class Listing:
         return _Description(self, entry, _DEPTH).run(self.command_line(label))
 
     def command_line(self, label: Label) -> str:
-        """The command line of ``label`` with its SYSAPPEND strings."""
+        """Give the command line of ``label`` with its SYSAPPEND strings."""
         return sysappend.command_line(label, self._strings)
 
     def locate(self, name: str) -> Optional[Location]:
-        """The file called ``name``, None if it cannot be one."""
+        """Give the location of the file ``name``, None if the name cannot be one."""
         try:
             return self._files.locate(name)
         except ConfigError:
@@ -72,7 +72,7 @@ class _Description:
 
     def run(self, command: str) -> Entry:
         """Follow a command line by its type."""
-        kind, word, words = typed(command)
+        kind, word, words = parse_command(command)
         if kind == "localboot":
             return self.action(Action.LOCALBOOT)
         if kind == "linux":
@@ -83,7 +83,7 @@ class _Description:
         if kind == "config":
             return self.meaning(f"configuration {word}")
         if kind == "com32":
-            return table.parse(module_of(word), words, self.listing.arch).describe(self)
+            return table.parse(module_name(word), words, self.listing.arch).describe(self)
         return self.meaning(f"{word} needs firmware")
 
     def command(self, command: Optional[str]) -> Entry:

@@ -17,11 +17,17 @@ from pypxeboot.guest import Guest
 from pypxeboot.syslinux.com32 import table
 from pypxeboot.syslinux.com32.unresolved import UnresolvedEntry
 from pypxeboot.syslinux.config import lookup
-from pypxeboot.syslinux.config.files import Files
-from pypxeboot.syslinux.config.lexer import first, joined, split
+from pypxeboot.syslinux.config.files import ServerFiles
+from pypxeboot.syslinux.config.lexer import joined, split, split_command
 from pypxeboot.syslinux.config.model import Config, Label
 from pypxeboot.syslinux.loader import sysappend
-from pypxeboot.syslinux.loader.command_line import linux_line, module_of, type_of, typed, unbootable
+from pypxeboot.syslinux.loader.command_line import (
+    linux_line,
+    module_name,
+    needs_firmware,
+    parse_command,
+    type_of,
+)
 from pypxeboot.syslinux.loader.current_config import CurrentConfig
 from pypxeboot.syslinux.menu import defaults
 from pypxeboot.text import encode, printable
@@ -84,7 +90,7 @@ class Executor:
         self.count_step()
         self.returned = False
         config, files = self.config, self.current.files
-        word, words = first(text)
+        word, words = split_command(text)
         label = config.by_name.get(word)
         if label is not None:
             command = joined(self.current.command_line(label), words)
@@ -94,7 +100,7 @@ class Executor:
             choice = self.fail(ConfigError(why))
         else:
             if type_of(word) == "linux":
-                word = yield from files.completed(word, config.path)
+                word = yield from files.complete_extension(word, config.path)
             command = joined(word, words if config.allowoptions else "")
             choice = yield from self.execute(command, reason, None, sysappend=True)
         if choice is None and self.config.onerror and not self.returned:
@@ -114,7 +120,7 @@ class Executor:
         command = f"{line} {'(null)' if default is None else default}"
         return (yield from self.execute(command, Reason.ONERROR, label, sysappend=True))
 
-    def run_menu_command(self, chosen: defaults.Command) -> Steps[Optional[Choice]]:
+    def run_menu_command(self, chosen: defaults.MenuCommand) -> Steps[Optional[Choice]]:
         """Run what a menu chose."""
         label = chosen.label
         text = chosen.words if label is None else self.current.command_line(label) + chosen.words
@@ -138,14 +144,14 @@ class Executor:
                 )
             )
         strings = self._sysappend(self.config.sysappend) if sysappend else []
-        kind, word, words = typed(command, " ".join(strings))
+        kind, word, words = parse_command(command, " ".join(strings))
         if kind == "localboot":
             return self.end(label, Action.LOCALBOOT, reason)
         if not word:
             return self.fail(ConfigError(f"{where(label, command)} names no file to boot"))
         if kind == "com32":
-            module = table.parse(module_of(word), words, self.current.guest.arch)
-            choice = yield from module.run(_Com32Api(self, word, reason, label))
+            module = table.parse(module_name(word), words, self.current.guest.arch)
+            choice = yield from module.run(_ModuleCall(self, word, reason, label))
             self.returned = choice is None
             return choice
         if kind == "config":
@@ -153,7 +159,7 @@ class Executor:
         if kind == "firmware" and kind_of_name(word) is Kind.IPXE_BINARY:
             return (yield from self._run_ipxe(word, words))
         if kind == "firmware":
-            error = unbootable(where(label, command), word)
+            error = needs_firmware(where(label, command), word)
             there = yield from self.current.files.exists(word)
             return self._hand_over(error) if there else self.fail(error)
         # What is left is a kernel, even if its name ends like a bootstrap program's (vmlinuz-5.10.0): its
@@ -162,7 +168,7 @@ class Executor:
         return (yield from self._load(label, UnresolvedEntry(word, cmdline, initrds), reason))
 
     def _sysappend(self, mask: int) -> list[str]:
-        return sysappend.selected(mask, self.current.strings)
+        return sysappend.select(mask, self.current.strings)
 
     def boot(self, label: Optional[Label], entry: UnresolvedEntry, reason: Reason) -> Steps[Optional[Choice]]:
         """Boot a kernel that a module has put together, the user's words at the end of its command line."""
@@ -191,7 +197,7 @@ class Executor:
             if label is None:
                 hint = f"no label has that name either: there is {lookup.names(self.config)}"
             if type_of(kernel) == "program" and reply.kind is Refused:
-                return self._hand_over(unbootable(where(label, kernel), kernel))
+                return self._hand_over(needs_firmware(where(label, kernel), kernel))
             return self.fail(reply.kind(f"{where(label, kernel)}: {why}", hint=reply.hint or hint))
         return Choice(entry, reason, self.current.location)
 
@@ -232,7 +238,7 @@ class Executor:
         if kind is Kind.IPXE_BINARY:
             return (yield from self._run_ipxe(program, ""))
         if kind is not Kind.PXELINUX or "pxelinux" not in program:
-            return self.fail(unbootable(where(label, program), program))
+            return self.fail(needs_firmware(where(label, program), program))
         self.count_step()
         yield from self.current.start_over(program, config_file, prefix)
         self.error = None
@@ -275,7 +281,7 @@ class Executor:
 
 
 @dataclass(frozen=True)
-class _Com32Api:
+class _ModuleCall:
     """What a module may do that the command line of ``label`` runs: see :class:`Com32Api`."""
 
     executor: Executor
@@ -284,7 +290,7 @@ class _Com32Api:
     label: Optional[Label]
 
     @property
-    def files(self) -> Files:
+    def files(self) -> ServerFiles:
         return self.executor.current.files
 
     @property
@@ -304,7 +310,7 @@ class _Com32Api:
         return self.executor.error
 
     def sysappend(self, mask: int) -> list[str]:
-        return sysappend.selected(mask, self.strings)
+        return sysappend.select(mask, self.strings)
 
     def where(self, file: Optional[str] = None) -> str:
         return where(self.label, self.word if file is None else file)

@@ -1,7 +1,7 @@
-"""PXELINUX with somebody at the terminal: its prompt, its menus, and from one to the other.
+"""PXELINUX with somebody at the terminal: its prompt, its menus, and the way from one to the other.
 
 Nothing is tried for ever without a person. What fails is the end where no key was ever pressed, unless
-ONTIMEOUT may still mend it; and so is what fails twice with no key in between.
+ONTIMEOUT may still boot something; and so is what fails twice with no key in between.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from pypxeboot.syslinux.config.model import Config
 from pypxeboot.syslinux.loader.current_config import CurrentConfig
 from pypxeboot.syslinux.loader.execute import Executor
 from pypxeboot.syslinux.menu import defaults
-from pypxeboot.syslinux.menu.message_files import Texts
-from pypxeboot.syslinux.menu.program import Program
-from pypxeboot.syslinux.menu.prompt import Prompt
+from pypxeboot.syslinux.menu.message_files import MessageFiles
+from pypxeboot.syslinux.menu.program import MenuProgram
+from pypxeboot.syslinux.menu.prompt import BootPrompt
 from pypxeboot.terminal.input import User, WaitEnded
 from pypxeboot.text import printable
 
 # Lines of SAY and files of DISPLAY that are shown; what came before them has left the screen.
-_SAID = 100
+_MESSAGES_SHOWN = 100
 
 
 class Redirect(Exception):
-    """What runs is left for good: for a menu, for another configuration, else for the prompt.
+    """Leave what runs for good: for a menu, for another configuration, else for the prompt.
 
     ``message`` says why, where that is not what was asked for.
     """
@@ -45,8 +45,8 @@ class InteractiveBoot:
         self._current = current
         self._executor = Executor(current, user_append, self)
         self._user = user
-        self._texts = Texts(current.files.read)
-        self._prompt = Prompt(current.config, user, self._texts)
+        self._message_files = MessageFiles(current.files.read)
+        self._prompt = BootPrompt(current.config, user, self._message_files)
 
     def boot(self) -> Steps[Choice]:
         """Show prompts and menus, and run what is chosen there, until something boots."""
@@ -65,39 +65,39 @@ class InteractiveBoot:
                 if redirect.message:
                     yield Print(f"{printable(redirect.message, 1000)}\n")
             if fresh:
-                self._prompt = Prompt(self._current.config, self._user, self._texts)
+                self._prompt = BootPrompt(self._current.config, self._user, self._message_files)
 
     def _at_prompt(self, fresh: bool) -> Steps[Optional[Choice]]:
-        """What runs by itself in a fresh configuration, else what is asked for."""
+        """Run what runs by itself in a fresh configuration, else what is asked for."""
         config = self._current.config
         if fresh:
-            yield from self._say(config)
+            yield from self._print_messages(config)
         if fresh and config.command is not None and (config.ui is not None or not config.prompt):
             text, reason = config.command, Reason.DEFAULT
         else:
-            text, reason = yield from self._asked(config)
+            text, reason = yield from self._ask_command(config)
         self._executor.error = None
         try:
             choice = yield from self._executor.run(text, reason)
         except ConfigError as error:
             self._executor.error, choice = error, None
         if choice is None:
-            yield Print(f"{printable(self._failure(text, more=self._may_mend(reason)), 1000)}\n")
+            yield Print(f"{printable(self._failure(text, more=self._may_recover(reason)), 1000)}\n")
         return choice
 
-    def _may_mend(self, tried: Reason) -> bool:
-        """Whether ONTIMEOUT may still boot something when the prompt's time is over."""
-        return self._current.config.rescue is not None and tried is not Reason.ONTIMEOUT
+    def _may_recover(self, tried: Reason) -> bool:
+        """Tell whether ONTIMEOUT may still boot something when the prompt's time is over."""
+        return self._current.config.timeout_command is not None and tried is not Reason.ONTIMEOUT
 
-    def _say(self, config: Config) -> Steps[None]:
-        for said in config.said[-_SAID:]:
+    def _print_messages(self, config: Config) -> Steps[None]:
+        for said in config.messages[-_MESSAGES_SHOWN:]:
             if said.file:
-                yield from self._texts.printed(said.text)
+                yield from self._message_files.print_file(said.text)
             else:
                 yield Print(f"{printable(said.text, 1000)}\n")
 
-    def _asked(self, config: Config) -> Steps[tuple[str, Reason]]:
-        """The next command: typed, or, if nobody does, ONTIMEOUT or DEFAULT. NOESCAPE never asks."""
+    def _ask_command(self, config: Config) -> Steps[tuple[str, Reason]]:
+        """Ask for the next command; if nobody types, it is ONTIMEOUT or DEFAULT. NOESCAPE never asks."""
         if config.noescape:
             if config.command is None:
                 raise self._current.no_default()
@@ -120,9 +120,9 @@ class InteractiveBoot:
             yield Print("No DEFAULT or UI configuration directive found!\n")
 
     def _in_menu(self, config: Config) -> Steps[Choice]:
-        """The menu, again and again until something boots; "its end is the prompt, not another menu"."""
-        line, ends = self._current.command_line, self._may_mend(Reason.TIMEOUT)
-        program = Program(config, self._user, self._texts, line, ends=ends)
+        """Show the menu, again and again until something boots; "its end is the prompt, not another menu"."""
+        line, ends = self._current.command_line, self._may_recover(Reason.TIMEOUT)
+        program = MenuProgram(config, self._user, self._message_files, line, ends=ends)
         message = ""
         while True:
             command = yield from program.choose(message)
@@ -132,21 +132,21 @@ class InteractiveBoot:
                 raise Redirect
             if command.reason is Reason.CHOSEN:
                 self._executor.refresh()
-            choice = yield from self._tried(command)
+            choice = yield from self._try_menu_command(command)
             if choice is None and program.screen.onerror and not self._executor.returned:
                 yield from self._executor.log_next_try("MENU ONERROR")
                 onerror = defaults.command(config, program.screen.onerror, Reason.ONERROR)
-                choice = yield from self._tried(onerror)
+                choice = yield from self._try_menu_command(onerror)
             if choice is not None:
                 return choice
             label = command.label
             tried = command.words if label is None else f"{label.screen} {label.position}"
             returned = self._executor.returned
-            message = self._failure(tried, more=returned and self._may_mend(command.reason))
+            message = self._failure(tried, more=returned and self._may_recover(command.reason))
             if returned:
                 raise Redirect(message=message)
 
-    def _tried(self, command: defaults.Command) -> Steps[Optional[Choice]]:
+    def _try_menu_command(self, command: defaults.MenuCommand) -> Steps[Optional[Choice]]:
         self._executor.error = None
         try:
             return (yield from self._executor.run_menu_command(command))
@@ -155,7 +155,7 @@ class InteractiveBoot:
             return None
 
     def _failure(self, command: str, *, more: bool = False) -> str:
-        """Why ``command`` did not boot; raised if that is the end (:meth:`User.gives_up`)."""
+        """Say why ``command`` did not boot; raise it if that is the end (:meth:`User.gives_up`)."""
         error = self._executor.cause
         if self._user.gives_up(command, more=more):
             raise error

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pypxeboot.guest import Guest, wire_uuid
 from pypxeboot.lease import DhcpOption, Lease
-from pypxeboot.syslinux.config.model import Do, Label
+from pypxeboot.syslinux.config.model import Label, MenuAction
 
 # Bit n of the mask is entry n; ip=, BOOTIF= and SYSUUID= come before these. FSUUID is empty on PXELINUX.
 _SMBIOS = (
@@ -26,7 +26,7 @@ _BLANKS = re.compile(r"[\x00-\x20\x7f]+")
 
 
 def strings(guest: Guest, lease: Lease, server: Optional[str]) -> tuple[Optional[str], ...]:
-    """Every string in bit order, None where there is nothing to say. ``server`` is the boot server."""
+    """List every string in bit order, None where there is nothing to say. ``server`` is the boot server."""
     smbios = {"CPU": _CPU.get(guest.arch, ""), **guest.smbios}
     return (
         _ip(lease, server),
@@ -37,16 +37,16 @@ def strings(guest: Guest, lease: Lease, server: Optional[str]) -> tuple[Optional
     )
 
 
-def selected(mask: int, available: Sequence[Optional[str]]) -> list[str]:
-    """The strings that ``mask`` asks for, in bit order."""
+def select(mask: int, available: Sequence[Optional[str]]) -> list[str]:
+    """Select the strings that ``mask`` asks for, in bit order."""
     return [text for bit, text in enumerate(available) if mask >> bit & 1 and text]
 
 
 def command_line(label: Label, available: Sequence[Optional[str]]) -> str:
-    """The label's command line with the strings that its SYSAPPEND asks for, empty if it has none."""
-    if label.do not in (Do.COMMAND, Do.HELP):
+    """Give the label's command line with the strings that its SYSAPPEND asks for, empty if it has none."""
+    if label.action not in (MenuAction.COMMAND, MenuAction.HELP):
         return ""
-    return " ".join([label.command, *selected(label.sysappend, available)])
+    return " ".join([label.command, *select(label.sysappend, available)])
 
 
 def _ip(lease: Lease, server: Optional[str]) -> Optional[str]:
@@ -57,7 +57,7 @@ def _ip(lease: Lease, server: Optional[str]) -> Optional[str]:
 
 
 def _gateway(lease: Lease) -> IPv4Address:
-    """The router. Option 3 is "accepted only when exactly 4 bytes": of several routers none is named."""
+    """Give the router. Option 3 is "accepted only when exactly 4 bytes": of several routers none is named."""
     option = lease.options.get(DhcpOption.ROUTER)
     if option is not None:
         return IPv4Address(option) if len(option) == 4 else _UNKNOWN
@@ -72,7 +72,7 @@ def _address(server: Optional[str]) -> IPv4Address:
 
 
 def _uuid(guest: Guest) -> Optional[str]:
-    """The UUID in wire order; none where PXELINUX takes byte 6 for a broken version number.
+    """Give the UUID in wire order; none where PXELINUX takes byte 6 for a broken version number.
 
     The filter "< 0x10 or >= 0xf0" is wrong for one random UUID in eight, but what it says is what kernels see
     (core/sysappend.c).
@@ -83,6 +83,6 @@ def _uuid(guest: Guest) -> Optional[str]:
 
 
 def _value(name: str, value: str) -> Optional[str]:
-    """``NAME=value``: "runs of blanks inside become one _"; nothing that a terminal would act upon."""
+    """Make ``NAME=value``: "runs of blanks inside become one _"; nothing that a terminal would act upon."""
     text = _BLANKS.sub(" ", value).strip().replace(" ", "_")
     return f"{name}={text}" if text and text.isprintable() else None

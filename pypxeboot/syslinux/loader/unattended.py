@@ -41,8 +41,8 @@ class UnattendedBoot:
         config, executor = self._current.config, self._executor
         timed = bool(config.timeout or config.totaltimeout) and not config.noescape
         command, reason = config.command, Reason.TIMEOUT if timed else Reason.WAITS_FOREVER
-        if config.rescue is not None:
-            command, reason = config.rescue, Reason.ONTIMEOUT
+        if config.timeout_command is not None:
+            command, reason = config.timeout_command, Reason.ONTIMEOUT
         if executor.error is not None and reason is not Reason.ONTIMEOUT:
             raise executor.error
         if command is None:
@@ -71,10 +71,10 @@ class UnattendedBoot:
         A menu that ends without a command leaves it to ONTIMEOUT of the prompt.
         """
         executor = self._executor
-        rescue = self._current.config.rescue
-        if defaults.ends(menu) and rescue is not None and reason is not Reason.ONTIMEOUT:
+        timeout_command = self._current.config.timeout_command
+        if defaults.ends(menu) and timeout_command is not None and reason is not Reason.ONTIMEOUT:
             return executor.fail(ConfigError("the menu ends, and has booted nothing"))
-        command, screen = defaults.unattended(menu)
+        command, screen = defaults.default_command(menu)
         choice = yield from executor.run_menu_command(command)
         if choice is None and screen.onerror and not executor.returned:
             yield from executor.log_next_try("MENU ONERROR")

@@ -1,4 +1,4 @@
-"""Texts that a configuration shows: files of DISPLAY, F1..F12 and MENU HELP, safe for a terminal."""
+"""MessageFiles that a configuration shows: files of DISPLAY, F1..F12 and MENU HELP, safe for a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LINE_LIMIT = 1000
 
 
 def lines(data: bytes) -> tuple[str, ...]:
-    """The lines of a message file."""
+    """Split a message file into printable lines."""
     data = data.partition(b"\x1a")[0]
     try:
         text = data.decode()
@@ -32,15 +32,15 @@ def lines(data: bytes) -> tuple[str, ...]:
     return tuple(printable(line, _LINE_LIMIT) for line in text.split("\n"))
 
 
-class Texts:
-    """The text files of a boot, each read once; what is not there is empty."""
+class MessageFiles:
+    """The message files of a boot, each read once; what is not there is empty."""
 
     def __init__(self, read: Callable[[str], Steps[Optional[bytes]]]) -> None:
         self._read = read
         self._known: dict[str, tuple[str, ...]] = {}
 
     def get(self, name: str) -> Steps[tuple[str, ...]]:
-        """The lines of the file ``name``."""
+        """Get the lines of the file ``name``."""
         if name not in self._known:
             try:
                 data = yield from self._read(name)
@@ -49,17 +49,17 @@ class Texts:
             self._known[name] = () if data is None else lines(data)
         return self._known[name]
 
-    def printed(self, name: str) -> Steps[None]:
+    def print_file(self, name: str) -> Steps[None]:
         """Print the file, as DISPLAY does, and help at the prompt."""
         text = yield from self.get(name)
         if text:
             yield Print("".join(f"{line}\n" for line in text))
 
-    def shown(self, name: str, user: User, clock: Clock) -> Steps[Union[str, WaitEnded, None]]:
-        """Show the file page by page, as menus do. Reply: the key that ended it, None if it is not there."""
+    def show_file(self, name: str, user: User, clock: Clock) -> Steps[Union[str, WaitEnded, None]]:
+        """Show the file page by page, as menus do, to the key that ended it; None if it is not there."""
         text = yield from self.get(name)
         if user.terminal.dumb:
-            yield from self.printed(name)
+            yield from self.print_file(name)
         key: Union[str, WaitEnded, None] = None
         while text:
             page = max(1, len(text) if user.terminal.dumb else user.terminal.rows)

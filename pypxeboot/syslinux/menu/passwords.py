@@ -1,4 +1,4 @@
-"""MENU PASSWD: whether what somebody typed is the password."""
+"""Check what somebody typed against MENU PASSWD."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROUNDS_LIMIT = 500_000
 
 
 def matches(stored: str, typed: str) -> bool:
-    """Whether ``typed`` is the password that ``stored`` is, or was made of (com32/menu/passwd.c).
+    """Check ``typed`` against ``stored``, which is the password or was made of it (com32/menu/passwd.c).
 
     Clear text, ``$1$`` MD5-crypt, ``$4$`` salted SHA-1, ``$5$`` and ``$6$`` SHA-crypt; "other $x$ never
     match".
@@ -29,7 +29,7 @@ def matches(stored: str, typed: str) -> bool:
 
 
 def _sha1(stored: str, typed: str) -> bool:
-    """``salt$digest``, the digest in base64, "with padding or without"; without a salt just the digest."""
+    """Check ``salt$digest``, the digest in base64, "with padding or without"; a lone one has no salt."""
     salt, dollar, digest = stored.partition("$")
     if not dollar:
         salt, digest = "", salt
@@ -42,7 +42,10 @@ def _sha1(stored: str, typed: str) -> bool:
 
 
 def _crypt(stored: str, typed: str) -> bool:
-    """``$5$salt$digest`` with ``rounds=N$`` before the salt; "what follows another ``$`` does not count"."""
+    """Check ``$5$salt$digest``, perhaps with ``rounds=N$`` before the salt.
+
+    "What follows another ``$`` does not count".
+    """
     try:
         from passlib.hash import md5_crypt, sha256_crypt, sha512_crypt
     except ImportError:

@@ -1,4 +1,4 @@
-"""menu.c32 at work, for the person at a terminal.
+"""menu.c32 for somebody at a terminal: keys, submenus, passwords, command lines to edit.
 
 The rules are those of SYSLINUX 6.04 (com32/menu/menumain.c). Where that would wait or try for ever without
 anybody, the wait ends with the patience of whoever boots.
@@ -16,11 +16,10 @@ from pypxeboot.picture import Picture
 from pypxeboot.syslinux.config import lookup
 from pypxeboot.syslinux.config.lexer import joined, split
 from pypxeboot.syslinux.config.menu_settings import countdown
-from pypxeboot.syslinux.config.model import Config, Do, Label, Screen, folded
-from pypxeboot.syslinux.menu import cursor as menukeys
-from pypxeboot.syslinux.menu import defaults, passwords
-from pypxeboot.syslinux.menu.defaults import Command
-from pypxeboot.syslinux.menu.message_files import FUNCTION_KEYS, Texts
+from pypxeboot.syslinux.config.model import Config, Label, MenuAction, Screen, fold_hotkey
+from pypxeboot.syslinux.menu import cursor, defaults, passwords
+from pypxeboot.syslinux.menu.defaults import MenuCommand
+from pypxeboot.syslinux.menu.message_files import FUNCTION_KEYS, MessageFiles
 from pypxeboot.terminal import line_editor, menu_drawing
 from pypxeboot.terminal.input import Clock, User, WaitEnded
 from pypxeboot.terminal.menu_view import EditLine, MenuItem, View
@@ -30,18 +29,18 @@ from pypxeboot.text import SPACE, printable
 _TEXT_LIMIT = 200
 _HELP_LINES = 100
 
-_MARKS = {Do.SUBMENU: ">", Do.EXIT: "<"}
+_MARKS = {MenuAction.SUBMENU: ">", MenuAction.EXIT: "<"}
 
 
 @dataclass(frozen=True)
-class _End:
+class _MenuEnd:
     """The menu is left: for a command, or, without one, for the loader's prompt."""
 
-    command: Optional[Command]
+    command: Optional[MenuCommand]
 
 
-class Program:
-    """One run of menu.c32: it may be shown again when what was chosen does not boot.
+class MenuProgram:
+    """One run of menu.c32: it is shown again when what was chosen does not boot.
 
     Where its time is over and there is nothing to run it ``ends``; else it goes on, as the real one would do
     after a look at the prompt, again and again.
@@ -51,14 +50,14 @@ class Program:
         self,
         config: Config,
         user: User,
-        texts: Texts,
+        message_files: MessageFiles,
         command_line: Callable[[Label], str],
         *,
         ends: bool = False,
     ) -> None:
         self._config = config
         self._user = user
-        self._texts = texts
+        self._message_files = message_files
         self._command_line = command_line
         self._ends = ends
         self._at, default = defaults.start(config)
@@ -86,8 +85,8 @@ class Program:
     def _cursor(self, position: int) -> None:
         self._cursors[self._at] = position
 
-    def choose(self, message: str = "") -> Steps[Optional[Command]]:
-        """What is to run, None for the loader's prompt; ``message`` says why this is asked once more."""
+    def choose(self, message: str = "") -> Steps[Optional[MenuCommand]]:
+        """Ask what is to run, None for the loader's prompt; ``message`` says why it is asked once more."""
         self._message = printable(message, 2 * _TEXT_LIMIT)
         self._clock = Clock(self.screen.timeout / 10 or None, self._clock.total)
         if not self.screen.entries:
@@ -97,54 +96,60 @@ class Program:
             return self._default_command(Reason.DEFAULT)
         end = (yield from self._hidden_menu()) if self._hidden else None
         while end is None:
-            end = yield from (self._typed() if self._user.terminal.dumb else self._shown())
+            end = yield from (self._ask_line() if self._user.terminal.dumb else self._show())
         if self._config.clear and not self._user.terminal.dumb:
             yield Show(Picture(()), 0)
         return end.command
 
-    def _default_command(self, reason: Reason) -> Optional[Command]:
-        """The default entry, if it has a command line."""
+    def _default_command(self, reason: Reason) -> Optional[MenuCommand]:
+        """Run the default entry, if it has a command line."""
         entry = self.screen.entries[self._default]
-        return Command(entry, "", reason) if entry.do in defaults.RUNS else None
+        return MenuCommand(entry, "", reason) if entry.action in defaults.RUNS else None
 
-    def _over(self, over: WaitEnded) -> Optional[_End]:
-        """The time is over: what that runs."""
-        if over is WaitEnded.PATIENCE:
-            return _End(self._rested())
+    def _end_wait(self, ended: WaitEnded) -> Optional[_MenuEnd]:
+        """Find what the end of the wait runs; None if the menu goes on."""
+        if ended is WaitEnded.PATIENCE:
+            return _MenuEnd(self._command_under_cursor())
         if self.screen.ontimeout is not None:
-            return _End(defaults.command(self._config, self.screen.ontimeout, Reason.ONTIMEOUT))
+            return _MenuEnd(defaults.command(self._config, self.screen.ontimeout, Reason.ONTIMEOUT))
         command = self._default_command(Reason.TIMEOUT)
         if command is None and not self._ends:
             self._clock.stop()
             return None
-        return _End(command)
+        return _MenuEnd(command)
 
-    def _rested(self) -> Command:
-        """What Enter boots where the cursor was left, if it needs no password; else what nobody would."""
+    def _command_under_cursor(self) -> MenuCommand:
+        """Find what Enter boots where the cursor was left, if it needs no password; else the default."""
         entry = self.screen.entries[self._cursor]
-        if (self._at, self._cursor) != self._start and entry.do is Do.COMMAND and entry.password is None:
-            return Command(entry, "", Reason.WAITS_FOREVER)
-        return replace(defaults.unattended(self._config)[0], reason=Reason.WAITS_FOREVER)
+        if (
+            (self._at, self._cursor) != self._start
+            and entry.action is MenuAction.COMMAND
+            and entry.password is None
+        ):
+            return MenuCommand(entry, "", Reason.WAITS_FOREVER)
+        return replace(defaults.default_command(self._config)[0], reason=Reason.WAITS_FOREVER)
 
-    def _hidden_menu(self) -> Steps[Optional[_End]]:
-        """MENU HIDDEN: "only the countdown is shown; any key shows the menu, or runs its HIDDENKEY"."""
+    def _hidden_menu(self) -> Steps[Optional[_MenuEnd]]:
+        """Wait behind MENU HIDDEN: "only the countdown is shown; any key shows the menu, or runs its
+        HIDDENKEY".
+        """
         if self._user.terminal.dumb:
             yield Print(f"{self._countdown()}\n")
         key = yield from self._user.key(self._clock, self._picture)
-        end = self._over(key) if isinstance(key, WaitEnded) else None
+        end = self._end_wait(key) if isinstance(key, WaitEnded) else None
         if end is not None and end.command is not None:
             return end
         self._hidden = False
         self._clock.cancel()
         text = None if isinstance(key, WaitEnded) else self._config.hidden_keys.get(key)
-        return _End(defaults.command(self._config, text, Reason.CHOSEN)) if text else None
+        return _MenuEnd(defaults.command(self._config, text, Reason.CHOSEN)) if text else None
 
-    def _shown(self) -> Steps[Optional[_End]]:
-        """One key in the menu."""
+    def _show(self) -> Steps[Optional[_MenuEnd]]:
+        """Show the menu, and do what one key says."""
         self._settle()
         key = yield from self._user.key(self._clock, self._picture)
         if isinstance(key, WaitEnded):
-            return self._over(key)
+            return self._end_wait(key)
         self._message = ""
         entry = self.screen.entries[self._cursor]
         if key in line_editor.ENTER:
@@ -154,55 +159,55 @@ class Program:
         if key == "tab":
             return (yield from self._edit(entry))
         if key in FUNCTION_KEYS:
-            yield from self._help(self.screen.looks.helps.get(key, ""))
-        elif key in menukeys.MOVES:
-            self._cursor = menukeys.moved(self.screen.entries, self._rows(), self._cursor, key)
+            yield from self._help(self.screen.settings.helps.get(key, ""))
+        elif key in cursor.MOVES:
+            self._cursor = cursor.move_cursor(self.screen.entries, self._rows(), self._cursor, key)
         elif len(key) == 1:
             return (yield from self._hotkey(key))
         return None
 
     def _settle(self) -> None:
-        """The cursor stands on something; "any position other than the default cancels the timeout"."""
-        self._cursor = menukeys.settled(self.screen.entries, self._cursor)
+        """Put the cursor on an entry; "any position other than the default cancels the timeout"."""
+        self._cursor = cursor.settle_cursor(self.screen.entries, self._cursor)
         if self._cursor != self._default:
             self._clock.cancel()
 
     def _rows(self) -> int:
-        rows = self.screen.looks.layout.rows
+        rows = self.screen.settings.layout.rows
         return rows if rows >= 0 else max(0, rows + self._user.terminal.rows)
 
-    def _enter(self, entry: Label, words: str = "") -> Steps[Optional[_End]]:
-        """Enter on ``entry``; ``words`` were typed behind it."""
+    def _enter(self, entry: Label, words: str = "") -> Steps[Optional[_MenuEnd]]:
+        """Choose ``entry``; ``words`` were typed behind it."""
         self._clock.cancel()
         if entry.password is not None and not (yield from self._knows_password(entry.password)):
             return None
-        if entry.do is Do.COMMAND:
-            return _End(Command(entry, joined("", words), Reason.CHOSEN))
-        if entry.do is Do.QUIT:
-            return _End(None)
-        if entry.do is Do.HELP:
+        if entry.action is MenuAction.COMMAND:
+            return _MenuEnd(MenuCommand(entry, joined("", words), Reason.CHOSEN))
+        if entry.action is MenuAction.QUIT:
+            return _MenuEnd(None)
+        if entry.action is MenuAction.HELP:
             yield from self._help(entry.target)
         elif entry.submenu is not None and self._config.screens[entry.submenu].entries:
             self._at = entry.submenu
         return None
 
-    def _escape(self) -> Steps[Optional[_End]]:
-        """Esc: to the menu around this one, else to the prompt if ALLOWOPTIONS permits."""
+    def _escape(self) -> Steps[Optional[_MenuEnd]]:
+        """Leave for the menu around this one, else for the prompt if ALLOWOPTIONS permits (Esc)."""
         if self.screen.parent is not None:
             self._at = self.screen.parent
-        elif self.screen.looks.edit:
+        elif self.screen.settings.edit:
             self._clock.cancel()
-            if self.screen.looks.master is None or (yield from self._knows_password(None)):
-                return _End(None)
+            if self.screen.settings.master is None or (yield from self._knows_password(None)):
+                return _MenuEnd(None)
         return None
 
-    def _edit(self, entry: Label) -> Steps[Optional[_End]]:
-        """Tab: the command line, to be edited."""
-        looks = self.screen.looks
-        if not looks.edit or entry.do is not Do.COMMAND:
+    def _edit(self, entry: Label) -> Steps[Optional[_MenuEnd]]:
+        """Let the command line be edited (Tab)."""
+        settings = self.screen.settings
+        if not settings.edit or entry.action is not MenuAction.COMMAND:
             return None
         self._clock.cancel()
-        if looks.master is not None and not (yield from self._knows_password(None)):
+        if settings.master is not None and not (yield from self._knows_password(None)):
             return None
         text = self._command_line(entry)[: line_editor.LIMIT]
         stops = line_editor.ENTER | line_editor.CANCEL | FUNCTION_KEYS
@@ -213,17 +218,17 @@ class Program:
             )
             key = "escape" if isinstance(ended, WaitEnded) else ended
             if key in FUNCTION_KEYS:
-                yield from self._help(looks.helps.get(key, ""))
+                yield from self._help(settings.helps.get(key, ""))
         if key in line_editor.CANCEL:
             return None
-        return _End(Command(entry, "", Reason.CHOSEN, edited=line.text))
+        return _MenuEnd(MenuCommand(entry, "", Reason.CHOSEN, edited=line.text))
 
-    def _hotkey(self, key: str) -> Steps[Optional[_End]]:
-        position = self.screen.hotkeys.get(folded(key))
+    def _hotkey(self, key: str) -> Steps[Optional[_MenuEnd]]:
+        position = self.screen.hotkeys.get(fold_hotkey(key))
         if position is None:
             return None
         self._clock.cancel()
-        self._cursor = menukeys.settled(self.screen.entries, position)
+        self._cursor = cursor.settle_cursor(self.screen.entries, position)
         entry = self.screen.entries[self._cursor]
         return (yield from self._enter(entry)) if entry.immediate else None
 
@@ -231,14 +236,14 @@ class Program:
         """Show a text until a key; another function key there shows its own."""
         aside = Clock(total=self._clock.total)
         while name:
-            key = yield from self._texts.shown(name, self._user, aside)
-            name = self.screen.looks.helps.get(key, "") if isinstance(key, str) else ""
+            key = yield from self._message_files.show_file(name, self._user, aside)
+            name = self.screen.settings.helps.get(key, "") if isinstance(key, str) else ""
         self._clock.total = aside.total
 
     def _knows_password(self, password: Optional[str]) -> Steps[bool]:
         """Ask for ``password``, or for the master password of this menu, which is as good."""
         stops = line_editor.ENTER | line_editor.CANCEL
-        dumb, prompt = self._user.terminal.dumb, self.screen.looks.passprompt
+        dumb, prompt = self._user.terminal.dumb, self.screen.settings.passprompt
         if dumb:
             yield Print(f"{printable(prompt)}: ")
         line, key = yield from line_editor.edit_line(
@@ -248,11 +253,11 @@ class Program:
             yield Print("\n")
         if isinstance(key, WaitEnded) or key in line_editor.CANCEL or not line.text:
             return False
-        known = (self.screen.looks.master, password)
+        known = (self.screen.settings.master, password)
         return any(stored is not None and passwords.matches(stored, line.text) for stored in known)
 
-    def _typed(self) -> Steps[Optional[_End]]:
-        """On a terminal whose cursor cannot be moved: a numbered list, and a line with the choice."""
+    def _ask_line(self) -> Steps[Optional[_MenuEnd]]:
+        """Print a numbered list, and ask for a line: for a terminal whose cursor cannot be moved."""
         self._settle()
         yield Print(f"{menu_drawing.lines(self._view())}{self._question()}")
         stops = line_editor.ENTER | line_editor.CANCEL | FUNCTION_KEYS
@@ -260,30 +265,30 @@ class Program:
         yield Print("\n")
         self._message = ""
         if isinstance(key, WaitEnded):
-            return self._over(key)
+            return self._end_wait(key)
         if key in line_editor.CANCEL:
             return (yield from self._escape())
         if key in FUNCTION_KEYS:
-            yield from self._help(self.screen.looks.helps.get(key, ""))
+            yield from self._help(self.screen.settings.helps.get(key, ""))
             return None
         word, words = split(line.text)
-        entry = self.screen.entries[self._cursor] if not word else self._named(word, line.text)
+        entry = self.screen.entries[self._cursor] if not word else self._find_entry(word, line.text)
         if entry is None:
-            self._message = f"there is no entry {printable(line.text)!r}"
+            self._message = f"no entry {printable(line.text)!r}"
             return None
-        looks = self.screen.looks
-        return (yield from self._enter(entry, words if looks.edit and looks.master is None else ""))
+        settings = self.screen.settings
+        return (yield from self._enter(entry, words if settings.edit and settings.master is None else ""))
 
     def _question(self) -> str:
-        """What stands before the line that is typed."""
+        """Word the question before the line that is typed."""
         return "Choose: " if self._clock.left is None else f"{self._countdown()}\nChoose: "
 
-    def _named(self, word: str, text: str) -> Optional[Label]:
-        """The entry of this menu with that number in the list, that label or title."""
-        able = [entry for entry in self.screen.entries if entry.do is not Do.DISABLED]
+    def _find_entry(self, word: str, text: str) -> Optional[Label]:
+        """Find the entry of this menu with that number in the list, that label or title."""
+        able = [entry for entry in self.screen.entries if entry.action is not MenuAction.DISABLED]
         if word.isascii() and word.isdecimal() and len(word) < 7 and 0 < int(word) <= len(able):
             return able[int(word) - 1]
-        return lookup.named(able, text.strip(SPACE)) or lookup.named(able, word)
+        return lookup.match_name(able, text.strip(SPACE)) or lookup.match_name(able, word)
 
     def _picture(self) -> Optional[Picture]:
         if self._user.terminal.dumb:
@@ -296,28 +301,30 @@ class Program:
         return menu_drawing.draw(view, self._user.terminal)
 
     def _asking(self, line: EditLine) -> Picture:
-        prompt = printable(self.screen.looks.passprompt)
+        prompt = printable(self.screen.settings.passprompt)
         view = replace(self._view(), password=len(line.text), prompt=prompt)
         return menu_drawing.draw(view, self._user.terminal)
 
     def _view(self) -> View:
-        screen, looks = self.screen, self.screen.looks
+        screen, settings = self.screen, self.screen.settings
         cursor = self._cursor
         help = (self._message,) if self._message else _lines(screen.entries[cursor].help)
         return View(
             title=printable(screen.title, _TEXT_LIMIT),
             items=self._all_items(),
             selected=cursor,
-            hint=printable(looks.tabmsg if looks.edit and looks.master is None else looks.notabmsg),
+            hint=printable(
+                settings.tabmsg if settings.edit and settings.master is None else settings.notabmsg
+            ),
             countdown=self._countdown() if self._clock.left is not None or self._hidden else "",
             help=help,
             hidden=self._hidden,
-            layout=looks.layout,
-            colours=tuple(looks.colours.items()),
+            layout=settings.layout,
+            colours=tuple(settings.colours.items()),
         )
 
     def _countdown(self) -> str:
-        return printable(countdown(self.screen.looks.autoboot, int(self._clock.left or 0)))
+        return printable(countdown(self.screen.settings.autoboot, int(self._clock.left or 0)))
 
     def _all_items(self) -> tuple[MenuItem, ...]:
         if self._at not in self._items:
@@ -326,12 +333,12 @@ class Program:
 
 
 def _item(entry: Label) -> MenuItem:
-    """How ``entry`` is shown: "``^`` is never printed"."""
+    """Make the item that shows ``entry``: "``^`` is never printed"."""
     before, mark, after = entry.title.partition("^")
     hotkey = len(printable(before, _TEXT_LIMIT)) if mark and entry.hotkey else None
     text = printable(before + after.replace("^", ""), _TEXT_LIMIT)
-    selectable = entry.do is not Do.DISABLED
-    return MenuItem(text, hotkey, selectable, _MARKS.get(entry.do, ""), entry.indent)
+    selectable = entry.action is not MenuAction.DISABLED
+    return MenuItem(text, hotkey, selectable, _MARKS.get(entry.action, ""), entry.indent)
 
 
 def _lines(text: str) -> tuple[str, ...]:

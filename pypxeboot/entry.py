@@ -1,4 +1,4 @@
-"""What there is to boot: :class:`BootMenu` and :class:`Entry`, and which one it became: :class:`Choice`."""
+"""What there is to boot (:class:`Entry`, :class:`BootMenu`), and which of it boots (:class:`Choice`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pypxeboot.url import Location
 
 
 class Action(str, Enum):
-    """What an entry does."""
+    """What an entry does: boot a kernel, boot from the local disk, restart the guest, or switch it off."""
 
     BOOT = "boot"
     LOCALBOOT = "localboot"
@@ -19,7 +19,12 @@ class Action(str, Enum):
 
 
 class Reason(str, Enum):
-    """Why this entry and no other."""
+    """Why an entry boots and no other; the values stand in the JSON result.
+
+    LABEL is --label, CHOSEN the user at the terminal, TIMEOUT and ONTIMEOUT a menu that nobody answered,
+    ONERROR the entry for failures, WAITS_FOREVER the entry under the cursor of a menu that would wait without
+    end, SCRIPT what an iPXE script does.
+    """
 
     DEFAULT = "default"
     TIMEOUT = "timeout"
@@ -33,7 +38,7 @@ class Reason(str, Enum):
 
 @dataclass(frozen=True)
 class Module:
-    """A multiboot module: the file and its command line (which includes the file's name)."""
+    """A multiboot module: its file, and its command line (which begins with the file's name)."""
 
     location: Location
     cmdline: str
@@ -43,7 +48,7 @@ class Module:
 class Packed:
     """A file that goes into the ramdisk behind the initrds, in a cpio archive, as ``path``.
 
-    Without a location ``data`` is what it holds.
+    It is fetched from ``location``; where that is None, ``data`` is its content.
     """
 
     location: Optional[Location]
@@ -53,11 +58,11 @@ class Packed:
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing to boot, all names resolved.
+    """One thing to boot, with all file names resolved to locations.
 
-    ``cmdline`` is text of :func:`pypxeboot.text.decode`; ``kernel`` is set when ``action`` is BOOT. ``dtb``
-    is a device tree for the kernel. In a list, ``menu`` has the titles of the submenus around it, and
-    ``meaning`` says what it comes to where that is no kernel.
+    ``kernel`` is set when ``action`` is BOOT; ``cmdline`` is text of :func:`pypxeboot.text.decode`. ``dtb``
+    is a device tree for the kernel. ``title`` is what a menu shows. In a list of entries, ``menu`` has the
+    titles of the submenus around the entry, and ``meaning`` says what it does where it boots no kernel.
     """
 
     label: Optional[str]
@@ -75,7 +80,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class BootMenu:
-    """The entries of one configuration, in file order."""
+    """The entries of one configuration, in file order; ``default`` is the label of one."""
 
     entries: tuple[Entry, ...]
     default: Optional[str] = None
@@ -84,7 +89,7 @@ class BootMenu:
 
 @dataclass(frozen=True)
 class Choice:
-    """The entry that boots, why, and the configuration file that it stands in."""
+    """The result of a loader: the entry that boots, why, and the configuration file that it stands in."""
 
     entry: Entry
     reason: Reason

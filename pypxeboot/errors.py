@@ -1,4 +1,4 @@
-"""The exceptions of pypxeboot. The exit code says the cause.
+"""The exceptions of pypxeboot: their class is the cause of a failure, and so the exit code.
 
     PxeBootError            1   anything else
       UsageError            2   the command line or configuration file is wrong
@@ -21,7 +21,7 @@ from typing import ClassVar, Optional
 
 
 class PxeBootError(Exception):
-    """Something ended the boot: one line what, and one line (``hint``) what to do about it."""
+    """An error that ends a boot: one line what went wrong, and one line (``hint``) what to do about it."""
 
     code: ClassVar[int] = 1
 
@@ -58,8 +58,8 @@ class ConfigError(PxeBootError):
 class FetchError(PxeBootError):
     """A file could not be fetched: no answer, a broken answer, or an error from the server.
 
-    ``cause`` says it in a word, where a loader has an error number for it: ``http-403`` and ``tftp-2`` are
-    what the server says, ``refused``, ``unreachable``, ``no-name`` and ``timeout`` what the network does.
+    ``cause`` is one word for what iPXE has an error number for: ``http-403`` and ``tftp-2`` are answers of
+    the server, ``refused``, ``unreachable``, ``no-name`` and ``timeout`` failures of the network; else empty.
     """
 
     code = 6
@@ -84,9 +84,9 @@ class Refused(PxeBootError):
 
 
 class SignalReceived(BaseException):
-    """A signal came. No Exception: nothing on the way out may take it for a failure that it can mend.
+    """A signal came that ends the process; ``signals.signals_raise`` turns it into :class:`Aborted`.
 
-    ``signals.signals_raise`` makes Aborted of it.
+    It is not an Exception, so that nothing on the way out takes it for a failure that it can handle.
     """
 
 

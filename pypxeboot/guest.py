@@ -1,4 +1,4 @@
-"""The guest that is to be booted."""
+"""The guest that is to be booted, and the notations of MAC addresses, UUIDs, interfaces and Xen vifs."""
 
 from __future__ import annotations
 
@@ -18,41 +18,44 @@ _INTERFACE = re.compile(r"[^\s/:,]{1,15}")
 _VLANS = re.compile(r"(\.[0-9]{1,4})?(:[0-9]{1,4})*$")
 
 ARCH_ALIASES = {"amd64": "x86_64", "i686": "i386", "x86": "i386", "aarch64": "arm64", "ppc64le": "ppc64"}
-"""Architectures by other names that they have."""
+"""Other names of architectures, and what they are called here."""
 
 
 @dataclass(frozen=True)
 class Guest:
-    """Who boots: ``mac`` as ``52:54:00:ab:cd:ef``, ``uuid`` as text in lower case.
+    """The guest that boots: who it is for DHCP and the loaders, and where it is connected.
 
-    ``board`` is ``SOC-BOARD`` in U-Boot's words, where one is given. ``smbios``
-    maps
-    SYSAPPEND names (``SYSVENDOR``, ``MBSERIAL``...) to what the guest's SMBIOS will say.
+    ``bridge`` is that of its network card, ``interface`` (--interface) a bridge or a network card of the host
+    in its place; ``vlan`` is the tag of its port. ``smbios`` maps SYSAPPEND names (``SYSVENDOR``,
+    ``MBSERIAL``...) to what the guest's SMBIOS will say.
     """
 
-    mac: str
-    uuid: Optional[str] = None
-    arch: str = "x86_64"
-    hypervisor: str = "kvm"
+    mac: str  # 52:54:00:ab:cd:ef
+    uuid: Optional[str] = None  # lower case
+    arch: str = "x86_64"  # as given: see processor
+    hypervisor: str = "kvm"  # or xen
     bridge: Optional[str] = None
     interface: Optional[str] = None
     vlan: Optional[int] = None
-    board: Optional[str] = None
+    board: Optional[str] = None  # SOC-BOARD, U-Boot's names of them
     smbios: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def processor(self) -> str:
-        """:attr:`arch` by the name that this project has for it."""
+        """The architecture by the one name that it has here, whichever was given."""
         return ARCH_ALIASES.get(self.arch, self.arch)
 
     @property
     def mac_bytes(self) -> bytes:
-        """The six octets."""
+        """The MAC address as six bytes."""
         return bytes.fromhex(self.mac.replace(":", ""))
 
 
 def parse_mac(text: str) -> str:
-    """A MAC address in any usual notation as ``00:16:3e:01:02:03``; UsageError if it is none of a guest."""
+    """Return a MAC address, in any usual notation, as ``00:16:3e:01:02:03``.
+
+    Raises UsageError for what is not one, or cannot be a guest's (multicast, all zero).
+    """
     digits = _MAC_NOISE.sub("", text.strip()).lower()
     if ":" in text or "-" in text:  # one or two digits an octet: 0:16:3e:1:2:3
         parts = re.split(r"[:\-]", text.strip())
@@ -69,7 +72,7 @@ def parse_mac(text: str) -> str:
 
 
 def parse_uuid(text: str) -> str:
-    """A UUID as lower-case text; UsageError if it is none."""
+    """Return a UUID as lower-case text. Raises UsageError for what is not one."""
     try:
         return str(UUID(text))
     except ValueError:
@@ -77,27 +80,28 @@ def parse_uuid(text: str) -> str:
 
 
 def check_interface(name: str) -> str:
-    """``name`` if Linux could have an interface of that name, else UsageError."""
+    """Return ``name`` if Linux could have an interface of that name. Raises UsageError if not."""
     if not _INTERFACE.fullmatch(name) or name in (".", ".."):
         raise UsageError(f"{name!r} cannot be the name of a network interface")
     return name
 
 
 def check_bridge(name: str) -> str:
-    """``name`` if a bridge could have it, with the VLANs of a port behind it or not, else UsageError."""
+    """Return ``name`` if a bridge could have it, with or without the VLANs of a port. Raises UsageError."""
     check_interface(_VLANS.sub("", name) or name)
     return name
 
 
 def is_routed(vif: Mapping[str, str]) -> bool:
-    """Whether the scripts that come with Xen connect this vif to no bridge."""
+    """Whether Xen's own scripts route this vif, and connect it to no bridge."""
     return vif.get("script", "").rpartition("/")[2] in ("vif-route", "vif-nat")
 
 
 def parse_vif(text: str) -> dict[str, str]:
-    """A Xen vif string (``mac=00:16:3e:..,bridge=xenbr0,``) as a dict of its keys.
+    """Parse a Xen vif string (``mac=00:16:3e:..,bridge=xenbr0,``) into a dict of its keys.
 
     libxl skips blanks before a key and lets an empty piece pass (xl_parse.c, parse_nic_config); so does this.
+    Raises UsageError for a key without a value.
     """
     values: dict[str, str] = {}
     for piece in text.split(","):
@@ -110,11 +114,11 @@ def parse_vif(text: str) -> dict[str, str]:
 
 
 def soc_and_board(name: Optional[str]) -> tuple[str, str]:
-    """``SOC-BOARD`` in its two parts; what has no dash is a SoC."""
+    """Split ``SOC-BOARD`` into its two parts; a name without a dash is a SoC, None is neither."""
     soc, _, board = (name or "").partition("-")
     return soc, board
 
 
 def wire_uuid(uuid: str) -> str:
-    """``uuid`` as PXELINUX prints it: bytes in wire order, the first three groups little-endian."""
+    """Return ``uuid`` as PXELINUX prints it: bytes in wire order, the first three groups little-endian."""
     return str(UUID(bytes=UUID(uuid).bytes_le))

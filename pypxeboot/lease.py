@@ -1,4 +1,4 @@
-"""What DHCP gave (or the administrator, where there is no DHCP): of IPv4 or of IPv6."""
+"""The lease: the address and options that DHCP (or the administrator in its place) gives a guest."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ _OF_BOOTING = _OF_THE_BOOT_FILE | {
 
 @dataclass(frozen=True)
 class PxeAnswer:
-    """What ``server``, a PXE server (proxyDHCP, a boot server, perhaps DHCP's own), says about booting.
+    """What a PXE server (proxyDHCP, or a boot server) says about booting.
 
-    The rest is as in :class:`Lease`.
+    ``server`` is its address; the other fields are as in :class:`Lease`.
     """
 
     server: IPv4Address
@@ -94,13 +94,14 @@ class PxeAnswer:
 
 @dataclass(frozen=True)
 class Lease:
-    """An address and what came with it; all its addresses are of one family.
+    """The address of a guest and what DHCP sent with it; all its addresses are of one family.
 
     ``options`` holds the raw value of every option of DHCPv4, split ones joined (RFC 3396); those of DHCPv6
-    have other numbers and stand in ``options6``. ``next_server`` is the server that boots the guest: an
-    address, or a name, or None. ``routes`` are those of option 121 where given (RFC 3442: then option 3 does
-    not count), else the default route by the first router. ``seconds`` is None for an infinite lease, or
-    where there was no DHCP. ``parameters`` are the words for the boot file (RFC 5970 3.2).
+    have other numbers and stand in ``options6``. ``next_server`` is the server that has the boot file: an
+    address, a name, or None. ``routes`` are network and gateway (None: on the link), those of option 121
+    where given (RFC 3442: then option 3 does not count), else the default route by the first router.
+    ``seconds`` is how long the lease lasts, None for ever or without DHCP. ``htype`` is the hardware type (1:
+    Ethernet), ``parameters`` are the arguments of the boot file (RFC 5970 3.2).
 
     ``pxe`` are the answers of PXE servers that came beside it, ``proxy`` and ``boot_server`` those that its
     boot file is from (:meth:`with_boot_answer`).
@@ -127,7 +128,7 @@ class Lease:
     boot_server: Optional[PxeAnswer] = None
 
     def with_boot_answer(self, answer: PxeAnswer) -> Lease:
-        """The same lease with what a PXE server says about booting."""
+        """Return this lease with what a PXE server says about booting in place of its own."""
         options = {code: value for code, value in self.options.items() if code not in _OF_THE_BOOT_FILE}
         options.update((code, value) for code, value in answer.options.items() if code in _OF_BOOTING)
         server = answer.next_server or self.next_server
@@ -140,14 +141,14 @@ class Lease:
 
     @property
     def netmask(self) -> str:
-        """The mask in dotted form; IPv6 has none."""
+        """The network mask in dotted form; empty for IPv6."""
         if self.address.version == 6:
             return ""
         return str(IPv4Network((0, self.prefix_length)).netmask)
 
 
 def is_host(address: Address) -> bool:
-    """Whether ``address`` can be a host's: not 0/8, 127/8, multicast, reserved or broadcast; nor ``::1``."""
+    """Whether a host can have ``address``: not 0/8, 127/8, multicast, reserved or broadcast, nor ``::1``."""
     if isinstance(address, IPv4Address):
         return 0 < int(address) >> 24 < 224 and not address.is_loopback
     # In ::/32 are the unspecified address, the loopback's, and what stands for IPv4 (RFC 4291 2.5).
@@ -155,14 +156,14 @@ def is_host(address: Address) -> bool:
 
 
 def default_route(gateway: Address) -> tuple[tuple[Network, Optional[Address]], ...]:
-    """The route to everywhere by ``gateway``."""
+    """Return the routes of a lease whose only gateway is ``gateway``: the default route."""
     return ((_EVERYWHERE[gateway.version], gateway),)
 
 
 def static_lease(
     address: Address, prefix_length: int, gateway: Optional[Address], dns: tuple[Address, ...]
 ) -> Lease:
-    """The lease of a site without DHCP, of what the administrator said."""
+    """Make the lease of a site without DHCP from what the administrator said."""
     return Lease(
         address=address,
         prefix_length=prefix_length,
@@ -174,7 +175,7 @@ def static_lease(
 
 
 def describe(lease: Lease) -> str:
-    """A lease in one line of a log."""
+    """Return a lease as text for one line of the log: address, and what it says about booting."""
     parts = [f"address {lease.address}/{lease.prefix_length}"]
     if lease.bootfile:
         parts.append(f"boot file {printable(lease.bootfile)}")

@@ -1,4 +1,7 @@
-"""Limits, each with its reason. Some are options, and so keys of /etc/pypxeboot.conf: config/merge.py."""
+"""The limits of a boot, each with its reason: the largest files, the longest waits.
+
+Some are options, and so keys of /etc/pypxeboot.conf (config/merge.py); the comment names them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ NOTICE = 25
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one boot: bytes, seconds."""
+    """The limits of one boot: sizes in bytes, times in seconds."""
 
     # What pygrub lets a kernel be (RLIMIT_FSIZE of its child). --max-kernel
     kernel: int = 128 << 20
@@ -29,13 +32,13 @@ class Limits:
 
 @dataclass
 class Deadline:
-    """The time (of :func:`time.monotonic`) at which a boot has to be done; waiting for a person moves it."""
+    """The time at which a boot has to be done, of :func:`time.monotonic`; waiting for the user moves it."""
 
     at: float
     waited: float = 0.0
-    """Seconds that it was moved by so far."""
+    """Seconds by which it was moved so far."""
 
     def extend(self, seconds: float) -> None:
-        """``seconds`` went by that do not count."""
+        """Move the deadline by ``seconds`` that do not count."""
         self.at += seconds
         self.waited += seconds

@@ -1,7 +1,7 @@
-"""What a terminal shows and says, as plain values: pictures, their spans, and keys pressed.
+"""What a terminal shows and which keys it sends, as plain values: pictures in rows and spans, and keys.
 
-Pictures are made where the menu is; whoever has the terminal paints them. Nothing in a picture can steer the
-terminal: text is printable, and looks are SGR parameters and no more.
+The client makes pictures, and the host side, which has the terminal, paints them. Nothing in a picture can
+steer the terminal: text is made printable, and a style is SGR parameters and no more.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Optional
 
 @dataclass(frozen=True)
 class Terminal:
-    """A terminal: its size in cells, whether it has colours, and whether its cursor cannot be moved."""
+    """What a terminal can do: its size in cells, whether it has colours; ``dumb``: its cursor cannot move."""
 
     columns: int = 80
     rows: int = 24
@@ -22,7 +22,7 @@ class Terminal:
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of a row. ``style`` holds SGR parameters (``1;37;44``), empty for the plain look."""
+    """A piece of a row in one style: SGR parameters (``1;37;44``), empty for plain text."""
 
     text: str
     style: str = ""
@@ -30,16 +30,16 @@ class Span:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the terminal, from its left edge; what the spans leave free is blank."""
+    """One row of the terminal, from its left edge; what the spans leave free is blank."""
 
     spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)
 class Picture:
-    """The whole terminal, row by row; rows that are not there are blank.
+    """The whole screen of a terminal, row by row; rows beyond the last one are blank.
 
-    The cursor stands at ``cursor_row``, ``cursor_column`` (from 0), and is hidden without a row.
+    The cursor stands at ``cursor_row``, ``cursor_column`` (from 0), and is hidden if the row is None.
     """
 
     rows: tuple[Row, ...]
@@ -49,11 +49,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class KeyPress:
-    """What came of waiting for a key.
+    """The result of waiting for a key: the key, or None when the time was over.
 
     ``key`` is one printable character, or a name: ``enter tab escape backspace delete insert up down left
     right home end page-up page-down f1``..``f12``, ``ctrl-a``..``ctrl-z`` where none of the others is meant,
-    ``resize`` when only the size has changed; None when the time was over. ``seconds`` is how long it took.
+    ``resize`` when only the size of the terminal has changed. ``seconds`` is how long the wait took,
+    ``terminal`` what the terminal is like after it.
     """
 
     key: Optional[str]

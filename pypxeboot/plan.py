@@ -1,4 +1,4 @@
-"""What is to be done: the order of one boot, as the host side gives it to the client process."""
+"""What is to be done: the plan of one boot, and the order in which the client process is given it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from pypxeboot.target import Target
 class Plan:
     """What the administrator asked for; None or empty leaves it to DHCP and to the configuration.
 
-    ``patience`` is how many seconds a menu without a timeout of its own waits for a key; None: for ever.
-    ``trust`` holds the certificates (PEM) of the authorities whose signatures count in iPXE scripts.
-    ``examine`` has the client tell what it finds on the way, ``give_back`` release the lease in the end.
+    The fields are the options of the command line in the forms that the client needs.
     """
 
     guest: Guest
-    static: Optional[Lease] = None
-    by_hand: bool = False  # no DHCP: whoever sits at the terminal types the address
+    # The address, and what overrides DHCP.
+    static: Optional[Lease] = None  # no DHCP
+    by_hand: bool = False  # no DHCP: the user at the terminal types the address
     prefix_length: Optional[int] = None
     gateway: Optional[Address] = None
     dns: tuple[Address, ...] = ()
@@ -30,34 +29,38 @@ class Plan:
     bootfile: Optional[str] = None
     config: Optional[str] = None
     path_prefix: Optional[str] = None
-    config_directory: Optional[str] = None
-    udhcpc: Optional[str] = None
+    config_directory: Optional[str] = None  # in place of pxelinux.cfg
+    # DHCP: who does it, and what it is told of the client.
+    udhcpc: Optional[str] = None  # the program that does DHCP
     family: Optional[int] = None  # 4, 6; None: IPv4, and IPv6 where that does not boot
-    profile: str = "pxelinux"
-    client_arch: Optional[int] = None
+    profile: str = "pxelinux"  # efi, ipxe, http
+    client_arch: Optional[int] = None  # option 93, RFC 4578
     vendor_class: Optional[str] = None
     user_class: Optional[str] = None
-    arch_given: bool = False
-    dialect: str = "pxelinux"
+    # Which entry boots, and how.
+    arch_given: bool = False  # the guest's architecture was named, and is not the default
+    dialect: str = "pxelinux"  # who reads the configuration: pxelinux or uboot
     label: Optional[str] = None
-    append: str = ""
+    append: str = ""  # goes to the end of the kernel's command line
     interactive: bool = False
     quiet: bool = False
-    patience: Optional[float] = Limits.menu_wait
+    patience: Optional[float] = Limits.menu_wait  # s that a menu without a timeout waits; None: for ever
     download: bool = True
     list_entries: bool = False
-    ca_file: Optional[str] = None
+    # Files and kernels.
+    ca_file: Optional[str] = None  # authorities of https
     http_proxy: Optional[str] = None
-    trust: Optional[bytes] = None
+    trust: Optional[bytes] = None  # PEM certificates of the authorities whose signatures iPXE scripts trust
     look_inside: bool = False  # unpack the kernel to see who can boot it
     must_boot: tuple[str, ...] = ()  # refuse a kernel that surely boots as none of these (xen-pv, xen-pvh)
-    examine: bool = False
-    give_back: bool = False
     target: Optional[Target] = None  # the kernel is unpacked for it if need be
+    # The doctor.
+    examine: bool = False  # report findings on the way
+    give_back: bool = False  # release the lease in the end
     limits: Limits = field(default_factory=Limits)
 
     def with_overrides(self, lease: Lease) -> Lease:
-        """``lease`` with what the administrator knows better: what is of its family."""
+        """Return ``lease`` with the administrator's netmask, gateway and name servers of its family."""
         version = lease.address.version
         if self.prefix_length is not None and version == 4:
             lease = replace(lease, prefix_length=self.prefix_length)
@@ -70,26 +73,26 @@ class Plan:
 
     @property
     def does_dhcp(self) -> bool:
-        """Whether an address comes by DHCP."""
+        """Whether the address comes by DHCP."""
         return self.static is None and not self.by_hand
 
     @property
     def may_ask(self) -> bool:
-        """Whether somebody at a terminal may choose."""
+        """Whether the user at the terminal may choose."""
         return not self.quiet and self.label is None and not self.list_entries
 
     @property
     def says_what_to_boot(self) -> bool:
-        """Whether DHCP is asked for an address only."""
+        """Whether the administrator named the boot file or the configuration: DHCP only gives an address."""
         return self.bootfile is not None or self.config is not None
 
 
 @dataclass(frozen=True)
 class Order:
-    """The first message to the client process.
+    """The first message of the host side to the client process: the plan, and how to run.
 
-    ``uid`` and ``gid`` are who it becomes, ``deadline`` is of :func:`time.monotonic`, ``log_level`` of
-    :mod:`logging`.
+    The client becomes user ``uid`` and group ``gid``. ``deadline`` is of :func:`time.monotonic`,
+    ``log_level`` of :mod:`logging`.
     """
 
     plan: Plan

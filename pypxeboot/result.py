@@ -1,4 +1,4 @@
-"""What a boot came to: files, command line, and the story of how; the values of the JSON result."""
+"""The result of a boot: files, command line, and how it came to them; all values of the JSON result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pypxeboot.entry import Action, Reason
 
 @dataclass(frozen=True)
 class Request:
-    """One file asked for. ``result`` is ``ok``, ``not-found``, or what went wrong."""
+    """One file that was asked for. ``result`` is ``ok``, ``not-found``, or what went wrong."""
 
     url: str
     result: str
@@ -20,7 +20,7 @@ class Request:
 
 @dataclass(frozen=True)
 class LeaseReport:
-    """A lease in text, as the JSON result has it. ``seconds`` is None for an infinite lease."""
+    """A lease as text, as the JSON result has it. ``seconds`` is None for an infinite lease."""
 
     address: str
     netmask: str
@@ -35,9 +35,10 @@ class LeaseReport:
 
 @dataclass(frozen=True)
 class KernelFile:
-    """The kernel.
+    """The kernel, where it came from, and the file that it is in.
 
-    ``path`` is known to the host side only; all but ``url`` is None when nothing was downloaded.
+    ``path`` is set by the host side; all but ``url`` is None when nothing was downloaded. ``format`` and
+    ``boots`` are of :class:`~pypxeboot.kernel.identify.KernelInfo`; ``sha256`` is in hexadecimal.
     """
 
     url: str
@@ -50,7 +51,7 @@ class KernelFile:
 
 @dataclass(frozen=True)
 class InitrdFile:
-    """One initrd as the server has it."""
+    """One initrd as the server has it; sizes are in bytes."""
 
     url: str
     size: Optional[int] = None
@@ -59,7 +60,7 @@ class InitrdFile:
 
 @dataclass(frozen=True)
 class Ramdisk:
-    """All initrds joined in one file."""
+    """The file in which all initrds are joined, as the kernel is given it."""
 
     path: Optional[str] = None
     size: Optional[int] = None
@@ -78,7 +79,7 @@ class DeviceTree:
 
 @dataclass(frozen=True)
 class ModuleFile:
-    """A multiboot module."""
+    """A multiboot module: its file, and its command line."""
 
     url: str
     path: Optional[str]
@@ -89,7 +90,7 @@ class ModuleFile:
 
 @dataclass(frozen=True)
 class Seconds:
-    """How long it took: the whole, and its parts."""
+    """How many seconds the boot took: the whole, and its parts."""
 
     total: float = 0.0
     link: float = 0.0
@@ -100,10 +101,10 @@ class Seconds:
 
 @dataclass(frozen=True)
 class ListedEntry:
-    """An entry of the menu, as a list shows it.
+    """An entry of the menu, as --list-entries shows it; files are URLs.
 
-    ``modules`` are URLs with the words behind the file's name, ``menu`` the titles of the submenus around it.
-    ``meaning`` says what it comes to where that is no kernel.
+    ``modules`` are URLs with the arguments behind them, ``menu`` the titles of the submenus around the entry.
+    ``meaning`` says what it does where it boots no kernel.
     """
 
     label: str
@@ -146,7 +147,7 @@ class Artifacts:
 
 @dataclass(frozen=True)
 class Failure:
-    """What the client process says when it ends without a result."""
+    """What the client process sends when it ends without a result; ``kind`` is a key of ``errors.KINDS``."""
 
     kind: str
     message: str

@@ -1,4 +1,4 @@
-"""Which kernels a virtual machine monitor takes as they are.
+"""The virtual machine monitor that will boot the kernel, and which kernels it takes as they are.
 
 QEMU: hw/i386/x86-common.c, x86_load_linux(), hw/arm/boot.c, hw/riscv/boot.c. Firecracker:
 src/vmm/src/arch/*/mod.rs, load_kernel() (bzImage only after 1.16). Cloud Hypervisor: vmm/src/vm.rs,
@@ -36,24 +36,24 @@ NAMES = {"qemu": "QEMU", "firecracker": "Firecracker", "cloud-hypervisor": "Clou
 
 @dataclass(frozen=True)
 class Target:
-    """What is to boot a kernel: ``vmm`` (a key of :data:`NAMES`), and the architecture of the guest."""
+    """What will boot the kernel: a monitor (``vmm``, a key of :data:`NAMES`) with guests of ``arch``."""
 
     vmm: str
     arch: str
 
     def check(self) -> None:
-        """UsageError if there are no such guests."""
+        """Check that the monitor has guests of that architecture. Raises UsageError."""
         if self.arch not in _TAKEN[self.vmm]:
             known = ", ".join(_TAKEN[self.vmm])
             raise UsageError(f"{NAMES[self.vmm]} has no guests of {self.arch}", hint=f"it has {known}")
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """Those that it boots as they are."""
+        """The kernel formats (of ``KernelInfo.format``) that it boots as they are."""
         return _TAKEN[self.vmm].get(self.arch, ())
 
     def takes(self, info: KernelInfo) -> bool:
-        """Whether it boots this kernel as it is."""
+        """Whether it boots the kernel as it is, without unpacking."""
         if info.format not in self.formats:
             return False
         # A processor of 64 bits runs kernels of 32; the other two monitors begin in 64 bits, though.

@@ -1,4 +1,4 @@
-"""Text from strangers, made safe to print and to use."""
+"""Text from the network and from files: how bytes become text, and how text becomes safe to print."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ _DNAME = re.compile(
 
 
 def decode(data: bytes) -> str:
-    """Bytes of the network as text; :func:`encode` gives the same bytes back."""
+    """Decode bytes of the network; :func:`encode` gives the same bytes back, whatever they are."""
     return data.decode(ENCODING, ENCODING_ERRORS)
 
 
 def encode(text: str) -> bytes:
-    """The bytes that :func:`decode` made ``text`` of."""
+    """Encode text to the bytes that :func:`decode` made it of."""
     return text.encode(ENCODING, ENCODING_ERRORS)
 
 
 def printable(value: Union[str, bytes], limit: int = 200) -> str:
-    """``value`` in at most ``limit`` characters, none of which can steer a terminal or forge a log line.
+    r"""Return ``value`` in at most ``limit`` characters that cannot steer a terminal or forge a log line.
 
-    Controls, escapes, bidirectional overrides and undecodable bytes come out as ``\\x1b``, ``\\u202e``...
+    Control characters, bidirectional overrides and undecodable bytes come out as ``\x1b``, ``\u202e``; at the
+    end ``...`` stands for what is cut off.
     """
     text = decode(value) if isinstance(value, bytes) else value
     cut = text[:limit]
-    out = "".join(ch if ch.isprintable() else _escaped(ch) for ch in cut)
+    out = "".join(ch if ch.isprintable() else _escape(ch) for ch in cut)
     return out[:limit] + "..." if len(text) > limit or len(out) > limit else out
 
 
-def _escaped(ch: str) -> str:
+def _escape(ch: str) -> str:
     number = ord(ch)
     if 0xDC80 <= number <= 0xDCFF:  # a byte that was no UTF-8
         number -= 0xDC00
@@ -53,7 +54,7 @@ def is_dname(name: str) -> bool:
 
 
 def size_text(number: float) -> str:
-    """``8.4 MiB`` for a number of bytes."""
+    """Return a number of bytes as text: ``8.4 MiB``."""
     for unit in ("B", "KiB", "MiB"):
         if number < 1024:
             return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
@@ -62,3 +63,4 @@ def size_text(number: float) -> str:
 
 
 SPACE = "".join(map(chr, range(0x21))) + "\x7f"
+"""The characters that SYSLINUX takes for white space."""

@@ -1,4 +1,4 @@
-"""Names of files: URLs, PXELINUX's ``server::path`` and prefixes, as :class:`Location`."""
+"""Where files are: URLs, and PXELINUX's ``server::path`` and prefixes, parsed into a :class:`Location`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TFTP_SAFE = "/:@!$&'()*+,=~"
 
 @dataclass(frozen=True)
 class Location:
-    """Where a file is.
+    """Where a file is: a URL in its parts.
 
     ``path`` is what the protocol asks for, undecoded: for ``tftp`` the file name of the read request (so
     ``/boot/x`` and ``boot/x`` differ), for ``http`` and ``https`` what follows the slash after the host, with
@@ -49,7 +49,7 @@ class Location:
         return path.rpartition("/")[2]
 
     def __str__(self) -> str:
-        """A URL that can be pasted; never with the password."""
+        """Return the URL, which can be pasted; never with the password."""
         user = f"{quote(self.user, safe='')}@" if self.user else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port is None else f":{self.port}"
@@ -58,11 +58,12 @@ class Location:
 
 
 def resolve(name: str, prefix: str, default_server: Optional[str]) -> Location:
-    """The file that PXELINUX means by ``name`` where ``prefix`` is its current directory.
+    """Return the location that PXELINUX means by ``name`` where ``prefix`` is its current directory.
 
     "File names end at the first whitespace": what follows is cut, and so is what does not fit in 255 bytes.
     A URL or ``server::path`` stands for itself; everything else, a leading slash included, goes right behind
-    the prefix. ConfigError if nothing can be asked by that name.
+    the prefix. ``default_server`` has the files that name no server. Raises ConfigError if nothing can be
+    asked for by that name.
     """
     name = decode(encode(_NAME_END.split(name, maxsplit=1)[0])[:NAME_MAX])
     if not name:
@@ -80,20 +81,20 @@ def is_absolute(name: str) -> bool:
 
 
 def parse(text: str, default_server: Optional[str] = None) -> Location:
-    """``text`` as a URL or ``server::path``, else as a TFTP file name of ``default_server``.
+    """Parse ``text`` as a URL or ``server::path``, else as a TFTP file name on ``default_server``.
 
-    ConfigError where it cannot be used: a host that is none, a control character, no server at all.
+    Raises ConfigError where it cannot be used: an invalid host or port, a control character, no server.
     """
     head, _, after = text.partition(":")
     if after.startswith("//"):
         return _parse_url(head, after[2:], default_server, text)
     host, path = (head, after[1:]) if after.startswith(":") else ("", text)
-    return _checked(Location("tftp", _host(host, default_server, text), path), text)
+    return _check(Location("tftp", _host(host, default_server, text), path), text)
 
 
 def _parse_url(scheme: str, rest: str, default_server: Optional[str], text: str) -> Location:
     if not _SCHEME.fullmatch(scheme):
-        raise ConfigError(f"{_shown(text)} is not a URL")
+        raise ConfigError(f"{_quote(text)} is not a URL")
     scheme = scheme.lower()
     authority, _, path = rest.partition("/")  # "the slash after the host is not part of the path"
     path = path.partition("#")[0]
@@ -105,11 +106,11 @@ def _parse_url(scheme: str, rest: str, default_server: Optional[str], text: str)
     if scheme == "tftp":  # ";mode=..." is cut, then %xx decoded (core/fs/pxe/tftp.c)
         path = decode(unquote_to_bytes(encode(path.partition(";")[0])))
     else:
-        path = _escaped(path)
+        path = _escape(path)
     location = Location(
-        scheme, host, path, port, _decoded(user) if at else None, _decoded(password) if colon else None
+        scheme, host, path, port, _unquote(user) if at else None, _unquote(password) if colon else None
     )
-    return _checked(location, text)
+    return _check(location, text)
 
 
 def _split_port(host_port: str, text: str) -> tuple[str, Optional[int]]:
@@ -117,22 +118,22 @@ def _split_port(host_port: str, text: str) -> tuple[str, Optional[int]]:
         host, bracket, rest = host_port[1:].partition("]")
         colon, port = rest[:1], rest[1:]
         if not bracket or colon not in ("", ":"):
-            raise ConfigError(f"{_shown(text)} has no valid host")
+            raise ConfigError(f"{_quote(text)} has no valid host")
     else:
         host, colon, port = host_port.partition(":")
     if not port:
         return host, None
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
-        raise ConfigError(f"{_shown(text)} has no valid port")
+        raise ConfigError(f"{_quote(text)} has no valid port")
     return host, int(port)
 
 
 def _host(host: str, default_server: Optional[str], text: str) -> str:
-    """``host``, or the boot server where there is none ("``::path`` = default server")."""
+    """Return ``host``, or the boot server where it is empty ("``::path`` = default server")."""
     if not host:
         if not default_server:
             raise ConfigError(
-                f"{_shown(text)} names no server, and DHCP gave none",
+                f"{_quote(text)} names no server, and DHCP gave none",
                 hint="set next-server in DHCP, or give --server",
             )
         host = default_server
@@ -148,28 +149,28 @@ def _host(host: str, default_server: Optional[str], text: str) -> str:
     raise ConfigError(f"{printable(host)!r} cannot be the name of a server")
 
 
-def _checked(location: Location, text: str) -> Location:
+def _check(location: Location, text: str) -> Location:
     if _CONTROL.search(location.path):
-        raise ConfigError(f"{_shown(text)} has a control character in its name")
+        raise ConfigError(f"{_quote(text)} has a control character in its name")
     return location
 
 
-def _escaped(path: str) -> str:
-    """Bytes up to the blank and above ``~`` are %-escaped, nothing else (core/fs/pxe/urlparse.c)."""
+def _escape(path: str) -> str:
+    """Escape bytes up to the blank and above ``~`` by ``%``, nothing else (core/fs/pxe/urlparse.c)."""
     return "".join(chr(byte) if 0x20 < byte < 0x7F else f"%{byte:02X}" for byte in encode(path))
 
 
-def _decoded(text: str) -> str:
+def _unquote(text: str) -> str:
     return decode(unquote_to_bytes(encode(text)))
 
 
-def _shown(text: str) -> str:
-    """``text`` for a message: printable, and without a password."""
+def _quote(text: str) -> str:
+    """Return ``text`` for a message: printable, quoted, and without a password."""
     return repr(printable(re.sub(r"(://[^/@]*?):[^/]*@", r"\1@", text)))
 
 
 def prefix_of(bootfile: str) -> str:
-    """PXELINUX's current directory: ``bootfile`` up to the last character that is none of ``[0-9A-Za-z.-]``.
+    """Return PXELINUX's current directory: ``bootfile`` without the ``[0-9A-Za-z.-]`` at its end.
 
     So ``sub/my_pxelinux.0`` gives ``sub/my_``. (core/fs/pxe/pxe.c, get_prefix)
     """
@@ -177,5 +178,5 @@ def prefix_of(bootfile: str) -> str:
 
 
 def as_prefix(text: str) -> str:
-    """``text`` with ``::`` ("on the default server") in front, unless it says which server."""
+    """Return ``text`` with ``::`` ("on the default server") in front, unless it names a server."""
     return text if is_absolute(text) else "::" + text

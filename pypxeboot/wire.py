@@ -1,4 +1,4 @@
-"""Bounds-checked readers: of bytes from the network, DNS names, and files whose insides point anywhere."""
+"""Reads binary formats with every bound checked: network messages, DNS names, files with offsets in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Optional
 
 
 class Truncated(ValueError):
-    """Fewer bytes are there than the format says."""
+    """The data end before the format says that they do."""
 
 
 class BadName(ValueError):
@@ -16,7 +16,7 @@ class BadName(ValueError):
 
 
 class Reader:
-    """Reads ``data`` from front to back; every read past the end raises :class:`Truncated`."""
+    """Reads ``data`` from front to back; a read past the end raises :class:`Truncated`."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -28,18 +28,18 @@ class Reader:
         return len(self._data) - self._at
 
     def take(self, count: int) -> bytes:
-        """The next ``count`` bytes."""
+        """Read the next ``count`` bytes."""
         if count < 0 or count > self.remaining:
             raise Truncated(f"{count} bytes wanted, {self.remaining} left")
         self._at += count
         return self._data[self._at - count : self._at]
 
     def number(self, width: int) -> int:
-        """The next unsigned big-endian number of ``width`` bytes."""
+        """Read the next unsigned big-endian number of ``width`` bytes."""
         return int.from_bytes(self.take(width), "big")
 
     def rest(self) -> bytes:
-        """All that is left."""
+        """Read all bytes that are left."""
         return self.take(self.remaining)
 
 
@@ -77,25 +77,25 @@ def dns_name(data: bytes, at: int = 0) -> tuple[tuple[bytes, ...], int]:
 
 
 ReadAt = Callable[[int, int], bytes]
-"""``read_at(offset, count)``: bytes of a file, fewer where it ends."""
+"""``read_at(offset, count)`` returns bytes of a file, fewer where the file ends."""
 
 
 class FileView:
-    """A file of which the first bytes (``head``) are in memory, and others come by ``read_at``, if at all.
+    """A file whose first bytes (``head``) are in memory; others are read by ``read_at``, if it is given.
 
-    ``size`` is that of the whole file.
+    ``size`` is the size of the whole file in bytes.
     """
 
     def __init__(self, head: bytes, size: int, read_at: Optional[ReadAt] = None) -> None:
         self.head, self.size, self.read_at = head, size, read_at
 
     def at(self, offset: int, count: int) -> bytes:
-        """``count`` bytes at ``offset``, as many as there are; none if they are not at hand."""
+        """Return ``count`` bytes at ``offset``: fewer at the end of the file, or of what can be read."""
         if offset + count <= len(self.head) or self.read_at is None:
             return self.head[offset : offset + count]
         return self.read_at(offset, count)
 
     def number(self, code: str, offset: int) -> int:
-        """The number at ``offset``, in the words of :mod:`struct`; 0 if it is not there."""
+        """Return the number at ``offset``, whose format ``code`` is one of :mod:`struct`; 0 past the end."""
         data = self.at(offset, struct.calcsize(code))
         return int(struct.unpack(code, data)[0]) if len(data) == struct.calcsize(code) else 0

@@ -1,6 +1,6 @@
-"""The pipeline, top to bottom, as it runs in the client process.
+"""Boot the guest, from the first DISCOVER to the last byte, in the client process.
 
-    Guest -> lease() -> Lease -> source() -> BootSource -> choose() -> Choice -> Artifacts
+    Guest -> _obtain_lease() -> Lease -> _find_source() -> BootSource -> choose() -> Choice -> Artifacts
 
 The host side (``host/session.py``) gives the place on the network, addresses and output files, and takes the
 Artifacts.
@@ -52,31 +52,31 @@ _WHY = {
 _IPXE_AGENT = f"iPXE/{identity.IPXE_VERSION}"
 
 
-class Host(Person, Interfaces, HostFiles, Protocol):
-    """What the host side does for the pipeline."""
+class HostServices(Person, Interfaces, HostFiles, Protocol):
+    """What the host side does for a boot."""
 
 
 class Pipeline:
-    """One boot."""
+    """One boot, step by step: a lease, a boot source, a choice, and its files."""
 
-    def __init__(self, plan: Plan, host: Host, downloads: Downloads, dhcp: Dhcp) -> None:
+    def __init__(self, plan: Plan, host: HostServices, downloads: Downloads, dhcp: Dhcp) -> None:
         self.plan, self.downloads = plan, downloads
         self._is_ipxe = plan.profile == "ipxe"
         deadline = downloads.fetcher.deadline
         self.script_files = ScriptFiles(downloads, host, download_all=plan.download)
         self.network = GuestNet(plan, host, dhcp, deadline)
-        self.performer = Performer(plan, host, downloads, self.script_files, self.network, self._started)
+        self.performer = Performer(plan, host, downloads, self.script_files, self.network, self._start_loader)
 
     @property
     def warnings(self) -> list[str]:
-        """Lines that also stand in the result."""
+        """The warnings so far, which also stand in the result."""
         return self.performer.warnings
 
     def run(self) -> Artifacts:
-        """The whole pipeline. Raises PxeBootError."""
+        """Boot the guest. Raises PxeBootError."""
         started = time.monotonic()
-        self.lease = self._served(self._addressed())
-        self.source = self._begun(self.lease)
+        self.lease = self._choose_boot_server(self._obtain_lease())
+        self.source = self._find_source(self.lease)
         if self.source.kind is Kind.IPXE_BINARY and self.source.bootfile is not None:
             self.become_ipxe(self.source.bootfile)
         choice = self.choose(self.plan.label)
@@ -88,8 +88,8 @@ class Pipeline:
         seconds = Seconds(dhcp=round(dhcp, 3), config=round(max(config, 0), 3), download=round(download, 3))
         return self.artifacts(choice, seconds)
 
-    def _addressed(self) -> Lease:
-        """The address that the boot begins with; by hand, where that was asked for, or DHCP gives none."""
+    def _obtain_lease(self) -> Lease:
+        """Get the first address: by DHCP; by hand, where that was asked for, or DHCP gives none."""
         plan = self.plan
         try:
             if not plan.by_hand:
@@ -107,8 +107,8 @@ class Pipeline:
         self.plan = replace(plan, static=lease)
         return self.network.given(lease)
 
-    def _begun(self, lease: Lease) -> BootSource:
-        """What there is to boot; somebody who sits there may say it where nobody else does."""
+    def _find_source(self, lease: Lease) -> BootSource:
+        """Find what there is to boot; somebody at the terminal may say it where nobody else does."""
         try:
             return self.source_of(lease, self.plan.bootfile)
         except NoBootSource as why:
@@ -122,8 +122,8 @@ class Pipeline:
             self.plan = plan
             return self.source_of(lease, plan.bootfile)
 
-    def _served(self, lease: Lease) -> Lease:
-        """``lease`` after a choice from the menu of a PXE server, if it has one."""
+    def _choose_boot_server(self, lease: Lease) -> Lease:
+        """Have a boot server chosen from the menu of a PXE server, if ``lease`` has one."""
         services = pxe_options.of(lease.options)
         if self.plan.says_what_to_boot or services is None or not services.counts(lease.bootfile):
             return lease
@@ -138,7 +138,7 @@ class Pipeline:
         return self.network.boot_server(lease, services, item.kind)
 
     def source_of(self, lease: Lease, bootfile: Optional[str]) -> BootSource:
-        """What the lease, or the administrator, says about booting."""
+        """Find what the lease, or the administrator, says about booting."""
         plan, server, path_prefix = self.plan, self.plan.server, self.plan.path_prefix
         leads = plan.static is None and (lease.address.version == 4 or lease.next_server is not None)
         if not leads and plan.config is not None and bootfile is None:
@@ -153,10 +153,10 @@ class Pipeline:
             from pypxeboot.uboot import boot as uboot
 
             return uboot.uboot_source(source, path_prefix)
-        return self._judged(source)
+        return self._identify_boot_file(source)
 
-    def _judged(self, source: BootSource) -> BootSource:
-        """A boot file whose name does not tell what it is, or tells a script, by what is in it."""
+    def _identify_boot_file(self, source: BootSource) -> BootSource:
+        """Identify a boot file by what is in it, if its name does not tell what it is, or tells a script."""
         if source.bootfile is None or source.kind not in (Kind.UNKNOWN, Kind.IPXE):
             return source
         shown, fetcher = printable(str(source.bootfile)), self.downloads.fetcher
@@ -187,22 +187,22 @@ class Pipeline:
             raise NoBootSource(f"an iPXE is led to the iPXE program {first}: {told}", hint=hint)
         log.info("%s is an iPXE program: DHCP once more, as iPXE", first)
         self._is_ipxe = True
-        self.lease = self._served(self.network.as_ipxe())
+        self.lease = self._choose_boot_server(self.network.as_ipxe())
         self.downloads.fetcher.agent = _IPXE_AGENT
         self.source = self.source_of(self.lease, None)
         if self.source.kind is Kind.IPXE_BINARY:
             second = printable(str(self.source.bootfile))
             raise NoBootSource(f"DHCP offers {first}, and to the iPXE in it {second}: {told}", hint=hint)
 
-    def _started(self, effect: Union[RunIpxeScript, RunIpxe]) -> Choice:
-        """What a loader starts in its place."""
+    def _start_loader(self, effect: Union[RunIpxeScript, RunIpxe]) -> Choice:
+        """Start what a loader has asked for in its place."""
         if isinstance(effect, RunIpxeScript):
             return self._boot_by("ipxe", replace(self.source, bootfile=effect.location), None)
         self.become_ipxe(effect.program)
         return self.choose()
 
     def choose(self, label: Optional[str] = None) -> Choice:
-        """The entry that boots, or the one of ``label``, loaded."""
+        """Have the files loaded of the entry that boots, or of the one of ``label``."""
         source = self.source
         if source.kind is Kind.LOCAL:
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, None)
@@ -218,7 +218,7 @@ class Pipeline:
         return self._boot_by(self.plan.dialect, source, label)
 
     def _boot_file(self, entry: Entry) -> Choice:
-        """A boot file that is a kernel itself."""
+        """Load a boot file that is a kernel itself."""
         loaded = self.performer.load(Load(entry))
         if loaded.script and entry.kernel is not None:
             self.source = replace(self.source, kind=Kind.IPXE, bootfile=entry.kernel)
@@ -248,7 +248,7 @@ class Pipeline:
         return self.performer.perform(loader.boot(request))
 
     def artifacts(self, choice: Choice, seconds: Seconds) -> Artifacts:
-        """What came of it, as the host side and the JSON result have it."""
+        """Collect what came of it for the host side and the JSON result."""
         entry, files = choice.entry, self.downloads.files
         boots = entry.action is Action.BOOT and not self.plan.list_entries
         planned = tuple(InitrdFile(url) for url in _parts(entry))
@@ -267,7 +267,7 @@ class Pipeline:
             requests=tuple(self.downloads.fetcher.requests),
             seconds=seconds,
             warnings=tuple(self.warnings),
-            entries=_listed(choice) if self.plan.list_entries else (),
+            entries=_entry_reports(choice) if self.plan.list_entries else (),
             dtb=(files.dtb or self.downloads.planned_dtb(entry)) if boots else None,
         )
 
@@ -289,12 +289,12 @@ def _lease_report(lease: Lease) -> LeaseReport:
 
 
 def _parts(entry: Entry) -> tuple[str, ...]:
-    """The URLs of what the ramdisk is made of."""
+    """List the URLs of what the ramdisk is made of."""
     packed = (item.location for item in entry.packed if item.location is not None)
     return tuple(str(location) for location in (*entry.initrds, *packed))
 
 
-def _listed(choice: Choice) -> tuple[ListedEntry, ...]:
+def _entry_reports(choice: Choice) -> tuple[ListedEntry, ...]:
     menu = choice.menu
     if menu is None:
         return ()

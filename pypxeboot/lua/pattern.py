@@ -1,4 +1,4 @@
-"""Lua's patterns, with a count of the steps that a match takes.
+"""Match Lua's patterns, with a count of the steps that a match takes.
 
 Lua's own matcher backtracks in C, where nothing can interrupt it, and there are short patterns that take it
 hours. The rules are those of the reference manual, 6.4.1 (Lua 5.2).
@@ -30,7 +30,7 @@ _CLASSES: dict[str, Callable[[str], bool]] = {
 
 
 class PatternError(Exception):
-    """A pattern that is none, or takes too long; the text is for the script."""
+    """A pattern that is malformed, or takes too long; the text is for the script."""
 
 
 class Budget:
@@ -40,13 +40,13 @@ class Budget:
         self.steps = steps
 
     def spend(self) -> None:
-        """One step more. Raises PatternError when none is left."""
+        """Count one step. Raises PatternError when none is left."""
         self.steps -= 1
         if self.steps < 0:
             raise PatternError("patterns take too long")
 
 
-class Found(NamedTuple):
+class PatternMatch(NamedTuple):
     """A match: where it starts and ends (from 0, exclusive), and its captures, none if it has none."""
 
     start: int
@@ -54,8 +54,11 @@ class Found(NamedTuple):
     captures: tuple[Capture, ...]
 
 
-def search(text: str, pattern: str, start: int, budget: Budget) -> Optional[Found]:
-    """The first match at or behind ``start``; with a ``^`` in front, only there. Raises PatternError."""
+def search(text: str, pattern: str, start: int, budget: Budget) -> Optional[PatternMatch]:
+    """Find the first match at or behind ``start``; with a ``^`` in front, only there.
+
+    Raises PatternError.
+    """
     anchored = pattern.startswith("^")
     pattern = pattern[1:] if anchored else pattern
     for at in range(start, start + 1 if anchored else len(text) + 1):
@@ -66,6 +69,8 @@ def search(text: str, pattern: str, start: int, budget: Budget) -> Optional[Foun
 
 
 class _Matcher:
+    """One match of a pattern at one place; ``s`` is a position in the text, ``p`` one in the pattern."""
+
     def __init__(self, text: str, pattern: str, budget: Budget) -> None:
         self._text, self._pattern, self._budget = text, pattern, budget
         self._depth = 0
@@ -73,11 +78,11 @@ class _Matcher:
         self._starts: list[int] = []
         self._lengths: list[Optional[int]] = []
 
-    def at(self, start: int) -> Optional[Found]:
+    def at(self, start: int) -> Optional[PatternMatch]:
         end = self._match(start, 0)
         if end is None:
             return None
-        return Found(start, end, tuple(self._capture(n) for n in range(len(self._starts))))
+        return PatternMatch(start, end, tuple(self._capture(n) for n in range(len(self._starts))))
 
     def _capture(self, number: int) -> Capture:
         start, length = self._starts[number], self._lengths[number]
@@ -86,7 +91,7 @@ class _Matcher:
         return start + 1 if length < 0 else self._text[start : start + length]
 
     def _match(self, s: int, p: int) -> Optional[int]:
-        """Where the match of the pattern from ``p`` against the text from ``s`` ends."""
+        """Match the pattern from ``p`` against the text from ``s``: where that ends, None if it does not."""
         self._depth += 1
         if self._depth > _DEPTH:
             raise PatternError("pattern too complex")
@@ -115,13 +120,13 @@ class _Matcher:
             end = self._class_end(p)
             suffix = pattern[end : end + 1]
             if suffix in ("*", "+", "-", "?") and suffix:
-                return self._repeated(s, p, end, suffix)
+                return self._repeat(s, p, end, suffix)
             if not self._single(s, p, end):
                 return None
             s, p = s + 1, end
         return s
 
-    def _repeated(self, s: int, p: int, end: int, suffix: str) -> Optional[int]:
+    def _repeat(self, s: int, p: int, end: int, suffix: str) -> Optional[int]:
         if suffix == "?":
             found = self._match(s + 1, end + 1) if self._single(s, p, end) else None
             return self._match(s, end + 1) if found is None else found
@@ -200,7 +205,7 @@ class _Matcher:
         return (s + len(text), p + 2) if self._text.startswith(text, s) else None
 
     def _class_end(self, p: int) -> int:
-        """Where the single-character class at ``p`` ends."""
+        """Find where the single-character class at ``p`` ends."""
         pattern = self._pattern
         if pattern[p] == "%":
             if p + 1 == len(pattern):
@@ -219,7 +224,7 @@ class _Matcher:
         return at + 1
 
     def _single(self, s: int, p: int, end: int) -> bool:
-        """Whether the character at ``s`` is of the class that stands from ``p`` to ``end``."""
+        """Tell whether the character at ``s`` is of the class that stands from ``p`` to ``end``."""
         self._budget.spend()
         if s >= len(self._text):
             return False
@@ -254,7 +259,7 @@ class _Matcher:
 
 
 def _of_class(char: str, letter: str) -> bool:
-    """Whether ``char`` is of the class ``%letter``, of ASCII as in the loader's own Lua."""
+    """Tell whether ``char`` is of the class ``%letter``, of ASCII as in the loader's own Lua."""
     test = _CLASSES.get(letter.lower())
     if test is None or not letter.isascii():
         return char == letter

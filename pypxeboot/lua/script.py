@@ -1,4 +1,4 @@
-"""Lua, for the scripts of lua.c32: run by lupa, within limits of memory, instructions and time.
+"""Run Lua scripts of lua.c32 with lupa, within limits of memory, instructions and time.
 
 Nothing of the machine and nothing of Python can be reached from a script. What it wants of the loader comes
 out as :class:`~pypxeboot.effects.LuaCall`.
@@ -59,7 +59,7 @@ def script(order: RunLua) -> Generator[LuaCall, tuple[ScriptValue, ...], str]:
 
 
 def _runtime() -> tuple[Any, type[Exception]]:
-    """A Lua, and the exception of its errors. Raises Refused."""
+    """Make a Lua, and name the exception of its errors. Raises Refused where there is none."""
     for version in _VERSIONS:
         try:
             lupa = importlib.import_module(f"lupa.{version}")
@@ -85,7 +85,10 @@ def _no_attribute(_object: object, _name: object, _is_setting: bool) -> str:
 
 
 def _finder() -> Any:
-    """``string.find`` within a budget. The values are False and an error, nil, or places and captures."""
+    """Make ``string.find`` within a budget.
+
+    Its values are False and an error, nil, or places and captures.
+    """
     budget = Budget(PATTERN_STEPS)
 
     def find(text: str, pattern: str, init: int) -> tuple[object, ...]:
@@ -103,7 +106,7 @@ def _inward(value: ScriptValue) -> ScriptValue:
 
 
 def _outward(value: Any) -> Any:
-    """Text, numbers and truth of a script; what is none of those is nothing."""
+    """Convert text, numbers and truth of a script; what is none of those is nothing."""
     if isinstance(value, str):
         return decode(value.encode("latin-1"))
     return value if value is None or isinstance(value, (bool, int, float)) else None

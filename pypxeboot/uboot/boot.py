@@ -1,4 +1,4 @@
-"""U-Boot's reading of ``pxelinux.cfg``: ``pxe get`` and ``pxe boot`` when nobody types.
+"""U-Boot: what ``pxe get`` and ``pxe boot`` make of ``pxelinux.cfg`` when nobody types.
 
 The rules are those of U-Boot's boot/pxe_utils.c and cmd/pxe.c: fewer words than PXELINUX, and some of its
 own. Its menu, which waits for a person, is not drawn.
@@ -47,13 +47,13 @@ def boot(request: BootRequest) -> Steps[Choice]:
     if request.interactive and label is None:
         yield Log("U-Boot's menu is not drawn: booting what boots when nobody chooses", warning=True)
     yield from loader.begin()
-    choice = yield from (loader.unattended() if label is None else loader.chosen(label))
+    choice = yield from (loader.boot_default() if label is None else loader.boot_label(label))
     return choice
 
 
 class _UbootFiles(ServerFiles):
     def locate(self, name: str) -> Location:
-        """Every name stands behind the boot file's directory, a URL or a leading slash included."""
+        """Put ``name`` behind the boot file's directory, a URL or a leading slash included."""
         full = self.prefix + name
         if len(encode(full)) > PATH_LIMIT:
             raise ConfigError(f"the file name {printable(full)!r} is longer than {PATH_LIMIT} bytes")
@@ -61,6 +61,8 @@ class _UbootFiles(ServerFiles):
 
 
 class _UbootBoot:
+    """One boot by U-Boot: its configuration, and what it knows of the guest."""
+
     def __init__(self, request: BootRequest) -> None:
         self._source, self._guest, self._lease = request.source, request.guest, request.lease
         self._arch, self._user_append = request.arch, request.append
@@ -77,7 +79,10 @@ class _UbootBoot:
         self._config = parser.config
 
     def _search(self) -> Steps[bytes]:
-        """``pxe get``: option 209 alone if there is one ("failure = error"), else the names."""
+        """Get the configuration as ``pxe get``: option 209 alone if there is one, else the names.
+
+        With option 209 "failure = error".
+        """
         files, name = self._files, self._source.config_file
         if name is not None:
             self.main = resolve(name, files.prefix, files.server) if is_absolute(name) else files.locate(name)
@@ -95,12 +100,12 @@ class _UbootBoot:
         tried = " ".join(printable(name) for name in names)
         raise NoBootSource("no boot configuration on the server for U-Boot", hint=f"tried {tried}")
 
-    def unattended(self) -> Steps[Choice]:
-        """The default label, else or if it fails, "every label in order" that was not tried."""
+    def boot_default(self) -> Steps[Choice]:
+        """Boot the default label; if it fails, or there is none, "every label in order"."""
         config = self._config
         default = config.label(config.default)
         if config.default is not None and default is None:
-            yield Log(f"U-Boot's default {printable(config.default)!r} is no label", warning=True)
+            yield Log(f"U-Boot's default {printable(config.default)!r} is not a label", warning=True)
         order = [label for label in config.labels if label is not default]
         error: Optional[PxeBootError] = None
         for label in [*([] if default is None else [default]), *order][:TRY_LIMIT]:
@@ -116,8 +121,8 @@ class _UbootBoot:
             return Reason.DEFAULT
         return Reason.TIMEOUT if self._config.timeout else Reason.WAITS_FOREVER
 
-    def chosen(self, wanted: str) -> Steps[Choice]:
-        """The label that ``wanted`` means: by name, title, or number from 1."""
+    def boot_label(self, wanted: str) -> Steps[Choice]:
+        """Boot the label that ``wanted`` means: by name, title, or number from 1."""
         labels = self._config.labels
         number = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 9 else 0
         found = self._config.label(wanted) or next((item for item in labels if item.title == wanted), None)
@@ -168,7 +173,7 @@ class _UbootBoot:
         return Entry(label.name, Action.BOOT, kernel, initrds, cmdline, title=label.title)
 
     def _cmdline(self, label: UbootLabel) -> str:
-        """APPEND, ``ip=`` and ``BOOTIF=``, with what U-Boot makes of variables; ``initrd=`` stays in it."""
+        """Make the command line: APPEND, ``ip=``, ``BOOTIF=``, with variables replaced; ``initrd=`` stays."""
         values = self._variables()
         text = label.append
         if label.ipappend & 1 and self._lease.address.version == 4:
@@ -193,7 +198,7 @@ class _UbootBoot:
         }
 
     def _device_tree(self, label: UbootLabel) -> Steps[Optional[Location]]:
-        """FDT has to be there; of FDTDIR ``<soc>-<board>.dtb`` may."""
+        """Find the device tree: FDT has to be there; of FDTDIR ``<soc>-<board>.dtb`` may."""
         if label.overlays:
             yield Log("FDTOVERLAYS are not applied", warning=True)
         if label.fdt is not None:
@@ -209,11 +214,13 @@ class _UbootBoot:
         return None
 
     def menu(self) -> BootMenu:
-        """The labels in order."""
+        """List the labels in order."""
         config = self._config
-        return BootMenu(tuple(self._listed(label) for label in config.labels), config.default, config.title)
+        return BootMenu(
+            tuple(self._list_entry(label) for label in config.labels), config.default, config.title
+        )
 
-    def _listed(self, label: UbootLabel) -> Entry:
+    def _list_entry(self, label: UbootLabel) -> Entry:
         if label.localboot is not None:
             return Entry(label.name, Action.LOCALBOOT, title=label.title)
         try:
@@ -223,7 +230,7 @@ class _UbootBoot:
 
 
 def expanded(text: str, values: Mapping[str, str]) -> str:
-    """``${name}`` and ``$(name)`` as U-Boot's simple parser replaces them; unknown ones are empty.
+    """Replace ``${name}`` and ``$(name)`` as U-Boot's simple parser does; unknown ones are empty.
 
     It also takes one level of backslashes away, and single quotes, between which nothing is replaced
     (common/cli_simple.c).
@@ -249,7 +256,7 @@ def expanded(text: str, values: Mapping[str, str]) -> str:
 
 
 def uboot_source(source: BootSource, path_prefix: Optional[str]) -> BootSource:
-    """``source`` as U-Boot sees it: names stand in the boot file's directory; it knows no option 210."""
+    """Give ``source`` as U-Boot sees it: names stand in the boot file's directory; it knows no option 210."""
     location, prefix = source.bootfile, path_prefix
     if prefix is None and location is not None:
         directory = str(location).partition("?")[0].rpartition("/")[0] + "/"

@@ -1,4 +1,4 @@
-"""The part of the SYSLINUX language that U-Boot reads, in its own way (boot/pxe_utils.c).
+"""Parse the part of the SYSLINUX language that U-Boot reads, in its own way (boot/pxe_utils.c).
 
 Only a line feed ends a line: a carriage return stays in the value, and one on a line of its own ends a label,
 as does every word that U-Boot does not know.
@@ -61,7 +61,7 @@ class UbootConfig:
     prompt: bool = False
 
     def label(self, name: Optional[str]) -> Optional[UbootLabel]:
-        """The label of that name: of several, the last."""
+        """Find the label of that name: of several, the last."""
         return next((label for label in reversed(self.labels) if label.name == name), None)
 
 
@@ -86,7 +86,7 @@ class _Scanner:
         self.at = len(self._text) if end < 0 else end
 
     def word(self) -> Optional[str]:
-        """The next word in lower case, empty where a stray control stands; None at the end of a line."""
+        """Read the next word in lower case, empty where a stray control stands; None at the end of a line."""
         self._skip_blanks()
         if self.over or self._text[self.at] == "\n":
             self.at += 1
@@ -97,7 +97,7 @@ class _Scanner:
         return match[0].lower()
 
     def value(self, word: str) -> str:
-        """The rest of the line. An empty one is an error that makes U-Boot reject the whole file."""
+        """Read the rest of the line. An empty one is an error that makes U-Boot reject the whole file."""
         self._skip_blanks()
         start = self.at
         self.skip_line()
@@ -108,7 +108,7 @@ class _Scanner:
         return self._text[start : self.at]
 
     def number(self, word: str) -> int:
-        """The rest of the line as a decimal number, 0 if it is none."""
+        """Read the rest of the line as a decimal number, 0 if it is not one."""
         match = _NUMBER.match(self.value(word))
         return int(match[0]) if match else 0
 

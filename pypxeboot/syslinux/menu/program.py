@@ -130,8 +130,9 @@ class MenuProgram:
         return replace(defaults.default_command(self._config)[0], reason=Reason.WAITS_FOREVER)
 
     def _hidden_menu(self) -> Steps[Optional[_MenuEnd]]:
-        """Wait behind MENU HIDDEN: "only the countdown is shown; any key shows the menu, or runs its
-        HIDDENKEY".
+        """Wait behind MENU HIDDEN.
+
+        "Only the countdown is shown; any key shows the menu, or runs its HIDDENKEY".
         """
         if self._user.terminal.dumb:
             yield Print(f"{self._countdown()}\n")

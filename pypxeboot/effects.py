@@ -235,7 +235,7 @@ class DropFile:
 
 
 @dataclass(frozen=True)
-class Digest:
+class ComputeDigest:
     """Compute a digest of a script file by ``algorithm`` (of :mod:`hashlib`). Reply: it, in hexadecimal.
 
     It is empty where this host does not have that algorithm.
@@ -289,7 +289,7 @@ class Assemble:
 class Configure:
     """Give the guest's interface another address, by hand. Reply: text, empty or why not.
 
-    ``vlan`` is the tag of the interface, if it is one that :class:`Vlan` made.
+    ``vlan`` is the tag of the interface, if it is one that :class:`ChangeVlan` made.
     """
 
     lease: Lease
@@ -318,7 +318,7 @@ class Leased:
 
 
 @dataclass(frozen=True)
-class Vlan:
+class ChangeVlan:
     """Make (with ``remove``: take away) a VLAN on the guest's interface.
 
     Reply: text, empty if that was done, else why not.
@@ -375,14 +375,14 @@ Effect = Union[
     Download,
     ReadFile,
     DropFile,
-    Digest,
+    ComputeDigest,
     Unpack,
     Verify,
     Identify,
     Assemble,
     Configure,
     RunDhcp,
-    Vlan,
+    ChangeVlan,
     Resolve,
     Ping,
     ReadClock,

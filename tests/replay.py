@@ -15,8 +15,9 @@ from pypxeboot.bootsource import BootSource, Kind
 from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import (
     Assemble,
+    ChangeVlan,
+    ComputeDigest,
     Configure,
-    Digest,
     Download,
     DropFile,
     Effect,
@@ -43,7 +44,6 @@ from pypxeboot.effects import (
     Sleep,
     Unpack,
     Verify,
-    Vlan,
 )
 from pypxeboot.entry import Choice, Entry
 from pypxeboot.errors import Aborted, NotFound, Refused
@@ -193,7 +193,7 @@ class Replay:
     def _dropfile(self, effect: DropFile) -> None:
         del self.files[effect.handle]
 
-    def _digest(self, effect: Digest) -> str:
+    def _computedigest(self, effect: ComputeDigest) -> str:
         return hashlib.new(effect.algorithm, self.files[effect.handle]).hexdigest()
 
     def _unpack(self, effect: Unpack) -> ScriptFile:
@@ -230,7 +230,7 @@ class Replay:
         self.network.append(effect)
         return Leased(self.leases.pop(0)) if self.leases else Leased(None, "no DHCP server answered")
 
-    def _vlan(self, effect: Vlan) -> str:
+    def _changevlan(self, effect: ChangeVlan) -> str:
         self.network.append(effect)
         return ""
 

@@ -189,12 +189,12 @@ def test_tftp_block_numbers_wrap() -> None:
 
 
 def test_names_that_are_not_there_are_no_trouble_before_one_that_is() -> None:
-    absent = from_tftp(b"\0\5\0\1gone\0", 2001)
+    not_found = from_tftp(b"\0\5\0\1gone\0", 2001)
     lines = timeline(
-        *LEASED, (0.1, rrq("a", 2001)), (0.2, absent), (0.3, rrq("b")), (0.4, block(1, 9)), end=9
+        *LEASED, (0.1, rrq("a", 2001)), (0.2, not_found), (0.3, rrq("b")), (0.4, block(1, 9)), end=9
     )
     assert "all went well: 1 file came, the last is tftp://10.77.0.66/b" in lines[-1]
-    lines = timeline(*LEASED, (0.1, rrq("a", 2001)), (0.2, absent), end=9)
+    lines = timeline(*LEASED, (0.1, rrq("a", 2001)), (0.2, not_found), end=9)
     assert "the last file that it asked for is not there: tftp://10.77.0.66/a" in lines[-1]
 
 

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 import replay
 from test_ipxe_boot import booted
 
-from pypxeboot.effects import Configure, RunDhcp, Vlan
+from pypxeboot.effects import ChangeVlan, Configure, RunDhcp
 from pypxeboot.entry import Action
 
 # Files.
@@ -132,7 +132,7 @@ def test_vlans() -> None:
         replay=played,
     )
     kinds = [type(effect) for effect in played.network]
-    assert kinds == [Vlan, RunDhcp, Vlan]
+    assert kinds == [ChangeVlan, RunDhcp, ChangeVlan]
     assert "[10.5.0.2] [10.5.0.2] [52:54:00:ab:cd:ef]" in played.printed
     assert "gone" in played.printed
 

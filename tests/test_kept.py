@@ -16,7 +16,16 @@ from test_fetch import KERNEL, Files, at, fetcher, sink_of
 from pypxeboot.client.entry_files import Downloads
 from pypxeboot.client.script_files import MAX_FILES, SAMPLE, ScriptFiles
 from pypxeboot.client.workers import Workers
-from pypxeboot.effects import Assemble, Digest, Download, DropFile, Identify, ReadFile, ScriptFile, Unpack
+from pypxeboot.effects import (
+    Assemble,
+    ComputeDigest,
+    Download,
+    DropFile,
+    Identify,
+    ReadFile,
+    ScriptFile,
+    Unpack,
+)
 from pypxeboot.entry import Action, Entry, Module
 from pypxeboot.errors import FetchError, NotFound
 from pypxeboot.limits import Deadline, Limits
@@ -102,10 +111,11 @@ def test_a_file_is_kept_read_and_dropped(kit: Kit) -> None:
     handle = kit.handle("i1")
     assert kit.files.read(ReadFile(handle, 7, 3)) == b"ONE" and kit.files.read(ReadFile(handle, 99, 3)) == b""
     assert (
-        kit.files.digest(Digest(handle, "md5")) == hashlib.md5(SITE["i1"], usedforsecurity=False).hexdigest()
+        kit.files.digest(ComputeDigest(handle, "md5"))
+        == hashlib.md5(SITE["i1"], usedforsecurity=False).hexdigest()
     )
-    assert kit.files.digest(Digest(handle, "sha256")) == hashlib.sha256(SITE["i1"]).hexdigest()
-    assert kit.files.digest(Digest(handle, "md-what")) == ""
+    assert kit.files.digest(ComputeDigest(handle, "sha256")) == hashlib.sha256(SITE["i1"]).hexdigest()
+    assert kit.files.digest(ComputeDigest(handle, "md-what")) == ""
     assert kit.files.identify(Identify(kit.handle("k"))) == "bzImage" and not kit.files.identify(
         Identify(handle)
     )
@@ -232,7 +242,7 @@ def test_not_really_takes_heads_until_something_wants_all(tmp_path: Path) -> Non
     assert (tmp_path / str(handle)).stat().st_size < 2 * SAMPLE
     assert kit.files.identify(Identify(handle)) == "bzImage"
     assert kit.files.assemble(Assemble(ENTRY, handle, ())).ok and not kit.host.used
-    assert kit.files.digest(Digest(handle, "sha256")) == hashlib.sha256(KERNEL + content).hexdigest()
+    assert kit.files.digest(ComputeDigest(handle, "sha256")) == hashlib.sha256(KERNEL + content).hexdigest()
 
 
 def test_copies_between_file_systems(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pypxeboot.dhcp import neighbor
 from pypxeboot.dhcp.client import BETTER_OFFER_WAITS
 from pypxeboot.dhcp.message import PXE_PORT
 from pypxeboot.dhcp.pxe_options import LOCAL_BOOT, Services, boot_item
-from pypxeboot.effects import Configure, Leased, Ping, Resolve, Resolved, RunDhcp, Vlan
+from pypxeboot.effects import ChangeVlan, Configure, Leased, Ping, Resolve, Resolved, RunDhcp
 from pypxeboot.errors import NoBootSource, PxeBootError
 from pypxeboot.lease import DhcpOption, Lease, is_host
 from pypxeboot.limits import Deadline
@@ -160,7 +160,7 @@ class GuestNet:
             return why.message
         return ""
 
-    def vlan(self, effect: Vlan) -> str:
+    def vlan(self, effect: ChangeVlan) -> str:
         """An interface for a VLAN."""
         if not self.interfaces.own_network:
             return _HOSTS_OWN

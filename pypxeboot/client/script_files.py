@@ -20,7 +20,7 @@ from pypxeboot.client.entry_files import Downloads, Files
 from pypxeboot.client.sink import FileSink
 from pypxeboot.effects import (
     Assemble,
-    Digest,
+    ComputeDigest,
     Download,
     DropFile,
     Form,
@@ -142,7 +142,7 @@ class ScriptFiles:
         if not file.used:
             self.host.drop_image(effect.handle)
 
-    def digest(self, effect: Digest) -> str:
+    def digest(self, effect: ComputeDigest) -> str:
         """Compute the digest of a file, empty where this host lacks the algorithm."""
         file = self._complete(effect.handle)
         if effect.algorithm == "sha256":

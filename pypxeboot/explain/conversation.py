@@ -34,11 +34,11 @@ class Attempts:
     last: float
     count: int = 1
 
-    def again(self, when: float) -> None:
+    def add(self, when: float) -> None:
         """Count one more attempt."""
         self.count, self.last = self.count + 1, when
 
-    def words(self, end: float) -> str:
+    def summary(self, end: float) -> str:
         """Return ``asked 3 times in 12.0 s``: from the first attempt to the ``end`` of the capture."""
         times = "once" if self.count == 1 else f"{self.count} times"
         return f"asked {times} in {max(end - self.first, 0):.1f} s"
@@ -48,7 +48,7 @@ def add_attempt(attempts: Optional[Attempts], when: float) -> Attempts:
     """Count one more attempt at ``when``; None begins to count."""
     if attempts is None:
         return Attempts(when, when)
-    attempts.again(when)
+    attempts.add(when)
     return attempts
 
 
@@ -83,6 +83,6 @@ class ArpRequest:
             owners = " and ".join(sorted(self.answers))
             return f"{self.address} belongs to two: {owners}"
         if not self.answers and (self.asked.count > 1 or end - self.asked.first > 1):
-            words = self.asked.words(end)
+            words = self.asked.summary(end)
             return f"no answer from {self.address} to ARP ({words}): it is off, or on another network (VLAN)"
         return ""

@@ -89,4 +89,4 @@ class Dhcp6Exchange:
             return f"no DHCPv6 reply in {waited:.1f} s" if waited >= QUIET else ""
         if waited < QUIET:
             return ""
-        return f"no answer to DHCPv6 SOLICIT ({asked.words(end)}): no DHCPv6 server hears it"
+        return f"no answer to DHCPv6 SOLICIT ({asked.summary(end)}): no DHCPv6 server hears it"

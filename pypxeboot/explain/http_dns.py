@@ -53,7 +53,7 @@ class HttpConnection:
     requests: list[HttpRequest] = field(default_factory=list)
     _behind: Optional[int] = None  # sequence number behind what the server has sent
 
-    def of_client(self, data: bytes, when: float) -> None:
+    def add_from_client(self, data: bytes, when: float) -> None:
         """Take a segment of the client."""
         match = _REQUEST.match(data)
         if match is not None and len(self.requests) < _MOST_REQUESTS:
@@ -62,7 +62,7 @@ class HttpConnection:
         elif data.startswith(_TLS_HANDSHAKE):
             self.encrypted = True
 
-    def of_server(self, data: bytes, size: int, sequence: int, when: float) -> None:
+    def add_from_server(self, data: bytes, size: int, sequence: int, when: float) -> None:
         """Take a segment of the server of ``size`` bytes, of which the capture has ``data``."""
         behind = (sequence + size) & _SEQUENCE
         if self._behind is None or (behind - self._behind) & _SEQUENCE < _AHEAD:
@@ -112,7 +112,7 @@ class HttpConnection:
         if not self.established and not self.requests:
             if end - self.asked.first < 1:
                 return ""
-            words = self.asked.words(end)
+            words = self.asked.summary(end)
             return f"HTTP to {self.where}: no answer ({words}): the host is off, or a firewall drops it"
         for request in self.requests[-1:]:
             if request.status is None and end - request.when >= 1:
@@ -161,7 +161,7 @@ class DnsQuery:
 
     def lines(self, end: float) -> list[Event]:
         """Return one line: the question with its answer."""
-        answer = self.answer or f"no answer ({self.asked.words(end)})"
+        answer = self.answer or f"no answer ({self.asked.summary(end)})"
         return [(self.asked.first, f"DNS {self.what} of {self.server}: {answer}")]
 
     def trouble(self, end: float) -> str:

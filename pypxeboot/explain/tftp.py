@@ -22,17 +22,17 @@ class TftpTransfer:
     asked: Attempts
     size: int = 0
     failed: str = ""  # the server's ERROR, or what ICMP said
-    absent: bool = False  # and that says merely that there is no such file
+    not_found: bool = False  # and that says merely that there is no such file
     complete: bool = False
-    again: int = 0  # blocks that came more than once
-    missed: int = 0  # blocks that a window lacked
+    duplicates: int = 0  # blocks that came more than once
+    reordered: int = 0  # blocks before which one was missing
     _answer: Optional[float] = None
     _last: float = 0.0
     _options: dict[str, str] = field(default_factory=dict)
     _block: int = 0  # the last in order
     _given_up: str = ""
 
-    def of_server(self, data: bytes, size: int, when: float) -> None:
+    def add_from_server(self, data: bytes, size: int, when: float) -> None:
         """Take a packet of ``size`` bytes from the server, of which the capture has ``data``."""
         operation = int.from_bytes(data[:2], "big")
         if self._answer is None:
@@ -43,7 +43,7 @@ class TftpTransfer:
         if operation == _ERROR:
             code = int.from_bytes(data[2:4], "big")
             words = printable(data[4:].partition(b"\0")[0])
-            self.failed, self.absent = f'ERROR {code} "{words}"', code in _NOT_FOUND
+            self.failed, self.not_found = f'ERROR {code} "{words}"', code in _NOT_FOUND
         elif operation == _OACK:
             self._options = _pairs(data[2:])
         elif operation == _DATA and size >= 4:
@@ -56,11 +56,11 @@ class TftpTransfer:
             self.size += size
             self.complete = size < self._block_size
         elif step == 0 or step > 0x8000:
-            self.again += 1
+            self.duplicates += 1
         else:
-            self.missed += 1
+            self.reordered += 1
 
-    def of_client(self, data: bytes) -> None:
+    def add_from_client(self, data: bytes) -> None:
         """Take a packet of the client that is not a request."""
         if int.from_bytes(data[:2], "big") == _ERROR and not self.complete:
             self._given_up = printable(data[4:].partition(b"\0")[0]) or "no reason given"
@@ -92,14 +92,14 @@ class TftpTransfer:
         text += f"{size_text(self.size)} in {seconds:.3f} s{rate(self.size, seconds)}"
         parts = [f"{name} {value}" for name, value in self._options.items()] or ["no options"]
         parts += [f"asked {self.asked.count} times"] if self.asked.count > 1 else []
-        parts += [f"{self.again} blocks came twice"] if self.again else []
-        parts += [f"{self.missed} came out of order"] if self.missed else []
+        parts += [f"{self.duplicates} blocks came twice"] if self.duplicates else []
+        parts += [f"{self.reordered} came out of order"] if self.reordered else []
         return [(self.asked.first, f"{text}, {', '.join(parts)}")]
 
     def trouble(self, end: float) -> str:
         """Return what is wrong if the server was silent or failed; a mere "no such file" is not wrong."""
         name = f"TFTP {self.name} from {self.server}: "
-        if self.complete or self.absent or self._given_up:
+        if self.complete or self.not_found or self._given_up:
             return ""
         if self.failed:
             return name + self.failed
@@ -107,7 +107,7 @@ class TftpTransfer:
             if end - self.asked.first < 1:
                 return ""
             meaning = "no TFTP server runs there, or a firewall drops UDP 69 or the replies"
-            return f"{name}no answer ({self.asked.words(end)}): {meaning}"
+            return f"{name}no answer ({self.asked.summary(end)}): {meaning}"
         if not self._block:
             return (
                 f"{name}options are agreed on, but no block comes: packets of "
@@ -117,7 +117,7 @@ class TftpTransfer:
 
     def remark(self) -> str:
         """Return a remark about packet loss, where there was much of it; else empty text."""
-        lost = self.again + self.missed
+        lost = self.duplicates + self.reordered
         blocks = self.size // self._block_size + 1
         if lost <= max(2, blocks // 50):
             return ""

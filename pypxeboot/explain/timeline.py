@@ -148,7 +148,7 @@ class Timeline:
             known = next((request for request in requests if request.client == client), None)
             if known is not None:
                 if not known.answers:
-                    known.asked.again(packet.when)
+                    known.asked.add(packet.when)
                 return
             request = ArpRequest(client, packet.target, Attempts(packet.when, packet.when))
             if len(requests) < _MOST_OWNERS and self._keep(request):
@@ -168,7 +168,7 @@ class Timeline:
         key = "tftp", packet.source, packet.source_port
         known = self._open.get(key)
         if isinstance(known, TftpTransfer) and known.name == name and not (known.complete or known.failed):
-            known.asked.again(packet.when)
+            known.asked.add(packet.when)
             return
         transfer = TftpTransfer(self._client(packet), packet.target, name, Attempts(packet.when, packet.when))
         if self._keep(transfer):
@@ -177,11 +177,11 @@ class Timeline:
     def _tftp(self, packet: Packet) -> None:
         known = self._open.get(("tftp", packet.target, packet.target_port))
         if isinstance(known, TftpTransfer) and packet.source == known.server:
-            known.of_server(packet.payload, packet.size, packet.when)
+            known.add_from_server(packet.payload, packet.size, packet.when)
             return
         known = self._open.get(("tftp", packet.source, packet.source_port))
         if isinstance(known, TftpTransfer):
-            known.of_client(packet.payload)
+            known.add_from_client(packet.payload)
 
     def _dns(self, packet: Packet) -> None:
         found = http_dns.decode_query(packet.payload)
@@ -196,7 +196,7 @@ class Timeline:
         key = "dns", packet.source, packet.source_port, number
         known = self._open.get(key)
         if isinstance(known, DnsQuery):
-            known.asked.again(packet.when)
+            known.asked.add(packet.when)
             return
         question = DnsQuery(self._client(packet), packet.target, what, Attempts(packet.when, packet.when))
         if self._keep(question):
@@ -213,16 +213,16 @@ class Timeline:
             first = False
         if isinstance(known, HttpConnection):
             if first and not known.established:
-                known.asked.again(packet.when)
+                known.asked.add(packet.when)
             known.established = known.established or bool(packet.payload)
-            known.of_client(packet.payload, packet.when)
+            known.add_from_client(packet.payload, packet.when)
             return
         known = self._open.get(("tcp", packet.target, packet.target_port, packet.source, packet.source_port))
         if isinstance(known, HttpConnection):
             known.refused = known.refused or bool(packet.flags & packets.RST)
             known.established = known.established or not packet.flags & packets.RST
             if packet.size:
-                known.of_server(packet.payload, packet.size, packet.sequence, packet.when)
+                known.add_from_server(packet.payload, packet.size, packet.sequence, packet.when)
 
     def _connection(self, packet: Packet, key: tuple[object, ...]) -> Optional[HttpConnection]:
         host = in_url(packet.target)

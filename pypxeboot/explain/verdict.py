@@ -77,7 +77,7 @@ def _subject(one: Conversation) -> tuple[str, ...]:
 def _files(own: Sequence[Conversation]) -> Iterator[tuple[float, str, bool]]:
     """Yield each file that was answered for: when it was asked for, its URL, whether it came."""
     for one in own:
-        if isinstance(one, TftpTransfer) and (one.complete or one.absent):
+        if isinstance(one, TftpTransfer) and (one.complete or one.not_found):
             yield one.asked.first, f"tftp://{in_url(one.server)}/{one.name}", one.complete
         elif isinstance(one, HttpConnection):
             yield from one.files

@@ -88,14 +88,14 @@ class Console:
         self._codes = terminfo.load(name)
         # A VT100 has no UTF-8; and libxl says vt100 of whatever is behind its pty.
         self._ascii_only = not utf8 or name is None or name.startswith("vt")
-        self._found = termios.tcgetattr(descriptor)
+        self._original_modes = termios.tcgetattr(descriptor)
         self._decoder = Decoder()
         self._keys: deque[str] = deque(maxlen=_KEYS)
         self._picture: Optional[Picture] = None
-        self._shown: Optional[Canvas] = None
-        self._up = False
+        self._canvas: Optional[Canvas] = None
+        self._picture_up = False
         self._touched = False
-        self._told = self._size()
+        self._reported_size = self._size()
         self._painted = 0.0
 
     @property
@@ -134,11 +134,11 @@ class Console:
     def leave(self) -> None:
         """Take the picture away, so that lines can be written."""
         codes, picture = self._codes, self._picture
-        if codes is not None and picture is not None and self._up:
+        if codes is not None and picture is not None and self._picture_up:
             row = min(len(picture.rows), self.terminal.rows - 1)
             self._write(codes.plain + codes.show + (codes.leave or codes.move(row, 0) + codes.clear))
-        self._picture = self._shown = None
-        self._up = False
+        self._picture = self._canvas = None
+        self._picture_up = False
 
     def close(self) -> None:
         """Leave the terminal as it was found, and close it."""
@@ -157,7 +157,7 @@ class Console:
             self.leave()
             # Keys that nobody asked for must not be commands to the shell that comes next.
             termios.tcflush(self._descriptor, termios.TCIFLUSH)
-            termios.tcsetattr(self._descriptor, termios.TCSANOW, self._found)
+            termios.tcsetattr(self._descriptor, termios.TCSANOW, self._original_modes)
 
     def _size(self) -> tuple[int, int]:
         """Return columns and rows; zeros where the terminal does not know."""
@@ -200,8 +200,8 @@ class Console:
         while True:
             if self._keys:
                 return self._keys.popleft()
-            if self._size() != self._told:
-                self._told, self._shown = self._size(), None
+            if self._size() != self._reported_size:
+                self._reported_size, self._canvas = self._size(), None
                 return "resize"
             now = time.monotonic()
             wait = ESCAPE_SECONDS if self._decoder.pending else _TICK
@@ -213,8 +213,8 @@ class Console:
                 return None
             elif self._decoder.pending and time.monotonic() - now >= ESCAPE_SECONDS:
                 self._keys.extend(self._decoder.flush())
-            elif self._told == (0, 0) and now - self._painted > _REPAINT:
-                self._paint(again=True)
+            elif self._reported_size == (0, 0) and now - self._painted > _REPAINT:
+                self._paint(repaint=True)
 
     def _read(self) -> None:
         try:
@@ -229,32 +229,32 @@ class Console:
         keys = self._decoder.feed(data)
         self._keys.extend(keys[:room])
         if "ctrl-l" in keys:
-            self._shown = None
+            self._canvas = None
             self._paint()
 
-    def _paint(self, *, again: bool = False) -> None:
-        """Paint what of the picture differs from the screen; with ``again`` all of it, whatever is there."""
+    def _paint(self, *, repaint: bool = False) -> None:
+        """Paint what of the picture differs from the screen; ``repaint``: all of it, whatever is there."""
         picture, codes = self._picture, self._codes
         if picture is None or codes is None:
             return
         terminal = self.terminal
         wanted = canvas(picture, terminal, ascii_only=self._ascii_only)
         pieces = [codes.hide]
-        if not self._up:
+        if not self._picture_up:
             # A screen of its own; else the lines that are there are scrolled up, none is written over.
             pieces.append(codes.enter or codes.move(terminal.rows - 1, 0) + b"\r\n" * terminal.rows)
-            self._up = True
-        if self._shown is None:
+            self._picture_up = True
+        if self._canvas is None:
             pieces += [codes.plain, codes.move(0, 0), codes.clear]
         style = None
-        for stroke in strokes(None if again else self._shown, wanted):
+        for stroke in strokes(None if repaint else self._canvas, wanted):
             pieces.append(codes.move(stroke.row, stroke.column))
             if stroke.style != style:
                 style = stroke.style
                 pieces.append(codes.style(style))
             pieces.append(stroke.text.encode("utf-8", "replace"))
         pieces.append(codes.plain)
-        if again:  # and nothing below, where a terminal has more rows
+        if repaint:  # and nothing below, where a terminal has more rows
             pieces += [codes.move(terminal.rows - 1, terminal.columns - 1), codes.clear]
         if picture.cursor_row is not None:
             row, column = (
@@ -262,7 +262,7 @@ class Console:
                 min(picture.cursor_column, terminal.columns - 1),
             )
             pieces += [codes.move(row, column), codes.show]
-        self._shown, self._painted = wanted, time.monotonic()
+        self._canvas, self._painted = wanted, time.monotonic()
         self._write(b"".join(pieces))
 
     def _write(self, data: bytes) -> None:
@@ -271,7 +271,7 @@ class Console:
         try:
             while data:
                 if not select.select([], [self._descriptor], [], max(end - time.monotonic(), 0))[1]:
-                    self._shown = None
+                    self._canvas = None
                     return
                 with suppress(BlockingIOError):
                     data = data[os.write(self._descriptor, data) :]

@@ -41,11 +41,11 @@ def code(key: str) -> int:
 class MenuDialog:
     """A menu while it is shown, with the cursor on item ``at`` at first.
 
-    ``again`` is the timeout in seconds after each key (``--retimeout``), None for none.
+    ``retimeout`` is the timeout in seconds after each key, None for none.
     """
 
-    def __init__(self, user: User, dialog: Dialog, at: int, again: Optional[float]) -> None:
-        self._user, self._dialog, self._again = user, dialog, again
+    def __init__(self, user: User, dialog: Dialog, at: int, retimeout: Optional[float]) -> None:
+        self._user, self._dialog, self._retimeout = user, dialog, retimeout
         self._at = at
         self._items = tuple(
             MenuItem(plain(item.text, _TEXT_LIMIT), selectable=bool(item.name)) for item in dialog.items
@@ -69,7 +69,7 @@ class MenuDialog:
                 key = yield from self._user.key(clock, functools.partial(self._picture, clock))
             if isinstance(key, WaitEnded):
                 return key
-            clock = Clock(self._again)  # "any key stops it (sets --retimeout)"
+            clock = Clock(self._retimeout)  # "any key stops it (sets --retimeout)"
             if key in _CANCELED:
                 return None
             if key in line_editor.ENTER or self._shortcut(key):

@@ -92,7 +92,7 @@ class User:
             if reply.key is None:
                 passed = max(passed, seconds or 0.0)
             waited += passed
-            over = self._over(clock, passed, waited)
+            over = self._wait_ended(clock, passed, waited)
             if reply.key is not None and reply.key != "resize":
                 if clock.total is not None and clock.total <= 0:
                     return WaitEnded.TIMEOUT  # "totaltimeout" is over even if a key comes just then
@@ -105,7 +105,7 @@ class User:
             if over is not None:
                 return over
 
-    def _over(self, clock: Clock, passed: float, waited: float) -> Optional[WaitEnded]:
+    def _wait_ended(self, clock: Clock, passed: float, waited: float) -> Optional[WaitEnded]:
         """Let ``passed`` seconds pass on the clock; return why the wait is over, None if it is not."""
         if clock.total is not None:
             clock.total -= passed

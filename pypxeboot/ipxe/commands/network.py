@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
-from pypxeboot.effects import Configure, Leased, Log, Ping, Resolve, Resolved, RunDhcp, Steps, Vlan
+from pypxeboot.effects import ChangeVlan, Configure, Leased, Log, Ping, Resolve, Resolved, RunDhcp, Steps
 from pypxeboot.ipxe.commands.download import download
 from pypxeboot.ipxe.engine import initial_settings
 from pypxeboot.ipxe.engine.assign import store
@@ -188,7 +188,7 @@ def _vcreate(machine: Machine, call: CommandCall) -> Steps[int]:
         return Status.NO_SUCH_CARD
     if tag not in _VLAN_TAGS:
         return (yield from machine.fail("Could not create VLAN device", Status.NO_VLAN_TAG))
-    why: str = yield Vlan(tag)
+    why: str = yield ChangeVlan(tag)
     if why:
         words = f"Could not create VLAN device: {printable(why)}"
         return (yield from machine.refuse(words, Status.UNSUPPORTED))
@@ -205,7 +205,7 @@ def _vdestroy(machine: Machine, call: CommandCall) -> Steps[int]:
     for card in cards:
         if not _tag(card):
             return (yield from machine.fail("Could not destroy VLAN device", Status.NO_VLAN))
-        why: str = yield Vlan(_tag(card), remove=True)
+        why: str = yield ChangeVlan(_tag(card), remove=True)
         if why:
             words = f"Could not destroy VLAN device: {printable(why)}"
             return (yield from machine.refuse(words, Status.NO_SUCH_CARD))

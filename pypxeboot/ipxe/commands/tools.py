@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pypxeboot.effects import Digest, ScriptFile, Steps, Unpack, Verify
+from pypxeboot.effects import ComputeDigest, ScriptFile, Steps, Unpack, Verify
 from pypxeboot.ipxe.commands.download import acquire
 from pypxeboot.ipxe.engine.assign import keep
 from pypxeboot.ipxe.engine.images import Image
@@ -33,7 +33,7 @@ def _digest(algorithm: str) -> Callable[[Machine, CommandCall], Steps[int]]:
             image, status = yield from acquire(machine, name)
             if image is None:
                 return status
-            text: str = yield Digest(image.handle, algorithm)
+            text: str = yield ComputeDigest(image.handle, algorithm)
             if not text:
                 return (yield from machine.fail(f"Could not digest {image.name}", Status.UNSUPPORTED))
             setting = call.text("set")

@@ -12,7 +12,7 @@ from replay import GUEST
 from terminal import Terminal
 
 from pypxeboot.effects import FindTerminal, Print, Show
-from pypxeboot.host.terminal import Answers
+from pypxeboot.host.terminal import TerminalService
 from pypxeboot.limits import Deadline, Limits
 from pypxeboot.picture import Picture, Row, Span
 from pypxeboot.plan import Plan
@@ -27,7 +27,7 @@ HOSTILE = Picture((Row((Span("\x1b]0;owned\x07 \x9b2J 日" * 1000, "1m\x1b[2J"),
 class Desk(NamedTuple):
     """The host side's answers, the client's end, and the terminal between the two and a person."""
 
-    answers: Answers
+    answers: TerminalService
     client: Channel
     terminal: Terminal
     deadline: Deadline
@@ -55,7 +55,7 @@ def desks(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> Iterator[Desk]:
     before = terminal.modes()
     monkeypatch.setattr(console, "find", lambda: console.Console(opened(terminal), "vt100", utf8=False))
     deadline = Deadline(100.0)
-    answers = Answers(plan, Channel(ours), deadline)
+    answers = TerminalService(plan, Channel(ours), deadline)
     yield Desk(answers, Channel(theirs), terminal, deadline)
     answers.close()
     assert terminal.modes() == before

@@ -12,7 +12,7 @@ from pypxeboot import effects
 from pypxeboot.client.entry_files import Downloads, ScriptInstead
 from pypxeboot.client.network import GuestNet
 from pypxeboot.client.script_files import ScriptFiles
-from pypxeboot.client.terminal import Attendance, Person
+from pypxeboot.client.terminal import HostTerminal, TerminalEffects
 from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, RunIpxe, RunIpxeScript, Steps
 from pypxeboot.entry import Choice
 from pypxeboot.errors import ConfigError, FetchError, NotFound, Refused, ServerError
@@ -27,13 +27,13 @@ log = logging.getLogger(__name__)
 _NESTING = 8  # loaders that started each other: a script, a PXELINUX it chains, a script in that one's menu
 
 
-class Performer:
+class Driver:
     """Drives loaders. ``start`` is what one of them starts another by."""
 
     def __init__(
         self,
         plan: Plan,
-        person: Person,
+        terminal: HostTerminal,
         downloads: Downloads,
         files: ScriptFiles,
         network: GuestNet,
@@ -43,7 +43,7 @@ class Performer:
         self.warnings: list[str] = []
         self._silent: dict[tuple[str, str, Optional[int]], FetchError] = {}
         self._depth = 0
-        self._person = Attendance(plan, person, downloads.fetcher.deadline, self.warn)
+        self._terminal = TerminalEffects(plan, terminal, downloads.fetcher.deadline, self.warn)
         self._handlers: dict[type, Callable[[Any], object]] = {
             Fetch: self.fetch,
             Load: self.load,
@@ -51,7 +51,7 @@ class Performer:
             RunIpxe: self._run,
             Log: self._log,
             effects.RunLua: script.script,
-            **self._person.handlers,
+            **self._terminal.handlers,
             effects.ReadClock: lambda _effect: int(time.time()),
             effects.Download: files.download,
             effects.ReadFile: files.read,
@@ -68,7 +68,7 @@ class Performer:
             effects.Ping: network.ping,
         }
 
-    def perform(self, steps: Steps[T]) -> T:
+    def run(self, steps: Steps[T]) -> T:
         """Do what a loader asks for, until it has come to its result."""
         reply: object = None
         while True:
@@ -77,7 +77,7 @@ class Performer:
             except StopIteration as end:
                 result: T = end.value
                 return result
-            self._person.before(effect)
+            self._terminal.before(effect)
             reply = self._handlers[type(effect)](effect)
 
     def fetch(self, effect: Fetch) -> Fetched:

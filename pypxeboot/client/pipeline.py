@@ -16,11 +16,11 @@ from typing import Optional, Protocol, Union
 from pypxeboot import bootsource
 from pypxeboot.bootsource import BootSource, Kind
 from pypxeboot.client import loaders
-from pypxeboot.client.driver import Performer
+from pypxeboot.client.driver import Driver
 from pypxeboot.client.entry_files import Downloads
 from pypxeboot.client.network import GuestNet, Interfaces
 from pypxeboot.client.script_files import HostFiles, ScriptFiles
-from pypxeboot.client.terminal import Person
+from pypxeboot.client.terminal import HostTerminal
 from pypxeboot.dhcp import boot_info, identity, pxe_options
 from pypxeboot.effects import Load, RunIpxe, RunIpxeScript
 from pypxeboot.entry import Action, Choice, Entry, Reason
@@ -52,7 +52,7 @@ _WHY = {
 _IPXE_AGENT = f"iPXE/{identity.IPXE_VERSION}"
 
 
-class HostServices(Person, Interfaces, HostFiles, Protocol):
+class HostServices(HostTerminal, Interfaces, HostFiles, Protocol):
     """What the host side does for a boot."""
 
 
@@ -65,12 +65,12 @@ class Pipeline:
         deadline = downloads.fetcher.deadline
         self.script_files = ScriptFiles(downloads, host, download_all=plan.download)
         self.network = GuestNet(plan, host, dhcp, deadline)
-        self.performer = Performer(plan, host, downloads, self.script_files, self.network, self._start_loader)
+        self.driver = Driver(plan, host, downloads, self.script_files, self.network, self._start_loader)
 
     @property
     def warnings(self) -> list[str]:
         """The warnings so far, which also stand in the result."""
-        return self.performer.warnings
+        return self.driver.warnings
 
     def run(self) -> Artifacts:
         """Boot the guest. Raises PxeBootError."""
@@ -101,7 +101,7 @@ class Pipeline:
             refused = why
         from pypxeboot.client import by_hand
 
-        lease = self.performer.perform(by_hand.lease("" if plan.by_hand else refused.message))
+        lease = self.driver.run(by_hand.lease("" if plan.by_hand else refused.message))
         if lease is None:
             raise refused
         self.plan = replace(plan, static=lease)
@@ -116,7 +116,7 @@ class Pipeline:
                 raise
             from pypxeboot.client import by_hand
 
-            plan = self.performer.perform(by_hand.boot_file(why.message, self.plan))
+            plan = self.driver.run(by_hand.boot_file(why.message, self.plan))
             if plan is None:
                 raise
             self.plan = plan
@@ -130,7 +130,7 @@ class Pipeline:
         from pypxeboot.client import pxe_menu  # a boot without such a menu need not wait for it
 
         label = self.plan.label
-        item = self.performer.perform(
+        item = self.driver.run(
             pxe_menu.choose(services, label, self.plan.patience, listing=self.plan.list_entries)
         )
         if item.text == label:  # in the menus to come, it has no meaning
@@ -219,7 +219,7 @@ class Pipeline:
 
     def _boot_file(self, entry: Entry) -> Choice:
         """Load a boot file that is a kernel itself."""
-        loaded = self.performer.load(Load(entry))
+        loaded = self.driver.load(Load(entry))
         if loaded.script and entry.kernel is not None:
             self.source = replace(self.source, kind=Kind.IPXE, bootfile=entry.kernel)
             return self._boot_by("ipxe", self.source, self.plan.label)
@@ -243,9 +243,9 @@ class Pipeline:
             interactive=plan.interactive,
         )
         if plan.list_entries:
-            config, menu = self.performer.perform(loader.entries(request))
+            config, menu = self.driver.run(loader.entries(request))
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
-        return self.performer.perform(loader.boot(request))
+        return self.driver.run(loader.boot(request))
 
     def artifacts(self, choice: Choice, seconds: Seconds) -> Artifacts:
         """Collect what came of it for the host side and the JSON result."""

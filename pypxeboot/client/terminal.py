@@ -1,4 +1,4 @@
-"""What a loader asks of the person at the terminal, and of the time, as the client process passes it on."""
+"""Performs the effects that concern the terminal, which the host side has, and those of time."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _PIECE = 8192  # characters of a text for the terminal in one message
 _LONGEST_LINE = 4096  # of a text that goes to the log: what is beyond is another line
 
 
-class Person(Protocol):
-    """The person, by way of the host side, which has the terminal."""
+class HostTerminal(Protocol):
+    """The terminal as the client has it: by way of the host side."""
 
     def find_terminal(self) -> Optional[Terminal]:
-        """The terminal, if there is one and somebody may choose."""
+        """Return what the terminal can do; None if there is none, or if nobody may choose."""
 
     def show(self, effect: Show) -> KeyPress:
         """Paint a picture, and wait for a key."""
@@ -36,11 +36,13 @@ class Person(Protocol):
         """Take the picture away: lines follow."""
 
 
-class Attendance:
-    """Performs the effects that concern the terminal and time: FindTerminal, Show, Print, Sleep."""
+class TerminalEffects:
+    """The handlers of the effects FindTerminal, Show, Print and Sleep, for one driver."""
 
-    def __init__(self, plan: Plan, person: Person, deadline: Deadline, warn: Callable[[str], None]) -> None:
-        self._plan, self._person, self._deadline, self._warn = plan, person, deadline, warn
+    def __init__(
+        self, plan: Plan, host: HostTerminal, deadline: Deadline, warn: Callable[[str], None]
+    ) -> None:
+        self._plan, self._host, self._deadline, self._warn = plan, host, deadline, warn
         self._there = self._picture_up = self._warned = False
         self._line = ""
         self.handlers: dict[type, Callable[[Any], object]] = {
@@ -57,10 +59,10 @@ class Attendance:
         )
         if self._picture_up and not silent:
             self._picture_up = False
-            self._person.leave()
+            self._host.leave()
 
     def _find_terminal(self, _effect: FindTerminal) -> Optional[Terminal]:
-        terminal = self._person.find_terminal()
+        terminal = self._host.find_terminal()
         if terminal is None and self._plan.interactive and self._plan.may_ask and not self._warned:
             self._warned = True
             self._warn("nobody can be asked: standard input is no terminal of this job")
@@ -69,14 +71,14 @@ class Attendance:
 
     def _show(self, effect: Show) -> KeyPress:
         self._picture_up = self._picture_up or effect.picture is not None
-        pressed = self._person.show(effect)
+        pressed = self._host.show(effect)
         self._deadline.extend(pressed.seconds)
         return pressed
 
     def _print(self, effect: Print) -> None:
         if self._there:
             for at in range(0, len(effect.text), _PIECE):
-                self._person.print(Print(effect.text[at : at + _PIECE]))
+                self._host.print(Print(effect.text[at : at + _PIECE]))
             return
         *lines, self._line = (self._line + effect.text).split("\n")
         if len(self._line) > _LONGEST_LINE:

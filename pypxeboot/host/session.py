@@ -22,7 +22,7 @@ from pypxeboot.errors import KINDS, FetchError, NoLease, PxeBootError, Refused
 from pypxeboot.host import spawn
 from pypxeboot.host.output_files import OutputFile, Store
 from pypxeboot.host.spawn import ClientProcess
-from pypxeboot.host.terminal import Answers
+from pypxeboot.host.terminal import TerminalService
 from pypxeboot.lease import Address, Network, is_host
 from pypxeboot.limits import NOTICE, Deadline
 from pypxeboot.links import iproute, select
@@ -101,7 +101,7 @@ def boot(
         undo.callback(process.stop)
         session = _Session(plan, process, store, deadline, hear)
         undo.callback(session.leave)
-        undo.callback(session.answers.close)
+        undo.callback(session.terminal.close)
         session.order(ids)
         there = session.join(mode, mac_wait)
         if capture is not None:
@@ -140,7 +140,7 @@ class _Session:
     ) -> None:
         self._plan, self._channel, self._pid = plan, Channel(process.end), process.pid
         self._hear = hear
-        self.answers = Answers(plan, self._channel, deadline)
+        self.terminal = TerminalService(plan, self._channel, deadline)
         self._store, self._deadline = store, deadline
         self._files: dict[str, list[OutputFile]] = {kind: [] for kind in _KINDS}
         self._images: dict[int, OutputFile] = {}
@@ -272,7 +272,7 @@ class _Session:
             self._use_image(unpack(UseImage, value))
         elif kind == "Finding" and self._hear is not None:
             self._hear(value)
-        elif not self.answers.answer(kind, value):
+        elif not self.terminal.answer(kind, value):
             raise SchemaError(f"the request {printable(kind, 40)}")
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The host side's answers to what the client asks of the person at the terminal."""
+"""Answers what the client asks of the user at the terminal, which the host side has."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pypxeboot.schema import unpack
 from pypxeboot.terminal import console
 
 
-class Answers:
-    """One boot's terminal; nothing is touched before the client asks for it."""
+class TerminalService:
+    """The terminal of one boot; it is not touched before the client asks for it."""
 
     def __init__(self, plan: Plan, channel: Channel, deadline: Deadline) -> None:
         self._plan, self._channel, self._deadline = plan, channel, deadline

@@ -186,6 +186,7 @@ def _prepare(*, signatures: bool) -> None:
 
     own = (
         *loaders.LOADERS.values(),
+        "pypxeboot.syslinux.loader.interactive",
         "pypxeboot.client.pxe_menu",
         "pypxeboot.fetch.tftp.client",
         "pypxeboot.fetch.http.client",

@@ -12,9 +12,7 @@ from pypxeboot.entry import BootMenu, Choice
 from pypxeboot.loader import BootRequest
 from pypxeboot.picture import Terminal
 from pypxeboot.syslinux.loader.current_config import CurrentConfig
-from pypxeboot.syslinux.loader.interactive import InteractiveBoot
 from pypxeboot.syslinux.loader.unattended import UnattendedBoot
-from pypxeboot.terminal.input import User
 from pypxeboot.url import Location
 
 
@@ -41,5 +39,9 @@ def boot(request: BootRequest) -> Steps[Choice]:
     terminal: Optional[Terminal] = yield FindTerminal()
     if terminal is None:
         return (yield from UnattendedBoot(current, request.append).boot())
+    # A boot without a terminal need not wait for these.
+    from pypxeboot.syslinux.loader.interactive import InteractiveBoot
+    from pypxeboot.terminal.input import User
+
     user = User(terminal, request.patience)
     return (yield from InteractiveBoot(current, request.append, user).boot())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Union
 
-# Bytes of the network become text by this codec and back by the same: every byte string survives
-# the round trip, and what was UTF-8 is readable.
+# The codec between bytes of the network and text: every byte string survives the round trip, and what was
+# UTF-8 is readable.
 ENCODING = "utf-8"
 ENCODING_ERRORS = "surrogateescape"
 
@@ -41,7 +41,7 @@ def printable(value: Union[str, bytes], limit: int = 200) -> str:
 
 def _escape(ch: str) -> str:
     number = ord(ch)
-    if 0xDC80 <= number <= 0xDCFF:  # a byte that was no UTF-8
+    if 0xDC80 <= number <= 0xDCFF:  # stands for a byte that was not UTF-8
         number -= 0xDC00
     if number < 0x100:
         return f"\\x{number:02x}"

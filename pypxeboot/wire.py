@@ -12,7 +12,7 @@ class Truncated(ValueError):
 
 
 class BadName(ValueError):
-    """Bytes that are no DNS name."""
+    """The bytes are not a DNS name in the format of RFC 1035."""
 
 
 class Reader:

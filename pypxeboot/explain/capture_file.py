@@ -115,7 +115,7 @@ def _section(read: Read, length: bytes = b"") -> str:
     mark = _exactly(read, 4)
     order = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}.get(mark)
     if order is None:
-        raise BadCapture("its byte order mark is none")
+        raise BadCapture("its byte order mark is unknown")
     total = struct.unpack(order + "I", length)[0]
     if total < 28 or total > _LARGEST_BLOCK or total % 4:
         raise BadCapture(f"a section header of {total} bytes: it is damaged")

@@ -29,7 +29,7 @@ _MOST_LINES_OF_ALL = 4000
 _TFTP, _DNS, _WEB = 69, 53, (80, 443, 8080)
 _DHCP_PORTS = (dhcp.CLIENT_PORT, dhcp.SERVER_PORT, BOOT_SERVER_PORT)
 _UNREACHABLE = {
-    0: "there is no way to that network",
+    0: "there is no route to that network",
     1: "that host does not answer",
     3: "the port is closed: no TFTP server listens there",
     9: "a firewall forbids it",

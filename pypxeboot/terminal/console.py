@@ -28,7 +28,7 @@ from pypxeboot.text import printable
 ESCAPE_SECONDS = 0.15
 # How often the size is looked at: SIGWINCH reaches the terminal's own session only, and libxl sends none.
 _TICK = 0.25
-# libxl hands over at most the last 4096 bytes to who attaches later, and tells nobody that he did.
+# libxl keeps the last 4096 bytes for a console that attaches later, and does not say that one did.
 _REPAINT = 1.0
 # A terminal that takes nothing for so long (Ctrl-S, a stopped emulator) misses the rest of what it is sent.
 _STUCK = 2.0

@@ -12,7 +12,7 @@ from pypxeboot.picture import KeyPress, Picture, Terminal
 
 
 class WaitEnded(Enum):
-    """Why a wait ended without a key: a timeout of the configuration, or the user's patience."""
+    """Why a wait ended without a key: a timeout of the configuration, or ``patience`` where it has none."""
 
     TIMEOUT = "timeout"
     PATIENCE = "patience"

@@ -35,7 +35,7 @@ _COLOURS = {
     "timeout": "1",
     "help": "",
 }
-# The same without colours: what is bold there for its colour's sake is plain.
+# On terminals without colours; what is bold above only to brighten its colour is plain here.
 _PLAIN = {"title": "1", "hotkey": "1", "sel": "7", "hotsel": "1;7", "timeout": "1", "cmdmark": "1"}
 
 _MENU_TOP = 3  # rows of the box above the first item: border, title, border

@@ -18,7 +18,13 @@ from pypxeboot.syslinux.com32.config import ConfigC32
 from pypxeboot.syslinux.com32.linux import LinuxC32
 from pypxeboot.syslinux.com32.mboot import MbootC32
 from pypxeboot.syslinux.com32.menu import GfxbootC32, MenuC32
-from pypxeboot.syslinux.com32.module import Com32Module, CommandModule, NothingBooted
+from pypxeboot.syslinux.com32.module import (
+    Com32Module,
+    CommandModule,
+    Invocation,
+    KernelModule,
+    NothingBooted,
+)
 from pypxeboot.syslinux.com32.power import ChainC32, PoweroffC32, RebootC32
 from pypxeboot.syslinux.com32.pxechn import PxechnC32
 from pypxeboot.syslinux.com32.unresolved import RamdiskFile, UnresolvedEntry
@@ -259,6 +265,26 @@ def command_of(module: str, words: str, arch: str = "x86_64") -> Optional[str]:
 )
 def test_com32_modules_that_boot_nothing(module: str, words: str) -> None:
     assert isinstance(table.parse(module, words, "x86_64"), NothingBooted)
+
+
+class ToyC32(KernelModule):
+    """toy.c32: ``kernel words``."""
+
+    @classmethod
+    def parse(cls, invocation: Invocation) -> Com32Module:
+        kernel, *words = invocation.words
+        return cls(UnresolvedEntry(kernel, " ".join(words)))
+
+
+def test_a_new_com32_module_is_a_class_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(table.MODULES, "toy", ToyC32)  # type: ignore[arg-type]
+    config = "DEFAULT a\nLABEL a\nCOM32 toy\nAPPEND k x=1\n"
+    assert boot(config, append="y=2").entry.cmdline == "x=1 y=2"
+    replay = serving({"pxelinux.cfg/default": config})
+    _, menu = replay.drive(ldlinux.entries(BootRequest(boot_info.boot_source(LEASE), GUEST, LEASE)))
+    assert [(entry.label, str(entry.kernel), entry.cmdline) for entry in menu.entries] == [
+        ("a", "tftp://10.77.0.1/k", "x=1")
+    ]
 
 
 def test_ifcpu64_on_32_bits_takes_the_second_part() -> None:

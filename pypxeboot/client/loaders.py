@@ -1,4 +1,9 @@
-"""The boot loaders by name: one row each."""
+"""The boot loaders by name: one row each.
+
+A new loader is a package with a module ``boot.py``, which has the two functions of
+:class:`~pypxeboot.loader.Loader`, a row here, and a :class:`~pypxeboot.bootsource.Kind` with a rule by which
+its boot file is recognised.
+"""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class LuaC32(Com32Module):
         running: Generator[LuaCall, tuple[ScriptValue, ...], str] = yield RunLua(
             source, self.name, self.arguments, api.config_path, VERSION
         )
-        choice = yield from _ScriptRun(api).until_booted(running, self.name)
+        choice = yield from _ScriptRun(api).run(running, self.name)
         if choice is None and api.error is None:
             why = f"the script {printable(self.name)!r} boots nothing"
             api.fail(ConfigError(f"{api.where(self.name)}: {why}"))
@@ -108,12 +108,12 @@ class _ScriptRun:
         self._api = api
         self._printed = 0
         self._slept = 0.0
-        self._line = ""
         self.choice: Optional[Choice] = None
 
-    def until_booted(
+    def run(
         self, running: Generator[LuaCall, tuple[ScriptValue, ...], str], name: str
     ) -> Steps[Optional[Choice]]:
+        """Answer the calls of the script ``name`` until it ends, or something boots."""
         answer: Any = None
         for _ in range(CALL_LIMIT):
             try:

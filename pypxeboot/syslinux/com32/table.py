@@ -1,4 +1,8 @@
-"""Every COM32 module that is known, by the name of its file without ``.c32``."""
+"""Every COM32 module that is known, by the name of its file without ``.c32``.
+
+A new one is a subclass of :class:`~pypxeboot.syslinux.com32.module.Com32Module` in a file of its own, and a
+row here.
+"""
 
 from __future__ import annotations
 

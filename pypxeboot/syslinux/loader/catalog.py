@@ -26,7 +26,7 @@ _DEPTH = 4
 
 
 @dataclass(frozen=True)
-class _Opened:
+class _OpenedMenu:
     """A menu, and the titles of what leads there."""
 
     config: Config
@@ -56,7 +56,7 @@ class Catalog:
         """Take ``menu`` for what is shown."""
         self.shown, self._in_menu = menu, True
 
-    def read(self) -> Steps[None]:
+    def read_shown(self) -> Steps[None]:
         """Read the menu that is shown when the configuration runs, if it is one."""
         word, words = split(self._config.command or "")
         label = self._config.by_name.get(word)
@@ -71,7 +71,7 @@ class Catalog:
 
     def find(self, wanted: str) -> Steps[Label]:
         """Find the label that ``wanted`` means, here or in a menu that an entry opens. Raises ConfigError."""
-        yield from self.read()
+        yield from self.read_shown()
         found = lookup.find(self.shown, wanted) or lookup.by_name(self._config, wanted)
         for anywhere in (False, True):
             if found is None:
@@ -87,16 +87,19 @@ class Catalog:
 
     def list_entries(self) -> Steps[BootMenu]:
         """List everything; menus in other files come last, as far as the same server has them."""
-        yield from self.read()
-        return self.menu((yield from self._menus_below(anywhere=False)))
+        yield from self.read_shown()
+        return self._menu((yield from self._menus_below(anywhere=False)))
 
-    def _menus_below(self, anywhere: bool) -> Steps[list[_Opened]]:
+    def _menus_below(self, anywhere: bool) -> Steps[list[_OpenedMenu]]:
         """Read the menus that entries open by ``menu.c32 FILE``, and those that these open in turn."""
         known: set[tuple[str, ...]] = {(), ("~",)}
-        found: list[_Opened] = []
-        level = [_Opened(self.shown), *([_Opened(self._config)] if self.shown is not self._config else [])]
+        found: list[_OpenedMenu] = []
+        level = [
+            _OpenedMenu(self.shown),
+            *([_OpenedMenu(self._config)] if self.shown is not self._config else []),
+        ]
         for _ in range(_DEPTH):
-            below: list[_Opened] = []
+            below: list[_OpenedMenu] = []
             for menu in level:
                 paths = lookup.paths(menu.config)
                 for label in lookup.entries(menu.config):
@@ -112,9 +115,9 @@ class Catalog:
             level = below
         return found
 
-    def _read_menu(self, names: tuple[str, ...], path: tuple[str, ...]) -> Steps[list[_Opened]]:
+    def _read_menu(self, names: tuple[str, ...], path: tuple[str, ...]) -> Steps[list[_OpenedMenu]]:
         try:
-            return [_Opened((yield from defaults.read(self._files, self._main, names)), path)]
+            return [_OpenedMenu((yield from defaults.read(self._files, self._main, names)), path)]
         except ConfigError as error:
             yield Log(f"menu {printable(' '.join(names))}: {error.message}", warning=True)
             return []
@@ -126,7 +129,7 @@ class Catalog:
             return False
         return (there.scheme, there.host, there.port) == (self._main.scheme, self._main.host, self._main.port)
 
-    def menu(self, opened: Sequence[_Opened] = ()) -> BootMenu:
+    def _menu(self, opened: Sequence[_OpenedMenu]) -> BootMenu:
         """List the entries of the menu that is shown, and of those ``opened`` below it."""
         menu = self._listing(self.shown).menu(self._default())
         more = [

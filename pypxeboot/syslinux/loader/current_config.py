@@ -75,6 +75,10 @@ class CurrentConfig:
         self.config = yield from parse(self.files, data, sysappend)
         self.catalog = Catalog(self.files, self.location, self.config, self.guest.arch, self.strings)
 
+    def sysappend(self, mask: int) -> list[str]:
+        """Select the SYSAPPEND strings that ``mask`` asks for."""
+        return sysappend.select(mask, self.strings)
+
     def command_line(self, label: Label) -> str:
         """Give the command line of ``label`` with its SYSAPPEND strings."""
         return sysappend.command_line(label, self.strings)

@@ -20,7 +20,6 @@ from pypxeboot.syslinux.config import lookup
 from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.syslinux.config.lexer import joined, split, split_command
 from pypxeboot.syslinux.config.model import Config, Label
-from pypxeboot.syslinux.loader import sysappend
 from pypxeboot.syslinux.loader.command_line import (
     linux_line,
     module_name,
@@ -143,7 +142,7 @@ class Executor:
                     "PXELINUX does not boot it"
                 )
             )
-        strings = self._sysappend(self.config.sysappend) if sysappend else []
+        strings = self.current.sysappend(self.config.sysappend) if sysappend else []
         kind, word, words = parse_command(command, " ".join(strings))
         if kind == "localboot":
             return self.end(label, Action.LOCALBOOT, reason)
@@ -166,9 +165,6 @@ class Executor:
         # content decides.
         cmdline, initrds = linux_line(word, words, self._user_append)
         return (yield from self._load(label, UnresolvedEntry(word, cmdline, initrds), reason))
-
-    def _sysappend(self, mask: int) -> list[str]:
-        return sysappend.select(mask, self.current.strings)
 
     def boot(self, label: Optional[Label], entry: UnresolvedEntry, reason: Reason) -> Steps[Optional[Choice]]:
         """Boot a kernel that a module has put together, the user's words at the end of its command line."""
@@ -310,7 +306,7 @@ class _ModuleCall:
         return self.executor.error
 
     def sysappend(self, mask: int) -> list[str]:
-        return sysappend.select(mask, self.strings)
+        return self.executor.current.sysappend(mask)
 
     def where(self, file: Optional[str] = None) -> str:
         return where(self.label, self.word if file is None else file)

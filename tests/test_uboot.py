@@ -275,3 +275,11 @@ def test_a_board_boots_from_real_servers(site: Site) -> None:
     assert Path(result["dtb"]["path"]).read_bytes() == DTB
     missed = [url for url, answer in asked(run) if answer == "not-found"]
     assert len(missed) == 9 and missed[0].endswith("01-52-54-00-ab-cd-ef")
+
+
+def test_a_list_is_without_the_words_of_the_user() -> None:
+    replay = serving({"pxelinux.cfg/default": "LABEL a\nKERNEL k\nAPPEND x\n"})
+    source = uboot.uboot_source(boot_info.boot_source(LEASE), None)
+    location, menu = replay.drive(uboot.entries(BootRequest(source, ARM, LEASE, append="u")))
+    assert str(location) == "tftp://10.77.0.1/pxelinux.cfg/default"
+    assert [(entry.label, entry.cmdline) for entry in menu.entries] == [("a", "x")]

@@ -1,1 +1,1 @@
-"""Scripts of lua.c32, bounded."""
+"""Run the Lua scripts of lua.c32, within limits of memory, steps and time."""

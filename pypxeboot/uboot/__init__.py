@@ -1,1 +1,1 @@
-"""U-Boot's reading of the same files."""
+"""The ``pxelinux.cfg`` files as U-Boot reads and boots them."""

@@ -1,1 +1,1 @@
-"""What PXELINUX does with a configuration, and its COM32 modules."""
+"""What PXELINUX does with a configuration: run it, or list what it has to choose from."""

@@ -1,1 +1,1 @@
-"""menu.c32 and the boot: prompt."""
+"""menu.c32, and the ``boot:`` prompt."""

@@ -12,10 +12,21 @@ from typing import Any, Callable, Optional
 import hypothesis
 import pytest
 
-pytest.register_assert_rewrite("ground")
+pytest.register_assert_rewrite("tests.support")
 
-from ground import Site, kernels, net, tools  # noqa: E402 - after the line above
-from ground.libvirt import Libvirt  # noqa: E402
+from tests.support.ground import Site, kernels, net, tools  # noqa: E402 - after the line above
+from tests.support.ground.libvirt import Libvirt  # noqa: E402
+
+# Fixtures that tests of several folders share.
+pytest_plugins = (
+    "tests.support.configuration_files",
+    "tests.support.pygrub",
+    "tests.support.samples.files",
+    "tests.support.samples.signatures",
+    "tests.support.samples.workers",
+)
+
+_HERE = Path(__file__).parent
 
 # A shell starts what it puts into the background with SIGINT ignored, and that is inherited: programs that
 # the tests start and interrupt would not notice.
@@ -40,14 +51,26 @@ def pytest_make_parametrize_id(val: object) -> Optional[str]:
 
 
 # What takes minutes starts first, so that no process of several is left with it at the end.
-_LONGEST = ("test_xenlab", "test_oracle_real", "test_patches")
+_LONGEST = ("xen/test_lab.py", "site/boot/test_recorded.py", "repository/test_patches.py")
+
+# What a test needs follows from its folder.
+_MARKS = {
+    "site": ("netns",),
+    "vm": ("netns", "vm"),
+    "libvirt": ("netns", "vm", "libvirt"),
+    "xen": ("xen",),
+}
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses among them
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Namespaces need root, and nothing stands in for it."""
+    """Give each test the marks of its folder. Namespaces need root, and nothing stands in for it."""
+    for item in items:
+        for mark in _MARKS.get(item.path.relative_to(_HERE).parts[0], ()):
+            item.add_marker(mark)
     if config.getoption("--no-xen"):
         items[:] = [item for item in items if not item.get_closest_marker("xen")]
-    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+    items.sort(key=lambda item: str(item.path.relative_to(_HERE)) not in _LONGEST)
     if os.geteuid() == 0:
         return
     for item in items:

@@ -1,0 +1,1 @@
+"""The tests; which folder holds what stands in README.md."""

@@ -1,0 +1,217 @@
+"""The hook, run by a real libvirtd: ``virsh start`` boots from the network."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Optional
+
+import pytest
+
+from tests.support.ground import kernels, tools
+from tests.support.ground.kernels import Said, checksum
+from tests.support.ground.libvirt import NETWORK, Libvirt, domain_xml, write_disk
+from tests.support.ground.net import wait_until
+from tests.support.ground.simple import INITRDS, JOINED
+
+PLACE = "/var/lib/libvirt/boot/pypxeboot-hook"
+MAC = "52:54:00:00:00:01"
+CONFIG = "DEFAULT a\nLABEL a\n KERNEL vmlinuz\n APPEND x=1  y='2' z=a,b\n INITRD i1,i2\n"
+CMDLINE = "BOOT_IMAGE=vmlinuz x=1  y='2' z=a,b initrd=i1,i2"
+WISH = "<pypxeboot:boot xmlns:pypxeboot='urn:pypxeboot:domain:1'{}/>"
+
+
+@pytest.fixture
+def hooked(libvirt: Libvirt, tmp_path: Path) -> Iterator[Libvirt]:
+    """A libvirtd with the hook as it is installed, and its program in PATH."""
+    program = tmp_path / "pypxeboot-virt-hook"
+    runs = f"{sys.executable} -c 'from pypxeboot.commands.virt_hook import run; run()'"
+    program.write_text(f'#!/bin/sh\necho "$2" >>{tmp_path}/calls\nPYTHONPATH={tools.ROOT} exec {runs} "$@"\n')
+    program.chmod(0o755)
+    text = (tools.ROOT / "scripts/libvirt-hook").read_text()
+    first = f"#!/bin/sh\nPATH={tmp_path}:$PATH\ntouch {tmp_path}/seen\n"
+    libvirt.hook(text.replace("#!/bin/sh\n", first, 1), "pypxeboot")
+    libvirt.define(domain_xml("other", "52:54:00:00:00:02"))
+
+    def seen() -> bool:
+        libvirt.reload()  # once more: it is not heard while another is under way
+        libvirt.virsh("start", "other")
+        libvirt.virsh("destroy", "other")
+        return (tmp_path / "seen").exists()
+
+    wait_until(seen, 30, "libvirtd has seen that there is a hook")
+    assert not (tmp_path / "calls").exists()  # for a domain that does not opt in
+    yield libvirt
+    for name in libvirt.names():
+        libvirt.virsh("destroy", name)
+
+
+def serve(libvirt: Libvirt, kernel: bytes, config: str = CONFIG) -> None:
+    libvirt.serve({"pxelinux.0": b"x", "pxelinux.cfg/default": config.encode(), "vmlinuz": kernel, **INITRDS})
+
+
+def define(libvirt: Libvirt, network: Optional[str] = None, wish: str = "", disk: bytes = b"") -> Path:
+    """The domain ``guest`` that opts in; the directory of its files."""
+    words = ("-readconfig", f"{PLACE}/guest.cfg")
+    wanted = WISH.format(wish)
+    libvirt.define(domain_xml("guest", MAC, network=network, metadata=wanted, qemu=words, disk=bool(disk)))
+    if disk:
+        write_disk(libvirt, "guest", disk)
+    return libvirt.root / "lib/boot/pypxeboot-hook"
+
+
+def said(libvirt: Libvirt, times: int = 1) -> Said:
+    return kernels.reports(libvirt.await_serial("guest", "PROBE end", times))[-1]
+
+
+def failing(libvirt: Libvirt, *words: str) -> str:
+    """What virsh says when the start fails."""
+    run = libvirt.run(tools.need("virsh"), "--quiet", "-c", "qemu:///system", *words)
+    assert run.rc == 1 and libvirt.state("guest") == "shut off"
+    return run.stderr
+
+
+@pytest.mark.parametrize("network", [None, NETWORK], ids=["bridge", "network"])
+def test_virsh_start_boots_from_the_network(
+    hooked: Libvirt, probe_kernel: Callable[[str], bytes], network: Optional[str]
+) -> None:
+    serve(hooked, probe_kernel("by the hook"))
+    place = define(hooked, network)
+    stored = hooked.stored("guest")
+    hooked.virsh("start", "guest")
+    found = said(hooked)
+    assert (found.tag, found.cmdline) == ("by the hook", CMDLINE)
+    assert (found.size, found.checksum) == (len(JOINED), checksum(JOINED))
+    assert sorted(path.name for path in place.iterdir()) == ["guest.cfg", "guest.initrd", "guest.kernel"]
+    hooked.virsh("destroy", "guest")
+    wait_until(lambda: not list(place.iterdir()), 10, "the files are gone")
+    assert hooked.stored("guest") == stored
+
+
+def test_the_label_of_the_metadata(hooked: Libvirt, probe_kernel: Callable[[str], bytes]) -> None:
+    serve(hooked, probe_kernel("labelled"), CONFIG + "LABEL b\n KERNEL vmlinuz\n APPEND from=b\n")
+    define(hooked, wish=" label='b'")
+    hooked.virsh("start", "guest")
+    found = said(hooked)
+    assert (found.cmdline, found.size) == ("BOOT_IMAGE=vmlinuz from=b", 0)
+
+
+def test_local_disk(hooked: Libvirt, disk_image: bytes) -> None:
+    serve(hooked, b"none", "DEFAULT local\nLABEL local\n LOCALBOOT 0\n")
+    place = define(hooked, disk=disk_image)
+    hooked.virsh("start", "guest")
+    hooked.await_serial("guest", "PROBE disk")
+    assert [path.name for path in place.iterdir()] == ["guest.cfg"]
+
+
+def test_the_disk_is_next_in_the_boot_order(hooked: Libvirt, disk_image: bytes) -> None:
+    define(hooked, wish=" order='network disk'", disk=disk_image)
+    hooked.virsh("start", "guest")
+    hooked.await_serial("guest", "PROBE disk")
+
+
+@pytest.mark.parametrize("network", [None, NETWORK], ids=["bridge", "network"])
+def test_a_failure_is_one_line_of_virsh(hooked: Libvirt, network: Optional[str]) -> None:
+    serve(hooked, b"this is no kernel")
+    place = define(hooked, network)
+    text = failing(hooked, "start", "guest")
+    (line,) = [line for line in text.splitlines() if "pypxeboot: " in line]
+    assert "not a kernel: it looks like text" in line
+    assert not [line for line in text.splitlines() if "asked for" in line or "requesting" in line]
+    assert not list(place.iterdir()) and not list((hooked.root / "run-pypxeboot").glob("hook/*"))
+
+
+def test_a_guest_that_boots_nothing_is_not_started(hooked: Libvirt) -> None:
+    serve(hooked, b"none", "DEFAULT local\nLABEL local\n LOCALBOOT 0\n")
+    define(hooked)
+    assert "the domain has none" in failing(hooked, "start", "guest")
+
+
+def test_a_command_line_that_the_form_cannot_say(
+    hooked: Libvirt, probe_kernel: Callable[[str], bytes]
+) -> None:
+    serve(hooked, probe_kernel("never"), 'DEFAULT a\nLABEL a\n KERNEL vmlinuz\n APPEND q="1 2"\n')
+    place = define(hooked)
+    assert "holds a quote" in failing(hooked, "start", "guest")
+    assert not list(place.iterdir())
+
+
+def test_a_restored_guest_goes_on(
+    hooked: Libvirt, probe_kernel: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    """Nothing is asked of the network, and its files are there whatever it boots afterwards."""
+    serve(hooked, probe_kernel("saved"))
+    place = define(hooked)
+    hooked.virsh("start", "guest")
+    said(hooked)
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    hooked.virsh("managedsave", "guest")
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+    hooked.serve({})
+    hooked.virsh("start", "guest")
+    assert hooked.state("guest") == "running"
+    assert (tmp_path / "calls").read_text().split()[-4:] == ["restore", "prepare", "start", "started"]
+    assert hooked.serial("guest").count("PROBE end") == 1
+    hooked.virsh("reset", "guest")
+    assert said(hooked, times=2).tag == "saved"
+    hooked.virsh("destroy", "guest")
+    wait_until(lambda: not list(place.iterdir()), 10, "the files are gone")
+    assert "pypxeboot: " in failing(hooked, "start", "guest")
+
+
+def test_kernel_and_initrd_of_the_xml(hooked: Libvirt, probe_kernel: Callable[[str], bytes]) -> None:
+    """With the command line of the XML, or with that of the entry where there is a -readconfig."""
+    serve(hooked, probe_kernel("in the XML"))
+    system = f"<kernel>{PLACE}/k</kernel><initrd>{PLACE}/i</initrd><cmdline>static</cmdline>"
+    hooked.define(domain_xml("guest", MAC, metadata=WISH.format(""), os=system))
+    hooked.virsh("start", "guest")
+    found = said(hooked)
+    assert (found.tag, found.cmdline, found.size) == ("in the XML", "static", len(JOINED))
+    hooked.virsh("destroy", "guest")
+    hooked.virsh("undefine", "guest")
+    words = ("-readconfig", f"{PLACE}/c")
+    system = system.replace("<cmdline>static</cmdline>", "")
+    hooked.define(domain_xml("guest", MAC, metadata=WISH.format(""), os=system, qemu=words))
+    hooked.virsh("start", "guest")
+    found = said(hooked, times=2)
+    assert (found.cmdline, found.size) == (CMDLINE, len(JOINED))
+
+
+def test_files_elsewhere_are_left_alone(hooked: Libvirt, probe_kernel: Callable[[str], bytes]) -> None:
+    serve(hooked, probe_kernel("from the network"))
+    own = hooked.root / "lib/images/kernel"
+    own.write_bytes(probe_kernel("my own"))
+    system = "<kernel>/var/lib/libvirt/images/kernel</kernel>"
+    hooked.define(domain_xml("guest", MAC, metadata=WISH.format(""), os=system))
+    hooked.virsh("start", "guest")
+    assert said(hooked).tag == "my own"
+    hooked.virsh("destroy", "guest")
+    assert own.exists()
+
+
+def test_the_watch_leaves_a_guest_of_the_hook_alone_until_it_reboots(
+    hooked: Libvirt, probe_kernel: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    pytest.importorskip("libvirt")
+    serve(hooked, probe_kernel("first"))
+    place = define(hooked)
+    watch = hooked.spawn("pypxeboot.commands.virt", "watch", "-v", log="watch.log").wait_for("connected")
+    hooked.virsh("start", "guest")
+    assert said(hooked).tag == "first"
+    wait_until(lambda: "destroy" in hooked.live("guest").partition("<on_reboot>")[2][:20], 20, "on_reboot")
+    before = hooked.qemu("guest")
+    serve(hooked, probe_kernel("second"))
+    hooked.virsh("reset", "guest")
+    assert said(hooked, times=2).tag == "second"
+    assert hooked.qemu("guest") != before and "-readconfig" not in hooked.live("guest")
+    assert not list(place.iterdir())
+    watch.stop()
+
+
+def test_without_its_program_other_domains_start(hooked: Libvirt, tmp_path: Path) -> None:
+    (tmp_path / "pypxeboot-virt-hook").unlink()
+    hooked.virsh("start", "other")
+    define(hooked)
+    assert shlex.quote("pypxeboot-virt-hook") in failing(hooked, "start", "guest")

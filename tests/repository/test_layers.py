@@ -1,0 +1,255 @@
+"""Which package may import which, in one table, and what a pure package may touch.
+
+A package imports the vocabulary at the top, itself, and the packages that its row names: all of them stand
+below it. Pure packages import value modules of the standard library, and do not open, print, sleep, or ask
+for the time. Each third-party package is the business of one file.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pypxeboot.client import loaders
+
+PACKAGE = Path(__file__).resolve().parents[2] / "pypxeboot"
+
+TABLE = """
+    commands:          config doctor explain host links output privsep virt xen
+    lab:               dhcp kernel
+    virt:              config host output privsep
+    config:            fetch.http
+    xen:
+    host:              client dhcp links net privsep terminal
+    links:             doctor
+    client:            dhcp doctor fetch fetch.http ipxe kernel lua net privsep syslinux.loader terminal uboot
+    ipxe:              dhcp ipxe.commands ipxe.engine syslinux.loader
+    ipxe.commands:     ipxe.engine terminal
+    ipxe.engine:       dhcp kernel terminal
+    uboot:             syslinux.config
+    syslinux:
+    syslinux.loader:   syslinux.com32 syslinux.config syslinux.menu terminal
+    syslinux.com32:    syslinux.config
+    syslinux.menu:     syslinux.config terminal
+    syslinux.config:   terminal
+    lua:
+    fetch:             fetch.http fetch.tftp net
+    fetch.http:        net
+    fetch.tftp:
+    net:               dhcp privsep
+    explain:           dhcp privsep
+    doctor:            dhcp
+    dhcp:
+    kernel:
+    terminal:
+    output:
+    privsep:
+"""
+"""The whole import rule: a package, and all that it imports beside the vocabulary at the top, from above to
+below. ``__main__`` alone stands above the table."""
+
+ROWS = {
+    name.strip(): set(below.split()) for name, _, below in (r.partition(":") for r in TABLE.split("\n")) if _
+}
+
+PURE = set(
+    """
+    dhcp kernel doctor output uboot ipxe ipxe.engine ipxe.commands
+    syslinux syslinux.config syslinux.menu syslinux.com32 syslinux.loader
+    """.split()
+)
+"""Packages that are pure as wholes, as the vocabulary at the top is."""
+
+SYSTEM = {
+    "terminal": {"console", "terminfo"},
+    "lua": {"script"},
+    "explain": {"reader"},
+}
+"""Packages that are pure but for these modules."""
+
+VALUE_MODULES = set(
+    """
+    __future__ abc base64 binascii bisect codecs.getincrementaldecoder collections configparser contextlib
+    copy dataclasses enum fnmatch functools hashlib hmac http.HTTPStatus ipaddress itertools json math
+    operator pathlib.PurePosixPath re shlex string struct textwrap types typing unicodedata urllib.parse
+    uuid zlib bz2 lzma lz4.block zstandard xml.etree.ElementTree xml.parsers.expat
+    """.split()
+)
+CALLS_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
+
+THIRD_PARTY = {
+    "scapy": "net.frames",
+    "tftpy": "fetch.tftp.client",
+    "requests": "fetch.http.client",
+    "urllib3": "fetch.http.client",
+    "dns": "net.resolver",
+    "asn1crypto": "client.signature",
+    "cryptography": "client.signature",
+    "lz4": "kernel.unpack",
+    "zstandard": "kernel.unpack",
+    "libvirt": "virt.connection",
+    "libvirt_qemu": "virt.connection",
+    "lupa": "lua.script",
+    "passlib": "syslinux.menu.passwords",
+}
+"""The one module that may import each package."""
+
+MOST_MODULES = 16
+
+
+def modules() -> dict[str, ast.Module]:
+    """Every module of the project, by its name below ``pypxeboot``; a package by its own name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        name = "" if name == "__init__" else name.removesuffix(".__init__")
+        found[name] = ast.parse(path.read_text(), str(path))
+    return found
+
+
+MODULES = modules()
+PACKAGES = {".".join(path.parent.relative_to(PACKAGE).parts) for path in PACKAGE.rglob("__init__.py")}
+
+
+def package_of(name: str) -> str:
+    """The package that a module lies in, "" for the top."""
+    return name if name in PACKAGES else name.rpartition(".")[0]
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """The full name of everything imported anywhere in ``tree``, type-checking blocks apart."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        else:
+            yield from imports(node)
+
+
+def own(tree: ast.AST) -> set[str]:
+    """The modules of the project among the imports of ``tree``."""
+    found = set()
+    for name in imports(tree):
+        parts = name.split(".")
+        if parts[0] == "pypxeboot":
+            known = [".".join(parts[1:end]) for end in range(2, len(parts) + 1)]
+            found.add(next((module for module in reversed(known) if module in MODULES), ""))
+    return found - {""}
+
+
+GRAPH = {name: own(tree) - {name} for name, tree in MODULES.items()}
+# Its table names modules, which are imported when they are used.
+GRAPH["client.loaders"] |= {module[len("pypxeboot.") :] for module in loaders.LOADERS.values()}
+
+
+def test_the_table_has_every_package() -> None:
+    assert set(ROWS) == PACKAGES - {""}
+    assert PURE | set(SYSTEM) <= set(ROWS)
+
+
+def test_the_table_goes_down_only() -> None:
+    order = list(ROWS)
+    for name, below in ROWS.items():
+        higher = {other for other in below if order.index(other) <= order.index(name)}
+        assert not higher, f"{name} imports what stands above it"
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"__main__", ""}))
+def test_a_module_imports_what_its_row_names(name: str) -> None:
+    package = package_of(name)
+    allowed = {"", package} | ROWS.get(package, set())
+    assert {other for other in GRAPH[name] if package_of(other) not in allowed} == set()
+
+
+@pytest.mark.parametrize("package", sorted(ROWS))
+def test_a_row_names_nothing_that_is_not_imported(package: str) -> None:
+    used = {package_of(other) for name in MODULES if package_of(name) == package for other in GRAPH[name]}
+    assert ROWS[package] - used == set()
+
+
+def test_no_circles_of_modules() -> None:
+    left = {name: set(below) for name, below in GRAPH.items()}
+    while True:
+        ends = {name for name, below in left.items() if not below}
+        if not ends:
+            break
+        left = {name: below - ends for name, below in left.items() if name not in ends}
+    assert not left, "each of these imports another of them"
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_a_package_is_one_room(package: str) -> None:
+    inside = [name for name in MODULES if package_of(name) == package and name not in PACKAGES]
+    assert len([name for name in inside if not name.endswith("__main__")]) <= MOST_MODULES
+    tree = MODULES[package]
+    assert ast.get_docstring(tree), "one sentence says what is in it"
+    assert len(tree.body) == 1 or package == "", "nothing else: imports stay lazy"
+
+
+def is_pure(name: str) -> bool:
+    """Whether a module may touch nothing."""
+    package, _, base = name.rpartition(".")
+    if package == "":
+        return name not in ("__main__", "")
+    return package in PURE or (package in SYSTEM and base not in SYSTEM[package])
+
+
+@pytest.mark.parametrize("name", sorted(filter(is_pure, set(MODULES) - PACKAGES)))
+def test_pure_modules_touch_nothing(name: str) -> None:
+    outside = {i for i in imports(MODULES[name]) if not i.startswith("pypxeboot.") and i != "pypxeboot"}
+    known = VALUE_MODULES | {package for package, user in THIRD_PARTY.items() if user == name}
+    strange = {i for i in outside if not any(i == v or i.startswith(f"{v}.") for v in known)}
+    assert not strange, "not modules of plain values"
+    called = {
+        n.func.id for n in ast.walk(MODULES[name]) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+    }
+    assert not called & CALLS_OUT
+    assert all(is_pure(other) for other in GRAPH[name] - PACKAGES), "pure modules import pure ones only"
+
+
+@pytest.mark.parametrize("package", sorted(THIRD_PARTY))
+def test_third_party_packages_have_one_place_each(package: str) -> None:
+    users = {n for n, tree in MODULES.items() if any(i.split(".")[0] == package for i in imports(tree))}
+    assert users <= {THIRD_PARTY[package]}
+
+
+def test_only_known_packages_are_imported() -> None:
+    tops = {i.split(".")[0] for tree in MODULES.values() for i in imports(tree)}
+    if sys.version_info >= (3, 10):
+        tops -= sys.stdlib_module_names
+        assert tops <= {"pypxeboot", *THIRD_PARTY}
+
+
+@pytest.mark.parametrize("name", sorted(loaders.LOADERS))
+def test_a_loader_has_what_its_row_promises(name: str) -> None:
+    loader = loaders.load(name)
+    for function, value in ((loader.boot, "Choice"), (loader.entries, "tuple[Location, BootMenu]")):
+        signature = inspect.signature(function)
+        assert [parameter.annotation for parameter in signature.parameters.values()] == ["BootRequest"]
+        assert signature.return_annotation == f"Steps[{value}]"
+
+
+def test_heavy_packages_are_not_loaded_at_start() -> None:
+    program = "import sys, pypxeboot.commands.main; print(*{m.split('.')[0] for m in sys.modules})"
+    argv = [sys.executable, "-c", program]
+    done = subprocess.run(argv, cwd=PACKAGE.parent, capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & set(THIRD_PARTY)
+
+
+def test_the_checks_can_fail() -> None:
+    tree = ast.parse(
+        "import socket\ndef f():\n    from pypxeboot.links.select import x\n    import scapy.all"
+    )
+    assert set(imports(tree)) == {"socket", "pypxeboot.links.select.x", "scapy.all"}
+    assert own(tree) == {"links.select"}
+    assert not is_pure("net.frames") and is_pure("dhcp.message") and not is_pure("lua.script")

@@ -1,0 +1,1 @@
+"""Servers that misbehave: one module a protocol."""

@@ -1,0 +1,1 @@
+"""Recorded boots of the real loaders, and their replay."""

@@ -1,0 +1,1 @@
+"""What tests of several files make their cases of."""

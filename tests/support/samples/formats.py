@@ -1,0 +1,34 @@
+"""What every output format for direct kernel boot has to render."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Callable
+
+import jsonschema
+
+from pypxeboot.entry import Action
+from pypxeboot.guest import Guest
+from pypxeboot.output import cloud_hypervisor, firecracker, libvirt, qemu
+from pypxeboot.result import Artifacts
+from tests.support.ground import tools
+from tests.support.samples.results import BOOT
+
+SCHEMAS = tools.DATA / "schemas"
+LOCAL = replace(BOOT, action=Action.LOCALBOOT, kernel=None, ramdisk=None, initrds=(), cmdline="")
+ODD = "/disks/a b,c 'd'.img"
+
+Render = Callable[[Artifacts, Guest], bytes]
+DIRECT: dict[str, Render] = {
+    "qemu": qemu.render,
+    "qemu-microvm": lambda artifacts, guest: qemu.render(artifacts, guest, microvm=True),
+    "firecracker": firecracker.render,
+    "cloud-hypervisor": cloud_hypervisor.render,
+    "libvirt": lambda artifacts, guest: libvirt.render(artifacts, guest, None),
+}
+
+
+def check(value: object, name: str) -> None:
+    """That ``value`` is what the schema in file ``name`` describes."""
+    jsonschema.validate(value, json.loads((SCHEMAS / name).read_text()))

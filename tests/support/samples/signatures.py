@@ -1,0 +1,85 @@
+"""Certificates and signatures, made by openssl."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Optional
+
+import pytest
+
+from tests.support.ground import tools
+
+DATA = b"what is signed\n" * 1000
+
+LEAF = "keyUsage=digitalSignature\nextendedKeyUsage=codeSigning\nsubjectAltName=DNS:other.example\n"
+KINDS = {
+    "good": LEAF,
+    "web": "keyUsage=digitalSignature\nextendedKeyUsage=serverAuth\n",
+    "without-usage": "keyUsage=digitalSignature\n",
+}
+"""What the certificates of the signers say of themselves."""
+
+
+class Authority:
+    """A root, an authority below it, and signers of each kind; all made by openssl in ``directory``."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        (directory / "data").write_bytes(DATA)
+        root = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"
+        self._make("root", root, None)
+        self._make("below", root, "root")
+        self._make("no-ca", LEAF, "root")
+        self._make("ec", LEAF, "root", key=["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+        for name, extensions in KINDS.items():
+            self._make(name, extensions, "below")
+        self._make("under-no-ca", LEAF, "no-ca")
+
+    def openssl(self, *words: str) -> None:
+        """Run it there."""
+        argv = [tools.need("openssl"), *words]
+        done = subprocess.run(argv, cwd=self.directory, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+    def _make(
+        self, name: str, extensions: str, issuer: Optional[str], key: Optional[list[str]] = None
+    ) -> None:
+        """Key and certificate of ``name``."""
+        (self.directory / "ext").write_text(extensions)
+        request = ["req", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}"]
+        self.openssl(*request, *(key or ["-newkey", "rsa:2048"]))
+        by = ["-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-CAcreateserial"] if issuer else []
+        by = by or ["-signkey", f"{name}.key"]
+        self.openssl(
+            *("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", "-days", "30"),
+            *("-extfile", "ext", *by),
+        )
+
+    def sign(self, signer: str, *more: str, chain: str = "below") -> bytes:
+        """The signature of DATA by ``signer``, as the pages of iPXE tell to make it."""
+        self.openssl(
+            *("cms", "-sign", "-binary", "-noattr", "-in", "data", "-signer", f"{signer}.pem"),
+            *(
+                "-inkey",
+                f"{signer}.key",
+                "-certfile",
+                f"{chain}.pem",
+                "-outform",
+                "DER",
+                "-out",
+                "sig",
+                *more,
+            ),
+        )
+        return (self.directory / "sig").read_bytes()
+
+    def pem(self, name: str) -> bytes:
+        """A certificate."""
+        return (self.directory / f"{name}.pem").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    pytest.importorskip("cryptography", minversion="45")
+    return Authority(tmp_path_factory.mktemp("authority"))

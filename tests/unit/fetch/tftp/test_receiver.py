@@ -1,0 +1,86 @@
+"""The TFTP client: what it asks for, what it gets, when it falls back and when it gives up."""
+
+from __future__ import annotations
+
+import pytest
+
+from pypxeboot.fetch.tftp.receiver import Haste, Patience, Receiver, Verdict
+from tests.support.peers.tftp import (
+    ack,
+    data,
+)
+
+# -- acknowledgements
+
+
+def test_a_gap_is_reported_once_for_every_flight() -> None:
+    receiver = Receiver(8, 8)
+    said = []
+    for number in (1, 3, 4, 5, 3, 4, 2, 4, 1, 9, 200):
+        packet = data(number, b"x" * 8)
+        receiver.packet[: len(packet)] = packet
+        said.append(receiver.judge(len(packet)))
+    taken, gap, ignored, stale = Verdict.TAKEN, Verdict.GAP, Verdict.IGNORED, Verdict.STALE
+    assert said == [taken, gap, ignored, ignored, gap, ignored, taken, gap, stale, ignored, ignored]
+    assert receiver.acknowledgement() == ack(2) and receiver.take() == b"x" * 16
+
+
+def test_progress_ends_a_gap() -> None:
+    receiver = Receiver(8, 8)
+    packets = [data(number, b"x" * 8) for number in (2, 3, 1, 2, 4)]
+
+    def receive(into: memoryview) -> int:
+        packet = packets.pop(0)
+        into[: len(packet)] = packet
+        return len(packet)
+
+    def odd() -> Verdict:
+        count = receiver.pump(receive, len, float, 1.0)
+        return receiver.judge(count)
+
+    assert [odd() for _ in range(3)] == [Verdict.GAP, Verdict.IGNORED, Verdict.GAP]
+    assert receiver.block == 2
+
+
+# -- its timers
+
+
+def test_patience_backs_off_and_recovers() -> None:
+    patience = Patience(first=0.5, least=0.25, most=2, total=5, now=0)
+    assert patience.due == 0.5
+    due = []
+    while not patience.over(patience.due):
+        patience.silence(patience.due)
+        due.append(patience.due)
+    assert due == [1.5, 3.5, 5]
+    patience.heard(10)
+    assert patience.due == 10.5 and patience.silences == 0
+    patience.measured(0.001)
+    patience.heard(20)
+    assert patience.due == 20.25
+    for _ in range(50):
+        patience.measured(0.3)
+    patience.heard(30)
+    assert 31.1 < patience.due < 31.2
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("asleep, awake, usual", [(5.0, 2.0, True), (1.0, 3.0, False), (1.0, 0.95, False)])
+def test_haste_finds_what_is_faster(first: bool, asleep: float, awake: float, usual: bool) -> None:
+    haste = Haste(batches=3, awake=first)
+    modes = []
+    for _ in range(1000):
+        modes.append(haste.awake)
+        haste.learn(awake if haste.awake else asleep)
+    assert modes.count(usual) > 900 and modes.count(not usual) > 3
+
+
+def test_haste_notices_a_change_but_not_a_hiccup() -> None:
+    haste = Haste(batches=1, awake=False)
+    for _ in range(400):
+        haste.learn(3.0 if haste.awake else 1.0)
+    haste.learn(50.0)
+    assert not haste.awake
+    for _ in range(5):
+        haste.learn(3.0 if haste.awake else 6.0)
+    assert haste.awake

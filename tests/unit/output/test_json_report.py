@@ -1,0 +1,134 @@
+"""The result in the forms of the toolstacks, to the byte; numbers are of the table of bad inputs."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import Any, Optional
+
+import pytest
+
+from pypxeboot.entry import Action
+from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused, ServerError
+from pypxeboot.output import json_report
+from pypxeboot.result import (
+    DeviceTree,
+    ListedEntry,
+)
+from tests.support.samples.results import BOOT, GUEST, KERNEL, MULTIBOOT, PLANNED, saying
+
+KEYS: dict[str, list[str]] = {
+    "": (
+        "schema action guest lease loader config label reason kernel initrds ramdisk modules dtb cmdline "
+        "requests seconds warnings"
+    ).split(),
+    "guest": "mac uuid arch".split(),
+    "lease": "address netmask gateway dns domain server_id next_server bootfile seconds".split(),
+    "kernel": "url path size sha256 format boots".split(),
+    "initrds": "url size sha256".split(),
+    "ramdisk": "path size sha256".split(),
+    "modules": "url path size cmdline sha256".split(),
+    "dtb": "url path size sha256".split(),
+    "requests": "url result bytes seconds".split(),
+    "seconds": "total link dhcp config download".split(),
+}
+
+
+def test_json_keys_at_every_level() -> None:
+    everything = replace(BOOT, modules=MULTIBOOT.modules, dtb=DeviceTree("u", "/d/t", 1, "0"))
+    whole = json.loads(json_report.render(everything, GUEST))
+    assert whole["schema"] == 1
+    for name, keys in KEYS.items():
+        value: Any = whole[name] if name else whole
+        for item in value if isinstance(value, list) else [value]:
+            assert list(item) == keys, name
+    assert "dtb" not in json.loads(json_report.render(BOOT, GUEST)), "where there is none"
+
+
+def test_json_values() -> None:
+    whole = json.loads(json_report.render(BOOT, GUEST))
+    assert whole["guest"] == {"mac": GUEST.mac, "uuid": GUEST.uuid, "arch": "x86_64"}
+    assert (whole["action"], whole["reason"], whole["label"]) == ("boot", "default", "a")
+    assert whole["kernel"] == {
+        "url": KERNEL.url,
+        "path": KERNEL.path,
+        "size": 7,
+        "sha256": "0" * 64,
+        "format": "bzImage",
+        "boots": ["qemu"],
+    }
+    assert whole["lease"]["dns"] == [] and whole["lease"]["seconds"] == 3600
+    assert json.loads(json_report.render(replace(BOOT, lease=None), GUEST))["lease"] is None
+    planned = json.loads(json_report.render(PLANNED, GUEST))
+    assert planned["ramdisk"] == {"path": None, "size": None, "sha256": None}
+    assert planned["kernel"]["path"] is planned["kernel"]["size"] is planned["kernel"]["sha256"] is None
+
+
+def test_json_is_one_document_of_ascii() -> None:
+    data = json_report.render(saying(b"\x1b[2J\xff\xc3\xbc\0"), GUEST)
+    assert data.endswith(b"}\n") and all(byte == 10 or 32 <= byte < 127 for byte in data)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "kind"),
+    [
+        (FetchError("gone", hint="look"), 6, "FetchError"),
+        (NotFound("gone"), 6, "FetchError"),
+        (ServerError("gone"), 6, "FetchError"),
+        (Refused("no"), 7, "Refused"),
+        (PxeBootError("other"), 1, "PxeBootError"),
+    ],
+)
+def test_json_of_a_failure(error: PxeBootError, code: int, kind: str) -> None:
+    whole = json.loads(json_report.render_failure(error, BOOT.requests))
+    assert list(whole) == ["schema", "error", "requests"] and whole["schema"] == 1
+    assert whole["error"] == {"code": code, "kind": kind, "message": error.message, "hint": error.hint}
+    assert [list(request) for request in whole["requests"]] == [KEYS["requests"]]
+
+
+def entry(
+    label: str, title: str = "", *, default: bool = False, kernel: Optional[str] = "tftp://s/k"
+) -> ListedEntry:
+    action = Action.LOCALBOOT if kernel is None else Action.BOOT
+    return ListedEntry(label, title, action, kernel, ("tftp://s/i",) if kernel else (), "a=b", default)
+
+
+def test_table_of_entries() -> None:
+    text = json_report.table(
+        [entry("a", "Alpha", default=True), entry("b\x1b[2J", "B\n\u202eevil"), entry("disk", kernel=None)]
+    )
+    lines = text.splitlines()
+    assert len(lines) == 4 and all(line.isprintable() for line in lines)
+    assert (
+        lines[1].startswith("* 1") and re.search(r"\ba +Alpha +tftp:", lines[1]) and "tftp://s/k" in lines[1]
+    )
+    assert "localboot" in lines[3] and not lines[2].startswith("*")
+    assert json_report.table([])
+
+
+def test_table_cut_to_a_terminal() -> None:
+    long = replace(entry("a", "A title that is quite long"), menu=("More", "Even more"), cmdline="x" * 300)
+    whole = json_report.table([long, entry("b", "b")])
+    assert "More > Even more > A title that is quite long" in whole and "x" * 300 in whole
+    for width in (1, 3, 20, 80, 1000):
+        lines = json_report.table([long, entry("b", "b")], width).splitlines()
+        assert len(lines) == 3 and all(len(line) <= width for line in lines)
+    assert json_report.table([long], 80).splitlines()[1].endswith("...")
+
+
+def test_table_of_what_is_no_kernel() -> None:
+    multiboot = replace(
+        entry("x"), initrds=(), modules=("tftp://s/vmlinuz root=x", "tftp://s/i"), dtb="tftp://s/t"
+    )
+    chained = replace(entry("c", kernel=None), action=Action.BOOT, meaning="menu more.cfg")
+    text = json_report.table([multiboot, chained, replace(entry("off", kernel=None), action=Action.POWEROFF)])
+    assert "tftp://s/k; module tftp://s/vmlinuz root=x; module tftp://s/i; dtb tftp://s/t; a=b" in text
+    assert re.search("c +menu more.cfg", text) and re.search("off +poweroff", text) and "TITLE" not in text
+
+
+def test_entries_as_json() -> None:
+    whole = json.loads(json_report.render_entries(replace(BOOT, entries=(entry("a"),))))
+    assert whole["schema"] == 1 and whole["config"] == BOOT.config
+    keys = "label title action kernel initrds cmdline default modules dtb menu meaning"
+    assert list(whole["entries"][0]) == keys.split()

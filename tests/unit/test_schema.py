@@ -1,0 +1,154 @@
+"""The closed schema of what crosses from the client to the host side, and the socket that carries it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pypxeboot.privsep.messages import Configure, Done, OpenOutput, Placed, Ready, Route
+from pypxeboot.result import (
+    Artifacts,
+    Failure,
+    Request,
+    Seconds,
+)
+from pypxeboot.schema import MAX_ITEMS, MAX_NUMBER, MAX_TEXT, SchemaError, pack, unpack
+from tests.support.samples.messages import FULL
+
+FAILURE = Failure("FetchError", "gone", None, FULL.requests, ())
+
+
+def through_json(value: Any) -> Any:
+    return json.loads(json.dumps(pack(value)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        FULL,
+        replace(
+            FULL, lease=None, config=None, label=None, kernel=None, ramdisk=None, initrds=(), requests=()
+        ),
+        replace(FULL, seconds=Seconds(), lease=replace(FULL.lease, seconds=None)),  # type: ignore[type-var]
+        FAILURE,
+        Ready(),
+        Placed("eth0", "veth", "br0"),
+        Configure("10.77.0.5", 24, (Route("0.0.0.0/0", "10.77.0.1"), Route("10.0.0.0/8", None)), 1400),
+        OpenOutput("kernel"),
+        Done(),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_round_trip(value: Any) -> None:
+    assert unpack(type(value), through_json(value)) == value
+
+
+def test_whole_number_for_a_float() -> None:
+    assert unpack(Request, {"url": "u", "result": "ok", "bytes": 1, "seconds": 2}) == Request(
+        "u", "ok", 1, 2.0
+    )
+
+
+def changed(*path: Any, to: Any) -> Any:
+    """FULL as JSON with the value at ``path`` replaced, or its last key removed (``to`` is ...)."""
+    whole = through_json(FULL)
+    place = whole
+    for key in path[:-1]:
+        place = place[key]
+    if to is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = to
+    return whole
+
+
+HUGE = 10**400
+WRONG: dict[str, Any] = {
+    "unknown-key": changed("extra", to=1),
+    "unknown-key-inside": changed("kernel", "extra", to=None),
+    "missing-key": changed("cmdline", to=...),
+    "missing-optional-key": changed("label", to=...),
+    "missing-key-inside": changed("lease", "dns", to=...),
+    "none-for-text": changed("cmdline", to=None),
+    "none-for-list": changed("requests", to=None),
+    "number-for-text": changed("cmdline", to=1),
+    "text-for-number": changed("kernel", "size", to="7"),
+    "bool-for-number": changed("kernel", "size", to=True),
+    "bool-for-float": changed("seconds", "total", to=True),
+    "float-for-number": changed("kernel", "size", to=7.0),
+    "number-for-bool": changed("entries", 0, "default", to=1),
+    "text-for-list": changed("warnings", to="careful"),
+    "dict-for-list": changed("warnings", to={}),
+    "list-for-dict": changed("kernel", to=[]),
+    "text-for-dict": changed("lease", to="10.0.0.1"),
+    "list-of-other": changed("warnings", to=[1]),
+    "unknown-action": changed("action", to="explode"),
+    "list-for-action": changed("action", to=["boot"]),
+    "dict-for-action": changed("action", to={}),
+    "negative": changed("kernel", "size", to=-1),
+    "too-large": changed("kernel", "size", to=MAX_NUMBER),
+    "negative-float": changed("seconds", "total", to=-0.5),
+    "nan": changed("seconds", "total", to=float("nan")),
+    "infinity": changed("seconds", "total", to=float("inf")),
+    "minus-infinity": changed("seconds", "total", to=float("-inf")),
+    "huge-number": changed("kernel", "size", to=HUGE),
+    "huge-number-for-float": changed("seconds", "total", to=HUGE),
+    "long-text": changed("cmdline", to="x" * (MAX_TEXT + 1)),
+    "long-text-in-bytes": changed("cmdline", to="ü" * (MAX_TEXT // 2 + 1)),
+    "long-list": changed("warnings", to=[""] * (MAX_ITEMS + 1)),
+    "lone-surrogate": changed("cmdline", to="\ud800"),
+    "surrogate-of-no-byte": changed("cmdline", to="\udc7f"),
+    "nothing": None,
+    "a-list": [],
+    "a-number": 1,
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_not_of_the_schema_is_refused(case: str) -> None:
+    with pytest.raises(SchemaError) as caught:
+        unpack(Artifacts, WRONG[case])
+    assert len(str(caught.value)) < 500, "the place, not the value"
+
+
+def test_limits_themselves_are_within() -> None:
+    assert len(unpack(Artifacts, changed("cmdline", to="x" * MAX_TEXT)).cmdline) == MAX_TEXT
+    assert unpack(Artifacts, changed("kernel", "size", to=MAX_NUMBER - 1)).kernel is not None
+    assert len(unpack(Artifacts, changed("warnings", to=[""] * MAX_ITEMS)).warnings) == MAX_ITEMS
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.just(HUGE),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.sampled_from(list(through_json(FULL))), anything)
+@settings(max_examples=400)
+def test_any_value_in_any_place(key: str, value: Any) -> None:
+    try:
+        unpack(Artifacts, changed(key, to=value))
+    except SchemaError:
+        pass
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A schema of its own: every kind of field."""
+
+    text: str
+    maybe: Optional[int]
+    many: tuple[str, ...]
+    flag: bool
+
+
+def test_any_dataclass_is_a_schema() -> None:
+    value = Mixed("a", None, ("b",), True)
+    assert pack(value) == {"text": "a", "maybe": None, "many": ["b"], "flag": True}
+    assert unpack(Mixed, pack(value)) == value

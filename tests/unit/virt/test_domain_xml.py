@@ -1,0 +1,116 @@
+"""The XML of libvirt's domains and networks: what is read of it, and what a boot makes of it."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import pytest
+
+from pypxeboot.errors import UsageError
+from pypxeboot.virt import domain_xml
+from pypxeboot.virt.domain_xml import NAMESPACE, Interface, Network, Wish
+from tests.support.samples.domains import DISK, FIRST, SECOND, xml
+
+
+def test_a_domain() -> None:
+    found = domain_xml.domain(xml())
+    assert (found.name, found.uuid, found.kind) == ("web", "8c3a1f2e-5b6d-4e7f-9a0b-1c2d3e4f5a6b", "kvm")
+    assert (found.system, found.arch, found.has_disk, found.wish) == ("hvm", "x86_64", True, None)
+    assert found.interface == Interface("bridge", "52:54:00:00:00:01", {"bridge": "br0"})
+
+
+def test_the_interface_that_boots_is_the_first_of_the_order() -> None:
+    found = domain_xml.domain(xml(devices=FIRST + SECOND)).interface
+    source = {"network": "lab", "portgroup": "p"}
+    assert found == Interface("network", "52:54:00:00:00:02", source, vlan="42")
+    assert domain_xml.domain(xml(devices="")).interface is None
+
+
+@pytest.mark.parametrize(
+    ("devices", "has"),
+    [
+        (DISK, True),
+        ("<disk device='lun'/>", True),
+        ("<disk device='cdrom'/>", False),
+        ("<disk device='cdrom'><source file='/iso'/></disk>", True),
+        ("<disk device='floppy'><source file='/fd'/></disk>", False),
+        ("", False),
+    ],
+)
+def test_a_disk_to_boot_from(devices: str, has: bool) -> None:
+    assert domain_xml.domain(xml(devices=devices)).has_disk is has
+
+
+@pytest.mark.parametrize(
+    ("libvirt", "ours"), [("i686", "i386"), ("aarch64", "arm64"), ("riscv64", "riscv64")]
+)
+def test_architectures(libvirt: str, ours: str) -> None:
+    assert domain_xml.domain(xml(arch=libvirt)).arch == ours
+
+
+@pytest.mark.parametrize(
+    ("element", "wish"),
+    [
+        (f"<pypxeboot:boot xmlns:pypxeboot='{NAMESPACE}'/>", Wish()),
+        (f"<boot xmlns='{NAMESPACE}' label='install' arch='arm64'/>", Wish("install", "arm64")),
+        (f"<p:boot xmlns:p='{NAMESPACE}' order='network, disk'/>", Wish(disk=True)),
+        ("<pypxeboot:boot xmlns:pypxeboot='urn:another'/>", None),
+        (f"<p:other xmlns:p='{NAMESPACE}'/>", None),
+    ],
+)
+def test_metadata(element: str, wish: Optional[Wish]) -> None:
+    assert domain_xml.domain(xml(metadata=element)).wish == wish
+
+
+@pytest.mark.parametrize("order", ["disk", "", "network network", "nfs"])
+def test_orders_that_are_not_known(order: str) -> None:
+    with pytest.raises(UsageError, match="boot order"):
+        domain_xml.domain(xml(metadata=f"<p:boot xmlns:p='{NAMESPACE}' order='{order}'/>"))
+
+
+NETWORKS = {
+    "nat": ("<forward mode='nat'/><bridge name='virbr0'/>", Network("n", "virbr0", None)),
+    "isolated": ("<bridge name='virbr1'/>", Network("n", "virbr1", None)),
+    "bridge of the host": ("<forward mode='bridge'/><bridge name='br0'/>", Network("n", "br0", None)),
+    "macvtap": ("<forward mode='bridge' dev='eth0'/>", Network("n", None, "eth0")),
+    "macvtap pool": ("<forward mode='vepa'><interface dev='eth1'/></forward>", Network("n", None, "eth1")),
+    "hostdev": ("<forward mode='hostdev' dev='eth0'/>", Network("n", None, None)),
+    "vlan": (
+        "<bridge name='b'/><vlan><tag id='7'/></vlan>",
+        Network("n", "b", None, "7"),
+    ),
+    "port group": (
+        "<bridge name='b'/><portgroup name='p'><vlan><tag id='9'/></vlan></portgroup>"
+        "<portgroup name='q' default='yes'><vlan><tag id='8'/></vlan></portgroup>",
+        Network("n", "b", None, "9"),
+    ),
+    "trunk": ("<bridge name='b'/><vlan><tag id='7'/><tag id='8'/></vlan>", Network("n", "b", None)),
+}
+
+
+@pytest.mark.parametrize("case", NETWORKS)
+def test_networks(case: str) -> None:
+    text, network = NETWORKS[case]
+    root = domain_xml.parse(f"<network><name>n</name>{text}</network>")
+    assert domain_xml.network(root, "p") == network
+
+
+BAD = {
+    "nothing": "",
+    "no XML": "<domain",
+    "no tree": "<a/><b/>",
+    "control": "<domain>\x01</domain>",
+    "half a character": "<domain>\udc80</domain>",
+    "entities": '<!DOCTYPE d [<!ENTITY a "1"><!ENTITY b "&a;&a;">]><domain><name>&b;</name></domain>',
+    "file": '<!DOCTYPE d SYSTEM "file:///etc/passwd"><domain/>',
+    "depth": "<domain>" * 10000 + "</domain>" * 10000,
+    "size": f"<domain><name>{'a' * domain_xml.MAX_SIZE}</name></domain>",
+    "another thing": "<pool><name>a</name></pool>",
+    "no name": "<domain><uuid>u</uuid></domain>",
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_xml(case: str) -> None:
+    with pytest.raises(UsageError):
+        domain_xml.domain(domain_xml.parse(BAD[case]))

@@ -1,8 +1,8 @@
 """The boot loaders by name: one row each.
 
 A new loader is a package with a module ``boot.py``, which has the two functions of
-:class:`~pypxeboot.loader.Loader`, a row here, and a :class:`~pypxeboot.bootsource.Kind` with a rule by which
-its boot file is recognised.
+:class:`~pypxeboot.bootsource.Loader`, a row here, and a :class:`~pypxeboot.bootsource.Kind` with a rule by
+which its boot file is recognised.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Mapping
 from typing import cast
 
-from pypxeboot.loader import Loader
+from pypxeboot.bootsource import Loader
 
 LOADERS: Mapping[str, str] = {
     "pxelinux": "pypxeboot.syslinux.loader.boot",

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Optional, Protocol, Union
 
 from pypxeboot import bootsource
-from pypxeboot.bootsource import BootSource, Kind
+from pypxeboot.bootsource import BootRequest, BootSource, Kind
 from pypxeboot.client import loaders
 from pypxeboot.client.driver import Driver
 from pypxeboot.client.entry_files import Downloads
@@ -27,7 +27,6 @@ from pypxeboot.entry import Action, Choice, Entry, Reason
 from pypxeboot.errors import NoBootSource, NoLease, NotFound, ServerError
 from pypxeboot.lease import Lease
 from pypxeboot.limits import NOTICE
-from pypxeboot.loader import BootRequest
 from pypxeboot.net.exchange import Dhcp
 from pypxeboot.plan import Plan
 from pypxeboot.result import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds

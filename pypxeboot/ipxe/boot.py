@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from pypxeboot.bootsource import BootSource
+from pypxeboot.bootsource import BootRequest, BootSource
 from pypxeboot.effects import Download, Log, ScriptFile, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NotFound
@@ -22,7 +22,6 @@ from pypxeboot.ipxe.engine.script import is_script
 from pypxeboot.ipxe.engine.settings import Key, Value
 from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.lease import Lease
-from pypxeboot.loader import BootRequest
 from pypxeboot.text import printable
 from pypxeboot.url import Location
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.bootsource import BootSource, Kind
+from pypxeboot.bootsource import BootRequest, BootSource, Kind
 from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import Assemble, Loaded, Log, Steps
 from pypxeboot.entry import Action, Choice, Entry, Module
@@ -17,7 +17,6 @@ from pypxeboot.ipxe.engine.setting_types import TYPES, c_string
 from pypxeboot.ipxe.engine.settings import Value
 from pypxeboot.ipxe.engine.status import Status
 from pypxeboot.lease import DhcpOption, Lease
-from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.loader import boot
 from pypxeboot.text import printable
 

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.bootsource import BootSource, Kind
+from pypxeboot.bootsource import BootRequest, BootSource, Kind
 from pypxeboot.effects import Load, Loaded, Log, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
 from pypxeboot.errors import ConfigError, NoBootSource, PxeBootError
 from pypxeboot.guest import soc_and_board
-from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.syslinux.config.search import uboot_names
 from pypxeboot.text import encode, printable

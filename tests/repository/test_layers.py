@@ -100,7 +100,7 @@ THIRD_PARTY = {
 }
 """The one module that may import each package."""
 
-MOST_MODULES = 16
+MOST_MODULES = 15
 
 
 def modules() -> dict[str, ast.Module]:

@@ -16,9 +16,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pypxeboot.__main__ import run
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.effects import FindTerminal, Log, Print, Show, Sleep, Steps
 from pypxeboot.entry import Choice
-from pypxeboot.loader import BootRequest
 from pypxeboot.picture import KeyPress, Picture, Row, Span, Terminal
 from pypxeboot.syslinux.loader import boot as ldlinux
 from pypxeboot.text import printable

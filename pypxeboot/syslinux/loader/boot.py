@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Optional
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.effects import FindTerminal, Steps
 from pypxeboot.entry import BootMenu, Choice
-from pypxeboot.loader import BootRequest
 from pypxeboot.picture import Terminal
 from pypxeboot.syslinux.loader.current_config import CurrentConfig
 from pypxeboot.syslinux.loader.unattended import UnattendedBoot

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.bootsource import source_of_chained
+from pypxeboot.bootsource import BootRequest, source_of_chained
 from pypxeboot.effects import Log, Steps
 from pypxeboot.errors import ConfigError
-from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.config import lookup
 from pypxeboot.syslinux.config.files import ServerFiles, parse
 from pypxeboot.syslinux.config.model import Config, Label

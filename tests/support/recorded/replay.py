@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any, Callable, Optional, TypeVar, Union
 
-from pypxeboot.bootsource import BootSource, Kind
+from pypxeboot.bootsource import BootRequest, BootSource, Kind
 from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import (
     Assemble,
@@ -49,7 +49,6 @@ from pypxeboot.guest import Guest
 from pypxeboot.ipxe import boot as ipxe
 from pypxeboot.kernel import identify
 from pypxeboot.lease import Lease
-from pypxeboot.loader import BootRequest
 from pypxeboot.lua import script as lua
 from pypxeboot.picture import KeyPress, Picture, Terminal
 from pypxeboot.syslinux.loader import boot as ldlinux

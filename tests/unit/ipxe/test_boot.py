@@ -6,11 +6,11 @@ from typing import Optional
 
 import pytest
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import ConfigError, NoBootSource, NotFound
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe import boot
-from pypxeboot.loader import BootRequest
 from tests.support.recorded import boots as oracle
 from tests.support.recorded import replay
 from tests.support.recorded.replay import Replay, script

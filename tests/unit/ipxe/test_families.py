@@ -7,11 +7,11 @@ from typing import Optional
 
 import pytest
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxe import boot
 from pypxeboot.lease import Lease
-from pypxeboot.loader import BootRequest
 from pypxeboot.url import Location
 from tests.support.recorded import boots as oracle
 from tests.support.recorded import replay

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import LuaCall, RunLua
 from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
-from pypxeboot.loader import BootRequest
 from pypxeboot.lua import script as lua
 from pypxeboot.picture import Terminal
 from pypxeboot.syslinux.loader import boot as ldlinux

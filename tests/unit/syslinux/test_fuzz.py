@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import Choice
 from pypxeboot.errors import PxeBootError
-from pypxeboot.loader import BootRequest
 from pypxeboot.picture import Terminal
 from pypxeboot.syslinux.config.parser import SyslinuxParser
 from pypxeboot.syslinux.loader import boot

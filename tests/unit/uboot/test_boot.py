@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import ConfigError, NoBootSource, NotFound, PxeBootError
 from pypxeboot.lease import Lease
-from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.config import search
 from pypxeboot.uboot import boot as uboot
 from tests.support.recorded.replay import GUEST, LEASE, Replay, serving

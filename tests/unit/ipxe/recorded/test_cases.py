@@ -6,12 +6,12 @@ from typing import Union
 
 import pytest
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import NoBootSource, PxeBootError
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe import boot
-from pypxeboot.loader import BootRequest
 from tests.support.recorded import boots as oracle
 from tests.support.recorded.boots import Case
 from tests.support.recorded.ipxe_cases import DIFFERENCES, ramdisk

@@ -13,8 +13,8 @@ from typing import Optional
 
 import pytest
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.entry import Action
-from pypxeboot.loader import BootRequest
 from pypxeboot.url import Location
 from tests.support.ground import tools
 from tests.support.recorded import replay

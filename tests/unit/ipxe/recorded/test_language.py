@@ -6,10 +6,10 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.entry import Action
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
-from pypxeboot.loader import BootRequest
 from pypxeboot.url import Location
 from tests.support.ground import tools
 from tests.support.recorded import replay

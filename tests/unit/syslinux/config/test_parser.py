@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.errors import ConfigError, PxeBootError
-from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.config.files import CONFIG_LIMIT, ServerFiles
 from pypxeboot.syslinux.config.lexer import parse_number, parse_unsigned, split
 from pypxeboot.syslinux.config.model import Config, MenuAction

@@ -8,10 +8,10 @@ from typing import Optional
 
 import pytest
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import ConfigError, NotFound, PxeBootError, Refused
-from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.loader import boot as ldlinux
 from pypxeboot.syslinux.loader.sysappend import select, strings
 from pypxeboot.url import Location

@@ -6,8 +6,8 @@ from typing import Optional
 
 import pytest
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
-from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.com32 import table
 from pypxeboot.syslinux.com32.config import ConfigC32
 from pypxeboot.syslinux.com32.linux import LinuxC32

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import BootMenu, Reason
 from pypxeboot.errors import ConfigError, PxeBootError, Refused
-from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.loader import boot as ldlinux
 from tests.support.recorded.replay import GUEST, LEASE, boot, serving
 

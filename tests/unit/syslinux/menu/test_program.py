@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import Reason
 from pypxeboot.errors import Aborted, ConfigError, FetchError, PxeBootError
-from pypxeboot.loader import BootRequest
 from pypxeboot.picture import Terminal
 from pypxeboot.syslinux.loader import boot
 from tests.support.recorded.replay import GUEST, LEASE, TERMINAL, Press, attended, serving

@@ -7,11 +7,11 @@ from typing import Optional, Union
 
 import pytest
 
+from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import Action, Choice
 from pypxeboot.errors import FetchError, PxeBootError
 from pypxeboot.guest import Guest
-from pypxeboot.loader import BootRequest
 from pypxeboot.syslinux.loader import boot
 from tests.support.recorded import boots as oracle
 from tests.support.recorded.boots import Case

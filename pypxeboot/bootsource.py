@@ -1,7 +1,7 @@
 """Where a boot begins, and what a boot loader is asked with.
 
-:class:`BootSource` is the first, with the :class:`Kind` of its boot file; :class:`BootRequest` and the protocol
-:class:`Loader` are the second.
+:class:`BootSource` is the first, with the :class:`Kind` of its boot file; :class:`BootRequest` and the
+protocol :class:`Loader` are the second.
 """
 
 from __future__ import annotations

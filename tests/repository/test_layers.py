@@ -253,3 +253,12 @@ def test_the_checks_can_fail() -> None:
     assert set(imports(tree)) == {"socket", "pypxeboot.links.select.x", "scapy.all"}
     assert own(tree) == {"links.select"}
     assert not is_pure("net.frames") and is_pure("dhcp.message") and not is_pure("lua.script")
+
+
+def test_the_page_on_architecture_has_the_packages() -> None:
+    """Its table is that of this file, with the sentence that each package says of itself."""
+    page = (PACKAGE.parent / "docs" / "ARCHITECTURE.md").read_text()
+    for name in ROWS:
+        pure = "yes" if name in PURE else "mostly" if name in SYSTEM else ""
+        sentence = str(ast.get_docstring(MODULES[name])).splitlines()[0].replace("``", "`")
+        assert f"| `{name}` | {pure} | {sentence} |\n" in page

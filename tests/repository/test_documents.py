@@ -1,0 +1,41 @@
+"""What the pages of the project name is there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.ground import tools
+
+PAGES = sorted(
+    str(path.relative_to(tools.ROOT))
+    for path in [
+        *tools.ROOT.glob("*.md"),
+        *tools.ROOT.glob("docs/**/*.md"),
+        *tools.ROOT.glob("tests/**/*.md"),
+    ]
+)
+# `client/pipeline.py`: below the package; `scripts/test`, `tests/data`: below the checkout.
+NAMED = re.compile(
+    r"`((?:pypxeboot|tests|scripts|docs|packaging|man|patches|completions)/[\w./-]+|[\w/]+\.py)`"
+)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_a_page_names_are_there(page: str) -> None:
+    text = (tools.ROOT / page).read_text()
+    wrong = [name for name in NAMED.findall(text) if not _is_there(page, name)]
+    assert not wrong
+
+
+def _is_there(page: str, name: str) -> bool:
+    places = (tools.ROOT, tools.ROOT / "pypxeboot", (tools.ROOT / page).parent)
+    return any((place / name).exists() for place in places)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_of_a_page_lead_somewhere(page: str) -> None:
+    text = (tools.ROOT / page).read_text()
+    assert not [name for name in LINK.findall(text) if not ((tools.ROOT / page).parent / name).exists()]

@@ -286,7 +286,7 @@ class Assemble:
 
 
 @dataclass(frozen=True)
-class Configure:
+class SetAddress:
     """Give the guest's interface another address, by hand. Reply: text, empty or why not.
 
     ``vlan`` is the tag of the interface, if it is one that :class:`ChangeVlan` made.
@@ -301,7 +301,7 @@ class RunDhcp:
     """Do DHCP once more, within ``seconds`` if given, and configure the interface. Reply: :class:`Leased`.
 
     ``options`` (number and value) are sent in place of those of the first time; ``vlan`` is the tag of the
-    interface, as in :class:`Configure`.
+    interface, as in :class:`SetAddress`.
     """
 
     options: tuple[tuple[int, bytes], ...] = ()
@@ -380,7 +380,7 @@ Effect = Union[
     Verify,
     Identify,
     Assemble,
-    Configure,
+    SetAddress,
     RunDhcp,
     ChangeVlan,
     Resolve,

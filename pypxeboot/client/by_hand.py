@@ -35,11 +35,11 @@ def lease(why: str) -> Steps[Optional[Lease]]:
     user = User(terminal)
     yield Print(f"{printable(why, 1000)}\nThe guest's address by hand (Esc gives up):\n")
     try:
-        address, prefix = yield from _asked(user, "address, as 192.0.2.5/24: ", _interface)
+        address, prefix = yield from _ask(user, "address, as 192.0.2.5/24: ", _interface)
         if address is None:
             return None
         if not prefix:
-            prefix = yield from _asked(user, "netmask, as 255.255.255.0: ", _prefix_length)
+            prefix = yield from _ask(user, "netmask, as 255.255.255.0: ", _prefix_length)
 
         def of_the_family(text: str) -> Optional[Address]:
             found = _address(text)
@@ -47,8 +47,8 @@ def lease(why: str) -> Steps[Optional[Lease]]:
                 raise ValueError(f"it is not of IPv{address.version}")
             return found
 
-        gateway = yield from _asked(user, "gateway (none): ", of_the_family)
-        server = yield from _asked(user, "name server (none): ", _address)
+        gateway = yield from _ask(user, "gateway (none): ", of_the_family)
+        server = yield from _ask(user, "name server (none): ", _address)
     except _GivenUp:
         return None
     return static_lease(address, prefix, gateway, () if server is None else (server,))
@@ -62,7 +62,7 @@ def boot_file(why: str, plan: Plan) -> Steps[Optional[Plan]]:
     yield Print(f"{printable(why, 1000)}\nWhat to boot by hand (Esc gives up):\n")
     prompt = "URL of a kernel, script or configuration: "
     try:
-        url = yield from _asked(User(terminal), prompt, _url)
+        url = yield from _ask(User(terminal), prompt, _url)
     except _GivenUp:
         return None
     return None if url is None else booting(plan, url)
@@ -76,7 +76,7 @@ def booting(plan: Plan, url: str) -> Plan:
     return replace(plan, config=url, server=plan.server or server, path_prefix=plan.path_prefix or prefix)
 
 
-def _asked(user: User, prompt: str, meaning: Callable[[str], T]) -> Steps[T]:
+def _ask(user: User, prompt: str, meaning: Callable[[str], T]) -> Steps[T]:
     """What an answer means; asked again while it means nothing."""
     text = ""
     for _ in range(_TRIES):

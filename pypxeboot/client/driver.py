@@ -61,7 +61,7 @@ class Driver:
             effects.Verify: self._verify,
             effects.Identify: files.identify,
             effects.Assemble: files.assemble,
-            effects.Configure: network.configure,
+            effects.SetAddress: network.configure,
             effects.RunDhcp: network.redhcp,
             effects.ChangeVlan: network.vlan,
             effects.Resolve: network.lookup,

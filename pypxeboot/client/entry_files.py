@@ -58,7 +58,7 @@ class Files:
 
 @dataclass
 class Downloads:
-    """Loads entries.
+    """Download the files of entries.
 
     ``open_output`` gives a descriptor for a kind (kernel, unpacked-kernel, ramdisk, module, dtb) of output
     file; ``look_inside``, ``must_boot`` and ``target`` are the plan's.
@@ -203,17 +203,17 @@ class Downloads:
         return DeviceTree(str(location), None, size, digest)
 
     @staticmethod
-    def planned_kernel(entry: Entry) -> Optional[KernelFile]:
+    def kernel_plan(entry: Entry) -> Optional[KernelFile]:
         """The kernel of an entry that is not downloaded."""
         return None if entry.kernel is None else KernelFile(str(entry.kernel))
 
     @staticmethod
-    def planned_modules(entry: Entry) -> tuple[ModuleFile, ...]:
+    def module_plans(entry: Entry) -> tuple[ModuleFile, ...]:
         """The modules of an entry that is not downloaded."""
         return tuple(ModuleFile(str(item.location), None, None, item.cmdline) for item in entry.modules)
 
     @staticmethod
-    def planned_dtb(entry: Entry) -> Optional[DeviceTree]:
+    def dtb_plan(entry: Entry) -> Optional[DeviceTree]:
         """The device tree of an entry that is not downloaded."""
         return None if entry.dtb is None else DeviceTree(str(entry.dtb))
 

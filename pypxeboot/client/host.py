@@ -12,7 +12,7 @@ from pypxeboot.lease import Lease
 from pypxeboot.picture import KeyPress, Terminal
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.messages import (
-    Configure,
+    ConfigureInterface,
     Done,
     DropImage,
     FoundTerminal,
@@ -57,7 +57,7 @@ class HostSide:
             self._channel.send(request)
             return self._answer(kind)
 
-    def placed(self) -> tuple[Placed, Optional[int]]:
+    def wait_for_place(self) -> tuple[Placed, Optional[int]]:
         """Wait for the interface; with it comes what a udhcpc writes, if one does DHCP."""
         value, descriptor = self._answer("Placed")
         place = unpack(Placed, value)
@@ -65,7 +65,7 @@ class HostSide:
         self._interface = place.name
         return place, descriptor
 
-    def _done(self, request: object) -> Optional[int]:
+    def _request(self, request: object) -> Optional[int]:
         """Ask for something that must be possible; the descriptor that comes with it."""
         value, descriptor = self._ask(request, "Done")
         error = unpack(Done, value).error
@@ -82,7 +82,7 @@ class HostSide:
         from pypxeboot.net import resolver as resolve
 
         interface = f"{self._interface}.{vlan}" if vlan else self._interface
-        servers = [resolve.zoned(str(server), interface) for server in lease.dns]
+        servers = [resolve.with_zone(str(server), interface) for server in lease.dns]
         search = lease.search or ((lease.domain,) if lease.domain else ())
         resolver = resolve.Resolver(servers, search, family=lease.address.version)
         self._forget_names()
@@ -90,40 +90,40 @@ class HostSide:
         self._forget_names = resolve.install(resolver, interface, first)
 
     def add(self, lease: Lease, vlan: int = 0) -> None:
-        """The same, but names stay what they are."""
+        """Have the host side give the interface an address; names are asked of the same servers as before."""
         if vlan and vlan not in self._vlans:
             raise PxeBootError(f"there is no VLAN {vlan}")
         routes = tuple(
             Route(str(network), None if gateway is None else str(gateway))
             for network, gateway in lease.routes
         )
-        self._done(Configure(str(lease.address), lease.prefix_length, routes, lease.mtu, vlan))
+        self._request(ConfigureInterface(str(lease.address), lease.prefix_length, routes, lease.mtu, vlan))
 
     def set_vlan(self, tag: int, *, remove: bool) -> None:
         """Make or take away the interface of a VLAN. Raises PxeBootError if it cannot be."""
         if remove is not (tag in self._vlans):
             raise PxeBootError(f"there is {'no' if remove else 'already a'} VLAN {tag}")
-        self._done(SetVlan(tag, remove))
+        self._request(SetVlan(tag, remove))
         self._vlans ^= {tag}
 
     def open_output(self, kind: str) -> int:
         """A descriptor of a new output file."""
-        return self._opened(OpenOutput(kind))
+        return self._request_file(OpenOutput(kind))
 
     def open_image(self, number: int) -> int:
         """A descriptor of a new file without a name, which is ``number`` from now on."""
-        return self._opened(OpenImage(number))
+        return self._request_file(OpenImage(number))
 
     def drop_image(self, number: int) -> None:
-        """That file is of no use any more."""
-        self._done(DropImage(number))
+        """Have the host side forget the file ``number``."""
+        self._request(DropImage(number))
 
     def use_image(self, number: int, kind: str) -> None:
-        """That file is an output of ``kind`` from now on."""
-        self._done(UseImage(number, kind))
+        """Make the file ``number`` an output of ``kind``."""
+        self._request(UseImage(number, kind))
 
-    def _opened(self, request: object) -> int:
-        descriptor = self._done(request)
+    def _request_file(self, request: object) -> int:
+        descriptor = self._request(request)
         if descriptor is None:
             raise Aborted("the host side gave no file")
         return descriptor
@@ -138,8 +138,8 @@ class HostSide:
 
     def print(self, effect: Print) -> None:
         """Have text written to the terminal."""
-        self._done(effect)
+        self._request(effect)
 
     def leave(self) -> None:
         """Have the picture taken away: lines follow."""
-        self._done(Leave())
+        self._request(Leave())

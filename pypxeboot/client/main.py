@@ -75,7 +75,7 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     deadline = Deadline(order.deadline)
     discovery = Discovery(plan, deadline) if raw_frames else None
     dhcp = None if discovery is None else _dhcp(plan, deadline, discovery, host)
-    place, udhcpc_output = host.placed()
+    place, udhcpc_output = host.wait_for_place()
     if dhcp is not None and plan.examine and not isinstance(dhcp, Discovery6):
         dhcp.open(place)
     elif dhcp is not None:

@@ -15,7 +15,7 @@ from pypxeboot.dhcp import neighbor
 from pypxeboot.dhcp.client import BETTER_OFFER_WAITS
 from pypxeboot.dhcp.message import PXE_PORT
 from pypxeboot.dhcp.pxe_options import LOCAL_BOOT, Services, boot_item
-from pypxeboot.effects import ChangeVlan, Configure, Leased, Ping, Resolve, Resolved, RunDhcp
+from pypxeboot.effects import ChangeVlan, Leased, Ping, Resolve, Resolved, RunDhcp, SetAddress
 from pypxeboot.errors import NoBootSource, PxeBootError
 from pypxeboot.lease import DhcpOption, Lease, is_host
 from pypxeboot.limits import Deadline
@@ -63,10 +63,10 @@ class GuestNet:
     def begin(self) -> Lease:
         """The address that the boot begins with: given by hand, or by DHCP."""
         if self.plan.static is None:
-            return self._leased(self.dhcp.first)
+            return self._run_dhcp(self.dhcp.first)
         return self._without_dhcp(self.plan.static)
 
-    def given(self, lease: Lease) -> Lease:
+    def take_address(self, lease: Lease) -> Lease:
         """An address that somebody gave by hand; there is no DHCP from now on."""
         self.dhcp = NoDhcp("the address was given by hand")
         return self._without_dhcp(lease)
@@ -80,7 +80,7 @@ class GuestNet:
 
     def as_ipxe(self) -> Lease:
         """DHCP once more, as an iPXE that the first answer's program would have been. Raises NoLease."""
-        return self._leased(lambda: self.dhcp.again(pxe.identity_of(pxe.as_ipxe(self.plan))))
+        return self._run_dhcp(lambda: self.dhcp.again(pxe.identity_of(pxe.as_ipxe(self.plan))))
 
     def redhcp(self, effect: RunDhcp) -> Leased:
         """DHCP once more, for a script."""
@@ -89,7 +89,7 @@ class GuestNet:
         identity = {**pxe.identity_of(pxe.as_ipxe(self.plan)), **dict(effect.options)}
         try:
             return Leased(
-                self._leased(
+                self._run_dhcp(
                     lambda: self.dhcp.again(identity, effect.seconds, effect.vlan, BETTER_OFFER_WAITS[:1]),
                     effect.vlan,
                 )
@@ -99,15 +99,15 @@ class GuestNet:
                 raise
             return Leased(None, why.message)
 
-    def _leased(self, exchange: Callable[[], Lease], vlan: int = 0) -> Lease:
+    def _run_dhcp(self, exchange: Callable[[], Lease], vlan: int = 0) -> Lease:
         started = time.monotonic()
         lease = self.plan.with_overrides(exchange())
         self.interfaces.configure(lease, vlan)
-        lease = self.lease = self._led(lease)
+        lease = self.lease = self._add_boot_server(lease)
         self.seconds += time.monotonic() - started
         return lease
 
-    def _led(self, lease: Lease) -> Lease:
+    def _add_boot_server(self, lease: Lease) -> Lease:
         """``lease`` with what PXE servers say about booting; those that have not said it yet are asked."""
         answer = next(filter(bootserver.is_complete, lease.pxe), None)
         question = None if answer is not None else bootserver.of_proxies(lease)
@@ -146,7 +146,7 @@ class GuestNet:
         self.lease = replace(lease.with_boot_answer(answer), boot_server=answer)
         return self.lease
 
-    def configure(self, effect: Configure) -> str:
+    def configure(self, effect: SetAddress) -> str:
         """The address that a script gives."""
         lease = effect.lease
         if not self.interfaces.own_network:

@@ -104,7 +104,7 @@ class Pipeline:
         if lease is None:
             raise refused
         self.plan = replace(plan, static=lease)
-        return self.network.given(lease)
+        return self.network.take_address(lease)
 
     def _find_source(self, lease: Lease) -> BootSource:
         """Find what there is to boot; somebody at the terminal may say it where nobody else does."""
@@ -258,16 +258,16 @@ class Pipeline:
             config=None if choice.config is None else str(choice.config),
             label=entry.label,
             reason=choice.reason,
-            kernel=(files.kernel or self.downloads.planned_kernel(entry)) if boots else None,
+            kernel=(files.kernel or self.downloads.kernel_plan(entry)) if boots else None,
             initrds=(files.initrds or planned) if boots else (),
             ramdisk=(files.ramdisk or (Ramdisk() if planned else None)) if boots else None,
-            modules=(files.modules or self.downloads.planned_modules(entry)) if boots else (),
+            modules=(files.modules or self.downloads.module_plans(entry)) if boots else (),
             cmdline=entry.cmdline if boots else "",
             requests=tuple(self.downloads.fetcher.requests),
             seconds=seconds,
             warnings=tuple(self.warnings),
             entries=_entry_reports(choice) if self.plan.list_entries else (),
-            dtb=(files.dtb or self.downloads.planned_dtb(entry)) if boots else None,
+            dtb=(files.dtb or self.downloads.dtb_plan(entry)) if boots else None,
         )
 
 

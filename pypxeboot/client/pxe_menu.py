@@ -28,24 +28,24 @@ def choose(
         yield Log(f"{_TITLE}: --label takes {_texts(services)}, and then the entries behind it", warning=True)
     named = [item for item in services.menu if item.text == label]
     if named:
-        yield _taken(services, named[0], "it was asked for")
+        yield _choice_log(services, named[0], "it was asked for")
         return named[0]
     prompt, first = services.prompt, services.menu[0]
     if prompt is None or prompt.seconds == 0:
-        yield _taken(services, first, "it is the first, and the server does not let anybody choose")
+        yield _choice_log(services, first, "it is the first, and the server does not let anybody choose")
         return first
     terminal: Optional[Terminal] = yield FindTerminal()
     if terminal is None:
-        yield _taken(services, first, "it is the first, and nobody chooses")
+        yield _choice_log(services, first, "it is the first, and nobody chooses")
         return first
     user = User(terminal, patience)
     if prompt.seconds != SHOW_MENU and not (yield from _wants_menu(user, prompt)):
-        yield _taken(services, first, "it is the first, and nobody asked for the menu")
+        yield _choice_log(services, first, "it is the first, and nobody asked for the menu")
         return first
-    return (yield from _shown(services, user, prompt.text))
+    return (yield from _choose_from_menu(services, user, prompt.text))
 
 
-def _taken(services: Services, item: Item, why: str) -> Log:
+def _choice_log(services: Services, item: Item, why: str) -> Log:
     return Log(f"{_TITLE} ({_texts(services)}): {item.text!r} is taken: {why}")
 
 
@@ -71,7 +71,7 @@ def _wants_menu(user: User, prompt: Prompt) -> Steps[bool]:
     return pressed == "f8"
 
 
-def _shown(services: Services, user: User, title: str) -> Steps[Item]:
+def _choose_from_menu(services: Services, user: User, title: str) -> Steps[Item]:
     """The menu itself, until something is chosen; the item under the cursor if nobody does."""
     lines = [DialogItem(str(number), item.text) for number, item in enumerate(services.menu)]
     menu = dialogs.MenuDialog(user, Dialog(title or _TITLE, lines), 0, None)
@@ -81,5 +81,5 @@ def _shown(services: Services, user: User, title: str) -> Steps[Item]:
         raise Aborted("the boot menu of the PXE server was left")
     item = services.menu[int(menu.name)]
     why = "nobody chooses" if isinstance(answer, WaitEnded) else "it was chosen"
-    yield _taken(services, item, why)
+    yield _choice_log(services, item, why)
     return item

@@ -75,7 +75,7 @@ class FileSink:
         done = 0
         while done < size:
             try:
-                count = _copied(descriptor, self.descriptor, done, size - done)
+                count = _copy_of(descriptor, self.descriptor, done, size - done)
             except OSError as why:
                 raise _unwritable(why, self.size) from None
             if not count:
@@ -95,7 +95,7 @@ class FileSink:
         return (self._own if self._start else self._whole).hexdigest()
 
     def digest_of_all(self) -> str:
-        """SHA-256 of everything."""
+        """Return the SHA-256 of everything written, in hexadecimal digits."""
         self._catch_up()
         return self._whole.hexdigest()
 
@@ -140,7 +140,7 @@ class FileSink:
         self._hashed = end
 
 
-def _copied(source: int, target: int, offset: int, count: int) -> int:
+def _copy_of(source: int, target: int, offset: int, count: int) -> int:
     """How many bytes were copied to the end of ``target``."""
     count = min(count, _COPIED)
     try:

@@ -25,7 +25,7 @@ class Workers:
         done = threading.Event()
         failure: list[BaseException] = []
 
-        def guarded() -> None:
+        def run_job() -> None:
             try:
                 job()
             except BaseException as why:
@@ -37,5 +37,5 @@ class Workers:
             done.wait()
             return failure[0] if failure else None
 
-        self._jobs.put(guarded)
+        self._jobs.put(run_job)
         return wait

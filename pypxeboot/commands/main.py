@@ -76,8 +76,8 @@ def _settle(args: argparse.Namespace, toolstack: Optional[Callable[[argparse.Nam
         return
     from pypxeboot.xen import identity
 
-    identity.known(args)
-    merge.complete(args, identity.located)
+    identity.read_xenstore(args)
+    merge.complete(args, identity.find_vif)
 
 
 def _set_level(args: argparse.Namespace) -> None:

@@ -122,7 +122,7 @@ class DhcpClient:
     _seen_reasons: set[str] = field(default_factory=set)
 
     def start(self, now: float) -> list[Step]:
-        """Begin discovery."""
+        """Begin with a DISCOVER; give the steps to take now."""
         if self.state is State.INIT:
             self._started = now
         self.state, self._tries, self._chosen = State.SELECTING, 0, None
@@ -164,14 +164,14 @@ class DhcpClient:
         if not self.is_reply(message):
             return []
         if message.type == Type.OFFER and not int(message.yiaddr):
-            return self._proxied(message, now)
+            return self._handle_proxy_offer(message, now)
         if self.state is State.SELECTING and message.type in (Type.OFFER, None):
-            return self._offered(message, now)
+            return self._handle_offer(message, now)
         if self.state is State.REQUESTING and message.type in (Type.ACK, Type.NAK):
             assert self._chosen is not None
             if message.server_id not in (self._chosen.server_id, None):
                 return []
-            return self._nak(message, now) if message.type == Type.NAK else self._acked(message, now)
+            return self._nak(message, now) if message.type == Type.NAK else self._handle_ack(message, now)
         return []
 
     def is_reply(self, message: Message) -> bool:
@@ -193,7 +193,7 @@ class DhcpClient:
             return f"no DHCP offer{used} {waited}"
         return f"an offer of {self._chosen.server_id} but no ACK {waited}"
 
-    def _proxied(self, message: Message, now: float) -> list[Step]:
+    def _handle_proxy_offer(self, message: Message, now: float) -> list[Step]:
         """An offer without an address: a proxyDHCP server's. It may come while another's address is asked."""
         if self.state not in (State.SELECTING, State.REQUESTING) or not self.needs_boot_information:
             return []
@@ -207,7 +207,7 @@ class DhcpClient:
             return [note, *self._select(now)]
         return [note]
 
-    def _offered(self, message: Message, now: float) -> list[Step]:
+    def _handle_offer(self, message: Message, now: float) -> list[Step]:
         server = message.server_id or message.siaddr
         try:
             lease, remarks = self._lease_of(message)
@@ -257,7 +257,7 @@ class DhcpClient:
         self.state, self._tries = State.REQUESTING, 0
         return self._request(now)
 
-    def _acked(self, message: Message, now: float) -> list[Step]:
+    def _handle_ack(self, message: Message, now: float) -> list[Step]:
         try:
             lease, _remarks = self._lease_of(message)
         except dhcp.BadMessage as why:

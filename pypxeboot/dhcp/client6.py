@@ -17,7 +17,7 @@ from pypxeboot.dhcp import message6
 from pypxeboot.dhcp.client import MAX_OFFERS, MAX_RESTARTS, Bound, Failed, Note
 from pypxeboot.dhcp.lease6 import lease_of
 from pypxeboot.dhcp.message import BadMessage
-from pypxeboot.dhcp.message6 import Message, Option, Type
+from pypxeboot.dhcp.message6 import Message6, MessageType6, Option
 from pypxeboot.dhcp.neighbor import Advertisement
 from pypxeboot.text import printable
 
@@ -34,7 +34,7 @@ BEST_PREFERENCE = 255  # RFC 8415 18.2.1: such a server is taken at once
 _REQUESTED = (Option.BOOT_FILE_URL, Option.BOOT_FILE_PARAMETERS, Option.DNS_SERVERS, Option.SEARCH_LIST)
 
 
-class State(Enum):
+class State6(Enum):
     """How far it has come. SETTLING: there is an address, and no router yet."""
 
     INIT = "INIT"
@@ -47,9 +47,9 @@ class State(Enum):
 
 
 _EXPECTED = {
-    State.SOLICITING: Type.ADVERTISE,
-    State.REQUESTING: Type.REPLY,
-    State.INFORMING: Type.REPLY,
+    State6.SOLICITING: MessageType6.ADVERTISE,
+    State6.REQUESTING: MessageType6.REPLY,
+    State6.INFORMING: MessageType6.REPLY,
 }
 
 
@@ -69,8 +69,8 @@ Step = Union[Multicast, AskRouters, Bound, Failed, Note]
 
 
 @dataclass
-class _Offer:
-    message: Message
+class _Offer6:
+    message: Message6
     source: IPv6Address
     duid: bytes
     address: IPv6Address
@@ -89,7 +89,7 @@ class Dhcp6Client:
     xid: int
     identity: Mapping[int, bytes]
     needs_boot_information: bool = True
-    state: State = State.INIT
+    state: State6 = State6.INIT
     _started: float = 0.0
     _due: float = 0.0
     _tries: int = 0
@@ -98,10 +98,10 @@ class Dhcp6Client:
     _router_due: float = 0.0
     _router_tries: int = 0
     _routers: dict[IPv6Address, Advertisement] = field(default_factory=dict)
-    _offers: list[_Offer] = field(default_factory=list)
+    _offers: list[_Offer6] = field(default_factory=list)
     _offers_since: float = 0.0
-    _chosen: Optional[_Offer] = None
-    _reply: Optional[tuple[Message, IPv6Address]] = None
+    _chosen: Optional[_Offer6] = None
+    _reply: Optional[tuple[Message6, IPv6Address]] = None
     _failed: set[bytes] = field(default_factory=set)
     _denials: list[str] = field(default_factory=list)
 
@@ -113,7 +113,7 @@ class Dhcp6Client:
     @property
     def deadline(self) -> float:
         """When to call ``tick`` at the latest."""
-        if self.state in (State.INIT, State.BOUND, State.FAILED):
+        if self.state in (State6.INIT, State6.BOUND, State6.FAILED):
             return float("inf")
         return self._due if self._routers else min(self._due, self._router_due)
 
@@ -123,10 +123,10 @@ class Dhcp6Client:
         return tuple(sorted(self._routers.values(), key=lambda one: (not one.is_default, -one.preference)))
 
     def start(self, now: float) -> list[Step]:
-        """Begin."""
-        if self.state is State.INIT:
+        """Begin with a SOLICIT and a router solicitation; give the steps to take now."""
+        if self.state is State6.INIT:
             self._started = self._router_due = now
-        self.state, self._tries, self._chosen, self._reply = State.SOLICITING, 0, None, None
+        self.state, self._tries, self._chosen, self._reply = State6.SOLICITING, 0, None, None
         self._offers.clear()
         return [*self._ask_routers(now), *self._solicit(now)]
 
@@ -135,11 +135,11 @@ class Dhcp6Client:
         steps = self._ask_routers(now)
         if now < self._due or self.deadline == float("inf"):
             return steps
-        if self.state is State.SETTLING:
+        if self.state is State6.SETTLING:
             return [*steps, *self._bind()]
-        if self.state is State.SOLICITING:
-            return [*steps, *self._solicited(now)]
-        if self.state is State.INFORMING:
+        if self.state is State6.SOLICITING:
+            return [*steps, *self._end_soliciting(now)]
+        if self.state is State6.INFORMING:
             tries = INFORM_TRIES if any(router.other for router in self._routers.values()) else 2
             return [*steps, *(self._inform(now) if self._tries < tries else self._bind())]
         if self._tries < len(REQUEST_WAITS):
@@ -148,7 +148,7 @@ class Dhcp6Client:
         note = Note(f"DHCPv6 server {self._chosen.source} does not answer the REQUEST", warning=True)
         return [*steps, note, *self._next_offer(now)]
 
-    def receive(self, message: Message, source: IPv6Address, now: float) -> list[Step]:
+    def receive(self, message: Message6, source: IPv6Address, now: float) -> list[Step]:
         """Take one decoded message of DHCPv6; what is not for us changes nothing."""
         if message.xid != self.xid or message.first(Option.CLIENT_ID) != self.duid:
             return []
@@ -156,25 +156,25 @@ class Dhcp6Client:
             return []
         try:
             duid = message6.server_duid(message)
-            if self.state is State.SOLICITING:
-                return self._advertised(message, source, duid, now)
-            if self.state is State.INFORMING:
-                return self._informed(message, source)
+            if self.state is State6.SOLICITING:
+                return self._handle_advertise(message, source, duid, now)
+            if self.state is State6.INFORMING:
+                return self._handle_information(message, source)
             assert self._chosen is not None
-            return self._replied(message, source, now) if duid == self._chosen.duid else []
+            return self._handle_reply(message, source, now) if duid == self._chosen.duid else []
         except BadMessage as why:
             return self._once(f"DHCPv6 message of {source} ignored: {why}")
 
-    def heard(self, router: Advertisement, now: float) -> list[Step]:
+    def receive_advertisement(self, router: Advertisement, now: float) -> list[Step]:
         """Take what a router says."""
         known = router.router in self._routers
         if self.deadline == float("inf") or (not known and len(self._routers) >= MAX_ROUTERS):
             return []
         self._routers[router.router] = router
         steps: list[Step] = [] if known else [Note(_describe(router))]
-        if self.state is State.SETTLING:
+        if self.state is State6.SETTLING:
             return [*steps, *self._bind()]
-        if self.state is State.SOLICITING and not self._offers and self._own_address():
+        if self.state is State6.SOLICITING and not self._offers and self._own_address():
             if not (router.managed or router.other or self.needs_boot_information):
                 return [*steps, *self._bind()]
             if router.other and not router.managed:
@@ -211,8 +211,8 @@ class Dhcp6Client:
 
     # An address by DHCP.
 
-    def _solicited(self, now: float) -> list[Step]:
-        """Nothing more has come for a while."""
+    def _end_soliciting(self, now: float) -> list[Step]:
+        """Go on when the time for replies to a SOLICIT is over."""
         if self._offers:
             return self._select(now)
         if self._own_address() and (self._denials or now - self._started >= ROUTER_WAIT):
@@ -222,7 +222,9 @@ class Dhcp6Client:
             return self._fail(self.standing(now))
         return self._solicit(now)
 
-    def _advertised(self, message: Message, source: IPv6Address, duid: bytes, now: float) -> list[Step]:
+    def _handle_advertise(
+        self, message: Message6, source: IPv6Address, duid: bytes, now: float
+    ) -> list[Step]:
         try:
             address, _seconds = message6.address_of(message, self.iaid)
         except message6.Denied as why:
@@ -235,7 +237,7 @@ class Dhcp6Client:
             return []
         if not self._offers:
             self._offers_since = now
-        self._offers.append(_Offer(message, source, duid, address, has_boot_file))
+        self._offers.append(_Offer6(message, source, duid, address, has_boot_file))
         url = printable(message.first(Option.BOOT_FILE_URL) or b"")
         told = f", boot file {url}" if url else ""
         steps: list[Step] = [Note(f"DHCPv6 offer from {source}: address {address}{told}")]
@@ -254,11 +256,11 @@ class Dhcp6Client:
             key=lambda one: (one.duid in self._failed, not one.has_boot_file, -one.message.preference)
         )
         self._chosen = self._offers.pop(0)
-        self.state, self._tries = State.REQUESTING, 0
+        self.state, self._tries = State6.REQUESTING, 0
         self._next_xid()
         return self._request(now)
 
-    def _replied(self, message: Message, source: IPv6Address, now: float) -> list[Step]:
+    def _handle_reply(self, message: Message6, source: IPv6Address, now: float) -> list[Step]:
         try:
             message6.address_of(message, self.iaid)
         except (message6.Denied, BadMessage) as why:
@@ -268,7 +270,7 @@ class Dhcp6Client:
         self._reply = message, source
         if self._routers:
             return self._bind()
-        self.state, self._due = State.SETTLING, max(self._started + ROUTER_WAIT, now)
+        self.state, self._due = State6.SETTLING, max(self._started + ROUTER_WAIT, now)
         return []
 
     def _next_offer(self, now: float) -> list[Step]:
@@ -285,11 +287,11 @@ class Dhcp6Client:
     # The rest by DHCP.
 
     def _begin_informing(self, now: float) -> list[Step]:
-        self.state, self._tries = State.INFORMING, 0
+        self.state, self._tries = State6.INFORMING, 0
         self._next_xid()
         return self._inform(now)
 
-    def _informed(self, message: Message, source: IPv6Address) -> list[Step]:
+    def _handle_information(self, message: Message6, source: IPv6Address) -> list[Step]:
         self._reply = message, source
         return self._bind()
 
@@ -302,11 +304,11 @@ class Dhcp6Client:
             lease, remarks = lease_of(message, source, self.iaid, self.mac, self.advertisements)
         except (message6.Denied, BadMessage) as why:
             return self._fail(f"no IPv6 address: {why}")
-        self.state = State.BOUND
+        self.state = State6.BOUND
         return [*(Note(remark, warning=True) for remark in remarks), Bound(lease)]
 
     def _fail(self, reason: str) -> list[Step]:
-        self.state = State.FAILED
+        self.state = State6.FAILED
         return [Failed(reason)]
 
     def _once(self, text: str, *, warning: bool = True) -> list[Step]:
@@ -327,7 +329,7 @@ class Dhcp6Client:
         self._tries += 1
         self._solicits += 1
         wanted = ((Option.IA_NA, message6.association(self.iaid)),)
-        return [Note(f"DHCPv6 SOLICIT, try {self._tries}"), self._message(Type.SOLICIT, wanted, now)]
+        return [Note(f"DHCPv6 SOLICIT, try {self._tries}"), self._message(MessageType6.SOLICIT, wanted, now)]
 
     def _request(self, now: float) -> list[Step]:
         assert self._chosen is not None
@@ -339,15 +341,15 @@ class Dhcp6Client:
             (Option.IA_NA, message6.association(self.iaid, address)),
         )
         note = Note(f"DHCPv6 REQUEST for {address} to {self._chosen.source}")
-        return [note, self._message(Type.REQUEST, own, now)]
+        return [note, self._message(MessageType6.REQUEST, own, now)]
 
     def _inform(self, now: float) -> list[Step]:
         self._due = now + REQUEST_WAITS[self._tries]
         self._tries += 1
         note = Note(f"DHCPv6 INFORMATION-REQUEST, try {self._tries}")
-        return [note, self._message(Type.INFORMATION_REQUEST, (), now)]
+        return [note, self._message(MessageType6.INFORMATION_REQUEST, (), now)]
 
-    def _message(self, kind: Type, own: tuple[tuple[int, bytes], ...], now: float) -> Multicast:
+    def _message(self, kind: MessageType6, own: tuple[tuple[int, bytes], ...], now: float) -> Multicast:
         elapsed = min(int((now - self._started) * 100), 0xFFFF)
         options = (
             (Option.CLIENT_ID, self.duid),

@@ -37,15 +37,15 @@ def identity(options: Mapping[int, bytes], arch: str) -> dict[int, bytes]:
         name = pxe.vendor_class(code).encode("ascii") if name in (was, b"") else name
         interface = bytes((1, *pxe.undi_version(code)))
     said = {
-        Option.VENDOR_CLASS: _INTEL.to_bytes(4, "big") + _counted(name),
+        Option.VENDOR_CLASS: _INTEL.to_bytes(4, "big") + _with_lengths(name),
         Option.CLIENT_ARCH: code.to_bytes(2, "big"),
         Option.INTERFACE_ID: interface,
     }
     if DhcpOption.USER_CLASS in options:
-        said[Option.USER_CLASS] = _counted(options[DhcpOption.USER_CLASS])
+        said[Option.USER_CLASS] = _with_lengths(options[DhcpOption.USER_CLASS])
     return {int(option): value for option, value in said.items()}
 
 
-def _counted(text: bytes) -> bytes:
+def _with_lengths(text: bytes) -> bytes:
     """A class as options 15 and 16 hold it, behind its length."""
     return len(text).to_bytes(2, "big") + text

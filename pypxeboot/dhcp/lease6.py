@@ -8,7 +8,7 @@ from typing import Optional, TypeVar
 
 from pypxeboot.dhcp import message6
 from pypxeboot.dhcp.message import BadMessage, search_list
-from pypxeboot.dhcp.message6 import Denied, Message, Option
+from pypxeboot.dhcp.message6 import Denied, Message6, Option
 from pypxeboot.dhcp.neighbor import Advertisement
 from pypxeboot.errors import ConfigError
 from pypxeboot.lease import Address, Lease, Network, default_route
@@ -22,7 +22,7 @@ _USUAL_PREFIX = 64
 
 
 def lease_of(
-    message: Optional[Message],
+    message: Optional[Message6],
     source: Optional[IPv6Address],
     iaid: bytes,
     mac: bytes,
@@ -67,7 +67,7 @@ def _unique(items: Iterable[T]) -> tuple[T, ...]:
 
 
 def _address(
-    message: Optional[Message], iaid: bytes, mac: bytes, routers: Sequence[Advertisement]
+    message: Optional[Message6], iaid: bytes, mac: bytes, routers: Sequence[Advertisement]
 ) -> tuple[IPv6Address, Optional[int]]:
     if message is not None and Option.IA_NA in message.options:
         return message6.address_of(message, iaid)
@@ -103,7 +103,7 @@ def _routes(
     return tuple(routes.items())[:_MAX_ROUTES]
 
 
-def _boot_file(message: Message, remarks: list[str]) -> str:
+def _boot_file(message: Message6, remarks: list[str]) -> str:
     try:
         return message6.boot_file_url(message)
     except BadMessage as why:

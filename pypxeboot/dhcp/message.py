@@ -74,7 +74,7 @@ class Message:
 
     @property
     def server_id(self) -> Optional[IPv4Address]:
-        """Option 54."""
+        """Return the server identifier (option 54), if there is one."""
         value = self.options.get(DhcpOption.SERVER_ID)
         return IPv4Address(value) if value else None
 

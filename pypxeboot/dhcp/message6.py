@@ -24,7 +24,7 @@ SERVERS = "ff02::1:2"  # All_DHCP_Relay_Agents_and_Servers
 _MAX_DUID = 130  # RFC 8415 11.1: 128 octets and the type
 
 
-class Type(IntEnum):
+class MessageType6(IntEnum):
     """Message types of a client's exchanges."""
 
     SOLICIT = 1
@@ -35,7 +35,7 @@ class Type(IntEnum):
 
 
 class Option(IntEnum):
-    """Codes of options."""
+    """Option codes of DHCPv6 (RFC 8415, RFC 5970)."""
 
     CLIENT_ID = 1
     SERVER_ID = 2
@@ -55,7 +55,7 @@ class Option(IntEnum):
     INTERFACE_ID = 62
 
 
-class Status(IntEnum):
+class StatusCode(IntEnum):
     """What a server has done; RFC 8415 21.13."""
 
     SUCCESS = 0
@@ -71,7 +71,7 @@ class Denied(ValueError):
 
 
 @dataclass(frozen=True)
-class Message:
+class Message6:
     """A decoded message; an option may be there more than once."""
 
     type: int
@@ -89,12 +89,12 @@ class Message:
         return value[0] if value is not None and len(value) == 1 else 0
 
 
-def decode(payload: bytes) -> Message:
+def decode(payload: bytes) -> Message6:
     """The message in a UDP payload. Raises BadMessage."""
     reader = Reader(payload)
     try:
         kind, xid = reader.number(1), reader.number(3)
-        return Message(kind, xid, _options(reader))
+        return Message6(kind, xid, _options(reader))
     except Truncated as why:
         raise BadMessage(f"an option runs past the message: {why}") from None
 
@@ -107,7 +107,7 @@ def _options(reader: Reader) -> dict[int, tuple[bytes, ...]]:
     return {code: tuple(values) for code, values in found.items()}
 
 
-def encode(kind: Type, xid: int, options: Iterable[tuple[int, bytes]]) -> bytes:
+def encode(kind: MessageType6, xid: int, options: Iterable[tuple[int, bytes]]) -> bytes:
     """The UDP payload of a message."""
     parts = [bytes((kind,)), xid.to_bytes(3, "big")]
     return b"".join((*parts, *(_option(code, value) for code, value in options)))
@@ -126,7 +126,7 @@ def association(iaid: bytes, address: Optional[IPv6Address] = None) -> bytes:
 # What a server says.
 
 
-def server_duid(message: Message) -> bytes:
+def server_duid(message: Message6) -> bytes:
     """Who answers. Raises BadMessage."""
     duid = message.first(Option.SERVER_ID)
     if duid is None or not 2 < len(duid) <= _MAX_DUID:
@@ -134,7 +134,7 @@ def server_duid(message: Message) -> bytes:
     return duid
 
 
-def address_of(message: Message, iaid: bytes) -> tuple[IPv6Address, Optional[int]]:
+def address_of(message: Message6, iaid: bytes) -> tuple[IPv6Address, Optional[int]]:
     """The address that is given, and for how many seconds (None: for ever). Raises Denied, BadMessage."""
     try:
         _check_status(message.first(Option.STATUS))
@@ -168,8 +168,10 @@ def _check_status(value: Optional[bytes]) -> None:
         return
     reader = Reader(value)
     code, text = reader.number(2), printable(reader.rest())
-    if code != Status.SUCCESS:
-        name = Status(code).name.lower().replace("_", " ") if code in list(Status) else f"status {code}"
+    if code != StatusCode.SUCCESS:
+        name = (
+            StatusCode(code).name.lower().replace("_", " ") if code in list(StatusCode) else f"status {code}"
+        )
         raise Denied(f"{name} ({text})" if text else name)
 
 
@@ -181,7 +183,7 @@ def servers(value: Optional[bytes]) -> tuple[IPv6Address, ...]:
     return tuple(address for address in found if is_host(address))
 
 
-def boot_file_url(message: Message) -> str:
+def boot_file_url(message: Message6) -> str:
     """Option 59; empty if there is none. Raises BadMessage for what no URL is made of."""
     url = to_text((message.first(Option.BOOT_FILE_URL) or b"").partition(b"\0")[0]).strip()
     if not url.isprintable():

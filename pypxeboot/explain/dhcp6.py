@@ -7,7 +7,7 @@ from typing import Optional
 
 from pypxeboot.dhcp import message6
 from pypxeboot.dhcp.message import BadMessage
-from pypxeboot.dhcp.message6 import Denied, Message, Option, Type
+from pypxeboot.dhcp.message6 import Denied, Message6, MessageType6, Option
 from pypxeboot.explain.conversation import QUIET, Attempts, Event, add_attempt
 from pypxeboot.text import printable
 
@@ -29,15 +29,17 @@ class Dhcp6Exchange:
     _offered: bool = False
     _refused: str = ""
 
-    def add(self, message: Message, when: float, source: str) -> None:
+    def add(self, message: Message6, when: float, source: str) -> None:
         """Take a message that ``source`` sent."""
-        if message.type in (Type.ADVERTISE, Type.REPLY):
+        if message.type in (MessageType6.ADVERTISE, MessageType6.REPLY):
             self._add_answer(message, when, source)
             return
         arch = message.first(Option.CLIENT_ARCH) or b""
         identity = f", architecture {int.from_bytes(arch[:2], 'big')}" if arch else ""
-        name = Type(message.type).name if message.type in list(Type) else f"type {message.type}"
-        if message.type == Type.SOLICIT:
+        name = (
+            MessageType6(message.type).name if message.type in list(MessageType6) else f"type {message.type}"
+        )
+        if message.type == MessageType6.SOLICIT:
             self._solicits = add_attempt(self._solicits, when)
         else:
             self._requests = add_attempt(self._requests, when)
@@ -47,8 +49,8 @@ class Dhcp6Exchange:
         if len(self._lines) < _MOST_LINES:
             self._lines.append((when, text))
 
-    def _add_answer(self, message: Message, when: float, source: str) -> None:
-        offer = message.type == Type.ADVERTISE
+    def _add_answer(self, message: Message6, when: float, source: str) -> None:
+        offer = message.type == MessageType6.ADVERTISE
         verb = "advertises" if offer else "gives"
         try:
             url = message6.boot_file_url(message)
@@ -63,7 +65,7 @@ class Dhcp6Exchange:
         parts = [*what, *([f"boot file {printable(url)}"] if url else [])]
         self._tell(when, f"{source} {verb} {', '.join(parts) or 'nothing of use'}")
 
-    def _address(self, message: Message, *, offer: bool) -> list[str]:
+    def _address(self, message: Message6, *, offer: bool) -> list[str]:
         """Return the address as text for a line; nothing where none was asked for."""
         associations = message.options.get(Option.IA_NA, ())
         if not associations:

@@ -42,7 +42,7 @@ class Output(Protocol):
         """Start the digest of the next download."""
 
     def write(self, data: Data) -> None:
-        """Append ``data``."""
+        """Append ``data`` to the file."""
 
     def digest(self) -> str:
         """Return the SHA-256 of the download that began last."""
@@ -144,7 +144,7 @@ class Fetcher:
         try:
             scheme = self._schemes.get(location.scheme)
             if scheme is None:
-                raise self._unsupported(location)
+                raise self._unsupported_scheme_error(location)
             with self._lock:
                 if len(self.requests) >= MAX_REQUESTS:
                     raise Refused(
@@ -162,7 +162,7 @@ class Fetcher:
                 self._progress.end(url)
             self._record(Request(url, result, sink.count, round(time.monotonic() - began, 6)), shown)
 
-    def _unsupported(self, location: Location) -> Refused:
+    def _unsupported_scheme_error(self, location: Location) -> Refused:
         shown, scheme = printable(str(location)), location.scheme
         if scheme == "nfs":  # as iPXE may have been built with it
             return Refused(

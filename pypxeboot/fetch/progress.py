@@ -26,19 +26,19 @@ class Progress:
         self._width = 0
 
     def begin(self, name: str) -> None:
-        """A download starts."""
+        """Count a new download, called ``name``."""
         with self._lock:
             if not self._done:
                 self._started = self._told = time.monotonic()
             self._done[name] = 0
 
     def expect(self, name: str, size: int) -> None:
-        """Its size is known."""
+        """Note the size of a download, in bytes."""
         with self._lock:
             self._expected[name] = size
 
     def advance(self, name: str, count: int) -> None:
-        """``count`` bytes more have come."""
+        """Count ``count`` more bytes of a download."""
         with self._lock:
             self._done[name] += count
             now = time.monotonic()
@@ -47,7 +47,7 @@ class Progress:
                 self._tell(now)
 
     def end(self, name: str) -> None:
-        """It is over, one way or the other."""
+        """Take a download off the line, whether it succeeded or failed."""
         with self._lock:
             self._expected.setdefault(name, self._done.get(name, 0))
             if self._bar and self._width:

@@ -94,7 +94,7 @@ class Capture:
                 left -= 1
                 if not left:
                     log.debug("packet: the first %d are shown; --pcap FILE keeps all", _TOLD)
-        lost = listener.lost()
+        lost = listener.lost_frames()
         if lost and file is not None:
             log.warning("the capture lacks %d frames: they came faster than they could be written", lost)
 

@@ -73,7 +73,7 @@ class OutputFile:
         return self.path
 
     def discard(self) -> None:
-        """Leave nothing."""
+        """Remove the file, whether it has a name yet or not."""
         if self.path is not None:
             with suppress(FileNotFoundError):
                 self.path.unlink()
@@ -153,7 +153,7 @@ class Store:
         return file
 
     def drop(self, file: OutputFile) -> None:
-        """This one is not part of the result."""
+        """Remove a file that is not part of the result."""
         self._files.remove(file)
         file.discard()
 
@@ -214,7 +214,7 @@ class Report:
             os.ftruncate(self._descriptor, 0)
 
     def close(self) -> None:
-        """Done."""
+        """Close the file, and so give up its lock."""
         os.close(self._descriptor)
 
 

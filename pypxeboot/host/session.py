@@ -30,7 +30,7 @@ from pypxeboot.links.link import Place, Wanted, Way
 from pypxeboot.plan import Order, Plan
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.messages import (
-    Configure,
+    ConfigureInterface,
     Done,
     DropImage,
     OpenImage,
@@ -257,8 +257,8 @@ class _Session:
 
     def _answer(self, kind: str, value: object) -> None:
         """Do what one request of the client asks for. Raises ValueError, KeyError for what is none."""
-        if kind == "Configure":
-            self._configure(unpack(Configure, value))
+        if kind == "ConfigureInterface":
+            self._configure(unpack(ConfigureInterface, value))
         elif kind == "SetVlan":
             self._set_vlan(unpack(SetVlan, value))
         elif kind == "OpenOutput":
@@ -282,7 +282,7 @@ class _Session:
         hint = None if failure.hint is None else printable(failure.hint, 2000)
         raise BootFailed(error(printable(failure.message, 2000), hint=hint), failure)
 
-    def _configure(self, request: Configure) -> None:
+    def _configure(self, request: ConfigureInterface) -> None:
         address = ip_address(request.address)
         if not is_host(address) or not 0 < request.prefix_length <= address.max_prefixlen:
             raise ValueError(f"address {address}/{request.prefix_length}")

@@ -62,7 +62,7 @@ class Server:
     def _decide(self, message: dhcp.Message) -> tuple[Optional[dhcp.Type], Optional[IPv4Address]]:
         who = message.chaddr
         if message.type == dhcp.Type.DISCOVER:
-            address = self._address_for(who, _requested(message))
+            address = self._address_for(who, _requested_address(message))
             return (dhcp.Type.OFFER, address) if address else (None, None)
         if message.type == dhcp.Type.REQUEST:
             return self._decide_request(message)
@@ -79,7 +79,7 @@ class Server:
         known = self._leases.get(message.chaddr)
         if message.server_id is not None and message.server_id != self.site.server:
             return None, None  # it took the offer of another server
-        wanted = _requested(message) or message.ciaddr
+        wanted = _requested_address(message) or message.ciaddr
         if known is not None and wanted == known:
             return dhcp.Type.ACK, known
         if message.server_id is None and known is None and wanted in self.site.network:
@@ -126,6 +126,6 @@ class Server:
         return body.ljust(300, b"\0")  # BOOTP's least size; old relays drop shorter ones
 
 
-def _requested(message: dhcp.Message) -> Optional[IPv4Address]:
+def _requested_address(message: dhcp.Message) -> Optional[IPv4Address]:
     value = message.options.get(DhcpOption.REQUESTED_ADDRESS, b"")
     return IPv4Address(value) if len(value) == 4 else None

@@ -25,7 +25,7 @@ from pypxeboot.lease import DhcpOption, Lease, PxeAnswer
 from pypxeboot.limits import Deadline
 from pypxeboot.net import frames
 from pypxeboot.net.boot_servers import PxeSocket
-from pypxeboot.net.exchange import Selectable, finish, told
+from pypxeboot.net.exchange import Selectable, finish, report_step
 from pypxeboot.plan import Plan
 from pypxeboot.privsep.messages import Placed
 
@@ -162,7 +162,7 @@ class Discovery:
 
     @property
     def due(self) -> float:
-        """And until when."""
+        """When to go on even if nothing has come, by the monotonic clock."""
         return self._machine.deadline
 
     @property
@@ -172,18 +172,18 @@ class Discovery:
 
     def advance(self, ready: Collection[Selectable]) -> Optional[Lease]:
         """Take what has come, or do what is due; the lease, once there is one. Raises NoLease."""
-        steps = self._received() if self._socket in ready else []
+        steps = self._steps_for_frame() if self._socket in ready else []
         return self._perform(steps or self._machine.tick(time.monotonic()))
 
-    def given_up(self) -> NoLease:
-        """What is to be told where there is no more time."""
+    def timeout_error(self) -> NoLease:
+        """Return the error for an exchange that has no more time."""
         return self._no_lease(f"{self._machine.standing(time.monotonic())} before the deadline")
 
     def rest(self) -> None:
         """Hear nothing until the next exchange."""
         self._socket.rest()
 
-    def _received(self) -> list[Step]:
+    def _steps_for_frame(self) -> list[Step]:
         message = self._message()
         return [] if message is None else self._machine.receive(message, time.monotonic())
 
@@ -206,7 +206,7 @@ class Discovery:
             if isinstance(step, Send):
                 self._socket.send(frames.build(self._plan.guest.mac_bytes, step))
             else:
-                lease = told(step, self._no_lease)
+                lease = report_step(step, self._no_lease)
                 if lease is not None:
                     return lease
         return None

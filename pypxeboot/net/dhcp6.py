@@ -23,7 +23,7 @@ from pypxeboot.dhcp.message import BadMessage
 from pypxeboot.errors import NoLease, UsageError
 from pypxeboot.lease import Lease, PxeAnswer
 from pypxeboot.limits import Deadline
-from pypxeboot.net.exchange import Selectable, finish, told
+from pypxeboot.net.exchange import Selectable, finish, report_step
 from pypxeboot.plan import Plan
 from pypxeboot.privsep.messages import Placed
 
@@ -95,7 +95,7 @@ class Discovery6:
         return finish(self, end)
 
     def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
-        """There are no PXE servers beside those of DHCPv6."""
+        """Ask nobody: IPv6 has no PXE servers beside those of DHCPv6."""
 
     def _new(self, identity: Mapping[int, bytes], *, needs_boot_information: bool) -> Dhcp6Client:
         guest = self._plan.guest
@@ -116,7 +116,7 @@ class Discovery6:
 
     @property
     def due(self) -> float:
-        """And until when."""
+        """When to go on even if nothing has come, by the monotonic clock."""
         return self._machine.deadline
 
     @property
@@ -133,8 +133,8 @@ class Discovery6:
             steps += self._from_router()
         return self._perform(steps or self._machine.tick(time.monotonic()))
 
-    def given_up(self) -> NoLease:
-        """There is no more time."""
+    def timeout_error(self) -> NoLease:
+        """Return the error for an exchange that has no more time."""
         return self._no_lease(f"{self._machine.standing(time.monotonic())} before the deadline")
 
     def _from_server(self) -> list[Step]:
@@ -158,7 +158,7 @@ class Discovery6:
         except BadMessage as why:
             log.debug("ignored: %s", why)
             return []
-        return self._machine.heard(advertisement, time.monotonic())
+        return self._machine.receive_advertisement(advertisement, time.monotonic())
 
     def _perform(self, steps: list[Step]) -> Optional[Lease]:
         for step in steps:
@@ -169,7 +169,7 @@ class Discovery6:
                     self._routers, neighbor.solicitation(self._plan.guest.mac_bytes), neighbor.ROUTERS, 0
                 )
             else:
-                lease = told(step, self._no_lease)
+                lease = report_step(step, self._no_lease)
                 if lease is not None:
                     return lease
         return None

@@ -185,10 +185,10 @@ class DualStack:
         return self._second.began + (_IPV6_WAIT if self._ipv6.is_answered else _SILENCE)
 
     def _no_lease(self) -> PxeBootError:
-        error = self._first.error or self._ipv4.given_up()
+        error = self._first.error or self._ipv4.timeout_error()
         if not self._ipv6.is_answered:
             return error
-        second = self._second.error or self._ipv6.given_up()
+        second = self._second.error or self._ipv6.timeout_error()
         return NoLease(f"{error.message}; {second.message}", hint=error.hint)
 
     def _go_on(self, now: float) -> None:

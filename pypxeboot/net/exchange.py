@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class Selectable(Protocol):
-    """What select() takes."""
+    """Anything that select() can wait for."""
 
     def fileno(self) -> int:
-        """Its descriptor."""
+        """Return the file descriptor to wait for."""
 
 
 class Exchange(Protocol):
@@ -38,13 +38,13 @@ class Exchange(Protocol):
 
     @property
     def due(self) -> float:
-        """And until when."""
+        """When to go on even if nothing has come, by the monotonic clock."""
 
     def advance(self, ready: Collection[Selectable]) -> Optional[Lease]:
         """Take what has come, or do what is due; the lease, once there is one. Raises NoLease."""
 
-    def given_up(self) -> NoLease:
-        """What is to be told where there is no more time."""
+    def timeout_error(self) -> NoLease:
+        """Return the error for an exchange that has no more time."""
 
 
 def finish(exchange: Exchange, deadline: float) -> Lease:
@@ -52,7 +52,7 @@ def finish(exchange: Exchange, deadline: float) -> Lease:
     while True:
         now = time.monotonic()
         if now >= deadline:
-            raise exchange.given_up()
+            raise exchange.timeout_error()
         wait = max(min(exchange.due, deadline) - now, 0)
         lease = exchange.advance(select.select(exchange.sockets, [], [], wait)[0])
         if lease is not None:
@@ -100,15 +100,18 @@ class NoDhcp:
         vlan: int = 0,
         waits: tuple[float, ...] = (),
     ) -> Lease:
-        """There is none."""
+        """Refuse: there is no DHCP. Raises NoLease."""
         raise NoLease(f"DHCP would have to be done once more, and {self._why}")
 
     def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
-        """Nobody is asked."""
+        """Ask nobody: there is no DHCP."""
 
 
-def told(step: Union[Bound, Failed, Note], no_lease: Callable[[str], NoLease]) -> Optional[Lease]:
-    """Tell a step that sends nothing; the lease, if that is it. Raises what a failure is by ``no_lease``."""
+def report_step(step: Union[Bound, Failed, Note], no_lease: Callable[[str], NoLease]) -> Optional[Lease]:
+    """Log a step that sends nothing, and return its lease, if it has one.
+
+    Raises the NoLease that ``no_lease`` makes of a failure's reason.
+    """
     if isinstance(step, Failed):
         raise no_lease(step.reason)
     if isinstance(step, Bound):

@@ -135,7 +135,7 @@ class FrameSocket:
             self._socket.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, request)
 
     def fileno(self) -> int:
-        """For select."""
+        """Return the file descriptor to wait for."""
         return self._socket.fileno()
 
     def send(self, frame: bytes) -> None:
@@ -162,7 +162,7 @@ class FrameSocket:
                 return frame, seconds + microseconds / 1e6
         return frame, time.time()
 
-    def lost(self) -> int:
+    def lost_frames(self) -> int:
         """How many frames did not fit into the buffer since the last call."""
         statistics = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
         return int(struct.unpack("II", statistics)[1])
@@ -176,7 +176,7 @@ class FrameSocket:
                 pass
 
     def close(self) -> None:
-        """Give it back."""
+        """Close the socket of the interface."""
         self._socket.close()
 
 

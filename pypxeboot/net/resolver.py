@@ -136,7 +136,7 @@ def prepare() -> None:
         importlib.import_module(f"dns.rdtypes.{name}")
 
 
-def zoned(address: str, interface: str) -> str:
+def with_zone(address: str, interface: str) -> str:
     """``address``, with the link that it is on where it is one of a link: ``fe80::1%eth0``."""
     plain = address.partition("%")[0]
     return f"{plain}%{interface}" if ipaddress.ip_address(plain).is_link_local and ":" in plain else plain
@@ -163,7 +163,7 @@ def install(
         if name is None or _is_numeric(name):
             if name is not None and _family(name) == socket.AF_INET6:
                 reach_ipv6()
-            where = None if name is None else zoned(name, interface)
+            where = None if name is None else with_zone(name, interface)
             return list(original(where, port, family, type, proto, flags | socket.AI_NUMERICHOST))
         found: _Infos = []
         for address in resolver.addresses(name):

@@ -46,11 +46,11 @@ class Paced(io.RawIOBase):
         self._raw = sock.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
-        """It is for nothing else."""
+        """Return True: it can be read, and nothing else."""
         return True
 
     def readinto(self, buffer: Any) -> Optional[int]:
-        """One read."""
+        """Read once, at most until the deadline."""
         self._sock.settimeout(self._left())
         count = self._raw.readinto(buffer)
         self._count(count or 0)

@@ -32,7 +32,7 @@ class Channel:
         self._timeout: Optional[float] = None
 
     def fileno(self) -> int:
-        """For select."""
+        """Return the file descriptor to wait for."""
         return self._socket.fileno()
 
     def settimeout(self, seconds: Optional[float]) -> None:

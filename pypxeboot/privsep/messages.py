@@ -31,7 +31,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Configure:
+class ConfigureInterface:
     """Client to host: give my interface this address, in place of any other.
 
     ``vlan`` is the tag of the interface, 0 for the guest's own.

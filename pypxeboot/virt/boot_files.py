@@ -36,10 +36,10 @@ class BootFiles:
             DIRECTORY.mkdir(parents=True, exist_ok=True)
             DIRECTORY.chmod(_DIRECTORY_MODE)
             end = time.monotonic() + _SWEPT
-            self._lock = _locked(self.path, make=True)
+            self._lock = _lock(self.path, make=True)
             while self._lock is None and time.monotonic() < end:
                 time.sleep(0.05)
-                self._lock = _locked(self.path, make=True)
+                self._lock = _lock(self.path, make=True)
         except OSError as why:
             raise HandoverError(f"cannot make {self.path}: {why.strerror}") from None
         if self._lock is None:
@@ -75,7 +75,7 @@ def sweep(is_needed: Callable[[str], bool]) -> None:
     """Remove what domains left that have no need of it any more."""
     with suppress(OSError):
         for path in list(DIRECTORY.iterdir()):
-            lock = None if is_needed(path.name) else _locked(path, make=False)
+            lock = None if is_needed(path.name) else _lock(path, make=False)
             if lock is not None:  # else it is being filled
                 try:
                     if not is_needed(path.name):  # it may have been started in the meantime
@@ -84,7 +84,7 @@ def sweep(is_needed: Callable[[str], bool]) -> None:
                     os.close(lock)
 
 
-def _locked(path: Path, *, make: bool) -> Optional[int]:
+def _lock(path: Path, *, make: bool) -> Optional[int]:
     """A descriptor that holds the lock of a directory; None where another holds it, or removed it."""
     while True:
         if make:

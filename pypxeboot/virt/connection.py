@@ -56,7 +56,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Lost:
-    """The connection broke."""
+    """The connection to libvirt broke."""
 
 
 Event = Union[Started, Ended, Stopped, Lost]
@@ -70,11 +70,11 @@ def _need() -> None:
         )
 
 
-def _said(why: Exception) -> str:
+def _message_of(why: Exception) -> str:
     return printable(" ".join(str(why).split()), 1000)
 
 
-class Target:
+class DomainHandle:
     """One domain. Every method raises HandoverError where libvirt fails."""
 
     def __init__(self, domain: Any) -> None:
@@ -85,7 +85,7 @@ class Target:
         try:
             return call()
         except libvirt.libvirtError as why:
-            raise HandoverError(f"cannot {what} domain {printable(self.name)}: {_said(why)}") from None
+            raise HandoverError(f"cannot {what} domain {printable(self.name)}: {_message_of(why)}") from None
 
     def is_active(self) -> bool:
         """Whether it runs, or is paused."""
@@ -151,7 +151,8 @@ class Connection:
             self.uri, kind = str(self._connection.getURI()), str(self._connection.getType())
         except libvirt.libvirtError as why:
             raise HandoverError(
-                f"cannot connect to libvirt: {_said(why)}", hint="does libvirtd (or virtqemud) run here?"
+                f"cannot connect to libvirt: {_message_of(why)}",
+                hint="does libvirtd (or virtqemud) run here?",
             ) from None
         if kind != "QEMU":
             raise UsageError(
@@ -168,28 +169,28 @@ class Connection:
         try:
             return call()
         except libvirt.libvirtError as why:
-            raise HandoverError(f"cannot {what}: {_said(why)}") from None
+            raise HandoverError(f"cannot {what}: {_message_of(why)}") from None
 
     def is_alive(self) -> bool:
-        """Whether libvirt answers."""
+        """Ask whether libvirt still answers."""
         try:
             self._connection.getLibVersion()
         except libvirt.libvirtError:
             return False
         return True
 
-    def target(self, name: str) -> Target:
+    def target(self, name: str) -> DomainHandle:
         """The domain of a name or UUID. Raises UsageError where there is none."""
         for lookup in (self._connection.lookupByName, self._connection.lookupByUUIDString):
             with suppress(libvirt.libvirtError):
-                return Target(lookup(name))
+                return DomainHandle(lookup(name))
         if not self.is_alive():
             raise HandoverError("libvirt is gone")
         raise UsageError(f"libvirt has no domain {printable(name)}", hint="virsh list --all names them")
 
-    def targets(self) -> list[Target]:
-        """All domains."""
-        return [Target(domain) for domain in self._do("list domains", self._connection.listAllDomains)]
+    def targets(self) -> list[DomainHandle]:
+        """List all domains of the host."""
+        return [DomainHandle(domain) for domain in self._do("list domains", self._connection.listAllDomains)]
 
     def network_xml(self, name: str) -> str:
         """The XML of a network that runs. Raises HandoverError."""
@@ -205,15 +206,15 @@ class Connection:
         return str(xml)
 
     def host_smbios(self) -> str:
-        """The host's ``<sysinfo>``."""
+        """Return the ``<sysinfo>`` of the host, as XML."""
         return str(self._do("read the host's SMBIOS", lambda: self._connection.getSysinfo(0)))
 
-    def create(self, xml: str) -> Target:
+    def create(self, xml: str) -> DomainHandle:
         """Start a domain by ``xml``; the stored definition of one that has the same UUID stays."""
-        return Target(self._do("start the domain", lambda: self._connection.createXML(xml, 0)))
+        return DomainHandle(self._do("start the domain", lambda: self._connection.createXML(xml, 0)))
 
     def close(self) -> None:
-        """Done."""
+        """Close the connection to libvirt."""
         with suppress(libvirt.libvirtError):
             self._connection.close()
 

@@ -64,13 +64,13 @@ def write(data: bytes, target: str) -> None:
 
 
 class Mark:
-    """That the domain ``uuid`` goes on where it was: it is restored, or migrated to this host."""
+    """A note that the domain ``uuid`` goes on where it was: it is restored, or migrated to this host."""
 
     def __init__(self, uuid: str) -> None:
         self._path = STATE / uuid
 
     def set(self) -> None:
-        """libvirt says so."""
+        """Note that libvirt restores or migrates the domain."""
         try:
             STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._path.write_bytes(b"")
@@ -78,12 +78,12 @@ class Mark:
             raise HandoverError(f"cannot write {self._path}: {why.strerror}") from None
 
     def is_set(self) -> bool:
-        """Whether it does; what was said long ago was of a start that never came."""
+        """Whether the note is there, and not of a start long ago that never came."""
         try:
             return time.time() - self._path.stat().st_mtime < _MARK_SECONDS
         except FileNotFoundError:
             return False
 
     def clear(self) -> None:
-        """It runs, or it failed to."""
+        """Forget the note: the domain runs, or failed to."""
         self._path.unlink(missing_ok=True)

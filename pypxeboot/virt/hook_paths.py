@@ -27,7 +27,7 @@ class HookFiles:
 
     @property
     def paths(self) -> list[str]:
-        """All of them."""
+        """Return the paths of all these files."""
         return [path for path in (self.config, self.kernel, self.initrd) if path is not None]
 
 

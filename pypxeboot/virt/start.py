@@ -65,7 +65,7 @@ def _locate(args: argparse.Namespace) -> None:
 
 
 def _start(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
-    target: libvirt.Target = args.target
+    target: libvirt.DomainHandle = args.target
     if args.replace and target.is_active():
         target.destroy()
     if not args.print_xml:
@@ -93,7 +93,7 @@ def _start(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
             output_files.write(None, json_report.render(artifacts, plan.guest))
 
 
-def check_off(target: libvirt.Target) -> None:
+def check_off(target: libvirt.DomainHandle) -> None:
     """Raise Refused for a domain that runs, or would go on from where it was saved."""
     shown = printable(target.name)
     if target.is_active():

@@ -32,7 +32,7 @@ from pypxeboot.virt import (
     watch_state,
 )
 from pypxeboot.virt import connection as libvirt
-from pypxeboot.virt.connection import Connection, Ended, Event, Lost, Started, Stopped, Target
+from pypxeboot.virt.connection import Connection, DomainHandle, Ended, Event, Lost, Started, Stopped
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ _START = "from pypxeboot.commands.virt import run; run()"
 
 
 @dataclass
-class _Guest:
+class _WatchedDomain:
     """One domain: the process that boots it, and how its machine ended last.
 
     ``ran``: it was started since that process began; ``stopped``: and is off again.
@@ -79,7 +79,7 @@ class _Watcher:
     _connection: Optional[Connection] = None
     _number: int = 0
     _heard: deque[Event] = field(default_factory=deque)
-    _guests: dict[str, _Guest] = field(default_factory=dict)
+    _guests: dict[str, _WatchedDomain] = field(default_factory=dict)
     _result: Optional[int] = None
     _told: bool = False
     _status: str = ""
@@ -97,7 +97,7 @@ class _Watcher:
             if self._result is None and not self._heard:
                 self.events.wait(_RECONNECT if self._connection is None else None)
             while self._heard and self._result is None:
-                self._guarded(self._heard.popleft())
+                self._handle_safely(self._heard.popleft())
         self._end_boots()
         return self._result
 
@@ -137,7 +137,7 @@ class _Watcher:
                 log.warning("%s", why.message)
         boot_files.sweep(lambda uuid: start.is_needed(connection, uuid))
 
-    def _look_at(self, target: Target) -> None:
+    def _look_at(self, target: DomainHandle) -> None:
         if self._is_booting(target.uuid) or not self._wants(target):
             return
         if target.is_active():
@@ -152,7 +152,7 @@ class _Watcher:
             else:
                 self._off(self._guest(target), why)
 
-    def _guarded(self, event: Event) -> None:
+    def _handle_safely(self, event: Event) -> None:
         try:
             self._hear(event)
         except PxeBootError as why:
@@ -173,13 +173,13 @@ class _Watcher:
                 # The first counts: then libvirt ends QEMU by a signal, which is told, too.
                 guest.ended = guest.ended or event.reason
         elif isinstance(event, Started):
-            self._started(self._connection, event)
+            self._handle_start(self._connection, event)
         elif guest is not None and guest.child is not None:
             guest.stopped = event if guest.ran else None  # else it made room for the boot
         elif guest is not None and event.uuid in self.marks and not guest.waits:
-            self._stopped(self._connection, guest, event)
+            self._handle_stop(self._connection, guest, event)
 
-    def _started(self, connection: Connection, event: Started) -> None:
+    def _handle_start(self, connection: Connection, event: Started) -> None:
         guest = self._guests.get(event.uuid)
         if guest is not None:
             guest.ended, guest.ran = None, guest.child is not None
@@ -190,7 +190,7 @@ class _Watcher:
         if self._wants(target) and target.is_active():
             self._runs(target, fresh=event.fresh)
 
-    def _stopped(self, connection: Connection, guest: _Guest, event: Stopped) -> None:
+    def _handle_stop(self, connection: Connection, guest: _WatchedDomain, event: Stopped) -> None:
         ended, guest.ended = guest.ended, None
         try:
             target = connection.target(event.uuid)
@@ -205,7 +205,7 @@ class _Watcher:
         else:
             self._off(guest, event.why)
 
-    def _wants(self, target: Target) -> bool:
+    def _wants(self, target: DomainHandle) -> bool:
         """Whether this domain is one to look after."""
         if self.only is not None:
             return target.uuid == self.only
@@ -217,7 +217,7 @@ class _Watcher:
             log.error("domain %s: %s", printable(target.name), why.message)
             return False
 
-    def _runs(self, target: Target, *, fresh: bool) -> None:
+    def _runs(self, target: DomainHandle, *, fresh: bool) -> None:
         """A domain runs: by our boot, or by somebody else, which is no boot from the network."""
         live = domain_xml.parse(target.live_xml())
         files = hook_paths.files(live)
@@ -236,14 +236,14 @@ class _Watcher:
         if live.findtext("on_reboot") != "destroy":
             target.end_at_reboot()
 
-    def _guest(self, target: Target) -> _Guest:
-        return self._guests.setdefault(target.uuid, _Guest(target.uuid, target.name))
+    def _guest(self, target: DomainHandle) -> _WatchedDomain:
+        return self._guests.setdefault(target.uuid, _WatchedDomain(target.uuid, target.name))
 
     def _is_booting(self, uuid: str) -> bool:
         guest = self._guests.get(uuid)
         return guest is not None and (guest.waits or guest.child is not None)
 
-    def boot(self, target: Target, *, replaces: bool = False) -> None:
+    def boot(self, target: DomainHandle, *, replaces: bool = False) -> None:
         """Have a domain booted; ``replaces``: it runs, by other means."""
         guest = self._guest(target)
         self.marks.add(guest.uuid)
@@ -270,13 +270,13 @@ class _Watcher:
             if status is not None:
                 guest.child = None
                 try:
-                    self._booted(guest, status)
+                    self._handle_boot_end(guest, status)
                 except UsageError:
                     self._off(guest, "undefined", status)
                 except PxeBootError as why:
                     log.warning("%s", why.message)
 
-    def _booted(self, guest: _Guest, status: int) -> None:
+    def _handle_boot_end(self, guest: _WatchedDomain, status: int) -> None:
         """The boot of a domain came to its end."""
         connection = self._connection
         if connection is not None and not connection.is_alive():
@@ -298,7 +298,7 @@ class _Watcher:
         elif guest.stopped is not None:  # it was quick; if not, that is still to be heard
             self._heard.append(guest.stopped)
 
-    def _off(self, guest: _Guest, why: str, status: int = 0) -> None:
+    def _off(self, guest: _WatchedDomain, why: str, status: int = 0) -> None:
         """A domain is off, and stays so."""
         log.log(NOTICE, "domain %s is off (%s)", printable(guest.name), why)
         self.marks.remove(guest.uuid)

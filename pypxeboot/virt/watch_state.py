@@ -30,11 +30,11 @@ class Marks:
         return sorted(self._known)
 
     def add(self, uuid: str) -> None:
-        """It runs, or will."""
+        """Mark a domain that runs, or is about to."""
         self._known.add(uuid)
 
     def remove(self, uuid: str) -> None:
-        """It is off."""
+        """Take the mark of a domain that is off."""
         self._known.discard(uuid)
 
 
@@ -54,13 +54,13 @@ class KeptMarks(Marks):
         self._known.update(path.name for path in DIRECTORY.iterdir())
 
     def add(self, uuid: str) -> None:
-        """It runs, or will."""
+        """Mark a domain that runs, or is about to."""
         super().add(uuid)
         with suppress(OSError):  # a full /run: it is forgotten with this process
             (DIRECTORY / uuid).touch()
 
     def remove(self, uuid: str) -> None:
-        """It is off."""
+        """Take the mark of a domain that is off."""
         super().remove(uuid)
         with suppress(FileNotFoundError):
             (DIRECTORY / uuid).unlink()

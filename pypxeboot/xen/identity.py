@@ -19,7 +19,7 @@ Vif = Mapping[str, str]
 _KEYS = ("mac", "bridge", "vlan", "script")  # what a vif tells of the guest's place
 
 
-def known(args: argparse.Namespace) -> None:
+def read_xenstore(args: argparse.Namespace) -> None:
     """Put into ``args`` what xenstore knows of a domain that libxl creates."""
     if None in (args.uuid, args.guest_type, args.name):
         domain = xenstore.domain(args.domain)
@@ -28,7 +28,7 @@ def known(args: argparse.Namespace) -> None:
         args.name = args.name or domain.name
 
 
-def located(args: argparse.Namespace) -> None:
+def find_vif(args: argparse.Namespace) -> None:
     """Put into ``args`` the vif of a domain that libxl creates, where nobody said it. Raises UsageError."""
     mac = args.mac or args.vif.get("mac")
     if mac is None or not (args.bridge or args.interface or args.vif.get("bridge")):
@@ -65,17 +65,17 @@ def _from_environment(environment: Mapping[str, str]) -> list[Vif]:
 
 
 def _from_xl(mac: Optional[str], name: Optional[str]) -> tuple[Optional[Vif], str]:
-    given = parent_xl.given(xl_config.MAX_SIZE)
-    if given is None:
+    find_parent_xl = parent_xl.find_parent_xl(xl_config.MAX_SIZE)
+    if find_parent_xl is None:
         if mac is None:
             raise UsageError(
                 "no MAC address was given, and no xl create above this process tells one",
                 hint='write bootloader_args = ["mac=00:16:3e:01:02:03,bridge=xenbr0"] for this domain',
             )
         return None, ""
-    file = printable(given.file, 300)
+    file = printable(find_parent_xl.file, 300)
     try:
-        settings = xl_config.parse(given.text)
+        settings = xl_config.parse(find_parent_xl.text)
         vifs = [parse_vif(text) for text in xl_config.texts(settings.get("vif", []))]
     except UsageError as why:
         raise UsageError(f"{file}: {why.message}", hint="name mac= and bridge= in bootloader_args") from None

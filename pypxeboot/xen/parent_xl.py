@@ -23,14 +23,14 @@ _XL_CONF = Path("/etc/xen/xl.conf")
 
 
 @dataclass(frozen=True)
-class Given:
+class XlCreate:
     """What ``xl create`` was given: the text of ``file``, and the settings behind it, in one language."""
 
     file: str
     text: str
 
 
-def given(limit: int) -> Optional[Given]:
+def find_parent_xl(limit: int) -> Optional[XlCreate]:
     """What an ``xl create`` that started this process was given; None if there is none above.
 
     Raises UsageError if its file cannot be had, is larger than ``limit``, or is not root's own.
@@ -108,14 +108,14 @@ def _words(pid: int) -> list[str]:
         return []
 
 
-def _read(pid: int, file: str, settings: Sequence[str], limit: int) -> Given:
+def _read(pid: int, file: str, settings: Sequence[str], limit: int) -> XlCreate:
     if file in ("", "/dev/null"):
-        return Given("the command line of xl", "\n".join(settings))
+        return XlCreate("the command line of xl", "\n".join(settings))
     error: Optional[OSError] = None
     for folder in _folders(pid):
         path = folder / file
         try:
-            return Given(str(path), "\n".join([_text(path, limit), *settings]))
+            return XlCreate(str(path), "\n".join([_text(path, limit), *settings]))
         except OSError as why:
             error = error or why
     said = "it is not there" if error is None else error.strerror

@@ -18,7 +18,7 @@ _SECONDS = 5.0  # xenstored answers at once, or not at all
 
 
 @dataclass(frozen=True)
-class Domain:
+class XenDomain:
     """``type`` is pv or pvh, ``uuid`` as text; None is not known."""
 
     type: Optional[str]
@@ -26,17 +26,17 @@ class Domain:
     name: Optional[str] = None
 
 
-def domain(number: int) -> Domain:
+def domain(number: int) -> XenDomain:
     """The domain of this number; nothing is known of it where there is no xenstore."""
     program = shutil.which("xenstore-read")
     if program is None:
-        return Domain(None, None)
+        return XenDomain(None, None)
     deadline = time.monotonic() + _SECONDS
     kind = _read(program, f"/libxl/{number}/type", deadline)
     path = _read(program, f"/local/domain/{number}/vm", deadline) or ""
     uuid = path.rpartition("/")[2]
     name = _read(program, f"/local/domain/{number}/name", deadline)
-    return Domain(
+    return XenDomain(
         kind if kind in ("pv", "pvh") else None, uuid if _UUID.fullmatch(uuid) else None, name or None
     )
 

@@ -143,7 +143,7 @@ def main() -> None:
 
     def boot(order: Order, channel: Channel, parent: int, _raw_frames: bool) -> int:
         host = HostSide(channel)
-        _place, _udhcpc = host.placed()
+        _place, _udhcpc = host.wait_for_place()
         client._lock_up(order, parent)
         scenario(Lost(channel._socket, host, victim))
         time.sleep(30)  # the host side ends it

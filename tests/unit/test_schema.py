@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypxeboot.privsep.messages import Configure, Done, OpenOutput, Placed, Ready, Route
+from pypxeboot.privsep.messages import ConfigureInterface, Done, OpenOutput, Placed, Ready, Route
 from pypxeboot.result import (
     Artifacts,
     Failure,
@@ -38,7 +38,9 @@ def through_json(value: Any) -> Any:
         FAILURE,
         Ready(),
         Placed("eth0", "veth", "br0"),
-        Configure("10.77.0.5", 24, (Route("0.0.0.0/0", "10.77.0.1"), Route("10.0.0.0/8", None)), 1400),
+        ConfigureInterface(
+            "10.77.0.5", 24, (Route("0.0.0.0/0", "10.77.0.1"), Route("10.0.0.0/8", None)), 1400
+        ),
         OpenOutput("kernel"),
         Done(),
     ],

@@ -64,18 +64,18 @@ def _digest(
     if offered != [""] and "auth" not in offered:
         return None
 
-    def hashed(*parts: str) -> str:
+    def digest_hex(*parts: str) -> str:
         data = text.encode(":".join(parts))
         return hashlib.new(_ALGORITHMS[plain], data, usedforsecurity=False).hexdigest()
 
-    secret = hashed(user, realm, password)
+    secret = digest_hex(user, realm, password)
     if name.upper().endswith("-SESS"):
-        secret = hashed(secret, nonce, cnonce)
-    asked = hashed(method, target)
+        secret = digest_hex(secret, nonce, cnonce)
+    asked = digest_hex(method, target)
     # RFC 2617 3.2.2.1: servers without qop know the older form only.
     counted = ("00000001", cnonce, "auth") if offered != [""] else ()
     quoted = {"username": user, "realm": realm, "nonce": nonce, "uri": target}
-    quoted["response"] = hashed(secret, nonce, *counted, asked)
+    quoted["response"] = digest_hex(secret, nonce, *counted, asked)
     if "opaque" in wanted:
         quoted["opaque"] = wanted["opaque"]
     field = "Digest " + ", ".join(f'{key}="{_escaped(value)}"' for key, value in quoted.items())

@@ -24,7 +24,7 @@ from pypxeboot.effects import Form
 from pypxeboot.errors import FetchError, PxeBootError, Refused
 from pypxeboot.fetch.http import auth, message
 from pypxeboot.fetch.http import proxy as httpproxy
-from pypxeboot.fetch.http.message import Address, Transfer
+from pypxeboot.fetch.http.message import Address, HttpTransfer
 from pypxeboot.net import tcp
 from pypxeboot.net.tcp import Paced
 
@@ -78,7 +78,7 @@ def get(
     challenged: bool = False,
     proxy: Optional[Address] = None,
     log: Optional[Callable[[str], None]] = None,
-) -> Transfer:
+) -> HttpTransfer:
     """Give the file at ``url`` to ``write``, piece by piece, and say how it went.
 
     At most ``limit`` bytes, until ``deadline`` (of ``time.monotonic()``). ``expect`` is told the size before
@@ -100,7 +100,7 @@ def get(
     tries = 0
     while len(seen) <= REDIRECTS:
         own = {"Authorization": login} if login is not None and address.origin == home else {}
-        with _Exchange(address, deadline, proxy) as exchange:
+        with _HttpExchange(address, deadline, proxy) as exchange:
             exchange.ask({**fields, **own}, authorities, form)
             tries += 1
             wait = message.retry_after(exchange.status, exchange.header("Retry-After"))
@@ -115,8 +115,10 @@ def get(
             if exchange.status not in message.REDIRECT_STATUS:
                 size = _receive(exchange, write, limit, expect)
                 seconds = time.monotonic() - started
-                return Transfer(size, seconds, address.origin + address.target, exchange.status, bool(seen))
-            target = message.redirected(address, exchange.status, exchange.header("Location"))
+                return HttpTransfer(
+                    size, seconds, address.origin + address.target, exchange.status, bool(seen)
+                )
+            target = message.redirect_target(address, exchange.status, exchange.header("Location"))
         _tell(log, f"{address}: {status_text(exchange.status)}, to {target}")
         seen.append(address.origin + address.target)
         if target.origin + target.target in seen and form is None:
@@ -126,7 +128,7 @@ def get(
     raise FetchError(f"{message.parse(url)}: more than {REDIRECTS} redirects")
 
 
-def _login(exchange: _Exchange, user: str, password: str, form: Optional[Form]) -> Optional[str]:
+def _login(exchange: _HttpExchange, user: str, password: str, form: Optional[Form]) -> Optional[str]:
     """What the server that says 401 wants to be told."""
     return auth.answer(
         exchange.header("WWW-Authenticate"),
@@ -146,7 +148,7 @@ def _tell(log: Optional[Callable[[str], None]], line: str) -> None:
 # ---- one request and its answer
 
 
-class _Exchange:
+class _HttpExchange:
     """One connection: the question, the head of the answer, and the stream that the body is read from."""
 
     def __init__(self, address: Address, deadline: float, proxy: Optional[Address]) -> None:
@@ -159,7 +161,7 @@ class _Exchange:
         self._stream: io.BufferedReader = io.BufferedReader(io.BytesIO())
         self._block = memoryview(b"")
 
-    def __enter__(self) -> _Exchange:
+    def __enter__(self) -> _HttpExchange:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -297,10 +299,10 @@ class _Exchange:
             return False
 
 
-class _Connection:
+class _ServerConnection:
     """What our connections do otherwise than urllib3's; mixed into its classes by :func:`_adapter`."""
 
-    exchange: _Exchange
+    exchange: _HttpExchange
 
     def _new_conn(self) -> socket.socket:
         return self.exchange.connect()
@@ -313,7 +315,7 @@ class _Connection:
         return self.exchange.open(sock, *args, **kwargs)
 
 
-def _adapter(exchange: _Exchange, authorities: Optional[str]) -> HTTPAdapter:
+def _adapter(exchange: _HttpExchange, authorities: Optional[str]) -> HTTPAdapter:
     """The adapter of requests for one exchange; TLS 1.2 or newer, whatever the age of urllib3."""
     from requests.adapters import HTTPAdapter
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -321,7 +323,7 @@ def _adapter(exchange: _Exchange, authorities: Optional[str]) -> HTTPAdapter:
 
     pools: dict[str, Any] = {}
     for scheme, pool in (("http", HTTPConnectionPool), ("https", HTTPSConnectionPool)):
-        ours = type("Connection", (_Connection, pool.ConnectionCls), {"exchange": exchange})
+        ours = type("Connection", (_ServerConnection, pool.ConnectionCls), {"exchange": exchange})
         pools[scheme] = type("Pool", (pool,), {"ConnectionCls": ours})
     tls = create_urllib3_context()
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -337,7 +339,9 @@ def _adapter(exchange: _Exchange, authorities: Optional[str]) -> HTTPAdapter:
 # ---- the body
 
 
-def _receive(exchange: _Exchange, write: Write, limit: int, expect: Optional[Callable[[int], None]]) -> int:
+def _receive(
+    exchange: _HttpExchange, write: Write, limit: int, expect: Optional[Callable[[int], None]]
+) -> int:
     """The body to ``write``; its size."""
     address, lengths = exchange.address, exchange.header("Content-Length")
     message.check_status(address, exchange.status)
@@ -359,7 +363,7 @@ def _receive(exchange: _Exchange, write: Write, limit: int, expect: Optional[Cal
     return size
 
 
-def _receive_all(exchange: _Exchange, write: Write, limit: int) -> int:
+def _receive_all(exchange: _HttpExchange, write: Write, limit: int) -> int:
     """A body that ends with the connection."""
     got = exchange.body(write, limit)
     if exchange.body(lambda _: None, 1):
@@ -367,7 +371,7 @@ def _receive_all(exchange: _Exchange, write: Write, limit: int) -> int:
     return got
 
 
-def _receive_chunks(exchange: _Exchange, write: Write, limit: int) -> int:
+def _receive_chunks(exchange: _HttpExchange, write: Write, limit: int) -> int:
     """A body in chunks (RFC 9112 7.1)."""
     got = 0
     while True:

@@ -29,7 +29,7 @@ _STORED_AS = {"gzip": (".gz", ".tgz"), "x-gzip": (".gz", ".tgz"), "xz": (".xz",)
 
 
 @dataclass(frozen=True)
-class Transfer:
+class HttpTransfer:
     """A finished download: bytes, seconds, where it came from in the end, and the HTTP status (200)."""
 
     size: int
@@ -75,22 +75,22 @@ def parse(url: str) -> Address:
     """
     match = _URL.fullmatch(url)
     if match is None:
-        raise Refused(f"{_shown(url)}: not a URL of HTTP or HTTPS")
+        raise Refused(f"{_text_of(url)}: not a URL of HTTP or HTTPS")
     scheme, login, host, port_text, target = match.groups()
     scheme, host = scheme.lower(), host.strip("[]").partition("%")[0]  # less a zone: see url.py
     port = int(port_text) if port_text else _PORTS[scheme]
     if not 0 < port < 65536 or not (":" in host or text.is_dname(host)):
-        raise Refused(f"{_shown(url)}: no host can have that name")
+        raise Refused(f"{_text_of(url)}: no host can have that name")
     target = target or "/"
     target = target if target.startswith("/") else "/" + target
     escaped = "".join(chr(b) if 0x20 < b < 0x7F else f"%{b:02X}" for b in text.encode(target))
     if login is None:
         return Address(scheme, host, port, escaped)
     user, _, password = login.partition(":")
-    return Address(scheme, host, port, escaped, _unescaped(user), _unescaped(password))
+    return Address(scheme, host, port, escaped, _unescape(user), _unescape(password))
 
 
-def redirected(address: Address, status: int, places: list[str]) -> Address:
+def redirect_target(address: Address, status: int, places: list[str]) -> Address:
     """Where an answer with ``Location`` headers sends us. Refused if that is no HTTP, or no longer HTTPS."""
     if len(places) != 1:
         raise FetchError(f"{address}: {status_text(status)} without one place to go to")
@@ -100,7 +100,7 @@ def redirected(address: Address, status: int, places: list[str]) -> Address:
         target = parse(urljoin(address.origin + address.target, place))
     except (Refused, ValueError):
         hint = "only redirects to http:// and https:// are followed"
-        raise Refused(f"{address}: redirects to {_shown(place)}", hint=hint) from None
+        raise Refused(f"{address}: redirects to {_text_of(place)}", hint=hint) from None
     if address.scheme == "https" and target.scheme != "https":
         raise Refused(f"{address}: redirects from HTTPS down to {target}")
     return target
@@ -181,10 +181,10 @@ def chunk_size(address: Address, line: bytes) -> int:
     return int(digits, 16)
 
 
-def _shown(url: str) -> str:
+def _text_of(url: str) -> str:
     """``url`` fit to be shown, without user and password."""
     return text.printable(re.sub(r"//[^/]*@", "//", url))
 
 
-def _unescaped(part: str) -> str:
+def _unescape(part: str) -> str:
     return text.decode(unquote_to_bytes(text.encode(part)))

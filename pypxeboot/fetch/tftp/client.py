@@ -26,7 +26,7 @@ from pypxeboot.fetch.tftp.receiver import (
     Receiver,
     Verdict,
     Violation,
-    agreed,
+    option_values,
 )
 from pypxeboot.text import printable, size_text
 
@@ -66,7 +66,7 @@ def get(
     ask = _first_ask(job, family)
     retransmits = 0
     while True:
-        session = _Session(job, family, address, ask)
+        session = _TransferSession(job, family, address, ask)
         try:
             receiver = session.run()
         except _AskAgain as again:
@@ -100,7 +100,7 @@ class _Job:
 
 
 class _AskAgain(Exception):
-    """The same file is worth another request, with the options ``ask``."""
+    """Another request for the file is worth it, with the options ``ask``."""
 
     def __init__(self, ask: Mapping[str, int]) -> None:
         self.ask = ask
@@ -126,7 +126,7 @@ def _first_ask(job: _Job, family: int) -> Mapping[str, int]:
     raise Refused(f"{job.what}: a name of {len(job.name)} bytes is too long for a TFTP request")
 
 
-class _Session:
+class _TransferSession:
     """One request and what comes of it."""
 
     def __init__(self, job: _Job, family: int, address: Any, ask: Mapping[str, int]) -> None:
@@ -189,7 +189,7 @@ class _Session:
             now = time.monotonic()
             if answer is not None:
                 if not patience.silences:  # or it would not be clear what was answered
-                    patience.measured(now - started)
+                    patience.learn(now - started)
                 return answer
             if now >= deadline or patience.over(now):
                 raise self._no_answer(now - started)
@@ -227,7 +227,7 @@ class _Session:
         self._line.connect()
         packets = self._line.turn_strangers_away()
         if opcode == Op.OACK:
-            self._agree(_granted(data))
+            self._agree(_granted_options(data))
             self._acknowledge()
         else:
             packets.insert(0, data)
@@ -237,10 +237,10 @@ class _Session:
                 self.receiver.packet[:count] = packet[:count]
                 self._look(count)
         # The server opens the file before it answers, but the first read may be from a slow disk.
-        self._patience.heard(time.monotonic(), self._job.options.timeout)
+        self._patience.reset(time.monotonic(), self._job.options.timeout)
 
     def _agree(self, granted: Mapping[str, str]) -> None:
-        values = agreed(self._ask, granted)
+        values = option_values(self._ask, granted)
         self.receiver = Receiver(values["blksize"], values["windowsize"])
         if self.receiver.windowsize > 1:
             self._patience.least = self._job.options.window_timeout
@@ -263,17 +263,17 @@ class _Session:
                 self._sent = now
                 if receiver.full and not before:
                     haste.learn(now - started)
-                    patience.measured((now - started) * receiver.windowsize / receiver.slots)
+                    patience.learn((now - started) * receiver.windowsize / receiver.slots)
             if count > 0:
                 self._look(count)
             if receiver.pending > before or receiver.complete:
                 self._errors = 0
-                patience.heard(now)
+                patience.reset(now)
             if now >= self._job.deadline and not receiver.complete:
                 raise FetchError(f"{self._job.what}: not finished in time ({self._so_far})")
             if receiver.full:
                 self._flush()
-                patience.heard(time.monotonic())
+                patience.reset(time.monotonic())
             elif count == _SILENT or now >= patience.due:
                 self._silence(now)
         self._finish()
@@ -414,7 +414,7 @@ def _server_error(data: bytes) -> _ErrorPacket:
     return _ErrorPacket(packet.errorcode, (packet.errmsg or b"").split(b"\0")[0])
 
 
-def _granted(data: bytes) -> Mapping[str, str]:
+def _granted_options(data: bytes) -> Mapping[str, str]:
     """The options of an OACK: lower-case name -> value. RFC 2347: names are "case in-sensitive"."""
     packets = _packets()
     *strings, _ = data[2:].split(b"\0")

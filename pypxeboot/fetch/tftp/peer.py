@@ -108,7 +108,7 @@ class Line:
         _set_timeout(self._line, seconds)
 
     def poll(self, packet: memoryview) -> int:
-        """As ``receive``, but stay awake for a while before going to sleep."""
+        """Receive without sleeping for a while, then as ``receive`` does."""
         receive = self._line.recv_into
         for _ in range(_POLLS):
             try:

@@ -60,7 +60,7 @@ class Violation(Exception):
         self.code = code
 
 
-def agreed(ask: Mapping[str, int], granted: Mapping[str, str]) -> dict[str, int]:
+def option_values(ask: Mapping[str, int], granted: Mapping[str, str]) -> dict[str, int]:
     """``blksize``, ``windowsize`` and ``tsize`` (0: unknown) after an OACK; Violation if it breaks rules."""
     values = dict(_WITHOUT)
     for name, text in granted.items():
@@ -85,10 +85,10 @@ class Patience:
         self._round_trip = 0.0
         self._timeout = first
         self.silences = 0  # in a row
-        self.heard(now)
+        self.reset(now)
 
-    def heard(self, now: float, least: float = 0.0) -> None:
-        """There was a sign of life; the next is expected in due time, not before ``least``."""
+    def reset(self, now: float, least: float = 0.0) -> None:
+        """Note a sign of life: the next one is expected in due time, not before ``least`` seconds."""
         self.silences = 0
         self._since = now
         self._timeout = self._first
@@ -98,7 +98,7 @@ class Patience:
         self.due = now + self._timeout
 
     def silence(self, now: float) -> None:
-        """There was none; RFC 1123: "with an exponential backoff"."""
+        """Note that the time is over without a sign of life; RFC 1123: "with an exponential backoff"."""
         self.silences += 1
         self._timeout = min(2 * self._timeout, self._most)
         self.due = min(now + self._timeout, self._since + self._total)
@@ -107,7 +107,7 @@ class Patience:
         """Whether it is no use to wait any longer."""
         return now >= self._since + self._total
 
-    def measured(self, round_trip: float) -> None:
+    def learn(self, round_trip: float) -> None:
         """Learn from an exchange that was not repeated (Karn's rule)."""
         old = self._round_trip or round_trip
         self._round_trip = 0.75 * old + 0.25 * round_trip

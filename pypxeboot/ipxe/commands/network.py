@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
-from pypxeboot.effects import ChangeVlan, Configure, Leased, Log, Ping, Resolve, Resolved, RunDhcp, Steps
+from pypxeboot.effects import ChangeVlan, Leased, Log, Ping, Resolve, Resolved, RunDhcp, SetAddress, Steps
 from pypxeboot.ipxe.commands.download import download
 from pypxeboot.ipxe.engine import initial_settings
 from pypxeboot.ipxe.engine.assign import store
@@ -66,7 +66,7 @@ def settle(machine: Machine) -> Steps[None]:
     wanted = _wanted(machine)
     if wanted is None or wanted == machine.lease:
         return
-    why: str = yield Configure(wanted, _tag(machine.settings.card))
+    why: str = yield SetAddress(wanted, _tag(machine.settings.card))
     machine.lease = wanted
     if why:
         yield Log(f"the address that the script sets cannot be used: {printable(why)}", warning=True)

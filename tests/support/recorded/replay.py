@@ -15,7 +15,6 @@ from pypxeboot.effects import (
     Assemble,
     ChangeVlan,
     ComputeDigest,
-    Configure,
     Download,
     DropFile,
     Effect,
@@ -38,6 +37,7 @@ from pypxeboot.effects import (
     RunDhcp,
     RunLua,
     ScriptFile,
+    SetAddress,
     Show,
     Sleep,
     Unpack,
@@ -220,7 +220,7 @@ class Replay:
         self.modules = tuple(self.files[handle] for handle in effect.modules)
         return Loaded(True)
 
-    def _configure(self, effect: Configure) -> str:
+    def _setaddress(self, effect: SetAddress) -> str:
         self.network.append(effect)
         return ""
 

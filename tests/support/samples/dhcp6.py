@@ -17,7 +17,7 @@ IAID = MAC[-4:]
 OWN = IPv6Address("2001:db8:77:0:5054:ff:feab:cdef")
 
 
-def reply(**changed: Any) -> message6.Message:
+def reply(**changed: Any) -> message6.Message6:
     return message6.decode(peers.message(REPLY, 1, **changed))
 
 

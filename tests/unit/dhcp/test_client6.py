@@ -19,11 +19,11 @@ from pypxeboot.dhcp.client6 import (
     AskRouters,
     Dhcp6Client,
     Multicast,
-    State,
+    State6,
     Step,
 )
 from pypxeboot.dhcp.message import BadMessage
-from pypxeboot.dhcp.message6 import Option, Type
+from pypxeboot.dhcp.message6 import MessageType6, Option
 from tests.support.peers import dhcp6 as peers
 from tests.support.peers.dhcp6 import (
     ADDRESS,
@@ -53,7 +53,7 @@ def of(steps: list[Step], kind: type[Kind]) -> list[Kind]:
     return [step for step in steps if isinstance(step, kind)]
 
 
-def sent(steps: list[Step]) -> list[message6.Message]:
+def sent(steps: list[Step]) -> list[message6.Message6]:
     return [message6.decode(step.payload) for step in of(steps, Multicast)]
 
 
@@ -74,7 +74,7 @@ def give(
 def hear(machine: Dhcp6Client, now: float, flags: int = 0x80, options: Optional[bytes] = None) -> list[Step]:
     """Hand a router's advertisement to it."""
     packet = peers.advertisement(flags, peers.prefix() if options is None else options)
-    return machine.heard(neighbor.decode(packet, ROUTER, 255), now)
+    return machine.receive_advertisement(neighbor.decode(packet, ROUTER, 255), now)
 
 
 def lease_in(steps: list[Step]) -> Any:
@@ -97,7 +97,7 @@ def run(machine: Dhcp6Client, start: float = 0.0, until: float = 1000.0) -> tupl
 def test_four_messages_and_a_router() -> None:
     machine = client()
     steps = machine.start(10.0)
-    assert len(of(steps, AskRouters)) == 1 and types(steps) == [Type.SOLICIT]
+    assert len(of(steps, AskRouters)) == 1 and types(steps) == [MessageType6.SOLICIT]
     (solicit,) = sent(steps)
     assert solicit.first(Option.CLIENT_ID) == DUID
     assert solicit.first(Option.IA_NA) == MAC[-4:] + bytes(8)
@@ -105,7 +105,7 @@ def test_four_messages_and_a_router() -> None:
     assert {code: solicit.first(code) for code in IDENTITY} == IDENTITY
     assert hear(machine, 10.1) and types(give(machine, 10.2, ADVERTISE)) == []
     (request,) = sent(machine.tick(11.0))
-    assert (request.type, request.first(Option.SERVER_ID)) == (Type.REQUEST, peers.SERVER_DUID)
+    assert (request.type, request.first(Option.SERVER_ID)) == (MessageType6.REQUEST, peers.SERVER_DUID)
     assert IPv6Address(ADDRESS).packed in (request.first(Option.IA_NA) or b"")
     assert request.first(Option.ELAPSED_TIME) == (100).to_bytes(2, "big")
     assert request.xid != solicit.xid
@@ -131,14 +131,14 @@ def test_the_first_second_is_for_all_servers() -> None:
 def test_the_best_server_is_not_waited_for() -> None:
     machine = client()
     machine.start(0.0)
-    assert types(give(machine, 0.1, ADVERTISE, more=BEST)) == [Type.REQUEST]
+    assert types(give(machine, 0.1, ADVERTISE, more=BEST)) == [MessageType6.REQUEST]
 
 
 def test_the_best_server_without_a_boot_file_waits_for_others() -> None:
     machine = client()
     machine.start(0.0)
     assert types(give(machine, 0.1, ADVERTISE, url=None, more=BEST)) == []
-    assert types(client_with(needs=False, now=0.1)) == [Type.REQUEST]
+    assert types(client_with(needs=False, now=0.1)) == [MessageType6.REQUEST]
 
 
 def client_with(*, needs: bool, now: float) -> list[Step]:
@@ -151,7 +151,7 @@ def test_after_the_first_second_the_first_good_one_is_taken() -> None:
     machine = client()
     machine.start(0.0)
     machine.tick(1.0)
-    assert types(give(machine, 1.5, ADVERTISE)) == [Type.REQUEST]
+    assert types(give(machine, 1.5, ADVERTISE)) == [MessageType6.REQUEST]
 
 
 def test_an_offer_without_a_boot_file_waits_two_seconds() -> None:
@@ -159,7 +159,7 @@ def test_an_offer_without_a_boot_file_waits_two_seconds() -> None:
     machine.start(0.0)
     machine.tick(1.0)
     assert types(give(machine, 1.5, ADVERTISE, url=None)) == []
-    assert types(machine.tick(3.4)) == [] and types(machine.tick(3.5)) == [Type.REQUEST]
+    assert types(machine.tick(3.4)) == [] and types(machine.tick(3.5)) == [MessageType6.REQUEST]
 
 
 NOT_FOR_US: dict[str, dict[str, Any]] = {
@@ -178,12 +178,12 @@ def test_what_is_not_for_us_changes_nothing(case: str) -> None:
     machine.start(0.0)
     machine.tick(1.0)
     steps = give(machine, 1.5, ADVERTISE, **NOT_FOR_US[case])
-    assert not types(steps) and machine.state is State.SOLICITING
-    assert types(give(machine, 1.5, ADVERTISE)) == [Type.REQUEST]
+    assert not types(steps) and machine.state is State6.SOLICITING
+    assert types(give(machine, 1.5, ADVERTISE)) == [MessageType6.REQUEST]
     changed = {"server": OTHER_DUID} if case == "no-address" else NOT_FOR_US[case]
     if case != "another-association":
         assert not of(give(machine, 1.6, REPLY, **changed), Bound)
-    assert machine.state is State.REQUESTING or case == "another-association"
+    assert machine.state is State6.REQUESTING or case == "another-association"
 
 
 def test_an_answer_of_the_wrong_kind_is_none() -> None:
@@ -214,10 +214,10 @@ def test_servers_that_never_keep_their_word() -> None:
     while not of(steps, Failed):
         now = machine.deadline
         steps = machine.tick(now) or []
-        if machine.state is State.SOLICITING:
+        if machine.state is State6.SOLICITING:
             rounds += 1
             steps += give(machine, now, ADVERTISE)
-        if machine.state is State.REQUESTING:
+        if machine.state is State6.REQUESTING:
             steps += give(machine, now, REPLY, ia=peers.association(peers.status(NO_ADDRESS)))
     assert rounds == MAX_RESTARTS + 1
 
@@ -234,10 +234,10 @@ def test_the_request_is_not_answered() -> None:
     machine.start(0.0)
     hear(machine, 0.1)
     give(machine, 0.1, ADVERTISE)
-    while not asked or machine.state is State.REQUESTING:
+    while not asked or machine.state is State6.REQUESTING:
         steps = machine.tick(machine.deadline)
         asked += types(steps)
-    assert asked == [Type.REQUEST] * len(REQUEST_WAITS) + [Type.SOLICIT]
+    assert asked == [MessageType6.REQUEST] * len(REQUEST_WAITS) + [MessageType6.SOLICIT]
     assert "does not answer the REQUEST" in of(steps, Note)[0].text
 
 
@@ -248,7 +248,7 @@ def test_many_servers() -> None:
     for number in range(1000):
         give(machine, 0.1, ADVERTISE, url=None, server=b"\0\3\0\1" + number.to_bytes(6, "big"))
     assert len(machine._offers) == MAX_OFFERS
-    assert types(give(machine, 0.2, ADVERTISE, OTHER, more=BEST)) == [Type.REQUEST]
+    assert types(give(machine, 0.2, ADVERTISE, OTHER, more=BEST)) == [MessageType6.REQUEST]
 
 
 def test_what_servers_say_cannot_fill_the_log() -> None:
@@ -292,7 +292,7 @@ def test_stateless() -> None:
     machine = client()
     machine.start(0.0)
     (question,) = sent(hear(machine, 0.3, 0x40))
-    assert (question.type, question.first(Option.IA_NA)) == (Type.INFORMATION_REQUEST, None)
+    assert (question.type, question.first(Option.IA_NA)) == (MessageType6.INFORMATION_REQUEST, None)
     assert {code: question.first(code) for code in IDENTITY} == IDENTITY
     lease = lease_in(give(machine, 0.4, REPLY, ia=b""))
     assert (str(lease.address), lease.bootfile) == ("2001:db8:77:0:5054:ff:feab:cdef", URL.decode())
@@ -303,7 +303,7 @@ def test_an_offer_counts_more_than_the_flags_of_a_router() -> None:
     machine.start(0.0)
     give(machine, 0.1, ADVERTISE)
     assert types(hear(machine, 0.2, 0x40)) == []
-    assert types(machine.tick(1.0)) == [Type.REQUEST]
+    assert types(machine.tick(1.0)) == [MessageType6.REQUEST]
 
 
 def test_no_dhcp_at_all() -> None:
@@ -319,7 +319,12 @@ def test_no_dhcp_at_all() -> None:
     while not of(steps, Bound):
         steps = machine.tick(machine.deadline)
         asked += types(steps)
-    assert asked == [Type.SOLICIT, Type.SOLICIT, Type.INFORMATION_REQUEST, Type.INFORMATION_REQUEST]
+    assert asked == [
+        MessageType6.SOLICIT,
+        MessageType6.SOLICIT,
+        MessageType6.INFORMATION_REQUEST,
+        MessageType6.INFORMATION_REQUEST,
+    ]
     assert lease_in(steps).bootfile == ""
 
 
@@ -328,7 +333,7 @@ def test_a_server_without_addresses_where_one_can_make_ones_own() -> None:
     machine.start(0.0)
     hear(machine, 0.1, 0xC0)
     give(machine, 0.2, ADVERTISE, ia=peers.association(peers.status(NO_ADDRESS)))
-    assert types(machine.tick(1.0)) == [Type.INFORMATION_REQUEST]
+    assert types(machine.tick(1.0)) == [MessageType6.INFORMATION_REQUEST]
     assert lease_in(give(machine, 1.1, REPLY, ia=b"")).bootfile == URL.decode()
 
 
@@ -345,7 +350,7 @@ def test_a_flood_of_routers() -> None:
     machine.start(0.0)
     for number in range(1, 1000):
         packet = peers.advertisement(0x80, peers.prefix())
-        machine.heard(neighbor.decode(packet, IPv6Address(f"fe80::{number:x}"), 255), 0.1)
+        machine.receive_advertisement(neighbor.decode(packet, IPv6Address(f"fe80::{number:x}"), 255), 0.1)
     assert len(machine.advertisements) < 10
 
 
@@ -359,7 +364,7 @@ def test_whatever_comes_it_ends(events: list[tuple[int, bytes, float]]) -> None:
         try:
             if kind == 3:
                 packet = peers.advertisement(data[0] if data else 0, peers.prefix() + data)
-                machine.heard(neighbor.decode(packet, ROUTER, 255), now)
+                machine.receive_advertisement(neighbor.decode(packet, ROUTER, 255), now)
             else:
                 message = peers.message((ADVERTISE, REPLY, 99)[kind], machine.xid, more=data)
                 machine.receive(message6.decode(message), SERVER, now)
@@ -371,4 +376,4 @@ def test_whatever_comes_it_ends(events: list[tuple[int, bytes, float]]) -> None:
             break
         now = max(now, machine.deadline)
         machine.tick(now)
-    assert machine.state in (State.BOUND, State.FAILED) and now < 1000
+    assert machine.state in (State6.BOUND, State6.FAILED) and now < 1000

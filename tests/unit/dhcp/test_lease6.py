@@ -26,7 +26,7 @@ from tests.support.peers.dhcp6 import (
 from tests.support.samples.dhcp6 import IAID, OWN, reply, router
 
 
-def lease(message: Optional[message6.Message], *routers: neighbor.Advertisement) -> Lease:
+def lease(message: Optional[message6.Message6], *routers: neighbor.Advertisement) -> Lease:
     return lease_of(message, SERVER, IAID, MAC, routers)[0]
 
 

@@ -31,7 +31,7 @@ from tests.support.samples.dhcp6 import IAID, reply
 
 def test_what_is_encoded_is_decoded() -> None:
     options = ((Option.CLIENT_ID, DUID), (Option.IA_NA, message6.association(IAID, IPv6Address(ADDRESS))))
-    message = message6.decode(message6.encode(message6.Type.REQUEST, 0xABCDEF, options))
+    message = message6.decode(message6.encode(message6.MessageType6.REQUEST, 0xABCDEF, options))
     assert (message.type, message.xid) == (3, 0xABCDEF)
     assert {code: values[0] for code, values in message.options.items()} == dict(options)
 

@@ -72,7 +72,7 @@ def test_what_a_client_may_not_do(desk: Desk) -> None:
     for value in ({}, {"picture": None, "seconds": -1, "interrupt": True}, {"picture": 1}):
         with pytest.raises(SchemaError):
             desk.answers.answer("Show", value)
-    assert not desk.answers.answer("Configure", {})
+    assert not desk.answers.answer("ConfigureInterface", {})
     assert bytes(desk.terminal.received) == b""
 
 

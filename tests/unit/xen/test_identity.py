@@ -23,6 +23,6 @@ def test_the_bridge_that_xl_conf_names(monkeypatch: pytest.MonkeyPatch, tmp_path
     ):
         conf.write_text(text)
         args = parse(["--output=bootloader.7.out", "--output-format=simple0", f"mac={MAC}", "--uuid", UUID])
-        identity.known(args)
-        identity.located(args)
+        identity.read_xenstore(args)
+        identity.find_vif(args)
         assert args.vif.get("bridge") == bridge and args.vif["mac"] == MAC

@@ -8,33 +8,33 @@ from pathlib import Path
 import pytest
 
 from pypxeboot.xen import xenstore
-from pypxeboot.xen.xenstore import Domain
+from pypxeboot.xen.xenstore import XenDomain
 from tests.support.ground import UUID
 from tests.support.samples.xenstore import stand_in, store
 
 
-def ask(monkeypatch: pytest.MonkeyPatch, directory: Path, number: int = 7) -> Domain:
+def ask(monkeypatch: pytest.MonkeyPatch, directory: Path, number: int = 7) -> XenDomain:
     monkeypatch.setenv("PATH", f"{directory}:/usr/bin:/bin")
     return xenstore.domain(number)
 
 
 @pytest.mark.parametrize("kind", ["pv", "pvh"])
 def test_type_and_uuid(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str) -> None:
-    assert ask(monkeypatch, store(tmp_path / "bin", kind)) == Domain(kind, UUID)
+    assert ask(monkeypatch, store(tmp_path / "bin", kind)) == XenDomain(kind, UUID)
 
 
 def test_another_domain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert ask(monkeypatch, store(tmp_path / "bin"), 77) == Domain(None, None)
+    assert ask(monkeypatch, store(tmp_path / "bin"), 77) == XenDomain(None, None)
 
 
 @pytest.mark.parametrize("kind", ["hvm", "", "PV", "pv pvh"])
 def test_other_types_are_not_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str) -> None:
-    assert ask(monkeypatch, store(tmp_path / "bin", kind)) == Domain(None, UUID)
+    assert ask(monkeypatch, store(tmp_path / "bin", kind)) == XenDomain(None, UUID)
 
 
 def test_no_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert xenstore.domain(7) == Domain(None, None)
+    assert xenstore.domain(7) == XenDomain(None, None)
 
 
 USELESS = {
@@ -55,7 +55,7 @@ def test_useless_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, case:
 def test_not_a_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     directory = stand_in(tmp_path / "bin", "")
     (directory / "xenstore-read").write_bytes(b"\x7fELF no program at all")
-    assert ask(monkeypatch, directory) == Domain(None, None)
+    assert ask(monkeypatch, directory) == XenDomain(None, None)
 
 
 def test_one_that_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -64,5 +64,5 @@ def test_one_that_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     monkeypatch.setattr(xenstore, "_SECONDS", 3)
     directory = stand_in(tmp_path / "bin", "exec sleep 30")
     began = time.monotonic()
-    assert ask(monkeypatch, directory) == Domain(None, None)
+    assert ask(monkeypatch, directory) == XenDomain(None, None)
     assert time.monotonic() - began < 5.8

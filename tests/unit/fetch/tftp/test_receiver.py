@@ -53,14 +53,14 @@ def test_patience_backs_off_and_recovers() -> None:
         patience.silence(patience.due)
         due.append(patience.due)
     assert due == [1.5, 3.5, 5]
-    patience.heard(10)
+    patience.reset(10)
     assert patience.due == 10.5 and patience.silences == 0
-    patience.measured(0.001)
-    patience.heard(20)
+    patience.learn(0.001)
+    patience.reset(20)
     assert patience.due == 20.25
     for _ in range(50):
-        patience.measured(0.3)
-    patience.heard(30)
+        patience.learn(0.3)
+    patience.reset(30)
     assert 31.1 < patience.due < 31.2
 
 

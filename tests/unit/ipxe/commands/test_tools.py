@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import replace as changed
 from ipaddress import IPv4Address
 
-from pypxeboot.effects import ChangeVlan, Configure, RunDhcp
+from pypxeboot.effects import ChangeVlan, RunDhcp, SetAddress
 from pypxeboot.entry import Action
 from tests.support.recorded import replay
 from tests.support.samples.ipxe import booted
@@ -97,7 +97,7 @@ def test_an_address_that_the_script_sets() -> None:
         "boot k",
     )
     (effect,) = played.network
-    assert isinstance(effect, Configure)
+    assert isinstance(effect, SetAddress)
     assert (str(effect.lease.address), effect.lease.prefix_length) == ("10.9.9.9", 16)
     assert effect.lease.routers == (IPv4Address("10.9.0.1"),)
     assert effect.lease.dns == (IPv4Address("10.9.0.53"),)

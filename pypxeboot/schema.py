@@ -38,13 +38,13 @@ def pack(value: Any) -> Any:
 
 
 def unpack(kind: type[T], value: object) -> T:
-    """The ``kind`` (a dataclass) that ``value`` describes. Raises SchemaError."""
+    """Return the ``kind`` (a dataclass) that ``value`` describes. Raises SchemaError."""
     return typing.cast(T, _unpack(kind, value, kind.__name__))
 
 
 @functools.cache
 def _hints(kind: Any) -> dict[str, Any]:
-    """The types of a dataclass's fields: worked out once, for a menu has 10,000 entries."""
+    """Return the types of a dataclass's fields: worked out once, for a menu has 10,000 entries."""
     return typing.get_type_hints(kind)
 
 

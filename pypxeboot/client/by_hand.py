@@ -28,7 +28,7 @@ class _GivenUp(Exception):
 
 
 def lease(why: str) -> Steps[Optional[Lease]]:
-    """The address and what belongs to it; None where nobody is there, or gives none. ``why`` is shown."""
+    """Get the address and what belongs to it; None where nobody is there, or gives none. ``why`` is shown."""
     terminal: Optional[Terminal] = yield FindTerminal()
     if terminal is None:
         return None
@@ -77,7 +77,7 @@ def booting(plan: Plan, url: str) -> Plan:
 
 
 def _ask(user: User, prompt: str, meaning: Callable[[str], T]) -> Steps[T]:
-    """What an answer means; asked again while it means nothing."""
+    """Return what an answer means; asked again while it means nothing."""
     text = ""
     for _ in range(_TRIES):
         answer = yield from dialogs.ask(user, prompt, text)

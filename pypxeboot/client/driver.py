@@ -81,7 +81,7 @@ class Driver:
             reply = self._handlers[type(effect)](effect)
 
     def fetch(self, effect: Fetch) -> Fetched:
-        """A small file. Raises FetchError where a server does not answer for the second time."""
+        """Return a small file. Raises FetchError where a server does not answer for the second time."""
         location = effect.location
         server = (location.scheme, location.host, location.port)
         if server in self._silent:
@@ -97,7 +97,7 @@ class Driver:
             return Fetched(None, why.message.replace(f"{location}: ", "", 1))
 
     def load(self, effect: Load) -> Loaded:
-        """The files of an entry."""
+        """Return the files of an entry."""
         if not self.plan.download:
             return Loaded(True)
         try:
@@ -135,6 +135,6 @@ class Driver:
             log.info("%s", effect.text)
 
     def warn(self, text: str) -> None:
-        """A line for the log that also stands in the result."""
+        """Log a line that also stands in the result."""
         log.warning("%s", text)
         self.warnings.append(text)

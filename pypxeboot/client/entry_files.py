@@ -128,7 +128,7 @@ class Downloads:
     def kernel_file(
         self, served: KernelFile, descriptor: int, cmdline: str, open_unpacked: Callable[[], int]
     ) -> KernelFile:
-        """The kernel in ``descriptor``, after a look at it. Raises Refused if the guest cannot boot it.
+        """Get the kernel in ``descriptor``, after a look at it. Raises Refused if the guest cannot boot it.
 
         Where it has to be unpacked for the guest, ``open_unpacked`` gives a file to do that into.
         """
@@ -204,17 +204,17 @@ class Downloads:
 
     @staticmethod
     def kernel_plan(entry: Entry) -> Optional[KernelFile]:
-        """The kernel of an entry that is not downloaded."""
+        """Return the kernel of an entry that is not downloaded."""
         return None if entry.kernel is None else KernelFile(str(entry.kernel))
 
     @staticmethod
     def module_plans(entry: Entry) -> tuple[ModuleFile, ...]:
-        """The modules of an entry that is not downloaded."""
+        """Return the modules of an entry that is not downloaded."""
         return tuple(ModuleFile(str(item.location), None, None, item.cmdline) for item in entry.modules)
 
     @staticmethod
     def dtb_plan(entry: Entry) -> Optional[DeviceTree]:
-        """The device tree of an entry that is not downloaded."""
+        """Return the device tree of an entry that is not downloaded."""
         return None if entry.dtb is None else DeviceTree(str(entry.dtb))
 
 

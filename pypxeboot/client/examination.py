@@ -75,7 +75,7 @@ class Examination:
         exchange.start()
 
     def note(self, location: Location, transfer: Transfer) -> None:
-        """A file has come by TFTP."""
+        """Note a file that came by TFTP."""
         self._transfers.append(
             TftpStatistics(
                 location.host,

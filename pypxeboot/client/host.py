@@ -107,11 +107,11 @@ class HostSide:
         self._vlans ^= {tag}
 
     def open_output(self, kind: str) -> int:
-        """A descriptor of a new output file."""
+        """Return a descriptor of a new output file."""
         return self._request_file(OpenOutput(kind))
 
     def open_image(self, number: int) -> int:
-        """A descriptor of a new file without a name, which is ``number`` from now on."""
+        """Return a descriptor of a new file without a name, which is ``number`` from now on."""
         return self._request_file(OpenImage(number))
 
     def drop_image(self, number: int) -> None:
@@ -129,7 +129,7 @@ class HostSide:
         return descriptor
 
     def find_terminal(self) -> Optional[Terminal]:
-        """The terminal, if there is one and somebody may choose."""
+        """Return the terminal, if there is one and somebody may choose."""
         return unpack(FoundTerminal, self._ask(FindTerminal(), "FoundTerminal")[0]).terminal
 
     def show(self, effect: Show) -> KeyPress:

@@ -36,7 +36,7 @@ _FILE_SIZE_SLACK = 1 << 20
 
 
 def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool) -> int:
-    """The whole life of the client process, from just after the fork; returns its exit status."""
+    """Return the whole life of the client process, from just after the fork; returns its exit status."""
     logs.configure(logging.WARNING)
     channel = Channel(end)
     try:
@@ -142,7 +142,7 @@ def _dhcp(
 
 
 def _no_dhcp(plan: Plan, udhcpc_output: Optional[int], deadline: float) -> NoDhcp:
-    """What stands in for DHCP where this process does none."""
+    """Return what stands in for DHCP where this process does none."""
     if not plan.does_dhcp:
         return NoDhcp("with --ip there is none")
     assert udhcpc_output is not None
@@ -152,12 +152,12 @@ def _no_dhcp(plan: Plan, udhcpc_output: Optional[int], deadline: float) -> NoDhc
 
 
 def _bar_wanted(stream: TextIO) -> bool:
-    """A line that moves: only on a terminal that can go back, and libxl's is written into a log."""
+    """Return a line that moves: only on a terminal that can go back, and libxl's is written into a log."""
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not logs.is_raw(stream)
 
 
 def _authorities(name: str) -> str:
-    """The file of ``--tls-ca``, read while root's own files can be."""
+    """Return the file of ``--tls-ca``, read while root's own files can be."""
     try:
         return Path(name).read_text("ascii", "replace")  # what is not ASCII are remarks between certificates
     except OSError as why:

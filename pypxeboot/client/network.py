@@ -61,13 +61,13 @@ class GuestNet:
     seconds: float = 0.0
 
     def begin(self) -> Lease:
-        """The address that the boot begins with: given by hand, or by DHCP."""
+        """Return the address that the boot begins with: given by hand, or by DHCP."""
         if self.plan.static is None:
             return self._run_dhcp(self.dhcp.first)
         return self._without_dhcp(self.plan.static)
 
     def take_address(self, lease: Lease) -> Lease:
-        """An address that somebody gave by hand; there is no DHCP from now on."""
+        """Return an address that somebody gave by hand; there is no DHCP from now on."""
         self.dhcp = NoDhcp("the address was given by hand")
         return self._without_dhcp(lease)
 
@@ -147,7 +147,7 @@ class GuestNet:
         return self.lease
 
     def configure(self, effect: SetAddress) -> str:
-        """The address that a script gives."""
+        """Return the address that a script gives."""
         lease = effect.lease
         if not self.interfaces.own_network:
             return _HOSTS_OWN
@@ -161,7 +161,7 @@ class GuestNet:
         return ""
 
     def vlan(self, effect: ChangeVlan) -> str:
-        """An interface for a VLAN."""
+        """Return an interface for a VLAN."""
         if not self.interfaces.own_network:
             return _HOSTS_OWN
         if not 0 < effect.tag < 4095:
@@ -173,7 +173,7 @@ class GuestNet:
         return ""
 
     def lookup(self, effect: Resolve) -> Resolved:
-        """The addresses of a name, asked of the guest's name servers."""
+        """Return the addresses of a name, asked of the guest's name servers."""
         try:
             found = socket.getaddrinfo(effect.name, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as why:

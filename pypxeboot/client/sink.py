@@ -51,7 +51,7 @@ class FileSink:
             self._changed.notify_all()
 
     def begin(self) -> None:
-        """The next file starts here."""
+        """Begin the next file here."""
         self._catch_up()
         self._start, self._own = self.size, hashlib.sha256()
 
@@ -112,7 +112,7 @@ class FileSink:
             raise FetchError("cannot read the download again") from self._wait()
 
     def _hash(self) -> None:
-        """What the other thread does, until the sink is closed."""
+        """Hash what is written, in the other thread, until the sink is closed."""
         try:
             while True:
                 with self._changed:

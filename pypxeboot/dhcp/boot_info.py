@@ -26,9 +26,10 @@ def boot_source(
     config: Optional[str] = None,
     path_prefix: Optional[str] = None,
 ) -> BootSource:
-    """What ``lease`` says about booting; the other arguments override next-server and options 67, 209, 210.
+    """Find what ``lease`` says about booting.
 
-    NoBootSource if there is nothing, Refused or ConfigError if what is there cannot be used.
+    The other arguments override next-server and options 67, 209, 210. Raises NoBootSource if there is
+    nothing, Refused or ConfigError if what is there cannot be used.
     """
     vendor = suboptions(lease.options.get(DhcpOption.VENDOR_OPTIONS, b""))
     # "The PXE client boots from the local disk": boot item of type 0 (PXE 2.1, table 2-1)
@@ -59,7 +60,7 @@ def boot_source(
 
 
 def _server(lease: Lease) -> Optional[str]:
-    """siaddr if it is there, else the DHCP server itself (core/fs/pxe/dhcp_option.c)."""
+    """Return siaddr if it is there, else the DHCP server itself (core/fs/pxe/dhcp_option.c)."""
     return lease.next_server or (str(lease.server_id) if lease.server_id else None)
 
 

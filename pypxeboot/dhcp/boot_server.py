@@ -74,7 +74,7 @@ def is_complete(answer: PxeAnswer) -> bool:
 
 
 def services_of(answer: PxeAnswer) -> Services:
-    """What its option 43 offers."""
+    """Return what its option 43 offers."""
     return pxe_options.services(answer.options.get(DhcpOption.VENDOR_OPTIONS, b""))
 
 
@@ -87,7 +87,7 @@ def request(
     options: Mapping[int, bytes],
     secs: int,
 ) -> bytes:
-    """The message that goes to ``server``. ``options`` are those of every message, with the list of 55."""
+    """Make the message for ``server``. ``options`` are those of every message, with the list of 55."""
     own = {DhcpOption.MESSAGE_TYPE: bytes((Type.REQUEST,)), **options}
     if question.kind is None:
         own[DhcpOption.SERVER_ID] = server.packed
@@ -105,7 +105,7 @@ def answer(
     xid: int,
     client: bytes,
 ) -> Optional[PxeAnswer]:
-    """What ``message`` from ``sender`` answers to ``question``; None where it does not, or not to us."""
+    """Get what ``message`` from ``sender`` answers to ``question``; None where it does not, or not to us."""
     address, port = sender
     if message.op != dhcp.BOOTREPLY or message.xid != xid or message.chaddr != mac:
         return None

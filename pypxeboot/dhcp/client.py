@@ -140,7 +140,7 @@ class DhcpClient:
         return self.identity.get(DhcpOption.VENDOR_CLASS, b"").startswith(b"HTTPClient")
 
     def tick(self, now: float) -> list[Step]:
-        """What is due at ``now``."""
+        """Return what is due at ``now``."""
         if now < self.deadline or self.state not in (State.SELECTING, State.REQUESTING):
             return []
         if self.state is State.SELECTING:
@@ -194,7 +194,7 @@ class DhcpClient:
         return f"an offer of {self._chosen.server_id} but no ACK {waited}"
 
     def _handle_proxy_offer(self, message: Message, now: float) -> list[Step]:
-        """An offer without an address: a proxyDHCP server's. It may come while another's address is asked."""
+        """Take a proxyDHCP server's offer, which may come while another's address is asked for."""
         if self.state not in (State.SELECTING, State.REQUESTING) or not self.needs_boot_information:
             return []
         answer = self._answer(message)
@@ -234,12 +234,12 @@ class DhcpClient:
         return steps
 
     def _answer(self, message: Message) -> Optional[PxeAnswer]:
-        """What a server for clients such as this says; HTTP boot has no more than the URL in the offer."""
+        """Read what a server for such clients says; HTTP boot has no more than the URL in the offer."""
         answer = dhcp.pxe_answer(message, self._client)
         return None if answer is None or (self._http and "://" not in answer.bootfile) else answer
 
     def _lease_of(self, message: Message) -> tuple[Lease, tuple[str, ...]]:
-        """The lease in ``message``, with what it says as a PXE server's, and remarks. Raises BadMessage."""
+        """Read the lease in ``message``, what it says as a PXE server's, and remarks. Raises BadMessage."""
         lease, remarks = dhcp.lease_of(message)
         answer = self._answer(message)
         if answer is not None:
@@ -293,7 +293,7 @@ class DhcpClient:
         return [Failed(reason)]
 
     def _once(self, text: str) -> list[Step]:
-        """A warning, the first time and at most a handful of different ones: floods must not fill the log."""
+        """Warn the first time, and of at most a handful of different ones: floods must not fill the log."""
         if text in self._seen_reasons or len(self._seen_reasons) >= 8:
             return []
         self._seen_reasons.add(text)

@@ -131,7 +131,7 @@ class Dhcp6Client:
         return [*self._ask_routers(now), *self._solicit(now)]
 
     def tick(self, now: float) -> list[Step]:
-        """What is due at ``now``."""
+        """Return what is due at ``now``."""
         steps = self._ask_routers(now)
         if now < self._due or self.deadline == float("inf"):
             return steps
@@ -298,7 +298,7 @@ class Dhcp6Client:
     # Ends.
 
     def _bind(self) -> list[Step]:
-        """The lease, of what servers and routers have said."""
+        """Return the lease, of what servers and routers have said."""
         message, source = self._reply or (None, None)
         try:
             lease, remarks = lease_of(message, source, self.iaid, self.mac, self.advertisements)
@@ -312,7 +312,7 @@ class Dhcp6Client:
         return [Failed(reason)]
 
     def _once(self, text: str, *, warning: bool = True) -> list[Step]:
-        """A line, the first time and at most a handful of different ones: floods must not fill the log."""
+        """Log a line once, and at most a handful of different ones: floods must not fill the log."""
         if text in self._denials or len(self._denials) >= 8:
             return []
         self._denials.append(text)
@@ -362,7 +362,7 @@ class Dhcp6Client:
 
 
 def _describe(router: Advertisement) -> str:
-    """A router in one line of a log."""
+    """Return a router in one line of a log."""
     words = [f"router {router.router}"]
     words += [str(prefix.network) for prefix in router.prefixes[:4]]
     words += ["addresses by DHCP"] if router.managed else ["the rest by DHCP"] if router.other else []

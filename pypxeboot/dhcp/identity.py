@@ -108,7 +108,7 @@ def identity(guest: Guest, code: int) -> dict[int, bytes]:
 
 
 def identity_of(plan: Plan) -> dict[int, bytes]:
-    """The options by which a server knows the guest, with what the administrator put in their place.
+    """Return the options by which a server knows the guest, with what the administrator put in their place.
 
     The user class of iPXE is raw, without the lengths of RFC 3004: servers match just that.
     """

@@ -23,7 +23,7 @@ def client_duid(mac: bytes, uuid: Optional[str]) -> bytes:
 
 
 def identity(options: Mapping[int, bytes], arch: str) -> dict[int, bytes]:
-    """What a client that says ``options`` by DHCPv4 says by DHCPv6; ``arch`` is its processor.
+    """Return what a client that says ``options`` by DHCPv4 says by DHCPv6; ``arch`` is its processor.
 
     No BIOS has PXE over IPv6, and servers know the numbers of EFI: those are said in its place.
     """
@@ -47,5 +47,5 @@ def identity(options: Mapping[int, bytes], arch: str) -> dict[int, bytes]:
 
 
 def _with_lengths(text: bytes) -> bytes:
-    """A class as options 15 and 16 hold it, behind its length."""
+    """Return a class as options 15 and 16 hold it, behind its length."""
     return len(text).to_bytes(2, "big") + text

@@ -28,7 +28,7 @@ def lease_of(
     mac: bytes,
     routers: Sequence[Advertisement],
 ) -> tuple[Lease, tuple[str, ...]]:
-    """The lease, and remarks about what was odd.
+    """Return the lease, and remarks about what was odd.
 
     ``message`` (from ``source``) is what DHCP said, if anything; ``routers`` come the best first. The address
     is the one given, else the one of ``mac`` in a prefix of the routers. Raises Denied, BadMessage.
@@ -80,7 +80,7 @@ def _address(
 
 
 def _prefix_length(address: IPv6Address, routers: Sequence[Advertisement]) -> int:
-    """What is on the link is what a router says (RFC 5942): else nothing but the address itself is."""
+    """Return what is on the link is what a router says (RFC 5942): else nothing but the address itself is."""
     if not routers:
         return _USUAL_PREFIX
     prefixes = (prefix for router in routers for prefix in router.prefixes if prefix.on_link)
@@ -112,7 +112,7 @@ def _boot_file(message: Message6, remarks: list[str]) -> str:
 
 
 def _server_of(url: str) -> Optional[str]:
-    """The host in the boot file's URL: where names without a server are looked for."""
+    """Return the host in the boot file's URL: where names without a server are looked for."""
     if not is_absolute(url):
         return None
     try:

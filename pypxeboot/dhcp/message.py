@@ -80,7 +80,7 @@ class Message:
 
 
 def decode(payload: bytes) -> Message:
-    """The message in a UDP payload. Raises BadMessage."""
+    """Return the message in a UDP payload. Raises BadMessage."""
     if len(payload) < _FIXED + len(MAGIC):
         raise BadMessage(f"{len(payload)} bytes are too few")
     if payload[_FIXED : _FIXED + 4] != MAGIC:
@@ -134,7 +134,7 @@ def _collect(field: bytes, into: dict[int, list[bytes]]) -> None:
 
 
 def suboptions(value: bytes) -> dict[int, bytes]:
-    """The sub-options of an encapsulated space (43, 175), repeated ones joined; empty if malformed."""
+    """Return the sub-options of an encapsulated space (43, 175), repeated ones joined; empty if malformed."""
     parts: dict[int, list[bytes]] = {}
     try:
         _collect(value, parts)
@@ -144,7 +144,7 @@ def suboptions(value: bytes) -> dict[int, bytes]:
 
 
 def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
-    """The lease that an OFFER or ACK describes, and remarks about what was odd. Raises BadMessage."""
+    """Return the lease that an OFFER or ACK describes, and remarks about what was odd. Raises BadMessage."""
     remarks: list[str] = []
     address = message.yiaddr
     if not is_host(address):
@@ -179,7 +179,7 @@ def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
 
 
 def pxe_answer(message: Message, client: bytes) -> Optional[PxeAnswer]:
-    """What a PXE server says about booting, None where ``message`` is of none.
+    """Return what a PXE server says about booting, None where ``message`` is of none.
 
     PXEClient in option 60 is how it says that it is one (PXE 2.1, 2.2.3); to an HTTPClient it says that.
     """
@@ -201,7 +201,7 @@ def request(
     secs: int = 0,
     broadcast: bool = False,
 ) -> bytes:
-    """The message of a client; an option of more than 255 bytes goes in pieces (RFC 3396)."""
+    """Return the message of a client; an option of more than 255 bytes goes in pieces (RFC 3396)."""
     head = bytes((BOOTREQUEST, 1, len(mac), 0)) + xid.to_bytes(4, "big") + secs.to_bytes(2, "big")
     head += (0x8000 if broadcast else 0).to_bytes(2, "big") + ciaddr.packed + bytes(12)
     body = b""
@@ -214,7 +214,7 @@ def request(
 
 
 def release(mac: bytes, xid: int, address: IPv4Address, server: IPv4Address) -> bytes:
-    """A DHCPRELEASE (RFC 2131, 4.4.6): the client does not want its lease any more."""
+    """Return a DHCPRELEASE (RFC 2131, 4.4.6): the client does not want its lease any more."""
     options = ((DhcpOption.MESSAGE_TYPE, bytes((Type.RELEASE,))), (DhcpOption.SERVER_ID, server.packed))
     return request(xid, mac, options, ciaddr=address)
 
@@ -280,7 +280,7 @@ def _string(value: bytes) -> bytes:
 
 
 def _name(value: bytes, what: str, remarks: list[str]) -> str:
-    """A file name of the network, or '' (and a remark) where it holds what no name holds."""
+    """Return a file name of the network, or '' (and a remark) where it holds what no name holds."""
     name = to_text(_string(value))
     if name.isprintable():
         return name

@@ -79,7 +79,7 @@ class Message6:
     options: Mapping[int, tuple[bytes, ...]]
 
     def first(self, code: int) -> Optional[bytes]:
-        """The value of an option, that of the first one."""
+        """Return the value of an option, that of the first one."""
         return self.options.get(code, (None,))[0]
 
     @property
@@ -90,7 +90,7 @@ class Message6:
 
 
 def decode(payload: bytes) -> Message6:
-    """The message in a UDP payload. Raises BadMessage."""
+    """Return the message in a UDP payload. Raises BadMessage."""
     reader = Reader(payload)
     try:
         kind, xid = reader.number(1), reader.number(3)
@@ -108,7 +108,7 @@ def _options(reader: Reader) -> dict[int, tuple[bytes, ...]]:
 
 
 def encode(kind: MessageType6, xid: int, options: Iterable[tuple[int, bytes]]) -> bytes:
-    """The UDP payload of a message."""
+    """Return the UDP payload of a message."""
     parts = [bytes((kind,)), xid.to_bytes(3, "big")]
     return b"".join((*parts, *(_option(code, value) for code, value in options)))
 
@@ -135,7 +135,7 @@ def server_duid(message: Message6) -> bytes:
 
 
 def address_of(message: Message6, iaid: bytes) -> tuple[IPv6Address, Optional[int]]:
-    """The address that is given, and for how many seconds (None: for ever). Raises Denied, BadMessage."""
+    """Get the address that is given, and for how many seconds (None: for ever). Raises Denied, BadMessage."""
     try:
         _check_status(message.first(Option.STATUS))
         for value in message.options.get(Option.IA_NA, ()):

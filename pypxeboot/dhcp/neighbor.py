@@ -54,7 +54,7 @@ class Advertisement:
     mtu: Optional[int] = None
 
     def own_address(self, mac: bytes) -> Optional[tuple[IPv6Address, Prefix]]:
-        """The address that a host makes itself of the first prefix that lets it."""
+        """Return the address that a host makes itself of the first prefix that lets it."""
         for prefix in self.prefixes:
             if prefix.autonomous and prefix.network.prefixlen == 64 and prefix.seconds != 0:
                 return interface_address(prefix.network, mac), prefix
@@ -62,23 +62,23 @@ class Advertisement:
 
 
 def interface_address(network: IPv6Network, mac: bytes) -> IPv6Address:
-    """The address of ``mac`` in ``network`` by RFC 4291, appendix A: its octets with ff:fe in the middle."""
+    """Make the address of ``mac`` in ``network``: its octets, ff:fe in the middle (RFC 4291, appendix A)."""
     identifier = bytes((mac[0] ^ 2,)) + mac[1:3] + b"\xff\xfe" + mac[3:]
     return IPv6Address(network.network_address.packed[:8] + identifier)
 
 
 def on_link(mac: bytes) -> Lease:
-    """What a host has on its own link without asking anybody; no other address is of use before that."""
+    """Get what a host has on its own link without asking anybody; no other address is of use before that."""
     return Lease(interface_address(_LINK_LOCAL, mac), _LINK_LOCAL.prefixlen)
 
 
 def solicitation(mac: bytes) -> bytes:
-    """The ICMPv6 message that asks routers to say what they are; the kernel fills in its checksum."""
+    """Return the ICMPv6 message that asks routers to say what they are; the kernel fills in its checksum."""
     return bytes((ROUTER_SOLICIT, 0)) + bytes(6) + bytes((1, 1)) + mac
 
 
 def decode(message: bytes, source: IPv6Address, hop_limit: int) -> Advertisement:
-    """The advertisement in an ICMPv6 message. Raises BadMessage (RFC 4861 6.1.2)."""
+    """Return the advertisement in an ICMPv6 message. Raises BadMessage (RFC 4861 6.1.2)."""
     if not source.is_link_local or hop_limit != HOP_LIMIT:
         raise BadMessage(f"router advertisement from {source}, hop limit {hop_limit}")
     reader = Reader(message)
@@ -125,7 +125,7 @@ def _advertisement(
 
 
 def _living(values: list[bytes]) -> list[bytes]:
-    """What stands behind two reserved octets and a lifetime, where that is not over."""
+    """Return what stands behind two reserved octets and a lifetime, where that is not over."""
     return [value[6:] for value in values if value[2:6] != bytes(4)]
 
 

@@ -67,7 +67,7 @@ class Services:
 
 
 def services(value: bytes) -> Services:
-    """The services in ``value`` of option 43; a sub-option that is malformed counts as not there."""
+    """Return the services in ``value`` of option 43; a sub-option that is malformed counts as not there."""
     found = suboptions(value)
     control, multicast = found.get(CONTROL, b""), found.get(MULTICAST, b"")
     address = IPv4Address(multicast) if len(multicast) == 4 else None
@@ -83,7 +83,7 @@ def services(value: bytes) -> Services:
 
 
 def of(options: Mapping[int, bytes]) -> Optional[Services]:
-    """The services in the ``options`` of a server, None if it is no PXE server.
+    """Return the services in the ``options`` of a server, None if it is no PXE server.
 
     Option 43 is PXE's only where option 60 says PXEClient (PXE 2.1, 2.2.3): other vendors use it, too.
     """
@@ -93,7 +93,7 @@ def of(options: Mapping[int, bytes]) -> Optional[Services]:
 
 
 def boot_item(kind: int) -> bytes:
-    """The option 43 that asks for, or stands for, boot servers of type ``kind`` (layer 0)."""
+    """Return the option 43 that asks for, or stands for, boot servers of type ``kind`` (layer 0)."""
     return bytes((BOOT_ITEM, 4)) + kind.to_bytes(2, "big") + b"\0\0\xff"
 
 

@@ -35,7 +35,7 @@ _TEXTS = {
 def argv(
     program: str, script: str, interface: str, foreign_mac: Optional[str], identity: Mapping[int, bytes]
 ) -> list[str]:
-    """The command: one lease, then it ends; ``foreign_mac`` where the interface has not the guest's."""
+    """Get the command: one lease, then it ends; ``foreign_mac`` where the interface has not the guest's."""
     # -n -q: one lease or none, then the end; no -R, which would give the address back before the guest is
     # up; -C: no client identifier, so that the guest's own DHCP client is given the same address.
     words = [program, "-f", "-n", "-q", "-C", "-t", "4", "-T", "4", "-i", interface, "-s", script]
@@ -50,7 +50,7 @@ def argv(
 
 
 def message(output: bytes, mac: bytes) -> Message:
-    """What the script wrote, as the ACK that it stands for. Raises BadMessage."""
+    """Return what the script wrote, as the ACK that it stands for. Raises BadMessage."""
     values: dict[str, str] = {}
     for item in output.split(b"\0"):
         name, _sign, value = decode(item).partition("=")

@@ -100,7 +100,7 @@ class Capture:
 
 
 def _frames(listener: frames.FrameSocket, host_side: socket) -> Iterator[tuple[bytes, float]]:
-    """What ``listener`` hears, until ``host_side`` hangs up and nothing waits any more."""
+    """Yield what ``listener`` hears, until ``host_side`` hangs up and nothing waits any more."""
     end: Optional[float] = None
     while end is None or time.monotonic() < end:
         waited_for = [listener, host_side] if end is None else [listener]

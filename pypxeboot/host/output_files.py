@@ -145,7 +145,7 @@ class Store:
             raise _no_file(RUN_DIRECTORY, why) from None
 
     def open(self, kind: str) -> OutputFile:
-        """A new file of ``kind`` (kernel, ramdisk, module, image)."""
+        """Return a new file of ``kind`` (kernel, ramdisk, module, image)."""
         if len(self._files) >= self.MAX_FILES:
             raise HandoverError(f"more than {self.MAX_FILES} output files")
         file = OutputFile(self.directory, kind)
@@ -158,7 +158,7 @@ class Store:
         file.discard()
 
     def keep(self) -> None:
-        """The boot has succeeded: published files stay."""
+        """Let the published files stay: the boot has succeeded."""
         self._kept = True
 
 

@@ -61,7 +61,7 @@ _KINDS = ("kernel", "unpacked-kernel", "ramdisk", "module", "dtb")
 
 
 def _route(route: Route, version: int) -> tuple[Network, Optional[Address]]:
-    """A route of the client's, which must be of one family with its address. Raises ValueError."""
+    """Return a route of the client's, which must be of one family with its address. Raises ValueError."""
     network, gateway = ip_network(route.network), None if route.gateway is None else ip_address(route.gateway)
     if {version} != {network.version, version if gateway is None else gateway.version}:
         raise ValueError(f"a route of IPv{network.version}")
@@ -173,7 +173,7 @@ class _Session:
         return self._place
 
     def _told_meanwhile(self) -> None:
-        """A client that has ended took its network with it: why it did is the cause, if it said so."""
+        """Get a client that has ended took its network with it: why it did is the cause, if it said so."""
         self._channel.settimeout(0.1)
         with suppress(socket.timeout, Closed):
             kind, value, _ = self._channel.receive()
@@ -202,7 +202,7 @@ class _Session:
 
     @contextmanager
     def _udhcpc(self, there: Place) -> Iterator[Optional[int]]:
-        """The descriptor from which the client reads what udhcpc says, where one was asked for."""
+        """Get the descriptor from which the client reads what udhcpc says, where one was asked for."""
         program = self._plan.udhcpc
         if program is None or not self._plan.does_dhcp:
             yield None
@@ -334,7 +334,7 @@ class _Session:
         self._channel.send(Done(), file.descriptor)
 
     def _begin(self, kind: str) -> None:
-        """A file of ``kind`` comes."""
+        """Get a file of ``kind`` comes."""
         if kind not in _KINDS:
             raise ValueError(f"an output file {printable(kind, 40)}")
         if kind == "kernel":  # another entry is tried: what the last one left is of no use
@@ -386,7 +386,7 @@ class _Session:
         return replace(artifacts, kernel=kernel, ramdisk=ramdisk, modules=modules, dtb=dtb)
 
     def _publish(self, kind: str, index: int, size: Optional[int]) -> str:
-        """The name of a file that has ``size`` bytes, given to it now."""
+        """Return the name of a file that has ``size`` bytes, given to it now."""
         files = self._files[kind]
         if size is None or index >= len(files) or os.fstat(files[index].descriptor).st_size != size:
             raise self._broken(f"the {kind} is not of {'a size' if size is None else f'{size} bytes'}")

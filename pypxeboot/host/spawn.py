@@ -39,7 +39,7 @@ def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:
 
 
 def start_early(argv: Sequence[str], *, told: bool = False) -> Optional[ClientProcess]:
-    """The client of an ordinary boot, on a mere look at ``argv``; None where that does not tell enough.
+    """Get the client of an ordinary boot, on a mere look at ``argv``; None where that does not tell enough.
 
     ``told``: it is known that there will be a MAC.
     """

@@ -80,7 +80,7 @@ def boot(request: BootRequest) -> Steps[Choice]:
 
 
 def _script(source: BootSource) -> Steps[Image]:
-    """The script, downloaded."""
+    """Return the script, downloaded."""
     if source.bootfile is None:
         raise NoBootSource("no iPXE script is named", hint="have DHCP name one")
     location = source.bootfile

@@ -45,7 +45,7 @@ def start(machine: Machine, image: Image) -> Steps[int]:
 
 
 def _multiboot(machine: Machine, image: Image) -> Steps[int]:
-    """A multiboot kernel: "cmdline is the URI and the arguments", and so is that of every other image."""
+    """Get a multiboot kernel: "cmdline is the URI and the arguments", and so is that of every other image."""
     others = [other for other in machine.images if other is not image]
     cmdline = _joined(_joined(image.uri.without_password, image.cmdline or ""), machine.user_append)
     modules = tuple(
@@ -100,11 +100,13 @@ def _pxelinux(machine: Machine, config: Optional[str]) -> Steps[int]:
 
 
 def _lease(machine: Machine) -> Lease:
-    """The lease, as the settings tell it now: "the fake ACK holds all settings (root then netdev)", so what
-    DHCP said stands, unless the script has changed it in the block of the card.
+    """Return the lease, as the settings tell it now.
+
+    "The fake ACK holds all settings (root then netdev)", so what DHCP said stands, unless the script has
+    changed it in the block of the card.
     """
 
-    def told(name: str) -> Optional[Value]:
+    def setting(name: str) -> Optional[Value]:
         for place in (f"{machine.settings.card}/{name}", name):
             value, _ = machine.settings.find(settings.parse_name(place))
             if value is not None:
@@ -113,10 +115,10 @@ def _lease(machine: Machine) -> Lease:
 
     lease, options = machine.lease, dict(machine.lease.options)
     for code in (DhcpOption.CONFIG_FILE, DhcpOption.PATH_PREFIX, DhcpOption.REBOOT_TIME):
-        value = told(f"{code:d}")
+        value = setting(f"{code:d}")
         if value is not None:
             options[code] = value.raw
-    filename, server = told("filename"), told("next-server")
+    filename, server = setting("filename"), setting("next-server")
     return replace(
         lease,
         options=options,

@@ -42,7 +42,7 @@ class Server:
         self._declined: set[IPv4Address] = set()
 
     def answer(self, payload: bytes) -> tuple[Optional[bytes], str]:
-        """The reply to a message, None if there is none to give, and a line about it for the log."""
+        """Return the reply to a message, None if there is none to give, and a line about it for the log."""
         try:
             message = dhcp.decode(payload)
         except dhcp.BadMessage as why:

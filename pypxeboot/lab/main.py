@@ -173,7 +173,7 @@ def _explain(name: str, bridge: str, root: Path) -> None:
 
 
 def _run_command(name: str, command: Sequence[str]) -> int:
-    """The exit code of ``command``, run where the hypervisor is."""
+    """Return the exit code of ``command``, run where the hypervisor is."""
     process = subprocess.Popen(["ip", "netns", "exec", name, *command])
     try:
         while True:
@@ -189,7 +189,7 @@ def _run_command(name: str, command: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _servers(name: str, site: Mapping[str, Any]) -> Iterator[None]:
-    """The process that serves. It ends when its standard input does, however the lab ends."""
+    """Run the process that serves. It ends when its standard input does, however the lab ends."""
     argv = ["ip", "netns", "exec", _spaces(name)[1], sys.executable, "-m", "pypxeboot.lab", "serve"]
     process = subprocess.Popen(
         [*argv, json.dumps(site)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True

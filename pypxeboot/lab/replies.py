@@ -14,7 +14,7 @@ _NO_ERROR, _NO_SUCH_NAME = 0, 3
 
 
 def dns_answer(query: bytes, names: Mapping[str, IPv4Address]) -> bytes:
-    """The reply to one question (RFC 1035, 4.1) about ``names``; empty if it is none."""
+    """Return the reply to one question (RFC 1035, 4.1) about ``names``; empty if it is none."""
     try:
         head = Reader(query)
         number, flags, counts = head.take(2), head.take(2), head.take(8)

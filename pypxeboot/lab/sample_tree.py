@@ -63,7 +63,7 @@ class Member(NamedTuple):
 
 
 def sample(*, kernel: Optional[bytes], initrd: Optional[bytes]) -> Mapping[str, bytes]:
-    """The files of the tree, by name. Kernel and initrd are stand-ins where none is given."""
+    """Return the files of the tree, by name. Kernel and initrd are stand-ins where none is given."""
     return {
         # Only the name counts for a client that does not run it.
         "pxelinux.0": b"stands in for pxelinux.0\n",
@@ -75,13 +75,13 @@ def sample(*, kernel: Optional[bytes], initrd: Optional[bytes]) -> Mapping[str, 
 
 
 def initramfs(busybox: bytes) -> bytes:
-    """An initrd that says what it was booted with. ``busybox`` must be a static one."""
+    """Return an initrd that says what it was booted with. ``busybox`` must be a static one."""
     folders = [Member(name, None) for name in ("bin", "dev", "etc", "proc")]
     return cpio([*folders, Member("bin/busybox", busybox, True), Member("init", _INIT.encode(), True)])
 
 
 def stub_kernel() -> bytes:
-    """A bzImage by its header (boot protocol 2.15), with nothing in it that runs."""
+    """Return a bzImage by its header (boot protocol 2.15), with nothing in it that runs."""
     image = bytearray(1680)
     image[0x1F1] = 1
     image[0x1FE:0x206] = b"\x55\xaa\xeb\x66HdrS"
@@ -94,7 +94,7 @@ def stub_kernel() -> bytes:
 
 
 def cpio(members: list[Member]) -> bytes:
-    """An archive of ``members``."""
+    """Return an archive of ``members``."""
     out = bytearray()
     for number, member in enumerate([*members, Member("TRAILER!!!", b"")], 1):
         data = member.data or b""

@@ -87,7 +87,7 @@ def _dns(sock: socket.socket, names: Mapping[str, IPv4Address]) -> None:
 
 
 def _inside(root: Path, name: str) -> Optional[Path]:
-    """The file that ``name`` means below ``root``, None if there is none."""
+    """Return the file that ``name`` means below ``root``, None if there is none."""
     if "\0" in name:
         return None
     path = (root / name.replace("\\", "/").lstrip("/")).resolve()

@@ -45,7 +45,7 @@ class PxeSocket:
         options: Mapping[int, bytes],
         deadline: float,
     ) -> Optional[PxeAnswer]:
-        """The first good answer, None if there is none in time. ``deadline`` is of :func:`time.monotonic`."""
+        """Wait until ``deadline`` (of :func:`time.monotonic`) for the first good answer; None without."""
         if not isinstance(lease.address, IPv4Address):
             return None  # PXE as it is here knows IPv4 only
         self._forget()
@@ -93,7 +93,7 @@ class PxeSocket:
                 log.info("PXE server %s: %s", address, why.strerror)
 
     def _receive(self, until: float) -> Optional[tuple[dhcp.Message, tuple[IPv4Address, int]]]:
-        """The next message that can be read; None when the time is over."""
+        """Return the next message that can be read; None when the time is over."""
         while True:
             left = until - time.monotonic()
             if left <= 0 or not select.select([self._socket], [], [], left)[0]:
@@ -113,14 +113,14 @@ class PxeSocket:
         self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, request)
 
     def _forget(self) -> None:
-        """What came before anything was asked is no answer."""
+        """Get what came before anything was asked is no answer."""
         with suppress(OSError):
             while True:
                 self._socket.recv(1, socket.MSG_DONTWAIT)
 
 
 def _own_address(target: IPv4Address) -> IPv4Address:
-    """The address of this host that ``target`` would see; servers send their answers there."""
+    """Return the address of this host that ``target`` would see; servers send their answers there."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         with suppress(OSError):
             probe.connect((str(target), dhcp.PXE_PORT))  # sends nothing

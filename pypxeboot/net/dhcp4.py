@@ -110,7 +110,7 @@ class Discovery:
         return self._finish(end)
 
     def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
-        """The first good answer of those that are asked."""
+        """Return the first good answer of those that are asked."""
         mac, end = self._plan.guest.mac_bytes, self._deadline.at
         options = {**self._machine.identity, DhcpOption.PARAMETER_REQUEST: self._machine.request_list}
         try:
@@ -188,7 +188,7 @@ class Discovery:
         return [] if message is None else self._machine.receive(message, time.monotonic())
 
     def _message(self) -> Optional[dhcp.Message]:
-        """The message in the frame that waits, if it is a reply to what was sent."""
+        """Return the message in the frame that waits, if it is a reply to what was sent."""
         frame, checksum_ready = self._socket.receive()
         payload = frames.reply_payload(frame, self._machine.xid, checksum_ready=checksum_ready)
         if payload is None:

@@ -68,7 +68,7 @@ class Discovery6:
         return self._perform(self._machine.start(time.monotonic()))
 
     def only_address(self, seconds: float) -> Lease:
-        """An address, whatever there is to boot. Raises NoLease."""
+        """Return an address, whatever there is to boot. Raises NoLease."""
         end = min(self._deadline.at, time.monotonic() + seconds)
         self._machine = self._new(pxe.identity_of(self._plan), needs_boot_information=False)
         self.start()
@@ -193,7 +193,7 @@ def _address(text: str) -> IPv6Address:
 
 
 def _only(kind: int) -> bytes:
-    """The filter (RFC 3542 3.2) that lets one type of ICMPv6 through: a set bit keeps one out."""
+    """Return the filter (RFC 3542 3.2) that lets one type of ICMPv6 through: a set bit keeps one out."""
     words = [0xFFFFFFFF] * 8
     words[kind >> 5] &= ~(1 << (kind & 31))
     return struct.pack("8I", *words)

@@ -125,11 +125,11 @@ class DualStack:
         return (self._ipv4 if vlan else self._current).again(identity, seconds, vlan, waits)
 
     def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
-        """The answer of a PXE server, which IPv4 alone has."""
+        """Return the answer of a PXE server, which IPv4 alone has."""
         return self._current.ask(question, lease)
 
     def reach_ipv6(self) -> None:
-        """An address of IPv6 beside that of IPv4, for a server that has no other. In vain is as good."""
+        """Get an address of IPv6 beside that of IPv4, for a server that has no other; none may be had."""
         with self._lock:
             second = self._second
             if self._is_reached or second.error is not None:
@@ -147,7 +147,7 @@ class DualStack:
                 log.warning("no IPv6 beside IPv4: %s", second.error.message)
 
     def _decision(self, now: float) -> Optional[Lease]:
-        """The lease to boot with, None as long as that is open. Raises NoLease."""
+        """Return the lease to boot with, None as long as that is open. Raises NoLease."""
         first, second = self._first, self._second
         if self._boots(first.lease):
             return first.lease

@@ -63,7 +63,7 @@ class Dhcp(Protocol):
     """DHCP on the guest's behalf."""
 
     def first(self) -> Lease:
-        """The lease that the boot begins with. Raises NoLease."""
+        """Return the lease that the boot begins with. Raises NoLease."""
 
     def again(
         self,
@@ -78,7 +78,7 @@ class Dhcp(Protocol):
         """
 
     def ask(self, question: Question, lease: Lease) -> Optional[PxeAnswer]:
-        """The answer of a PXE server, once the interface has the address of ``lease``."""
+        """Return the answer of a PXE server, once the interface has the address of ``lease``."""
 
 
 class NoDhcp:
@@ -88,7 +88,7 @@ class NoDhcp:
         self._why, self._first = why, first_lease
 
     def first(self) -> Lease:
-        """What there is instead. Raises NoLease where that is for others to say."""
+        """Return what there is instead. Raises NoLease where that is for others to say."""
         if self._first is None:
             raise NoLease(f"no DHCP: {self._why}")
         return self._first()

@@ -53,7 +53,7 @@ def preload(*, every_protocol: bool = False) -> None:
 
 
 def summary(frame: bytes) -> str:
-    """A frame in words."""
+    """Return a frame in words."""
     from scapy.layers.l2 import Ether
 
     try:
@@ -63,7 +63,7 @@ def summary(frame: bytes) -> str:
 
 
 def build(mac: bytes, message: Send) -> bytes:
-    """The Ethernet frame, broadcast from 0.0.0.0, of one message of the client with ``mac``."""
+    """Return the Ethernet frame, broadcast from 0.0.0.0, of one message of the client with ``mac``."""
     from scapy.layers.inet import IP, UDP
     from scapy.layers.l2 import Ether
 
@@ -78,7 +78,7 @@ def build(mac: bytes, message: Send) -> bytes:
 
 
 def reply_payload(frame: bytes, xid: int, *, checksum_ready: bool = True) -> Optional[bytes]:
-    """The UDP payload of a DHCP reply with ``xid``, or None for any other or damaged frame.
+    """Return the UDP payload of a DHCP reply with ``xid``, or None for any other or damaged frame.
 
     ``checksum_ready`` is False for a frame of this host whose UDP checksum the (virtual) hardware would have
     finished: replies of a server on the same host arrive like that.

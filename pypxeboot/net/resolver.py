@@ -53,7 +53,7 @@ class Resolver:
         self._known: dict[str, list[str]] = {}
 
     def addresses(self, name: str) -> list[str]:
-        """The addresses of ``name`` of one family, the own one if there are any; socket.gaierror if none.
+        """Get the addresses of ``name`` of one family, the own one if there are any; socket.gaierror if none.
 
         What was found is kept for the life of the resolver, which is one boot.
         """
@@ -83,7 +83,7 @@ class Resolver:
         return [f"{name}.{domain}" for domain in self._search] + [name]
 
     def _ask(self, name: str, kind: str, deadline: float, failures: list[str]) -> list[str]:
-        """The addresses of exactly ``name``; none, with a line in ``failures``, if the servers only fail.
+        """Get the addresses of exactly ``name``; none, with a line in ``failures``, if the servers only fail.
 
         gaierror if no server answers at all: then there is no use in asking for another name.
         """
@@ -113,7 +113,7 @@ class Resolver:
         return []
 
     def _exchange(self, query: Message, server: str, deadline: float) -> QueryMessage:
-        """The answer of ``server`` by UDP, by TCP if that is cut short."""
+        """Return the answer of ``server`` by UDP, by TCP if that is cut short."""
         import dns.exception
         import dns.message
         import dns.query

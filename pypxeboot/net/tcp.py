@@ -12,7 +12,7 @@ Left = Callable[[], float]
 
 
 def connect(host: str, port: int, left: Left) -> socket.socket:
-    """A connection to one of the addresses of ``host``; each gets its share of the time.
+    """Return a connection to one of the addresses of ``host``; each gets its share of the time.
 
     Raises OSError; socket.gaierror for a name that has no address.
     """
@@ -57,6 +57,6 @@ class Paced(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        """The socket itself stays open."""
+        """Leave the socket itself open."""
         self._raw.close()
         super().close()

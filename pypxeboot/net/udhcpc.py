@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def lease_of_udhcpc(plan: Plan, descriptor: int, deadline: float) -> Lease:
-    """The lease that a udhcpc wrote to ``descriptor``. Raises NoLease."""
+    """Return the lease that a udhcpc wrote to ``descriptor``. Raises NoLease."""
     output = b""
     while len(output) <= udhcpc.MAX_OUTPUT:
         wait = max(deadline - time.monotonic(), 0)

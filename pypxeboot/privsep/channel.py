@@ -90,7 +90,7 @@ class Channel:
             raise Closed from None
 
     def receive_order(self) -> Order:
-        """What :meth:`send_order` sent. Raises Closed."""
+        """Return what :meth:`send_order` sent. Raises Closed."""
         try:
             data = self._socket.recv(_PIECE * 16)
         except ConnectionResetError:  # it ended with words of ours unread

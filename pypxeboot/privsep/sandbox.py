@@ -86,7 +86,7 @@ def _die_with(parent: int) -> None:
 
 
 def python_folders() -> tuple[str, ...]:
-    """The folders that imports on first use read: the standard library, installed packages, this package."""
+    """List the folders that imports on first use read: standard library, installed packages, this one."""
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, site.getusersitepackages()}
     inside = [
         path
@@ -111,7 +111,7 @@ def certificate_files() -> tuple[str, ...]:
 
 
 def codec_libraries() -> tuple[str, ...]:
-    """What Python's decompressors are linked with, and where the dynamic linker looks that up."""
+    """Return what Python's decompressors are linked with, and where the dynamic linker looks that up."""
     triplet = getattr(sys.implementation, "_multiarch", "")  # Debian's folders
     folders = ("/usr/lib64", "/lib64", f"/usr/lib/{triplet}", f"/lib/{triplet}")
     names = ("libz.so.1", "libbz2.so.1.0", "libbz2.so.1", "liblzma.so.5", "libzstd.so.1", "liblz4.so.1")
@@ -194,7 +194,7 @@ def lock_up(
 
 
 def _chroot_to_nothing() -> None:
-    """An empty root directory, as pygrub gives its child: the next best where there is no Landlock."""
+    """Make an empty directory the root, as pygrub does for its child, where there is no Landlock."""
     parent = os.open("/run", os.O_PATH | os.O_DIRECTORY)
     nothing = Path(tempfile.mkdtemp(prefix="pypxeboot.", dir="/run"))
     os.chroot(nothing)
@@ -243,7 +243,7 @@ def _allow_reading(ruleset: int, path: str) -> None:
 
 
 def user_ids(name_or_uid: Optional[str]) -> tuple[int, int]:
-    """uid and gid of the client: of ``name_or_uid``, else of the user pypxeboot, else of nobody.
+    """Look up uid and gid of the client: of ``name_or_uid``, else of the user pypxeboot, else of nobody.
 
     Raises KeyError for an unknown name, ValueError for root.
     """

@@ -46,7 +46,7 @@ def describe(args: argparse.Namespace, about: Domain, smbios: Sequence[str]) -> 
 
 
 def plan_of(args: argparse.Namespace, about: Domain) -> Plan:
-    """What is to be done. Raises UsageError."""
+    """Return what is to be done. Raises UsageError."""
     plan = planner.plan_of(args)
     guest = plan.guest
     if args.arch is None and about.arch is not None:
@@ -59,7 +59,7 @@ def plan_of(args: argparse.Namespace, about: Domain) -> Plan:
 def boot(
     args: argparse.Namespace, about: Domain, plan: Plan, process: Optional[ClientProcess], store: Store
 ) -> tuple[Optional[Artifacts], Optional[DirectBoot]]:
-    """What the network has the domain boot, and the files of that: None for its disk.
+    """Return what the network has the domain boot, and the files of that: None for its disk.
 
     Artifacts are None where the network boots nothing, and the disk is next. Raises PxeBootError, BootFailed.
     """

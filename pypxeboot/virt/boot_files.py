@@ -56,13 +56,13 @@ class BootFiles:
             os.close(self._lock)
 
     def clear(self) -> None:
-        """The domain is off: nothing of its last life is needed."""
+        """Remove the files of the last run: the domain is off."""
         self._kept = False
         for path in self.path.iterdir():
             path.unlink()
 
     def keep(self) -> None:
-        """The domain runs by these files."""
+        """Keep the files: the domain runs by them."""
         self._kept = any(self.path.iterdir())
 
     @staticmethod
@@ -85,7 +85,7 @@ def sweep(is_needed: Callable[[str], bool]) -> None:
 
 
 def _lock(path: Path, *, make: bool) -> Optional[int]:
-    """A descriptor that holds the lock of a directory; None where another holds it, or removed it."""
+    """Return a descriptor that holds the lock of a directory; None where another holds it, or removed it."""
     while True:
         if make:
             with suppress(FileExistsError):

@@ -100,12 +100,12 @@ class DomainHandle:
         return bool(self._do("ask about", lambda: self._domain.hasManagedSaveImage(0)))
 
     def stored_xml(self) -> str:
-        """The definition that it will have when it starts anew, passwords included."""
+        """Return the definition that it will have when it starts anew, passwords included."""
         flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
         return str(self._do("read", lambda: self._domain.XMLDesc(flags)))
 
     def live_xml(self) -> str:
-        """The definition that it runs by, or else that it is stored with."""
+        """Return the definition that it runs by, or else that it is stored with."""
         return str(self._do("read", lambda: self._domain.XMLDesc(0)))
 
     def suspend(self) -> None:
@@ -180,7 +180,7 @@ class Connection:
         return True
 
     def target(self, name: str) -> DomainHandle:
-        """The domain of a name or UUID. Raises UsageError where there is none."""
+        """Return the domain of a name or UUID. Raises UsageError where there is none."""
         for lookup in (self._connection.lookupByName, self._connection.lookupByUUIDString):
             with suppress(libvirt.libvirtError):
                 return DomainHandle(lookup(name))
@@ -193,7 +193,7 @@ class Connection:
         return [DomainHandle(domain) for domain in self._do("list domains", self._connection.listAllDomains)]
 
     def network_xml(self, name: str) -> str:
-        """The XML of a network that runs. Raises HandoverError."""
+        """Return the XML of a network that runs. Raises HandoverError."""
 
         def read() -> tuple[bool, str]:
             network = self._connection.networkLookupByName(name)
@@ -245,7 +245,7 @@ class Connection:
 
 
 def _reason(details: str) -> str:
-    """The reason in what QEMU says: ``{"guest": true, "reason": "guest-reset"}``."""
+    """Return the reason in what QEMU says: ``{"guest": true, "reason": "guest-reset"}``."""
     import json
 
     try:

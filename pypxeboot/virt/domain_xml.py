@@ -79,7 +79,7 @@ class Network:
 
 
 def parse(text: str) -> Element:
-    """The root element. Raises UsageError."""
+    """Return the root element. Raises UsageError."""
     if len(text) > MAX_SIZE:
         raise UsageError(f"the XML has {len(text)} characters, more than {MAX_SIZE}")
     builder, parser, depth = TreeBuilder(), expat.ParserCreate(), 0
@@ -111,12 +111,12 @@ def parse(text: str) -> Element:
 
 
 def serialised(root: Element) -> str:
-    """The XML of ``root``."""
+    """Return the XML of ``root``."""
     return tostring(root, "unicode")
 
 
 def domain(root: Element) -> Domain:
-    """What the XML of a domain says. Raises UsageError."""
+    """Return what the XML of a domain says. Raises UsageError."""
     if root.tag != "domain":
         raise UsageError(f"the XML is of no domain, but of a {printable(root.tag, 40)}")
     system = root.find("os/type")
@@ -135,7 +135,7 @@ def domain(root: Element) -> Domain:
 
 
 def network(root: Element, portgroup: Optional[str]) -> Network:
-    """What the XML of a network says to an interface of ``portgroup``. Raises UsageError."""
+    """Return what the XML of a network says to an interface of ``portgroup``. Raises UsageError."""
     if root.tag != "network":
         raise UsageError(f"the XML is of no network, but of a {printable(root.tag, 40)}")
     bridge, forward = root.find("bridge"), root.find("forward")
@@ -153,7 +153,7 @@ def network(root: Element, portgroup: Optional[str]) -> Network:
 
 
 def _group(root: Element, name: Optional[str]) -> Optional[Element]:
-    """The port group of that name, or the one that is for interfaces that name none."""
+    """Return the port group of that name, or the one that is for interfaces that name none."""
     for group in root.findall("portgroup"):
         if group.get("name") == name if name is not None else group.get("default") == "yes":
             return group
@@ -161,7 +161,7 @@ def _group(root: Element, name: Optional[str]) -> Optional[Element]:
 
 
 def metadata(root: Element, namespace: str, name: str) -> Optional[Element]:
-    """The element ``name`` of ``namespace`` in a domain's metadata."""
+    """Return the element ``name`` of ``namespace`` in a domain's metadata."""
     found = root.find("metadata")
     for element in () if found is None else found:
         prefix, colon, local = element.tag.rpartition(":")
@@ -185,7 +185,7 @@ def _wish(root: Element) -> Optional[Wish]:
 
 
 def _booting(root: Element) -> Optional[Element]:
-    """The interface that is first in the boot order, or else the first."""
+    """Return the interface that is first in the boot order, or else the first."""
 
     def order(element: Element) -> int:
         text = _attribute(element, "boot", "order") or ""
@@ -205,13 +205,13 @@ def _interface(element: Element) -> Interface:
 
 
 def _boots(disk: Element) -> bool:
-    """A CD-ROM drive has to have something in it."""
+    """Return a CD-ROM drive has to have something in it."""
     kind = disk.get("device", "disk")
     return kind in ("disk", "lun") or (kind == "cdrom" and disk.find("source") is not None)
 
 
 def _vlan(element: Optional[Element]) -> Optional[str]:
-    """The one VLAN of an interface that is on no trunk."""
+    """Return the one VLAN of an interface that is on no trunk."""
     tags = [] if element is None else element.findall("vlan/tag")
     return tags[0].get("id") if len(tags) == 1 else None
 

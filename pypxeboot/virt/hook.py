@@ -87,7 +87,7 @@ def _boot(root: Element, about: Domain, files: HookFiles) -> None:
 
 
 def _arguments(root: Element, about: Domain) -> argparse.Namespace:
-    """The arguments of a boot, with what the XML says of the guest. Raises UsageError."""
+    """Return the arguments of a boot, with what the XML says of the guest. Raises UsageError."""
     args, interface = options.namespace(["--quiet"]), about.interface
     if interface is None or interface.mac is None:
         raise UsageError("the domain has no network interface")

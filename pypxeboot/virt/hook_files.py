@@ -51,7 +51,7 @@ def put(source: str, target: str) -> None:
 
 
 def write(data: bytes, target: str) -> None:
-    """A new file in the place of ``target``."""
+    """Put a new file with ``data`` in the place of ``target``."""
     fresh = Path(f"{target}.{secrets.token_hex(4)}.new")
     try:
         with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW), "wb") as file:

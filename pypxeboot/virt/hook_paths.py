@@ -32,7 +32,7 @@ class HookFiles:
 
 
 def files(root: Element) -> Optional[HookFiles]:
-    """The files that the domain of this XML names; None where they are not for the hook."""
+    """Return the files that the domain of this XML names; None where they are not for the hook."""
     named = [word.get("value", "") for _parent, _option, word in _readconfigs(root)]
     config = named[-1] if named else None
     kernel, initrd = root.findtext("os/kernel"), root.findtext("os/initrd")

@@ -21,7 +21,7 @@ _DIRECT = ("kernel", "initrd", "cmdline", "dtb")
 def booting(
     stored: Element, direct: Optional[Mapping[str, Optional[str]]], told: Mapping[str, str], again: bool
 ) -> Element:
-    """The XML of a boot by ``direct`` (kernel, initrd, cmdline, dtb), or from the disk where that is None.
+    """Make the XML of a boot by ``direct`` (kernel, initrd, cmdline, dtb), or from the disk if that is None.
 
     ``told`` is what the running domain shows of its boot in its metadata; ``again``: a guest that reboots is
     to end, for somebody waits to boot it from the network again. Raises HandoverError for what XML cannot

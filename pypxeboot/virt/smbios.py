@@ -29,7 +29,7 @@ def of_host(root: Element) -> bool:
 
 
 def words(root: Element, host: Optional[Element]) -> list[str]:
-    """The values of ``-smbios`` options that describe the domain; later ones count.
+    """Return the values of ``-smbios`` options that describe the domain; later ones count.
 
     ``host`` is the host's ``<sysinfo>``, for a domain that shows it.
     """
@@ -47,7 +47,7 @@ def words(root: Element, host: Optional[Element]) -> list[str]:
 
 
 def _own(root: Element) -> list[str]:
-    """What the machine and its firmware say of themselves."""
+    """Return what the machine and its firmware say of themselves."""
     system, firmware = root.find("os/type"), root.find("os")
     machine = "" if system is None else system.get("machine", "")
     found = []

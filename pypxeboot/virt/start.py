@@ -119,7 +119,7 @@ def is_needed(connection: libvirt.Connection, uuid: str) -> bool:
 def _booted(
     args: argparse.Namespace, plan: Plan, process: Optional[ClientProcess], store: Store
 ) -> tuple[str, Optional[Artifacts]]:
-    """The XML to start the domain by, and the boot, if the network gave one. Raises PxeBootError."""
+    """Return the XML to start the domain by, and the boot, if the network gave one. Raises PxeBootError."""
     artifacts, boot = domainboot.boot(args, args.about, plan, process, store)
     told = {"at": datetime.now().astimezone().isoformat(timespec="seconds"), **_told(artifacts)}
     direct = None if boot is None else _direct(boot)
@@ -127,14 +127,14 @@ def _booted(
 
 
 def _direct(boot: DirectBoot) -> Mapping[str, Optional[str]]:
-    """The elements of a direct kernel boot, whose files QEMU may read."""
+    """Return the elements of a direct kernel boot, whose files QEMU may read."""
     for path in filter(None, (boot.kernel, boot.ramdisk, boot.dtb)):
         BootFiles.open_to_qemu(path)
     return {"kernel": boot.kernel, "initrd": boot.ramdisk, "cmdline": boot.cmdline, "dtb": boot.dtb}
 
 
 def _told(artifacts: Optional[Artifacts]) -> dict[str, str]:
-    """What the running domain shows of its boot."""
+    """Return what the running domain shows of its boot."""
     if artifacts is None or artifacts.kernel is None:
         return {"action": Action.LOCALBOOT.value}
     return {

@@ -121,7 +121,7 @@ class _Watcher:
         log.info("connected to %s", connection.uri)
 
     def _look_round(self, connection: Connection) -> None:
-        """What has changed while nobody looked."""
+        """Catch up with what has changed while nobody looked."""
         try:
             targets = {target.uuid: target for target in connection.targets()}
         except HandoverError as why:
@@ -218,7 +218,7 @@ class _Watcher:
             return False
 
     def _runs(self, target: DomainHandle, *, fresh: bool) -> None:
-        """A domain runs: by our boot, or by somebody else, which is no boot from the network."""
+        """Note that a domain runs: by our boot, or by somebody else, which boots nothing from the network."""
         live = domain_xml.parse(target.live_xml())
         files = hook_paths.files(live)
         if not live_xml.is_ours(live) and (files is None or not hook_files.exist(files)):
@@ -277,7 +277,7 @@ class _Watcher:
                     log.warning("%s", why.message)
 
     def _handle_boot_end(self, guest: _WatchedDomain, status: int) -> None:
-        """The boot of a domain came to its end."""
+        """Go on after the boot of a domain has ended."""
         connection = self._connection
         if connection is not None and not connection.is_alive():
             self._heard.append(Lost())
@@ -299,7 +299,7 @@ class _Watcher:
             self._heard.append(guest.stopped)
 
     def _off(self, guest: _WatchedDomain, why: str, status: int = 0) -> None:
-        """A domain is off, and stays so."""
+        """Forget a domain that is off, and stays so."""
         log.log(NOTICE, "domain %s is off (%s)", printable(guest.name), why)
         self.marks.remove(guest.uuid)
         self._guests.pop(guest.uuid, None)

@@ -36,7 +36,7 @@ def find_vif(args: argparse.Namespace) -> None:
 
 
 def _vif(mac: Optional[str], name: Optional[str]) -> Vif:
-    """The vif with this MAC, else the first one, as far as anything tells; its bridge is the one of libxl."""
+    """Find the vif with this MAC, else the first one, as far as anything tells; its bridge is libxl's."""
     try:
         found, where = _first(_from_environment(os.environ), mac), "the environment"
         if found is None:
@@ -57,7 +57,7 @@ def _vif(mac: Optional[str], name: Optional[str]) -> Vif:
 
 
 def _from_environment(environment: Mapping[str, str]) -> list[Vif]:
-    """The vifs as a libxl with our patch tells them (patches/README.md)."""
+    """Return the vifs as a libxl with our patch tells them (patches/README.md)."""
     vifs: list[Vif] = []
     while (mac := environment.get(f"XEN_VIF{len(vifs)}_MAC")) is not None:
         vifs.append({"mac": mac, "bridge": environment.get(f"XEN_VIF{len(vifs)}_BRIDGE", "")})
@@ -97,7 +97,7 @@ def _from_xl(mac: Optional[str], name: Optional[str]) -> tuple[Optional[Vif], st
 
 
 def _first(vifs: Sequence[Vif], mac: Optional[str]) -> Optional[Vif]:
-    """The vif with this MAC; the first where none is asked for."""
+    """Return the vif with this MAC; the first where none is asked for."""
     if mac is None:
         return vifs[0] if vifs else None
     wanted = parse_mac(mac)
@@ -105,7 +105,7 @@ def _first(vifs: Sequence[Vif], mac: Optional[str]) -> Optional[Vif]:
 
 
 def _default_bridge() -> Optional[str]:
-    """What xl takes for a vif that names no bridge."""
+    """Return what xl takes for a vif that names no bridge."""
     try:
         settings = xl_config.parse(parent_xl.default_bridge_text(xl_config.MAX_SIZE))
     except UsageError:

@@ -31,7 +31,7 @@ class XlCreate:
 
 
 def find_parent_xl(limit: int) -> Optional[XlCreate]:
-    """What an ``xl create`` that started this process was given; None if there is none above.
+    """Return what an ``xl create`` that started this process was given; None if there is none above.
 
     Raises UsageError if its file cannot be had, is larger than ``limit``, or is not root's own.
     """
@@ -50,7 +50,7 @@ def attaches_console() -> bool:
 
 
 def _xl() -> Optional[tuple[int, list[str]]]:
-    """The xl that started this process: its number, and the words behind its name."""
+    """Return the xl that started this process: its number, and the words behind its name."""
     for pid in _ancestors():
         words = _words(pid)
         names = [Path(word).name for word in words[:2]]  # the second where a shell runs a script of that name
@@ -81,7 +81,7 @@ def create_arguments(words: Sequence[str]) -> Optional[tuple[str, list[str]]]:
 
 
 def default_bridge_text(limit: int) -> str:
-    """The text of xl.conf; empty if there is none."""
+    """Return the text of xl.conf; empty if there is none."""
     try:
         return _XL_CONF.read_bytes()[:limit].decode("utf-8", "replace")
     except OSError:
@@ -134,7 +134,7 @@ def _folders(pid: int) -> Iterator[Path]:
 
 
 def _text(path: Path, limit: int) -> str:
-    """What is in the file. Raises OSError; UsageError if it is none that only root could have written."""
+    """Get what is in the file. Raises OSError; UsageError if it is none that only root could have written."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)

@@ -27,7 +27,7 @@ _RESULT = {
 
 
 def find_pygrub() -> str:
-    """The pygrub program. Raises HandoverError if there is none."""
+    """Return the pygrub program. Raises HandoverError if there is none."""
     for pattern in _PLACES:
         found = sorted(Path("/").glob(pattern[1:]))
         if found:
@@ -47,7 +47,7 @@ def run(
     output: Optional[Path],
     directory: Optional[Path] = None,
 ) -> bytes:
-    """What pygrub says of ``disk`` in ``form``.
+    """Return what pygrub says of ``disk`` in ``form``.
 
     ``arguments`` are pygrub's own, as libxl gave them, ``output`` and ``directory`` the file and the
     directory that they name, or None for standard output and pygrub's own directory. Raises NoBootSource
@@ -99,5 +99,5 @@ def _message_of(argv: Sequence[str], output: Optional[Path]) -> bytes:
 
 
 def _files(directory: Optional[Path]) -> set[Path]:
-    """What is in ``directory`` of pygrub's."""
+    """Return what is in ``directory`` of pygrub's."""
     return set() if directory is None else set(directory.glob("boot_*"))

@@ -27,7 +27,7 @@ class XenDomain:
 
 
 def domain(number: int) -> XenDomain:
-    """The domain of this number; nothing is known of it where there is no xenstore."""
+    """Return the domain of this number; nothing is known of it where there is no xenstore."""
     program = shutil.which("xenstore-read")
     if program is None:
         return XenDomain(None, None)

@@ -32,7 +32,7 @@ _Token = tuple[str, str, int]  # kind, text, line
 
 
 def parse(text: str) -> dict[str, Value]:
-    """The settings of ``text`` by name; the last of one name counts. Raises UsageError with the line."""
+    """Get the settings of ``text`` by name; the last of one name counts. Raises UsageError with the line."""
     reader = _Scanner(_tokens(text))
     settings: dict[str, Value] = {}
     while reader.more():
@@ -55,7 +55,7 @@ def parse(text: str) -> dict[str, Value]:
 
 
 def texts(value: Value) -> list[str]:
-    """The strings of a setting that may be one string or a list of them."""
+    """Return the strings of a setting that may be one string or a list of them."""
     return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
 
 
@@ -119,7 +119,7 @@ class _Scanner:
                 raise UsageError(f"line {line}: neither a comma nor the end of a list")
 
     def _in_list(self) -> _Token:
-        """The next token; lines may end anywhere in a list."""
+        """Return the next token; lines may end anywhere in a list."""
         token = self.take()
         while token[0] == "end":
             token = self.take()

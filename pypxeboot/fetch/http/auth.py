@@ -18,14 +18,14 @@ _SCHEME = re.compile(r"(?:^|,)\s*(Basic|Digest)(?=\s|$)", re.IGNORECASE)
 
 
 def basic(user: str, password: str) -> str:
-    """The Authorization field of RFC 7617."""
+    """Return the Authorization field of RFC 7617."""
     return "Basic " + base64.b64encode(text.encode(f"{user}:{password}")).decode("ascii")
 
 
 def answer(
     challenges: Sequence[str], user: str, password: str, *, method: str, target: str, cnonce: str
 ) -> Optional[str]:
-    """The Authorization field that the strongest of ``challenges`` (WWW-Authenticate) asks for.
+    """Return the Authorization field that the strongest of ``challenges`` (WWW-Authenticate) asks for.
 
     ``cnonce`` is a number of ours that nobody can guess. None if nothing here is known.
     """

@@ -53,7 +53,7 @@ status_text = message.status_text
 
 
 def ca_bundle() -> str:
-    """The file of the certificates trusted when nobody names another: the system's, else that of requests."""
+    """Find the file of certificates that is trusted by default: the system's, else that of requests."""
     for name in _CA_FILES:
         if Path(name).is_file():
             return name
@@ -129,7 +129,7 @@ def get(
 
 
 def _login(exchange: _HttpExchange, user: str, password: str, form: Optional[Form]) -> Optional[str]:
-    """What the server that says 401 wants to be told."""
+    """Return what the server that says 401 wants to be told."""
     return auth.answer(
         exchange.header("WWW-Authenticate"),
         user,
@@ -208,7 +208,7 @@ class _HttpExchange:
         return [str(value) for value in values]
 
     def connect(self) -> socket.socket:
-        """A connection to one of the server's addresses, or of the proxy's; each gets its share of time."""
+        """Connect to one of the server's addresses, or of the proxy's; each gets its share of time."""
         place = self.proxy or self.address
         host, port = place.host, place.port
         try:
@@ -248,7 +248,7 @@ class _HttpExchange:
         return httpproxy.target(self.address) if proxied else self.address.target
 
     def open(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        """The reader of the answer, in place of http.client's own: it reads through :class:`Paced`."""
+        """Return the reader of the answer, in place of http.client's own: it reads through :class:`Paced`."""
         head = http.client.HTTPResponse(sock, *args, **kwargs)
         head.fp.close()
         head.fp = self._stream = io.BufferedReader(Paced(sock, self.time_left, self._count), 1 << 16)
@@ -316,7 +316,7 @@ class _ServerConnection:
 
 
 def _adapter(exchange: _HttpExchange, authorities: Optional[str]) -> HTTPAdapter:
-    """The adapter of requests for one exchange; TLS 1.2 or newer, whatever the age of urllib3."""
+    """Return the adapter of requests for one exchange; TLS 1.2 or newer, whatever the age of urllib3."""
     from requests.adapters import HTTPAdapter
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.util.ssl_ import create_urllib3_context
@@ -342,7 +342,7 @@ def _adapter(exchange: _HttpExchange, authorities: Optional[str]) -> HTTPAdapter
 def _receive(
     exchange: _HttpExchange, write: Write, limit: int, expect: Optional[Callable[[int], None]]
 ) -> int:
-    """The body to ``write``; its size."""
+    """Return the body to ``write``; its size."""
     address, lengths = exchange.address, exchange.header("Content-Length")
     message.check_status(address, exchange.status)
     message.check_encoding(address, exchange.header("Content-Encoding"))
@@ -364,7 +364,7 @@ def _receive(
 
 
 def _receive_all(exchange: _HttpExchange, write: Write, limit: int) -> int:
-    """A body that ends with the connection."""
+    """Return a body that ends with the connection."""
     got = exchange.body(write, limit)
     if exchange.body(lambda _: None, 1):
         raise _too_large(exchange.address, limit)
@@ -372,7 +372,7 @@ def _receive_all(exchange: _HttpExchange, write: Write, limit: int) -> int:
 
 
 def _receive_chunks(exchange: _HttpExchange, write: Write, limit: int) -> int:
-    """A body in chunks (RFC 9112 7.1)."""
+    """Return a body in chunks (RFC 9112 7.1)."""
     got = 0
     while True:
         size = message.chunk_size(exchange.address, exchange.line())
@@ -419,7 +419,7 @@ def _failure(address: Address, error: BaseException) -> FetchError:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """The error that the wrappers of requests and urllib3 hold."""
+    """Return the error that the wrappers of requests and urllib3 hold."""
     for _ in range(8):
         held = getattr(error, "reason", None)
         inside = [part for part in (held, *error.args) if isinstance(part, BaseException)]

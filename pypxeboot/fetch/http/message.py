@@ -69,7 +69,7 @@ def status_text(status: int) -> str:
 
 
 def parse(url: str) -> Address:
-    """The pieces of ``url``; Refused if it is no URL of HTTP.
+    """Return the pieces of ``url``; Refused if it is no URL of HTTP.
 
     The target is escaped as PXELINUX does it (http.c): bytes up to 0x20 and above 0x7e, no others.
     """
@@ -107,7 +107,7 @@ def redirect_target(address: Address, status: int, places: list[str]) -> Address
 
 
 def request_fields(headers: Mapping[str, str], cookies: Mapping[str, str] = _NOTHING) -> dict[str, str]:
-    """The header of the request. Refused if a value could be taken for another line of it."""
+    """Return the header of the request. Refused if a value could be taken for another line of it."""
     fields = {"User-Agent": f"pypxeboot/{__version__}", "Accept": "*/*", **headers}
     if cookies:
         # PXELINUX writes NAME=VALUE; without a space, and servers in the field match that.
@@ -164,7 +164,7 @@ def is_chunked(address: Address, codings: list[str], lengths: list[str]) -> bool
 
 
 def content_length(address: Address, lengths: list[str]) -> Optional[int]:
-    """The number in ``Content-Length``, None without one."""
+    """Return the number in ``Content-Length``, None without one."""
     if not lengths:
         return None
     # RFC 9110 8.6: digits, nothing else; and two of them are one too many even if they agree.
@@ -174,7 +174,7 @@ def content_length(address: Address, lengths: list[str]) -> Optional[int]:
 
 
 def chunk_size(address: Address, line: bytes) -> int:
-    """The size in the line before a chunk (RFC 9112 7.1)."""
+    """Return the size in the line before a chunk (RFC 9112 7.1)."""
     digits = line.partition(b";")[0].strip()
     if not re.fullmatch(rb"[0-9A-Fa-f]{1,16}", digits):
         raise FetchError(f"{address}: broken chunks: {text.printable(digits, 40)!r} is no size")

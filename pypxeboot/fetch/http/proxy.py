@@ -16,7 +16,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?=[ \r\n])")
 
 
 def address(url: str) -> Address:
-    """The proxy at ``url``. Raises UsageError."""
+    """Return the proxy at ``url``. Raises UsageError."""
     try:
         found = message.parse(url)
     except Refused as why:
@@ -27,19 +27,19 @@ def address(url: str) -> Address:
 
 
 def target(wanted: Address) -> str:
-    """What the request line says to a proxy: the absolute form (RFC 9112 3.2.2)."""
+    """Return what the request line says to a proxy: the absolute form (RFC 9112 3.2.2)."""
     return wanted.origin + wanted.target
 
 
 def login(proxy: Address) -> dict[str, str]:
-    """The field that says who asks, if the proxy's URL does."""
+    """Return the field that says who asks, if the proxy's URL does."""
     if proxy.user is None:
         return {}
     return {"Proxy-Authorization": auth.basic(proxy.user, proxy.password or "")}
 
 
 def connect(wanted: Address, proxy: Address) -> bytes:
-    """The request for a tunnel to ``wanted``, through which TLS is spoken with it."""
+    """Return the request for a tunnel to ``wanted``, through which TLS is spoken with it."""
     host = f"[{wanted.host}]" if ":" in wanted.host else wanted.host
     place = f"{host}:{wanted.port}"
     lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]

@@ -114,7 +114,7 @@ class _ErrorPacket(Exception):
 
 
 def _first_ask(job: _Job, family: int) -> Mapping[str, int]:
-    """The options of the first request: none if there is no room for them beside the name."""
+    """Return the options of the first request: none if there is no room for them beside the name."""
     if not job.name or b"\0" in job.name:
         raise Refused(f"{job.what}: not a file name that TFTP can carry")
     blksize = job.options.blksize - (_IPV6_EXTRA if family == socket.AF_INET6 else 0)
@@ -197,7 +197,7 @@ class _TransferSession:
             self.retransmits += 1
 
     def _hear(self, until: float) -> Optional[bytes]:
-        """The first packet of the server that can be an answer, or None."""
+        """Return the first packet of the server that can be an answer, or None."""
         while True:
             try:
                 data = self._line.answer(until)
@@ -415,7 +415,7 @@ def _server_error(data: bytes) -> _ErrorPacket:
 
 
 def _granted_options(data: bytes) -> Mapping[str, str]:
-    """The options of an OACK: lower-case name -> value. RFC 2347: names are "case in-sensitive"."""
+    """Return the options of an OACK: lower-case name -> value. RFC 2347: names are "case in-sensitive"."""
     packets = _packets()
     *strings, _ = data[2:].split(b"\0")
     count = next((at for at in range(0, len(strings), 2) if not strings[at]), len(strings)) // 2

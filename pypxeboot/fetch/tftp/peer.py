@@ -65,7 +65,7 @@ class Line:
         self._door.sendto(packet, self._address)
 
     def answer(self, until: float) -> Optional[bytes]:
-        """The next packet of the host that was asked, from any port; None at ``until`` (time.monotonic).
+        """Get the next packet of the host that was asked, from any port; None at ``until`` (time.monotonic).
 
         Whoever sent it is the peer from then on, for :meth:`tell` and :meth:`connect`.
         """

@@ -136,7 +136,7 @@ class Haste:
         self._trying = False
 
     def learn(self, seconds: float) -> None:
-        """A batch took so long."""
+        """Learn how long a batch took."""
         self._seconds.append(seconds)
         if len(self._seconds) < self._batches:
             return
@@ -207,13 +207,13 @@ class Receiver:
         return 1 + self.windowsize // self.slots
 
     def take(self) -> memoryview:
-        """What has come in sequence since the last call; valid until the next packet."""
+        """Return what has come in sequence since the last call; valid until the next packet."""
         data = self._batch[: self.pending]
         self._slot = self._tail = 0
         return data
 
     def acknowledgement(self) -> bytes:
-        """An ACK of the last block in sequence; the sender goes on with a new window behind it."""
+        """Return an ACK of the last block in sequence; the sender goes on with a new window behind it."""
         self._left = self.windowsize
         return _PAIR.pack(Op.ACK, self.block)
 

@@ -85,7 +85,7 @@ def _choose(machine: Machine, call: CommandCall) -> Steps[int]:
 def _picked(
     machine: Machine, dialog: Dialog, at: int, seconds: Optional[float], again: Optional[float]
 ) -> Steps[tuple[Optional[str], int]]:
-    """The name of the item that was asked for, that somebody chooses, or that the timeout takes."""
+    """Return the name of the item that was asked for, that somebody chooses, or that the timeout takes."""
     if machine.listing:
         raise MenuFound(machine.frames[-1].image.location, _menu(dialog, at))
     asked = None if machine.label is None else _asked(dialog, machine.label, machine.chosen is None)
@@ -111,7 +111,7 @@ def _picked(
 
 
 def _asked(dialog: Dialog, label: str, first: bool) -> Optional[str]:
-    """The item that ``label`` means: a name, a title, or, in the first menu, a number in the list of it."""
+    """Find the item that ``label`` means: a name, a title, or, in the first menu, a number in its list."""
     for item in dialog.choices:
         if item.name == label:
             return label
@@ -124,7 +124,7 @@ def _asked(dialog: Dialog, label: str, first: bool) -> Optional[str]:
 
 
 def _menu(dialog: Dialog, at: int) -> BootMenu:
-    """The items of a menu, for a list."""
+    """Return the items of a menu, for a list."""
     items = tuple(
         Entry(plain(item.name or "", 200), Action.BOOT, title=plain(item.text, 200))
         for item in dialog.choices
@@ -144,7 +144,7 @@ def _somebody(machine: Machine) -> Steps[Optional[User]]:
 
 
 def _unanswered(machine: Machine, dialog: Dialog, name: Optional[str], timed: bool) -> Steps[Optional[str]]:
-    """What the timeout takes; without one, where firmware waits for ever, what Enter would."""
+    """Return what the timeout takes; without one, where firmware waits for ever, what Enter would."""
     count_unanswered(machine)
     machine.reason = Reason.TIMEOUT if timed else Reason.WAITS_FOREVER
     why = "nobody chooses" if timed else "it waits for ever, nobody chooses, and Enter would take this"
@@ -185,7 +185,7 @@ def _nobody(machine: Machine, words: str) -> Steps[int]:
 
 
 def _status(machine: Machine, answer: dialogs.Answer) -> int:
-    """The status of a command that asked: whether there was an answer."""
+    """Return the status of a command that asked: whether there was an answer."""
     if isinstance(answer, WaitEnded):
         count_unanswered(machine)
         return Status.TIMED_OUT
@@ -263,7 +263,7 @@ def _login(machine: Machine, call: CommandCall) -> Steps[int]:
 
 
 def _shell(machine: Machine, call: CommandCall) -> Steps[int]:
-    """A command line, until ``exit``; nobody has none."""
+    """Return a command line, until ``exit``; nobody has none."""
     user = yield from _somebody(machine)
     if user is None:
         return (yield from _nobody(machine, "nobody is there to use a command line"))

@@ -23,7 +23,7 @@ _STEPS = 50
 def acquire(
     machine: Machine, text: str, seconds: Optional[float] = None, quiet: bool = False
 ) -> Steps[tuple[Optional[Image], int]]:
-    """The image "whose name equals the whole argument", else one that is downloaded."""
+    """Return the image "whose name equals the whole argument", else one that is downloaded."""
     image = machine.images.find(text)
     if image is not None:
         return image, Status.OK
@@ -70,7 +70,7 @@ def _openable(uri: Uri) -> int:
 
 
 def _fetched(machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[float]) -> Steps[ScriptFile]:
-    """The file, or why there is none."""
+    """Return the file, or why there is none."""
     if len(machine.images.registered) >= images.COUNT_LIMIT:
         return ScriptFile(None, error="too many images", cause="full")
     try:
@@ -100,7 +100,7 @@ _CAUSES = {
 
 
 def _why_not(uri: Uri, file: ScriptFile, limited: bool) -> tuple[int, str]:
-    """The status for what went wrong, and the words for it; ``limited`` by the command's own timeout."""
+    """Get the status for what went wrong, and the words for it; ``limited`` by the command's own timeout."""
     tftp = uri.scheme.lower() == "tftp"
     cause = file.cause
     if not cause and file.error == "not-found":
@@ -125,7 +125,7 @@ def _place(machine: Machine, uri: Uri) -> Location:
 
 
 def _form(machine: Machine, uri: Uri) -> Optional[Form]:
-    """The parameters that a request takes with it; they are used up."""
+    """Return the parameters that a request takes with it; they are used up."""
     found = None if uri.params is None else machine.parameters.pop(uri.params, None)
     if found is None:
         return None

@@ -17,7 +17,7 @@ _OPTIONS = "name/n= timeout/t# autofree/a"
 def _prepared(
     machine: Machine, call: CommandCall, *, always: bool = False, clear: bool = False
 ) -> Steps[tuple[Optional[Image], int]]:
-    """The image that a command is about, named and with its command line; else the status of the failure.
+    """Get the image that a command is about, named and with its command line; else the status of the failure.
 
     "All first look for an existing image whose name equals the whole argument, and only then download, except
     the imgfetch family, which ``always`` downloads." "``imgargs`` clears first, the others replace only if
@@ -91,7 +91,7 @@ def _replace(machine: Machine, image: Image) -> Steps[int]:
 
 
 def _chosen(machine: Machine, call: CommandCall) -> Steps[tuple[list[Image], int]]:
-    """The images that are named, else all; if one is not there, those before it, and the failure."""
+    """Return the images that are named, else all; if one is not there, those before it, and the failure."""
     found: list[Image] = []
     if not call.args:
         return list(machine.images), Status.OK

@@ -37,7 +37,7 @@ _CARD = re.compile(r"net0(-(\d{1,4}))?")
 
 
 def _cards(machine: Machine, names: tuple[str, ...]) -> Steps[Optional[list[str]]]:
-    """The cards that are meant, all for none; None if one of them is not there, which is said."""
+    """Return the cards that are meant, all for none; None if one of them is not there, which is said."""
     found = []
     for name in names or ("net0",):
         card = machine.settings.card if name == "netX" else name
@@ -49,7 +49,7 @@ def _cards(machine: Machine, names: tuple[str, ...]) -> Steps[Optional[list[str]
 
 
 def _tag(card: str) -> int:
-    """The VLAN tag of a card, 0 for the untagged one."""
+    """Return the VLAN tag of a card, 0 for the untagged one."""
     match = _CARD.fullmatch(card)
     return int(match[2]) if match and match[2] else 0
 
@@ -73,7 +73,7 @@ def settle(machine: Machine) -> Steps[None]:
 
 
 def _wanted(machine: Machine) -> Optional[Lease]:
-    """The lease with what the script has changed of it, None if what it has set is no address."""
+    """Return the lease with what the script has changed of it, None if what it has set is no address."""
     lease, card = machine.offered, machine.settings.card
     given = _given(machine, f"{card}/ip")
     if lease.address.version == 6 and not given:
@@ -93,7 +93,7 @@ def _wanted(machine: Machine) -> Optional[Lease]:
 
 
 def _given(machine: Machine, text: str) -> tuple[IPv4Address, ...]:
-    """The addresses of a setting that the script has set: what DHCP gave is in the lease."""
+    """Return the addresses of a setting that the script has set: what DHCP gave is in the lease."""
     value, block = machine.settings.find(parse_name(text))
     if value is None or block.endswith(".dhcp") or len(value.raw) % 4:
         return ()
@@ -138,7 +138,7 @@ def _is_leased(machine: Machine) -> bool:
 
 
 def _options(machine: Machine) -> tuple[tuple[int, bytes], ...]:
-    """What the script has set of the options that a server is asked with."""
+    """Return what the script has set of the options that a server is asked with."""
     found = []
     for code in _ASKED_WITH:
         value = machine.settings.root.own(code) or machine.settings.block("net0").own(code)
@@ -181,7 +181,7 @@ def _route(machine: Machine, call: CommandCall) -> Steps[int]:
 
 
 def _vcreate(machine: Machine, call: CommandCall) -> Steps[int]:
-    """A VLAN on the card, which is called ``net0-10`` then."""
+    """Return a VLAN on the card, which is called ``net0-10`` then."""
     tag = call.number("tag") or 0
     cards = yield from _cards(machine, call.args)
     if cards is None:
@@ -245,7 +245,7 @@ def _ping(machine: Machine, call: CommandCall) -> Steps[int]:
 
 
 def _ntp(machine: Machine, call: CommandCall) -> Steps[int]:
-    """The clock of the host is right already, or nobody else's business."""
+    """Return the clock of the host is right already, or nobody else's business."""
     yield from ()
     return Status.OK
 
@@ -266,8 +266,9 @@ def _autoboot(machine: Machine, call: CommandCall) -> Steps[int]:
 
 
 def _boot_uri(machine: Machine, filename: str) -> str:
-    """What a boot file's name means: "an absolute hierarchical URI is used as is; anything else
-    becomes tftp://server/ and name, literally".
+    """Return the URI that a boot file's name means.
+
+    "An absolute hierarchical URI is used as is; anything else becomes tftp://server/ and name, literally."
     """
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", filename):
         return filename
@@ -276,7 +277,7 @@ def _boot_uri(machine: Machine, filename: str) -> str:
 
 
 def _linkwait(machine: Machine, call: CommandCall) -> Steps[int]:
-    """The link is up: a boot does not come so far otherwise."""
+    """Return the link is up: a boot does not come so far otherwise."""
     cards = yield from _cards(machine, call.args)
     for card in cards or ():
         yield from machine.say(f"Waiting for link-up on {card}... ok")

@@ -39,7 +39,7 @@ class Image:
     replacement: Optional[Image] = None
 
     def argument(self, key: str) -> Optional[str]:
-        """The value of ``key=value`` on the command line."""
+        """Return the value of ``key=value`` on the command line."""
         for word in (self.cmdline or "").split(" "):
             if word.startswith(f"{key}="):
                 return word[len(key) + 1 :]
@@ -57,7 +57,7 @@ class Images:
         return iter(list(self.registered))
 
     def find(self, name: str) -> Optional[Image]:
-        """The first image called ``name``."""
+        """Return the first image called ``name``."""
         return next((image for image in self.registered if image.name == name), None)
 
     def add(self, image: Image) -> None:
@@ -102,7 +102,7 @@ Part = Union[int, bytes]
 
 
 def ramdisk(images: Sequence[Image]) -> tuple[Part, ...]:
-    """The ramdisk of ``images``: their handles, with padding and cpio headers in between."""
+    """Return the ramdisk of ``images``: their handles, with padding and cpio headers in between."""
     parts: list[Part] = []
     length = 0
     for image in images:
@@ -115,7 +115,7 @@ def ramdisk(images: Sequence[Image]) -> tuple[Part, ...]:
 
 
 def cpio_headers(image: Image) -> bytes:
-    """The newc headers that make a file of an image with a command line; nothing for one without.
+    """Return the newc headers that make a file of an image with a command line; nothing for one without.
 
     "File name is the first word, with ``mode=<octal>`` (0644) and ``mkdir=<n>`` (parents; -1 all)"; of a
     mode, as much counts as strtoul() reads.
@@ -133,7 +133,7 @@ def cpio_headers(image: Image) -> bytes:
 
 
 def _parents(name: str, wanted: Optional[str]) -> list[str]:
-    """The directories above ``name`` that are to be made: the ``wanted`` innermost, all for -1."""
+    """Return the directories above ``name`` that are to be made: the ``wanted`` innermost, all for -1."""
     ends = [match.start() for match in re.finditer("/+", name) if match.start()]
     if wanted is None or setting_types.number(wanted) is None:
         return []

@@ -49,7 +49,7 @@ _CARDS = {"xen": ("netfront", "XEN", b""), "kvm": ("virtio-net", "PCI", bytes((1
 
 
 def settings_of(guest: Guest, lease: Lease, builtin: Callable[[Key], Optional[Value]]) -> Settings:
-    """The settings of ``guest`` with ``lease``; ``builtin`` gives those that change all the time."""
+    """Return the settings of ``guest`` with ``lease``; ``builtin`` gives those that change all the time."""
     settings = Settings()
     card = settings.block("net0", create=True)
     card.lookup, card.refuses = _card(guest).get, _card_refuses
@@ -94,7 +94,7 @@ def _card_refuses(key: Key, value: Optional[Value]) -> Optional[int]:
 
 
 def _untagged(key: Key, _value: Optional[Value]) -> Optional[int]:
-    """A DHCP packet has options, and nothing else."""
+    """Return a DHCP packet has options, and nothing else."""
     return None if isinstance(key, int) else Status.NOT_APPLICABLE
 
 
@@ -118,7 +118,7 @@ def _card(guest: Guest) -> dict[Key, Value]:
 
 
 def leased(lease: Lease) -> dict[Key, Value]:
-    """What a lease says beside its options, by tag (net/dhcppkt.c)."""
+    """Return what a lease says beside its options, by tag (net/dhcppkt.c)."""
     values: dict[Key, Value] = {}
     if lease.bootfile:
         raw = lease.options.get(DhcpOption.BOOT_FILE, b"")  # servers end it with a NUL, which ``:hex`` shows
@@ -149,7 +149,7 @@ def leased(lease: Lease) -> dict[Key, Value]:
 
 
 def _answered(answer: PxeAnswer) -> dict[Key, Value]:
-    """The same of a PXE server's answer."""
+    """Return the same of a PXE server's answer."""
     values: dict[Key, Value] = {DhcpOption.BOOT_FILE: _text(answer.bootfile)} if answer.bootfile else {}
     server = _address(answer.next_server)
     if server is not None:

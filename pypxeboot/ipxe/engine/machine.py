@@ -165,7 +165,7 @@ class Machine:
         return status
 
     def broken(self, what: str) -> ConfigError:
-        """An error about the script that runs, naming its line."""
+        """Return an error about the script that runs, naming its line."""
         if not self.frames:
             return ConfigError(f"the iPXE script {what}")
         frame = self.frames[-1]
@@ -267,7 +267,7 @@ class Machine:
             yield DropFile(image.handle)
 
     def format(self, image: Image) -> Steps[Optional[str]]:
-        """What the image is: ``script``, the name of a kernel's format, or None."""
+        """Return what the image is: ``script``, the name of a kernel's format, or None."""
         if not image.identified:
             image.identified = True
             script = ipxescript.is_script(image.head)
@@ -285,7 +285,7 @@ class Machine:
         return False
 
     def read(self, image: Image, limit: int) -> Steps[Optional[bytes]]:
-        """The whole content of an image, None if it has more than ``limit`` bytes."""
+        """Return the whole content of an image, None if it has more than ``limit`` bytes."""
         if image.size > limit:
             return None
         data = b""
@@ -358,7 +358,7 @@ class Machine:
         return status
 
     def builtin(self, key: object) -> Optional[Value]:
-        """The settings that change as the script runs (core/settings.c, "builtin")."""
+        """Return the settings that change as the script runs (core/settings.c, "builtin")."""
         if key == "errno":
             return Value(self.errno.to_bytes(4, "big"), TYPES["uint32"])
         if key == "unixtime":

@@ -53,7 +53,7 @@ class Syntax:
     options: tuple[CommandOption, ...] = ()
 
     def usage(self, name: str) -> str:
-        """What a command called ``name`` says of itself."""
+        """Return what a command called ``name`` says of itself."""
         words = " ".join(
             [name, *(str(option) for option in self.options if not option.newer), self.words]
         ).rstrip()
@@ -114,8 +114,10 @@ _HELP = CommandOption("help", "h")
 
 
 def syntax(least: int, most: Optional[int], words: str = "", options: str = "") -> Syntax:
-    """A :class:`Syntax` from a word for each option: ``keep/k``, ``name/n=`` with a value, ``tag/t#`` with
-    a number; a ``+`` at the end is for a newer one.
+    """Make a :class:`Syntax` from a word for each option.
+
+    ``keep/k`` is a flag, ``name/n=`` has a value, ``tag/t#`` a number; a ``+`` at the end is for an option
+    that newer versions have.
     """
     found = []
     for word in options.split():
@@ -140,21 +142,21 @@ class CommandCall:
         return option in self.options
 
     def text(self, option: str) -> Optional[str]:
-        """The value of an option, None if it was not given."""
+        """Return the value of an option, None if it was not given."""
         return self.options.get(option)
 
     def number(self, option: str) -> Optional[int]:
-        """The value of an option as a number. Raises BadUsage."""
+        """Return the value of an option as a number. Raises BadUsage."""
         value = self.options.get(option)
         return None if value is None else integer(value)
 
     def seconds(self, option: str = "timeout") -> Optional[float]:
-        """The value of an option in milliseconds; None if it was not given or is 0, which is for ever."""
+        """Get the value of an option in milliseconds; None if it was not given or is 0, which is for ever."""
         value = self.number(option)
         return value / 1000 if value else None
 
     def rest(self, first: int = 0) -> str:
-        """The arguments from ``first`` on, joined by blanks."""
+        """Return the arguments from ``first`` on, joined by blanks."""
         return " ".join(self.args[first:])
 
 
@@ -173,5 +175,5 @@ def _take_value(name: str, rest: list[str]) -> str:
 
 
 def key_code(text: str) -> int:
-    """The code of ``--key``: of one character, itself, else a number. Raises BadUsage."""
+    """Return the code of ``--key``: of one character, itself, else a number. Raises BadUsage."""
     return ord(text) if len(text) == 1 else integer(text)

@@ -43,7 +43,7 @@ def is_script(head: bytes) -> bool:
 
 
 def lines(data: bytes) -> list[ScriptLine]:
-    """The lines of a script.
+    """Return the lines of a script.
 
     "Lines end at LF, one trailing CR dropped; a line ending in a backslash continues": the backslash goes,
     and nothing comes in its place. A last line that goes on into nothing is an error, at its turn.
@@ -77,7 +77,7 @@ def _line(number: int, data: bytes) -> ScriptLine:
 
 
 def commands(text: str) -> Iterator[SimpleCommand]:
-    """The commands of a line. "``||``, ``&&`` and ``;`` must be separate tokens"; no quoting whatever."""
+    """Split a line into commands. "``||``, ``&&`` and ``;`` must be separate tokens"; no quoting whatever."""
     words: list[str] = []
     for word in _WORD.findall(text):
         if word.startswith("#"):
@@ -91,7 +91,7 @@ def commands(text: str) -> Iterator[SimpleCommand]:
 
 
 def innermost(text: str) -> Optional[tuple[str, str, str]]:
-    """What stands before, in and behind the ``${...}`` of ``text`` that is to be expanded next.
+    """Return what stands before, in and behind the ``${...}`` of ``text`` that is to be expanded next.
 
     "The last ``${`` before the first ``}``"; None if none is left.
     """

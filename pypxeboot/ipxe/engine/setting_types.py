@@ -53,7 +53,7 @@ _ENCODED = re.compile(rb"%([0-9a-fA-F]{1,2}|[+-][0-9a-fA-F])")
 
 
 def number(text: str) -> Optional[int]:
-    """What C's ``strtoul(text, .., 0)`` makes of all of ``text``, modulo 2**32; None if it is no number."""
+    """Read all of ``text`` as C's ``strtoul(text, .., 0)``, modulo 2**32; None if it is not a number."""
     match = _NUMBER.fullmatch(text) if len(text) < 100 else None
     if match is None:
         return None
@@ -63,24 +63,24 @@ def number(text: str) -> Optional[int]:
 
 
 def uri_escape(data: bytes) -> str:
-    """``data`` with everything percent-encoded that could not stand in a part of a URI."""
+    """Percent-encode everything in ``data`` that could not stand in a part of a URI."""
     return "".join(
         chr(byte) if 0x20 < byte < 0x7F and byte not in _ESCAPED else f"%{byte:02X}" for byte in data
     )
 
 
 def uri_decode(text: str) -> bytes:
-    """The bytes that percent-encoded ``text`` means; a percent sign without digits stays."""
+    """Return the bytes that percent-encoded ``text`` means; a percent sign without digits stays."""
     return _ENCODED.sub(lambda match: bytes((int(match[1], 16) & 0xFF,)), encode(text))
 
 
 def c_string(data: bytes) -> str:
-    """``data`` as iPXE prints it: up to the first NUL."""
+    """Cut ``data`` at the first NUL, as iPXE does when it prints."""
     return decode(data.partition(b"\0")[0])
 
 
 def numeric(data: bytes, signed: bool) -> int:
-    """The number that ``data`` holds, whatever its width. Raises Unformattable."""
+    """Return the number that ``data`` holds, whatever its width. Raises Unformattable."""
     padding = b"\xff" if signed and data[:1] >= b"\x80" else b"\0"
     if data[:-_LONG].strip(padding):
         raise Unformattable("too large for a number")

@@ -25,7 +25,7 @@ BLOCK_LIMIT, DEPTH_LIMIT = 256, 8
 
 
 def encapsulated(*codes: int) -> int:
-    """The tag of a sub-option: ``43.116`` is 43 << 8 | 116."""
+    """Return the tag of a sub-option: ``43.116`` is 43 << 8 | 116."""
     tag = 0
     for code in codes:
         tag = tag << 8 | code
@@ -98,7 +98,7 @@ _TAG = re.compile(r"[0-9a-fA-FxX]+(\.[0-9a-fA-FxX]+)*")
 
 
 def smbios_key(tag: int) -> Key:
-    """What a setting of SMBIOS without a name is known by."""
+    """Return what a setting of SMBIOS without a name is known by."""
     return f"smbios/{tag:#x}"
 
 
@@ -134,7 +134,7 @@ class Value:
     uuid: bool = False
 
     def of(self, kind: Optional[SettingType]) -> Value:
-        """This value as one of ``kind``."""
+        """Return the value as one of ``kind``."""
         kind = kind or self.type or TYPES["string"]
         mangled = self.uuid and kind.name in ("uuid", "guid")
         return Value(setting_types.swapped(self.raw) if mangled else self.raw, kind)
@@ -168,14 +168,14 @@ class Block:
     lookup: Optional[Callable[[Key], Optional[Value]]] = None
 
     def own(self, key: Key) -> Optional[Value]:
-        """The value in this very block."""
+        """Return the value in this very block."""
         value = self.values.get(key)
         if value is None and self.lookup is not None:
             value = self.lookup(key)
         return value
 
     def walk(self) -> Iterator[Block]:
-        """This block and all below it, in the order in which a name is looked up."""
+        """Yield the block and all below it, in the order in which a name is looked up."""
         yield self
         for child in self.children.values():
             yield from child.walk()
@@ -225,7 +225,7 @@ class Settings:
         self._blocks = 0
 
     def block(self, name: Optional[str], create: bool = False) -> Block:
-        """The block called ``name`` (dotted; ``netX`` is the network card). Raises NoSuchBlock, Full."""
+        """Get the block called ``name`` (dotted; ``netX`` is the network card). Raises NoSuchBlock, Full."""
         block = self.root
         parts = (name or "").split(".", DEPTH_LIMIT)
         if len(parts) > DEPTH_LIMIT:
@@ -247,7 +247,7 @@ class Settings:
         return block
 
     def find(self, name: Name) -> tuple[Optional[Value], str]:
-        """The value of a setting, and the block where it was found; its type is never None.
+        """Return the value of a setting, and the block where it was found; its type is never None.
 
         "The root block first, then the children in order of priority." Raises NoSuchBlock.
         """
@@ -258,7 +258,7 @@ class Settings:
         return None, ""
 
     def show(self, text: str) -> Optional[str]:
-        """What ``${text}`` becomes, None where there is nothing: an unknown block, type or setting."""
+        """Return what ``${text}`` becomes, None where there is nothing: an unknown block, type or setting."""
         try:
             value, _ = self.find(parse_name(text))
             return None if value is None or value.type is None else value.type.format(value.raw)

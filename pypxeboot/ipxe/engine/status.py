@@ -35,7 +35,7 @@ _WORDS: dict[int, str] = {}
 
 
 def _number(error: int, place: int, words: str = "") -> int:
-    """The number of an error that arises at ``place``, which may have ``words`` of its own for it."""
+    """Return the number of an error that arises at ``place``, which may have ``words`` of its own for it."""
     number = error << 24 | place << 8 | _ERRORS[error][0]
     if words:
         _WORDS[number] = words

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support.ground import tools
 from tests.support.ground.net import BRIDGE, Server, Site
 
-SOURCE = tools.ROOT / "tests/wire/delaybr.c"
+SOURCE = tools.ROOT / "tests/data/wire/delaybr.c"
 PORT = "vsw"
 
 

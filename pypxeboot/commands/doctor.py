@@ -42,7 +42,7 @@ def act(args: argparse.Namespace, process: Optional[ClientProcess]) -> int:
     plan = replace(planner.plan_of(args), examine=True, give_back=made_up, quiet=True)
     if os.geteuid() != 0:
         raise UsageError("only root can join a guest's network", hint="run it by sudo")
-    report = _Report(shown=args.output_format != "json")
+    report = _FindingsPage(shown=args.output_format != "json")
     if made_up:
         hint = "servers that know their guests answer --mac MAC"
         report.add(findings.warn("MAC", f"none was given: {args.mac} is made up", hint))
@@ -59,7 +59,7 @@ def act(args: argparse.Namespace, process: Optional[ClientProcess]) -> int:
     return report.close()
 
 
-class _Report:
+class _FindingsPage:
     """What was found; ``shown`` while it is found, or as JSON in the end."""
 
     def __init__(self, *, shown: bool) -> None:

@@ -14,7 +14,7 @@ from pypxeboot.limits import NOTICE
 from pypxeboot.privsep import fork, logs, signals
 from pypxeboot.text import printable
 from pypxeboot.virt import domain_xml
-from pypxeboot.virt.hook import _handle
+from pypxeboot.virt.hook import handle_operation
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def _error_of(argv: Sequence[str]) -> Optional[PxeBootError]:
         xml = sys.stdin.buffer.read(domain_xml.MAX_SIZE * 4).decode("utf-8", "replace")
         logs.name(printable(argv[0]))
         with signals.signals_raise():
-            _handle(argv[1], argv[3] if len(argv) > 3 else "", domain_xml.parse(xml))
+            handle_operation(argv[1], argv[3] if len(argv) > 3 else "", domain_xml.parse(xml))
         return None
     except signals.BootFailed as why:
         error = why.error

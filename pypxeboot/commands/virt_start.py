@@ -11,7 +11,7 @@ from pypxeboot.config import options
 from pypxeboot.errors import UsageError
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.virt import boot, connection, domain_xml, smbios
-from pypxeboot.virt.start import _host_smbios, _locate, _start
+from pypxeboot.virt.start import host_smbios, locate_interface, start_domain
 
 # Options of pypxeboot that say where its result goes: here that is libvirt.
 _NOT_HERE = ("output", "output_directory", "list_entries", "not_really", "udhcpc", "config_dir")
@@ -19,7 +19,7 @@ _NOT_HERE = ("output", "output_directory", "list_entries", "not_really", "udhcpc
 
 def main(argv: Sequence[str], process: Optional[ClientProcess]) -> int:
     """Run it; the exit code. ``process`` is a client that runs already."""
-    return cli.main(argv, process, parse=_parse, act=_start, toolstack=_locate)
+    return cli.main(argv, process, parse=_parse, act=start_domain, toolstack=locate_interface)
 
 
 def own_options() -> argparse.ArgumentParser:
@@ -51,5 +51,5 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     args.target = args.connection.target(args.positional[0])
     args.stored = domain_xml.parse(args.target.stored_xml())
     args.about = domain_xml.domain(args.stored)
-    boot.describe(args, args.about, smbios.words(args.stored, _host_smbios(args)))
+    boot.describe(args, args.about, smbios.words(args.stored, host_smbios(args)))
     return args

@@ -14,7 +14,7 @@ from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.text import printable
 from pypxeboot.virt import connection, domain_xml, start, watch_state
 from pypxeboot.virt.connection import Connection
-from pypxeboot.virt.watch import _Watcher
+from pypxeboot.virt.watch import Watcher
 
 
 def main(argv: Sequence[str]) -> int:
@@ -40,7 +40,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 def _act(args: argparse.Namespace, _process: Optional[ClientProcess]) -> int:
     events = connection.Events()
     if not args.only:
-        return _Watcher(events, args.connect, args.words, watch_state.KeptMarks(), None).loop()
+        return Watcher(events, args.connect, args.words, watch_state.KeptMarks(), None).loop()
     target = Connection(args.connect).target(args.positional[0])
     wish = domain_xml.domain(domain_xml.parse(target.stored_xml())).wish
     if wish is not None and watch_state.somebody_watches():
@@ -48,6 +48,6 @@ def _act(args: argparse.Namespace, _process: Optional[ClientProcess]) -> int:
             f"pypxeboot-virt watch has domain {printable(target.name)}", hint="virsh start will do"
         )
     start.check_off(target)
-    watcher = _Watcher(events, args.connect, args.words, watch_state.Marks(), target.uuid)
+    watcher = Watcher(events, args.connect, args.words, watch_state.Marks(), target.uuid)
     watcher.boot(target)
     return watcher.loop()

@@ -41,7 +41,7 @@ def start(machine: Machine, image: Image) -> Steps[int]:
     cmdline = _joined(image.cmdline or "", machine.user_append)
     locations = tuple(other.location for other in others)
     entry = Entry(machine.chosen, Action.BOOT, kernel=image.location, initrds=locations, cmdline=cmdline)
-    return (yield from _assembled(machine, image, entry, images.ramdisk(others), ()))
+    return (yield from _assemble(machine, image, entry, images.ramdisk(others), ()))
 
 
 def _multiboot(machine: Machine, image: Image) -> Steps[int]:
@@ -52,10 +52,10 @@ def _multiboot(machine: Machine, image: Image) -> Steps[int]:
         Module(other.location, _joined(other.uri.without_password, other.cmdline or "")) for other in others
     )
     entry = Entry(machine.chosen, Action.BOOT, kernel=image.location, cmdline=cmdline, modules=modules)
-    return (yield from _assembled(machine, image, entry, (), tuple(other.handle for other in others)))
+    return (yield from _assemble(machine, image, entry, (), tuple(other.handle for other in others)))
 
 
-def _assembled(
+def _assemble(
     machine: Machine,
     image: Image,
     entry: Entry,

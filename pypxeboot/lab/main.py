@@ -30,8 +30,16 @@ from pypxeboot import __version__
 from pypxeboot.errors import PxeBootError, UsageError
 from pypxeboot.guest import check_interface, parse_mac
 from pypxeboot.lab import sample_tree
-from pypxeboot.lab.namespaces import _RUN, HYPERVISOR, NETWORK, SERVER, _name_of_its_own, _namespaces, _spaces
-from pypxeboot.lab.servers import _serve
+from pypxeboot.lab.namespaces import (
+    HYPERVISOR,
+    NETWORK,
+    RUN_DIRECTORY,
+    SERVER,
+    lock_name,
+    make_namespaces,
+    namespace_names,
+)
+from pypxeboot.lab.servers import serve
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         args = _parse(argv)
         if args.action == "serve":
-            return _serve(json.loads(args.site))
+            return serve(json.loads(args.site))
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _end)
         return _lab(args)
@@ -120,14 +128,14 @@ def _lab(args: argparse.Namespace) -> int:
         "verbose": args.verbose,
     }
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_name_of_its_own(args.name))
+        stack.enter_context(lock_name(args.name))
         root = args.root
         if root is None:
-            root = _RUN / f"{args.name}.tree"
+            root = RUN_DIRECTORY / f"{args.name}.tree"
             _make_tree(root, args)
         elif not root.is_dir():
             raise UsageError(f"{root}: no directory")
-        stack.enter_context(_namespaces(args.name, check_interface(args.bridge)))
+        stack.enter_context(make_namespaces(args.name, check_interface(args.bridge)))
         stack.enter_context(_servers(args.name, {**site, "root": str(root.resolve())}))
         if args.command:
             return _run_command(args.name, args.command)
@@ -190,7 +198,7 @@ def _run_command(name: str, command: Sequence[str]) -> int:
 @contextlib.contextmanager
 def _servers(name: str, site: Mapping[str, Any]) -> Iterator[None]:
     """Run the process that serves. It ends when its standard input does, however the lab ends."""
-    argv = ["ip", "netns", "exec", _spaces(name)[1], sys.executable, "-m", "pypxeboot.lab", "serve"]
+    argv = ["ip", "netns", "exec", namespace_names(name)[1], sys.executable, "-m", "pypxeboot.lab", "serve"]
     process = subprocess.Popen(
         [*argv, json.dumps(site)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )

@@ -19,21 +19,21 @@ from pypxeboot.errors import PxeBootError, UsageError
 NETWORK = IPv4Network("10.77.0.0/24")
 SERVER, HYPERVISOR = NETWORK[1], NETWORK[2]
 
-_RUN = Path("/run/pypxeboot-lab")
+RUN_DIRECTORY = Path("/run/pypxeboot-lab")
 
 
 @contextlib.contextmanager
-def _name_of_its_own(name: str) -> Iterator[None]:
+def lock_name(name: str) -> Iterator[None]:
     """Keep other labs off ``name``, and clear what a killed one of that name has left."""
-    _RUN.mkdir(mode=0o755, exist_ok=True)
-    path, tree = _RUN / f"{name}.lock", _RUN / f"{name}.tree"
+    RUN_DIRECTORY.mkdir(mode=0o755, exist_ok=True)
+    path, tree = RUN_DIRECTORY / f"{name}.lock", RUN_DIRECTORY / f"{name}.tree"
     ours = path.exists()
     with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UsageError(f"a lab named {name} is running", hint="choose another --name") from None
-        existing = [space for space in _spaces(name) if Path("/run/netns", space).exists()]
+        existing = [space for space in namespace_names(name) if Path("/run/netns", space).exists()]
         if existing and not ours:
             path.unlink()
             raise UsageError(
@@ -48,13 +48,15 @@ def _name_of_its_own(name: str) -> Iterator[None]:
             path.unlink()
 
 
-def _spaces(name: str) -> tuple[str, str]:
+def namespace_names(name: str) -> tuple[str, str]:
+    """Return the names of the two namespaces: the hypervisor and the site beyond its bridge."""
     return name, f"{name}-lab"
 
 
 @contextlib.contextmanager
-def _namespaces(name: str, bridge: str) -> Iterator[None]:
-    hypervisor, site = _spaces(name)
+def make_namespaces(name: str, bridge: str) -> Iterator[None]:
+    """Make the two namespaces and the bridge between them; they are removed in the end."""
+    hypervisor, site = namespace_names(name)
     try:
         for space in (hypervisor, site):
             _ip("netns", "add", space)

@@ -29,7 +29,7 @@ _TFTP_WAIT, _TFTP_TRIES = 1.0, 5
 # ---- the servers
 
 
-def _serve(settings: Mapping[str, Any]) -> int:
+def serve(settings: Mapping[str, Any]) -> int:
     """Serve until standard input ends."""
     site = dhcp_server.Site(
         network=NETWORK,

@@ -38,6 +38,6 @@ def of_nft(text: str) -> list[Chain]:
 
 
 def of_iptables(text: str) -> list[Chain]:
-    """The same of ``iptables -S``."""
+    """Read the text of ``iptables -S``."""
     found = re.findall(r"^-P (FORWARD|INPUT) (?:DROP|REJECT)$", text, re.MULTILINE)
     return [Chain(f"ip filter {name}", name.lower(), bridged=False) for name in found]

@@ -115,13 +115,14 @@ def report_step(step: Union[Bound, Failed, Note], no_lease: Callable[[str], NoLe
     if isinstance(step, Failed):
         raise no_lease(step.reason)
     if isinstance(step, Bound):
-        _tell_lease(step.lease)
+        log_lease(step.lease)
         return step.lease
     log.log(logging.WARNING if step.warning else logging.INFO, "%s", step.text)
     return None
 
 
-def _tell_lease(lease: Lease) -> None:
+def log_lease(lease: Lease) -> None:
+    """Log the lease, its routes and its name servers."""
     time_text = "for ever" if lease.seconds is None else f"for {lease.seconds} s"
     log.info("DHCP lease: %s/%d %s from %s", lease.address, lease.prefix_length, time_text, lease.server_id)
     for network, gateway in lease.routes:

@@ -10,7 +10,7 @@ import time
 from pypxeboot.dhcp import message, udhcpc
 from pypxeboot.errors import NoLease
 from pypxeboot.lease import Lease
-from pypxeboot.net.exchange import _tell_lease
+from pypxeboot.net.exchange import log_lease
 from pypxeboot.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -35,5 +35,5 @@ def lease_of_udhcpc(plan: Plan, descriptor: int, deadline: float) -> Lease:
         raise NoLease(f"{plan.udhcpc} got no lease: {why}", hint=hint) from None
     for remark in remarks:
         log.warning("%s", remark)
-    _tell_lease(lease)
+    log_lease(lease)
     return lease

@@ -48,7 +48,7 @@ def boot_of(artifacts: Artifacts, program: str, *, modules: bool = False) -> Opt
 
 
 def kernel_only(artifacts: Artifacts, program: str) -> DirectBoot:
-    """The same for a ``program`` that boots no disk. Raises NoBootSource for that, HandoverError."""
+    """Return the boot for a ``program`` without disks. Raises NoBootSource for the disk, HandoverError."""
     boot = boot_of(artifacts, program)
     if boot is None:
         raise NoBootSource(

@@ -39,7 +39,7 @@ _GOES_ON = ("saved", "migrated")
 _SAVED = Path("/var/lib/libvirt/qemu/save")
 
 
-def _handle(operation: str, reason: str, root: Element) -> None:
+def handle_operation(operation: str, reason: str, root: Element) -> None:
     """Do what is to be done when libvirt does ``operation``."""
     files = hook_paths.files(root)
     if files is None or live_xml.is_ours(root):  # pypxeboot-virt has booted it

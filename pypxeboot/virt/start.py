@@ -33,13 +33,14 @@ from pypxeboot.virt.domain_xml import Interface
 log = logging.getLogger(__name__)
 
 
-def _host_smbios(args: argparse.Namespace) -> Optional[Element]:
+def host_smbios(args: argparse.Namespace) -> Optional[Element]:
+    """Return the SMBIOS of the host where the domain takes that for its own, else None."""
     if not smbios.of_host(args.stored):
         return None
     return domain_xml.parse(args.connection.host_smbios())
 
 
-def _locate(args: argparse.Namespace) -> None:
+def locate_interface(args: argparse.Namespace) -> None:
     """Find where the guest will be connected, unless that was said. Raises PxeBootError."""
     if args.bridge or args.interface:
         return
@@ -64,7 +65,8 @@ def _locate(args: argparse.Namespace) -> None:
         )
 
 
-def _start(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
+def start_domain(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
+    """Boot the domain from the network, and start it with what that gave. Raises PxeBootError."""
     target: libvirt.DomainHandle = args.target
     if args.replace and target.is_active():
         target.destroy()
@@ -121,7 +123,7 @@ def _booted(
 ) -> tuple[str, Optional[Artifacts]]:
     """Return the XML to start the domain by, and the boot, if the network gave one. Raises PxeBootError."""
     artifacts, boot = domainboot.boot(args, args.about, plan, process, store)
-    told = {"at": datetime.now().astimezone().isoformat(timespec="seconds"), **_told(artifacts)}
+    told = {"at": datetime.now().astimezone().isoformat(timespec="seconds"), **_boot_details(artifacts)}
     direct = None if boot is None else _direct(boot)
     return domain_xml.serialised(live_xml.booting(args.stored, direct, told, args.supervised)), artifacts
 
@@ -133,7 +135,7 @@ def _direct(boot: DirectBoot) -> Mapping[str, Optional[str]]:
     return {"kernel": boot.kernel, "initrd": boot.ramdisk, "cmdline": boot.cmdline, "dtb": boot.dtb}
 
 
-def _told(artifacts: Optional[Artifacts]) -> dict[str, str]:
+def _boot_details(artifacts: Optional[Artifacts]) -> dict[str, str]:
     """Return what the running domain shows of its boot."""
     if artifacts is None or artifacts.kernel is None:
         return {"action": Action.LOCALBOOT.value}

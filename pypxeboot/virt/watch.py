@@ -65,7 +65,7 @@ class _WatchedDomain:
 
 
 @dataclass
-class _Watcher:
+class Watcher:
     """Has domains booted: the one of UUID ``only``, or those that opt in.
 
     ``words`` are options for each boot. Connections to libvirt are numbered.

@@ -31,7 +31,7 @@ def _dialog(machine: Machine, call: CommandCall) -> Steps[int]:
     machine.dialogs.pop(name, None)
     if not call.has("delete"):
         if len(machine.dialogs) >= ITEM_LIMIT:
-            raise machine.broken("makes menus without end")
+            raise machine.limit_error("makes menus without end")
         machine.hold(name, call.rest())
         machine.dialogs[name] = Dialog(call.rest())
     return Status.OK
@@ -52,7 +52,7 @@ def _item(machine: Machine, call: CommandCall) -> Steps[int]:
     if dialog is None:
         return Status.NO_SUCH_DIALOG
     if len(dialog.items) >= ITEM_LIMIT:
-        raise machine.broken("makes a menu without end")
+        raise machine.limit_error("makes a menu without end")
     gap = call.has("gap")
     name = None if gap or not call.args else call.args[0]
     text = call.rest(0 if gap else 1)
@@ -73,7 +73,7 @@ def _choose(machine: Machine, call: CommandCall) -> Steps[int]:
         chosen: Optional[str] = None
         status: int = Status.NOTHING_TO_CHOOSE
     else:
-        chosen, status = yield from _picked(machine, dialog, at, seconds, call.seconds("retimeout"))
+        chosen, status = yield from _pick(machine, dialog, at, seconds, call.seconds("retimeout"))
     if not call.has("keep"):
         machine.dialogs.pop(call.text("menu") or "", None)
     if chosen is None:
@@ -82,27 +82,29 @@ def _choose(machine: Machine, call: CommandCall) -> Steps[int]:
     return (yield from store(machine, call.args[0], chosen))
 
 
-def _picked(
+def _pick(
     machine: Machine, dialog: Dialog, at: int, seconds: Optional[float], again: Optional[float]
 ) -> Steps[tuple[Optional[str], int]]:
     """Return the name of the item that was asked for, that somebody chooses, or that the timeout takes."""
     if machine.listing:
         raise MenuFound(machine.frames[-1].image.location, _menu(dialog, at))
-    asked = None if machine.label is None else _asked(dialog, machine.label, machine.chosen is None)
+    asked = None if machine.label is None else _find_item(dialog, machine.label, machine.chosen is None)
     if asked is not None:
         machine.label, machine.reason = None, Reason.LABEL
         return asked, Status.OK
     user = yield from _somebody(machine)
     if user is None:
         return (
-            yield from _unanswered(machine, dialog, dialog.items[at].name, seconds is not None)
+            yield from _default_answer(machine, dialog, dialog.items[at].name, seconds is not None)
         ), Status.OK
     menu = dialogs.MenuDialog(user, dialog, at, again)
     answer = yield from menu.choose(seconds)
     yield from dialogs.clear(user)
     if isinstance(answer, WaitEnded):
-        return (yield from _unanswered(machine, dialog, menu.name, answer is WaitEnded.TIMEOUT)), Status.OK
-    machine.pressed()
+        return (
+            yield from _default_answer(machine, dialog, menu.name, answer is WaitEnded.TIMEOUT)
+        ), Status.OK
+    machine.key_pressed()
     if answer is None:
         machine.failure = f"the menu {plain(dialog.title, 60)!r} was left"
         return None, Status.MENU_CANCELED
@@ -110,7 +112,7 @@ def _picked(
     return answer, Status.OK
 
 
-def _asked(dialog: Dialog, label: str, first: bool) -> Optional[str]:
+def _find_item(dialog: Dialog, label: str, first: bool) -> Optional[str]:
     """Find the item that ``label`` means: a name, a title, or, in the first menu, a number in its list."""
     for item in dialog.choices:
         if item.name == label:
@@ -143,7 +145,9 @@ def _somebody(machine: Machine) -> Steps[Optional[User]]:
     return machine.user
 
 
-def _unanswered(machine: Machine, dialog: Dialog, name: Optional[str], timed: bool) -> Steps[Optional[str]]:
+def _default_answer(
+    machine: Machine, dialog: Dialog, name: Optional[str], timed: bool
+) -> Steps[Optional[str]]:
     """Return what the timeout takes; without one, where firmware waits for ever, what Enter would."""
     count_unanswered(machine)
     machine.reason = Reason.TIMEOUT if timed else Reason.WAITS_FOREVER
@@ -156,7 +160,7 @@ def count_unanswered(machine: Machine) -> None:
     """Count a question that nobody answers."""
     machine.questions += 1
     if machine.questions > UNANSWERED_LIMIT:
-        error: ConfigError = machine.broken("asks again and again, and nobody is there to answer")
+        error: ConfigError = machine.limit_error("asks again and again, and nobody is there to answer")
         raise ConfigError(error.message, hint="choose with --label, or let somebody answer with -i")
 
 
@@ -189,7 +193,7 @@ def _status(machine: Machine, answer: dialogs.Answer) -> int:
     if isinstance(answer, WaitEnded):
         count_unanswered(machine)
         return Status.TIMED_OUT
-    machine.pressed()
+    machine.key_pressed()
     return Status.CANCELED if answer is None else Status.OK
 
 
@@ -202,19 +206,19 @@ def _prompt(machine: Machine, call: CommandCall) -> Steps[int]:
         yield from machine.say(call.rest())
         count_unanswered(machine)
         return Status.PROMPT_TIMED_OUT
-    pressed = yield from dialogs.wait(user, call.rest(), seconds)
-    if isinstance(pressed, WaitEnded):
+    key_pressed = yield from dialogs.wait(user, call.rest(), seconds)
+    if isinstance(key_pressed, WaitEnded):
         count_unanswered(machine)
         return Status.PROMPT_TIMED_OUT
-    machine.pressed()
-    if wanted and dialogs.code(pressed) != wanted:
+    machine.key_pressed()
+    if wanted and dialogs.code(key_pressed) != wanted:
         return Status.OTHER_KEY
     setting = call.text("set")
     if setting is None:
         return Status.OK
     return (
         yield from keep(
-            machine, setting, Value(dialogs.code(pressed).to_bytes(4, "big")[-2:], TYPES["uint16"])
+            machine, setting, Value(dialogs.code(key_pressed).to_bytes(4, "big")[-2:], TYPES["uint16"])
         )
     )
 
@@ -232,7 +236,7 @@ def _read(machine: Machine, call: CommandCall) -> Steps[int]:
     if user is not None:
         answer = yield from dialogs.ask(user, "", value, seconds=seconds)
     if isinstance(answer, str):
-        machine.pressed()
+        machine.key_pressed()
         return (yield from store(machine, name, answer))
     if answer is WaitEnded.PATIENCE and value:
         count_unanswered(machine)
@@ -258,7 +262,7 @@ def _login(machine: Machine, call: CommandCall) -> Steps[int]:
         status = yield from store(machine, name, answer)
         if status:
             return status
-    machine.pressed()
+    machine.key_pressed()
     return Status.OK
 
 
@@ -278,7 +282,7 @@ def _shell(machine: Machine, call: CommandCall) -> Steps[int]:
         if isinstance(answer, WaitEnded):
             status = _status(machine, answer)
             break
-        machine.pressed()
+        machine.key_pressed()
         machine.frames[-1].line_over = False
         status = yield from machine.line(answer or "")
     machine.frames.pop()

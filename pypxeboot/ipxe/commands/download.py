@@ -42,7 +42,7 @@ def download(
         return None, (yield from machine.fail("Could not start download", status))
     if not quiet:
         yield from machine.say(f"{given.for_display}...", end="")
-    file = yield from _fetched(machine, uri, form, seconds)
+    file = yield from _fetch(machine, uri, form, seconds)
     if file.handle is None or file.location is None:
         status, words = _why_not(uri, file, seconds is not None)
         machine.failure = (
@@ -69,7 +69,7 @@ def _openable(uri: Uri) -> int:
     return Status.TFTP_NO_LOCATION if scheme == "tftp" else Status.HTTP_NO_LOCATION
 
 
-def _fetched(machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[float]) -> Steps[ScriptFile]:
+def _fetch(machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[float]) -> Steps[ScriptFile]:
     """Return the file, or why there is none."""
     if len(machine.images.registered) >= images.COUNT_LIMIT:
         return ScriptFile(None, error="too many images", cause="full")

@@ -14,7 +14,7 @@ from pypxeboot.ipxe.engine.status import Status
 _OPTIONS = "name/n= timeout/t# autofree/a"
 
 
-def _prepared(
+def _prepare(
     machine: Machine, call: CommandCall, *, always: bool = False, clear: bool = False
 ) -> Steps[tuple[Optional[Image], int]]:
     """Get the image that a command is about, named and with its command line; else the status of the failure.
@@ -40,13 +40,13 @@ def _prepared(
 
 
 def _fetch(machine: Machine, call: CommandCall) -> Steps[int]:
-    _, status = yield from _prepared(machine, call, always=True)
+    _, status = yield from _prepare(machine, call, always=True)
     return status
 
 
 def _select(machine: Machine, call: CommandCall) -> Steps[int]:
     """``kernel``, ``imgselect`` and ``imgload``: "fails for what is not executable"."""
-    image, status = yield from _prepared(machine, call)
+    image, status = yield from _prepare(machine, call)
     if image is None:
         return status
     machine.images.selected = None
@@ -57,7 +57,7 @@ def _select(machine: Machine, call: CommandCall) -> Steps[int]:
 
 
 def _arguments(machine: Machine, call: CommandCall) -> Steps[int]:
-    _, status = yield from _prepared(machine, call, clear=True)
+    _, status = yield from _prepare(machine, call, clear=True)
     return status
 
 
@@ -65,7 +65,7 @@ def _execute(machine: Machine, call: CommandCall) -> Steps[int]:
     """``boot``, ``chain`` and ``imgexec``. "With nothing selected it says so, and succeeds"."""
     image = machine.images.selected
     if call.args:
-        image, status = yield from _prepared(machine, call)
+        image, status = yield from _prepare(machine, call)
         if image is None:
             return status
     elif image is None:
@@ -90,7 +90,7 @@ def _replace(machine: Machine, image: Image) -> Steps[int]:
     return Status.OK
 
 
-def _chosen(machine: Machine, call: CommandCall) -> Steps[tuple[list[Image], int]]:
+def _find_image(machine: Machine, call: CommandCall) -> Steps[tuple[list[Image], int]]:
     """Return the images that are named, else all; if one is not there, those before it, and the failure."""
     found: list[Image] = []
     if not call.args:
@@ -108,7 +108,7 @@ def _missing(machine: Machine, name: str) -> Steps[int]:
 
 
 def _stat(machine: Machine, call: CommandCall) -> Steps[int]:
-    images, status = yield from _chosen(machine, call)
+    images, status = yield from _find_image(machine, call)
     for image in images:
         kind = yield from machine.format(image)
         words = [f"{image.name} : {image.size} bytes"]

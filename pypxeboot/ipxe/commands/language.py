@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from pypxeboot.effects import ReadClock, Sleep, Steps
-from pypxeboot.ipxe.engine.assign import _kept, store
+from pypxeboot.ipxe.engine.assign import change_setting, store
 from pypxeboot.ipxe.engine.machine import Machine, ScriptCommand
 from pypxeboot.ipxe.engine.options import CommandCall, integer, syntax
 from pypxeboot.ipxe.engine.setting_types import Unformattable
@@ -28,7 +28,7 @@ def _inc(machine: Machine, call: CommandCall) -> Steps[int]:
         machine.settings.block(name.block)  # only "set" makes one
         machine.settings.increment(name, amount)
 
-    return (yield from _kept(machine, call.args[0], change))
+    return (yield from change_setting(machine, call.args[0], change))
 
 
 def _show(machine: Machine, call: CommandCall) -> Steps[int]:
@@ -37,7 +37,7 @@ def _show(machine: Machine, call: CommandCall) -> Steps[int]:
     def look(name: Name) -> None:
         found.append((*machine.settings.find(name), name.text))
 
-    status = yield from _kept(machine, call.args[0], look)
+    status = yield from change_setting(machine, call.args[0], look)
     if status:
         return status
     value, block, name = found[0]

@@ -63,7 +63,7 @@ def settle(machine: Machine) -> Steps[None]:
     iPXE does so with every setting that changes (net/ipv4.c, ipv4_create_routes()); here it is done before
     the network is used.
     """
-    wanted = _wanted(machine)
+    wanted = _requested_lease(machine)
     if wanted is None or wanted == machine.lease:
         return
     why: str = yield SetAddress(wanted, _tag(machine.settings.card))
@@ -72,16 +72,16 @@ def settle(machine: Machine) -> Steps[None]:
         yield Log(f"the address that the script sets cannot be used: {printable(why)}", warning=True)
 
 
-def _wanted(machine: Machine) -> Optional[Lease]:
+def _requested_lease(machine: Machine) -> Optional[Lease]:
     """Return the lease with what the script has changed of it, None if what it has set is no address."""
     lease, card = machine.offered, machine.settings.card
-    given = _given(machine, f"{card}/ip")
+    given = _static_lease(machine, f"{card}/ip")
     if lease.address.version == 6 and not given:
         return lease
     address = given or (lease.address,)
-    mask = _given(machine, f"{card}/netmask") or (lease.netmask or "255.255.255.0",)
-    routers = _given(machine, f"{card}/gateway")
-    servers = _given(machine, "dns")
+    mask = _static_lease(machine, f"{card}/netmask") or (lease.netmask or "255.255.255.0",)
+    routers = _static_lease(machine, f"{card}/gateway")
+    servers = _static_lease(machine, "dns")
     try:
         prefix = IPv4Network(f"0.0.0.0/{mask[0]}").prefixlen
     except ValueError:
@@ -92,7 +92,7 @@ def _wanted(machine: Machine) -> Optional[Lease]:
     return changed
 
 
-def _given(machine: Machine, text: str) -> tuple[IPv4Address, ...]:
+def _static_lease(machine: Machine, text: str) -> tuple[IPv4Address, ...]:
     """Return the addresses of a setting that the script has set: what DHCP gave is in the lease."""
     value, block = machine.settings.find(parse_name(text))
     if value is None or block.endswith(".dhcp") or len(value.raw) % 4:

@@ -112,7 +112,7 @@ def _params(machine: Machine, call: CommandCall) -> Steps[int]:
     machine.parameters.pop(name, None)
     if not call.has("delete"):
         if len(machine.parameters) >= _PARAMETER_LIMIT:
-            raise machine.broken("makes parameters without end")
+            raise machine.limit_error("makes parameters without end")
         machine.hold(name)
         machine.parameters[name] = Parameters((call.text("method") or "POST").upper())
     return Status.OK
@@ -125,7 +125,7 @@ def _param(machine: Machine, call: CommandCall) -> Steps[int]:
         words = f'No parameter list "{name}"' if name else "No parameter list"
         return (yield from machine.refuse(words, Status.NOT_FOUND))
     if len(found.fields) + len(found.headers) >= _PARAMETER_LIMIT:
-        raise machine.broken("makes parameters without end")
+        raise machine.limit_error("makes parameters without end")
     machine.hold(*call.args)
     (found.headers if call.has("header") else found.fields).append((call.args[0], call.rest(1)))
     return Status.OK

@@ -12,7 +12,7 @@ from pypxeboot.ipxe.engine.settings import Full, Name, NoSuchBlock, NoSuchType, 
 from pypxeboot.ipxe.engine.status import Status
 
 
-def _kept(machine: Machine, text: str, change: Callable[[Name], None]) -> Steps[int]:
+def change_setting(machine: Machine, text: str, change: Callable[[Name], None]) -> Steps[int]:
     """Have the setting called ``text`` changed; says what goes wrong."""
     name = Name(None, text, text, None)
     try:
@@ -27,19 +27,19 @@ def _kept(machine: Machine, text: str, change: Callable[[Name], None]) -> Steps[
     except (NotSupported, Unformattable):
         return (yield from machine.fail(f'Could not store "{name.text}"', Status.NOT_STORABLE))
     except Full:
-        raise machine.broken("stores settings without end") from None
+        raise machine.limit_error("stores settings without end") from None
     return Status.OK
 
 
 def store(machine: Machine, text: str, value: Optional[str]) -> Steps[int]:
     """Give the setting called ``text`` a value, None to delete it; says what goes wrong."""
-    return (yield from _kept(machine, text, lambda name: machine.settings.store(name, value)))
+    return (yield from change_setting(machine, text, lambda name: machine.settings.store(name, value)))
 
 
 def keep(machine: Machine, text: str, value: Value) -> Steps[int]:
     """As :func:`store`, for a value that is bytes already."""
     return (
-        yield from _kept(
+        yield from change_setting(
             machine, text, lambda name: machine.settings.put(name, Value(value.raw, name.type or value.type))
         )
     )

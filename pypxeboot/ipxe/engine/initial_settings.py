@@ -57,8 +57,8 @@ def settings_of(guest: Guest, lease: Lease, builtin: Callable[[Key], Optional[Va
     for name, answer in (("proxydhcp", lease.proxy), ("pxebs", lease.boot_server)):
         if answer is not None:
             block = settings.block(name, create=True)
-            block.values.update(_answered(answer))
-            block.lookup, block.refuses = _options(answer.options), _untagged
+            block.values.update(_pxe_settings(answer))
+            block.lookup, block.refuses = _options(answer.options), _without_tag
     smbios = settings.block("smbios", create=True)
     smbios.values.update(_smbios(guest))
     smbios.refuses = lambda _key, _value: Status.NOT_STORABLE
@@ -72,9 +72,9 @@ def relet(settings: Settings, card: str, lease: Lease) -> None:
     """Put another lease of ``card`` in the place of the one before."""
     block = settings.block(f"{card}.dhcp", create=True)
     block.values.clear()
-    block.values.update(leased(lease))
+    block.values.update(lease_settings(lease))
     others = {code: data for code, data in lease.options.items() if code not in block.values}
-    block.lookup, block.refuses = _options(others), _untagged
+    block.lookup, block.refuses = _options(others), _without_tag
 
 
 def _text(text: str) -> Value:
@@ -93,7 +93,7 @@ def _card_refuses(key: Key, value: Optional[Value]) -> Optional[int]:
     return Status.BAD_MAC if key == "mac" and value and len(value.raw) != _MAC_BYTES else None
 
 
-def _untagged(key: Key, _value: Optional[Value]) -> Optional[int]:
+def _without_tag(key: Key, _value: Optional[Value]) -> Optional[int]:
     """Return a DHCP packet has options, and nothing else."""
     return None if isinstance(key, int) else Status.NOT_APPLICABLE
 
@@ -117,7 +117,7 @@ def _card(guest: Guest) -> dict[Key, Value]:
     return values
 
 
-def leased(lease: Lease) -> dict[Key, Value]:
+def lease_settings(lease: Lease) -> dict[Key, Value]:
     """Return what a lease says beside its options, by tag (net/dhcppkt.c)."""
     values: dict[Key, Value] = {}
     if lease.bootfile:
@@ -148,7 +148,7 @@ def leased(lease: Lease) -> dict[Key, Value]:
     return values
 
 
-def _answered(answer: PxeAnswer) -> dict[Key, Value]:
+def _pxe_settings(answer: PxeAnswer) -> dict[Key, Value]:
     """Return the same of a PXE server's answer."""
     values: dict[Key, Value] = {DhcpOption.BOOT_FILE: _text(answer.bootfile)} if answer.bootfile else {}
     server = _address(answer.next_server)

@@ -151,7 +151,7 @@ class Machine:
         shown = "\n".join(plain(line, EXPANSION_LIMIT) for line in text.split("\n"))
         self._printed += len(shown) + 1
         if self._printed > PRINT_LIMIT:
-            raise self.broken("prints more than anybody could read")
+            raise self.limit_error("prints more than anybody could read")
         yield Print(shown + end)
 
     def fail(self, doing: str, status: int) -> Steps[int]:
@@ -164,7 +164,7 @@ class Machine:
         yield from self.say(words)
         return status
 
-    def broken(self, what: str) -> ConfigError:
+    def limit_error(self, what: str) -> ConfigError:
         """Return an error about the script that runs, naming its line."""
         if not self.frames:
             return ConfigError(f"the iPXE script {what}")
@@ -176,13 +176,15 @@ class Machine:
         """Count a step against the budget."""
         self._steps += cost
         if self._steps > STEP_LIMIT:
-            raise self.broken(f"has taken {STEP_LIMIT} steps and boots nothing")
+            raise self.limit_error(f"has taken {STEP_LIMIT} steps and boots nothing")
 
     def enter(self) -> None:
         """Begin something that may hold another of its kind."""
         self.depth += 1
         if self.depth > DEPTH_LIMIT:
-            raise self.broken("begins one thing inside another without end: do scripts chain each other?")
+            raise self.limit_error(
+                "begins one thing inside another without end: do scripts chain each other?"
+            )
 
     def leave(self) -> None:
         """End it."""
@@ -192,9 +194,9 @@ class Machine:
         """Count text that is kept in menus and parameters."""
         self._held += sum(map(len, texts))
         if self._held > HELD_LIMIT:
-            raise self.broken("stores text without end")
+            raise self.limit_error("stores text without end")
 
-    def pressed(self) -> None:
+    def key_pressed(self) -> None:
         """Somebody is there: whoever presses keys is no endless loop."""
         self._steps = self._printed = self._held = self.questions = 0
 
@@ -212,7 +214,7 @@ class Machine:
                 self.now = yield ReadClock()
             text = before + (self.settings.show(name) or "") + behind
             if len(text) > EXPANSION_LIMIT:
-                raise self.broken("has a setting that expands without end")
+                raise self.limit_error("has a setting that expands without end")
 
     def line(self, text: str) -> Steps[int]:
         """Run one line; its status. ``||`` and ``&&`` bind alike, left to right."""
@@ -224,7 +226,7 @@ class Machine:
                 for word in command.words:
                     words.append((yield from self.expand(word)))
                 if sum(map(len, words)) > EXPANSION_LIMIT:
-                    raise self.broken(f"has a command longer than {EXPANSION_LIMIT >> 10} KiB")
+                    raise self.limit_error(f"has a command longer than {EXPANSION_LIMIT >> 10} KiB")
                 status = yield from self.command(words)
                 if self.frames and (self.frames[-1].line_over or self.frames[-1].over):
                     break

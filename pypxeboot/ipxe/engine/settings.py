@@ -190,7 +190,7 @@ def parse_name(text: str) -> Name:
     if block == "smbios" and isinstance(key, int):
         name = _SMBIOS.get(key, name)
         key = _SMBIOS.get(key, smbios_key(key))
-    kind = _predefined_type(key)
+    kind = _type_of_name(key)
     if colon:
         if type_name not in TYPES:
             raise NoSuchType(text)
@@ -208,7 +208,7 @@ def _key(name: str) -> Key:
     return name
 
 
-def _predefined_type(key: Key) -> Optional[SettingType]:
+def _type_of_name(key: Key) -> Optional[SettingType]:
     if isinstance(key, int):
         name = _NAMES.get(key)
         return TYPES[_TAGGED[name][1]] if name else None

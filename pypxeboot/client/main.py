@@ -36,7 +36,7 @@ _FILE_SIZE_SLACK = 1 << 20
 
 
 def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool) -> int:
-    """Return the whole life of the client process, from just after the fork; returns its exit status."""
+    """Live the whole life of the client process, from just after the fork; return its exit status."""
     logs.configure(logging.WARNING)
     channel = Channel(end)
     try:
@@ -57,7 +57,8 @@ def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool
     except Closed:
         return 1
     except PxeBootError as why:  # before there was anything to boot from
-        channel.send(Failure(type(why).__name__, why.message, why.hint, (), ()))
+        with suppress(Closed):  # a host side that has ended knows why
+            channel.send(Failure(type(why).__name__, why.message, why.hint, (), ()))
         return why.code
     except Exception as why:
         if isinstance(why, OSError) and why.errno in (errno.ENODEV, errno.ENETDOWN):

@@ -77,7 +77,7 @@ def booting(plan: Plan, url: str) -> Plan:
 
 
 def _ask(user: User, prompt: str, meaning: Callable[[str], T]) -> Steps[T]:
-    """Return what an answer means; asked again while it means nothing."""
+    """Ask until an answer means something; return that."""
     text = ""
     for _ in range(_TRIES):
         answer = yield from dialogs.ask(user, prompt, text)

@@ -153,7 +153,7 @@ def _no_dhcp(plan: Plan, udhcpc_output: Optional[int], deadline: float) -> NoDhc
 
 
 def _bar_wanted(stream: TextIO) -> bool:
-    """Return a line that moves: only on a terminal that can go back, and libxl's is written into a log."""
+    """Whether a line that moves is shown: on a terminal that can go back; libxl's is written into a log."""
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not logs.is_raw(stream)
 
 

@@ -161,7 +161,7 @@ class GuestNet:
         return ""
 
     def vlan(self, effect: ChangeVlan) -> str:
-        """Return an interface for a VLAN."""
+        """Make or take away the interface of a VLAN; return why not, else nothing."""
         if not self.interfaces.own_network:
             return _HOSTS_OWN
         if not 0 < effect.tag < 4095:

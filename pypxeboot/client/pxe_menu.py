@@ -18,7 +18,7 @@ _TITLE = "PXE boot menu"
 def choose(
     services: Services, label: Optional[str], patience: Optional[float], *, listing: bool = False
 ) -> Steps[Item]:
-    """Return the item that ``label`` names, that somebody chooses, or the first one.
+    """Choose the item that ``label`` names, that somebody wants, or the first one.
 
     A prompt is shown until its time is over, and F8 leads to the menu (table 2-1): without one, or with a
     time of 0, nobody is asked. ``patience`` is how long a menu without a time waits for a key; who wants
@@ -72,7 +72,7 @@ def _wants_menu(user: User, prompt: Prompt) -> Steps[bool]:
 
 
 def _choose_from_menu(services: Services, user: User, title: str) -> Steps[Item]:
-    """Return the menu itself, until something is chosen; the item under the cursor if nobody does."""
+    """Show the menu until something is chosen; the item under the cursor if nobody does."""
     lines = [DialogItem(str(number), item.text) for number, item in enumerate(services.menu)]
     menu = dialogs.MenuDialog(user, Dialog(title or _TITLE, lines), 0, None)
     answer = yield from menu.choose(None)

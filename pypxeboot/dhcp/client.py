@@ -140,7 +140,7 @@ class DhcpClient:
         return self.identity.get(DhcpOption.VENDOR_CLASS, b"").startswith(b"HTTPClient")
 
     def tick(self, now: float) -> list[Step]:
-        """Return what is due at ``now``."""
+        """Do what is due at ``now``; return the steps to take."""
         if now < self.deadline or self.state not in (State.SELECTING, State.REQUESTING):
             return []
         if self.state is State.SELECTING:

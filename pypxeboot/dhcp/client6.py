@@ -131,7 +131,7 @@ class Dhcp6Client:
         return [*self._ask_routers(now), *self._solicit(now)]
 
     def tick(self, now: float) -> list[Step]:
-        """Return what is due at ``now``."""
+        """Do what is due at ``now``; return the steps to take."""
         steps = self._ask_routers(now)
         if now < self._due or self.deadline == float("inf"):
             return steps
@@ -298,7 +298,7 @@ class Dhcp6Client:
     # Ends.
 
     def _bind(self) -> list[Step]:
-        """Return the lease, of what servers and routers have said."""
+        """Take the lease, of what servers and routers have said."""
         message, source = self._reply or (None, None)
         try:
             lease, remarks = lease_of(message, source, self.iaid, self.mac, self.advertisements)

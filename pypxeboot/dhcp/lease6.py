@@ -80,7 +80,7 @@ def _address(
 
 
 def _prefix_length(address: IPv6Address, routers: Sequence[Advertisement]) -> int:
-    """Return what is on the link is what a router says (RFC 5942): else nothing but the address itself is."""
+    """Return the length of the prefix on the link: what a router says (RFC 5942), else the address alone."""
     if not routers:
         return _USUAL_PREFIX
     prefixes = (prefix for router in routers for prefix in router.prefixes if prefix.on_link)

@@ -173,7 +173,7 @@ class _Session:
         return self._place
 
     def _told_meanwhile(self) -> None:
-        """Get a client that has ended took its network with it: why it did is the cause, if it said so."""
+        """Raise what a client that has ended said of why: its network went with it, and that is the cause."""
         self._channel.settimeout(0.1)
         with suppress(socket.timeout, Closed):
             kind, value, _ = self._channel.receive()
@@ -202,7 +202,7 @@ class _Session:
 
     @contextmanager
     def _udhcpc(self, there: Place) -> Iterator[Optional[int]]:
-        """Get the descriptor from which the client reads what udhcpc says, where one was asked for."""
+        """Run udhcpc where it was asked for; yield the descriptor from which the client reads its words."""
         program = self._plan.udhcpc
         if program is None or not self._plan.does_dhcp:
             yield None
@@ -334,7 +334,7 @@ class _Session:
         self._channel.send(Done(), file.descriptor)
 
     def _begin(self, kind: str) -> None:
-        """Get a file of ``kind`` comes."""
+        """Get ready for a file of ``kind``."""
         if kind not in _KINDS:
             raise ValueError(f"an output file {printable(kind, 40)}")
         if kind == "kernel":  # another entry is tried: what the last one left is of no use

@@ -80,7 +80,7 @@ def boot(request: BootRequest) -> Steps[Choice]:
 
 
 def _script(source: BootSource) -> Steps[Image]:
-    """Return the script, downloaded."""
+    """Download the script."""
     if source.bootfile is None:
         raise NoBootSource("no iPXE script is named", hint="have DHCP name one")
     location = source.bootfile

@@ -45,7 +45,7 @@ def start(machine: Machine, image: Image) -> Steps[int]:
 
 
 def _multiboot(machine: Machine, image: Image) -> Steps[int]:
-    """Get a multiboot kernel: "cmdline is the URI and the arguments", and so is that of every other image."""
+    """Boot a multiboot kernel: "cmdline is the URI and the arguments", as that of every other image."""
     others = [other for other in machine.images if other is not image]
     cmdline = _joined(_joined(image.uri.without_password, image.cmdline or ""), machine.user_append)
     modules = tuple(

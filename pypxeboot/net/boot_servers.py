@@ -113,7 +113,7 @@ class PxeSocket:
         self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, request)
 
     def _forget(self) -> None:
-        """Get what came before anything was asked is no answer."""
+        """Drop what came before anything was asked: it is not an answer."""
         with suppress(OSError):
             while True:
                 self._socket.recv(1, socket.MSG_DONTWAIT)

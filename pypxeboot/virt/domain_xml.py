@@ -205,7 +205,7 @@ def _interface(element: Element) -> Interface:
 
 
 def _boots(disk: Element) -> bool:
-    """Return a CD-ROM drive has to have something in it."""
+    """Whether a disk can be booted from; a CD-ROM drive has to have something in it."""
     kind = disk.get("device", "disk")
     return kind in ("disk", "lun") or (kind == "cdrom" and disk.find("source") is not None)
 

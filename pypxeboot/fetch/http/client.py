@@ -342,7 +342,7 @@ def _adapter(exchange: _HttpExchange, authorities: Optional[str]) -> HTTPAdapter
 def _receive(
     exchange: _HttpExchange, write: Write, limit: int, expect: Optional[Callable[[int], None]]
 ) -> int:
-    """Return the body to ``write``; its size."""
+    """Hand the body to ``write``; return its size."""
     address, lengths = exchange.address, exchange.header("Content-Length")
     message.check_status(address, exchange.status)
     message.check_encoding(address, exchange.header("Content-Encoding"))
@@ -364,7 +364,7 @@ def _receive(
 
 
 def _receive_all(exchange: _HttpExchange, write: Write, limit: int) -> int:
-    """Return a body that ends with the connection."""
+    """Hand a body that ends with the connection to ``write``; return its size."""
     got = exchange.body(write, limit)
     if exchange.body(lambda _: None, 1):
         raise _too_large(exchange.address, limit)
@@ -372,7 +372,7 @@ def _receive_all(exchange: _HttpExchange, write: Write, limit: int) -> int:
 
 
 def _receive_chunks(exchange: _HttpExchange, write: Write, limit: int) -> int:
-    """Return a body in chunks (RFC 9112 7.1)."""
+    """Hand a body in chunks (RFC 9112 7.1) to ``write``; return its size."""
     got = 0
     while True:
         size = message.chunk_size(exchange.address, exchange.line())

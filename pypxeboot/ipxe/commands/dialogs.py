@@ -85,7 +85,7 @@ def _choose(machine: Machine, call: CommandCall) -> Steps[int]:
 def _pick(
     machine: Machine, dialog: Dialog, at: int, seconds: Optional[float], again: Optional[float]
 ) -> Steps[tuple[Optional[str], int]]:
-    """Return the name of the item that was asked for, that somebody chooses, or that the timeout takes."""
+    """Find the item that was asked for, that somebody chooses, or that the timeout takes."""
     if machine.listing:
         raise MenuFound(machine.frames[-1].image.location, _menu(dialog, at))
     asked = None if machine.label is None else _find_item(dialog, machine.label, machine.chosen is None)
@@ -267,7 +267,7 @@ def _login(machine: Machine, call: CommandCall) -> Steps[int]:
 
 
 def _shell(machine: Machine, call: CommandCall) -> Steps[int]:
-    """Return a command line, until ``exit``; nobody has none."""
+    """Run command lines that somebody types, until ``exit``; without anybody there are none."""
     user = yield from _somebody(machine)
     if user is None:
         return (yield from _nobody(machine, "nobody is there to use a command line"))

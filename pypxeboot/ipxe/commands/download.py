@@ -23,7 +23,7 @@ _STEPS = 50
 def acquire(
     machine: Machine, text: str, seconds: Optional[float] = None, quiet: bool = False
 ) -> Steps[tuple[Optional[Image], int]]:
-    """Return the image "whose name equals the whole argument", else one that is downloaded."""
+    """Find the image "whose name equals the whole argument", else download one."""
     image = machine.images.find(text)
     if image is not None:
         return image, Status.OK
@@ -70,7 +70,7 @@ def _openable(uri: Uri) -> int:
 
 
 def _fetch(machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[float]) -> Steps[ScriptFile]:
-    """Return the file, or why there is none."""
+    """Download a file; it says why there is none."""
     if len(machine.images.registered) >= images.COUNT_LIMIT:
         return ScriptFile(None, error="too many images", cause="full")
     try:

@@ -17,7 +17,7 @@ _OPTIONS = "name/n= timeout/t# autofree/a"
 def _prepare(
     machine: Machine, call: CommandCall, *, always: bool = False, clear: bool = False
 ) -> Steps[tuple[Optional[Image], int]]:
-    """Get the image that a command is about, named and with its command line; else the status of the failure.
+    """Find the image that a command is about, with its name and command line; else the failure.
 
     "All first look for an existing image whose name equals the whole argument, and only then download, except
     the imgfetch family, which ``always`` downloads." "``imgargs`` clears first, the others replace only if

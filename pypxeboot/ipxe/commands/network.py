@@ -181,7 +181,7 @@ def _route(machine: Machine, call: CommandCall) -> Steps[int]:
 
 
 def _vcreate(machine: Machine, call: CommandCall) -> Steps[int]:
-    """Return a VLAN on the card, which is called ``net0-10`` then."""
+    """Make a VLAN on the card, which is called ``net0-10`` then."""
     tag = call.number("tag") or 0
     cards = yield from _cards(machine, call.args)
     if cards is None:
@@ -245,7 +245,7 @@ def _ping(machine: Machine, call: CommandCall) -> Steps[int]:
 
 
 def _ntp(machine: Machine, call: CommandCall) -> Steps[int]:
-    """Return the clock of the host is right already, or nobody else's business."""
+    """Do nothing: the clock of the host is right already, or nobody else's business."""
     yield from ()
     return Status.OK
 
@@ -277,7 +277,7 @@ def _boot_uri(machine: Machine, filename: str) -> str:
 
 
 def _linkwait(machine: Machine, call: CommandCall) -> Steps[int]:
-    """Return the link is up: a boot does not come so far otherwise."""
+    """Do nothing: the link is up, a boot does not come so far otherwise."""
     cards = yield from _cards(machine, call.args)
     for card in cards or ():
         yield from machine.say(f"Waiting for link-up on {card}... ok")

@@ -58,7 +58,7 @@ def settings_of(guest: Guest, lease: Lease, builtin: Callable[[Key], Optional[Va
         if answer is not None:
             block = settings.block(name, create=True)
             block.values.update(_pxe_settings(answer))
-            block.lookup, block.refuses = _options(answer.options), _without_tag
+            block.lookup, block.refuses = _options(answer.options), _options_only
     smbios = settings.block("smbios", create=True)
     smbios.values.update(_smbios(guest))
     smbios.refuses = lambda _key, _value: Status.NOT_STORABLE
@@ -74,7 +74,7 @@ def relet(settings: Settings, card: str, lease: Lease) -> None:
     block.values.clear()
     block.values.update(lease_settings(lease))
     others = {code: data for code, data in lease.options.items() if code not in block.values}
-    block.lookup, block.refuses = _options(others), _without_tag
+    block.lookup, block.refuses = _options(others), _options_only
 
 
 def _text(text: str) -> Value:
@@ -93,8 +93,8 @@ def _card_refuses(key: Key, value: Optional[Value]) -> Optional[int]:
     return Status.BAD_MAC if key == "mac" and value and len(value.raw) != _MAC_BYTES else None
 
 
-def _without_tag(key: Key, _value: Optional[Value]) -> Optional[int]:
-    """Return a DHCP packet has options, and nothing else."""
+def _options_only(key: Key, _value: Optional[Value]) -> Optional[int]:
+    """Refuse a setting without a tag: a DHCP packet has options, and nothing else."""
     return None if isinstance(key, int) else Status.NOT_APPLICABLE
 
 
@@ -149,7 +149,7 @@ def lease_settings(lease: Lease) -> dict[Key, Value]:
 
 
 def _pxe_settings(answer: PxeAnswer) -> dict[Key, Value]:
-    """Return the same of a PXE server's answer."""
+    """Return what the answer of a PXE server says, by tag."""
     values: dict[Key, Value] = {DhcpOption.BOOT_FILE: _text(answer.bootfile)} if answer.bootfile else {}
     server = _address(answer.next_server)
     if server is not None:

@@ -28,7 +28,8 @@ _CONSOLE_SECONDS = 2.5
 _STARTED = time.monotonic()
 
 
-def _boot(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
+def boot_guest(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
+    """Boot the guest, and write the result where the arguments say. Raises PxeBootError."""
     plan = planner.plan_of(args)
     output = None if args.output == "-" else Report(Path(args.output))
     succeeded = False

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Optional
 
-from pypxeboot.commands.boot import _boot
+from pypxeboot.commands.boot import boot_guest
 from pypxeboot.config import merge, options
 from pypxeboot.errors import Aborted, HandoverError, PxeBootError
 from pypxeboot.host.output_files import write
@@ -46,7 +46,7 @@ def main(
         with signals.signals_raise():
             _settle(args, toolstack)
             if not args.show_config:
-                return (act or _boot)(args, process) or 0
+                return (act or boot_guest)(args, process) or 0
             write(None, merge.shown(args).encode())
         return 0
     except signals.BootFailed as why:

@@ -95,6 +95,16 @@ class _Offer:
 class DhcpClient:
     """One client for one MAC.
 
+    ::
+
+        INIT --start()--> SELECTING --the best offer--> REQUESTING --ACK--> BOUND
+                           |    ^                        |      |
+          no offer in time |    +---- the next offer, ---+      | after MAX_RESTARTS
+                           v          or DISCOVER again         v
+                         FAILED <-------------------------------+
+
+    The way back is taken after a NAK, without an ACK in time, and where the lease in the ACK is no good.
+
     ``identity`` holds the options that every message carries (vendor class, architecture, UUID, ...). PXE
     servers count only where boot information is needed; ``better_offer_waits`` is how long for. DISCOVERs go
     out for ``patience`` seconds, and four of them at least.

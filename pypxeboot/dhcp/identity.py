@@ -1,4 +1,4 @@
-"""What a PXE client says of itself, what a boot file means, and where its configuration is looked for."""
+"""What a PXE client says of itself: the options by which DHCP servers tell one from another."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Bad inputs through the whole command line; numbers are of the table of bad inputs.
 
-What TFTP and HTTP servers do to their client stands in test_tftp.py and test_httpget.py.
+What TFTP and HTTP servers do to their client stands in tests/unit/fetch, in test_client_hostile.py of each.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class FileSink:
         done = 0
         while done < size:
             try:
-                count = _copy_of(descriptor, self.descriptor, done, size - done)
+                count = _copy(descriptor, self.descriptor, done, size - done)
             except OSError as why:
                 raise _unwritable(why, self.size) from None
             if not count:
@@ -140,8 +140,8 @@ class FileSink:
         self._hashed = end
 
 
-def _copy_of(source: int, target: int, offset: int, count: int) -> int:
-    """How many bytes were copied to the end of ``target``."""
+def _copy(source: int, target: int, offset: int, count: int) -> int:
+    """Copy bytes to the end of ``target``; return how many it were."""
     count = min(count, _COPIED)
     try:
         return os.copy_file_range(source, target, count, offset_src=offset)

@@ -65,17 +65,17 @@ def _from_environment(environment: Mapping[str, str]) -> list[Vif]:
 
 
 def _from_xl(mac: Optional[str], name: Optional[str]) -> tuple[Optional[Vif], str]:
-    find_parent_xl = parent_xl.find_parent_xl(xl_config.MAX_SIZE)
-    if find_parent_xl is None:
+    created = parent_xl.find_parent_xl(xl_config.MAX_SIZE)
+    if created is None:
         if mac is None:
             raise UsageError(
                 "no MAC address was given, and no xl create above this process tells one",
                 hint='write bootloader_args = ["mac=00:16:3e:01:02:03,bridge=xenbr0"] for this domain',
             )
         return None, ""
-    file = printable(find_parent_xl.file, 300)
+    file = printable(created.file, 300)
     try:
-        settings = xl_config.parse(find_parent_xl.text)
+        settings = xl_config.parse(created.text)
         vifs = [parse_vif(text) for text in xl_config.texts(settings.get("vif", []))]
     except UsageError as why:
         raise UsageError(f"{file}: {why.message}", hint="name mac= and bridge= in bootloader_args") from None

@@ -63,7 +63,7 @@ def run(
     log.info("running %s", " ".join(argv))
     before = _files(directory)
     try:
-        result = _message_of(argv, output)
+        result = _output_of(argv, output)
         if not re.fullmatch(_RESULT[form], result, re.DOTALL):
             # It can fail with exit status 0: its parent passes the raw wait status of its child on, and 256
             # becomes 0 (tools/pygrub/src/pygrub, depriv()).
@@ -75,7 +75,7 @@ def run(
     return result
 
 
-def _message_of(argv: Sequence[str], output: Optional[Path]) -> bytes:
+def _output_of(argv: Sequence[str], output: Optional[Path]) -> bytes:
     """Run pygrub; its last words go into the error.
 
     A menu it draws on standard output; on standard error it fails with a traceback.

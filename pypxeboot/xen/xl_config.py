@@ -33,7 +33,7 @@ _Token = tuple[str, str, int]  # kind, text, line
 
 def parse(text: str) -> dict[str, Value]:
     """Get the settings of ``text`` by name; the last of one name counts. Raises UsageError with the line."""
-    reader = _Tokens(_tokens(text))
+    reader = _TokenReader(_tokens(text))
     settings: dict[str, Value] = {}
     while reader.more():
         kind, name, line = reader.take()
@@ -84,7 +84,7 @@ def _unquoted(text: str) -> str:
     return _ESCAPE.sub(character, text[1:-1])
 
 
-class _Tokens:
+class _TokenReader:
     """The tokens, one after the other."""
 
     def __init__(self, tokens: Sequence[_Token]) -> None:

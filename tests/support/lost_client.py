@@ -1,6 +1,6 @@
 """``pypxeboot`` with a client process that is lost: once locked up, it says what SCENARIO says.
 
-    python lost_client.py SCENARIO [ARGUMENT OF PYPXEBOOT ...]
+    python -m tests.support.lost_client SCENARIO [ARGUMENT OF PYPXEBOOT ...]
 
 It stands for code of a stranger's that has taken over the client process: it has the client's socket, uid and
 sandbox, and nothing of the host side is changed.
@@ -8,7 +8,6 @@ sandbox, and nothing of the host side is changed.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import sys
@@ -26,7 +25,7 @@ KERNEL = b"a kernel of the lost client's"
 
 
 class Lost:
-    """What the lost client can do: ask as the real one does, and send any bytes."""
+    """What the lost client can do: ask as the real one does, and say what it likes."""
 
     def __init__(self, end: socket.socket, host: HostSide, victim: str) -> None:
         self.end, self.host, self.victim = end, host, victim
@@ -34,11 +33,6 @@ class Lost:
     def say(self, message: Any) -> None:
         """A message of the real client's, whatever is in it."""
         Channel(self.end).send(message)
-
-    def say_json(self, value: object) -> None:
-        """Any JSON in the frame of a message."""
-        self.end.send(b"1")
-        self.end.send(json.dumps(value).encode())
 
     def output(self, kind: str, data: bytes) -> int:
         """An output file of ``kind`` with ``data`` in it; its size."""

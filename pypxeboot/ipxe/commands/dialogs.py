@@ -101,9 +101,8 @@ def _pick(
     answer = yield from menu.choose(seconds)
     yield from dialogs.clear(user)
     if isinstance(answer, WaitEnded):
-        return (
-            yield from _default_answer(machine, dialog, menu.name, answer is WaitEnded.TIMEOUT)
-        ), Status.OK
+        timed_out = answer is WaitEnded.TIMEOUT
+        return (yield from _default_answer(machine, dialog, menu.name, timed_out)), Status.OK
     machine.key_pressed()
     if answer is None:
         machine.failure = f"the menu {plain(dialog.title, 60)!r} was left"
@@ -206,19 +205,19 @@ def _prompt(machine: Machine, call: CommandCall) -> Steps[int]:
         yield from machine.say(call.rest())
         count_unanswered(machine)
         return Status.PROMPT_TIMED_OUT
-    key_pressed = yield from dialogs.wait(user, call.rest(), seconds)
-    if isinstance(key_pressed, WaitEnded):
+    pressed = yield from dialogs.wait(user, call.rest(), seconds)
+    if isinstance(pressed, WaitEnded):
         count_unanswered(machine)
         return Status.PROMPT_TIMED_OUT
     machine.key_pressed()
-    if wanted and dialogs.code(key_pressed) != wanted:
+    if wanted and dialogs.code(pressed) != wanted:
         return Status.OTHER_KEY
     setting = call.text("set")
     if setting is None:
         return Status.OK
     return (
         yield from keep(
-            machine, setting, Value(dialogs.code(key_pressed).to_bytes(4, "big")[-2:], TYPES["uint16"])
+            machine, setting, Value(dialogs.code(pressed).to_bytes(4, "big")[-2:], TYPES["uint16"])
         )
     )
 

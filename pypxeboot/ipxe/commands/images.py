@@ -90,7 +90,7 @@ def _replace(machine: Machine, image: Image) -> Steps[int]:
     return Status.OK
 
 
-def _find_image(machine: Machine, call: CommandCall) -> Steps[tuple[list[Image], int]]:
+def _find_images(machine: Machine, call: CommandCall) -> Steps[tuple[list[Image], int]]:
     """Return the images that are named, else all; if one is not there, those before it, and the failure."""
     found: list[Image] = []
     if not call.args:
@@ -108,7 +108,7 @@ def _missing(machine: Machine, name: str) -> Steps[int]:
 
 
 def _stat(machine: Machine, call: CommandCall) -> Steps[int]:
-    images, status = yield from _find_image(machine, call)
+    images, status = yield from _find_images(machine, call)
     for image in images:
         kind = yield from machine.format(image)
         words = [f"{image.name} : {image.size} bytes"]

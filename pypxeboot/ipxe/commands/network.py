@@ -75,13 +75,13 @@ def settle(machine: Machine) -> Steps[None]:
 def _requested_lease(machine: Machine) -> Optional[Lease]:
     """Return the lease with what the script has changed of it, None if what it has set is no address."""
     lease, card = machine.offered, machine.settings.card
-    given = _static_lease(machine, f"{card}/ip")
+    given = _script_addresses(machine, f"{card}/ip")
     if lease.address.version == 6 and not given:
         return lease
     address = given or (lease.address,)
-    mask = _static_lease(machine, f"{card}/netmask") or (lease.netmask or "255.255.255.0",)
-    routers = _static_lease(machine, f"{card}/gateway")
-    servers = _static_lease(machine, "dns")
+    mask = _script_addresses(machine, f"{card}/netmask") or (lease.netmask or "255.255.255.0",)
+    routers = _script_addresses(machine, f"{card}/gateway")
+    servers = _script_addresses(machine, "dns")
     try:
         prefix = IPv4Network(f"0.0.0.0/{mask[0]}").prefixlen
     except ValueError:
@@ -92,7 +92,7 @@ def _requested_lease(machine: Machine) -> Optional[Lease]:
     return changed
 
 
-def _static_lease(machine: Machine, text: str) -> tuple[IPv4Address, ...]:
+def _script_addresses(machine: Machine, text: str) -> tuple[IPv4Address, ...]:
     """Return the addresses of a setting that the script has set: what DHCP gave is in the lease."""
     value, block = machine.settings.find(parse_name(text))
     if value is None or block.endswith(".dhcp") or len(value.raw) % 4:

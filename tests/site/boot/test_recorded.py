@@ -17,7 +17,7 @@ from typing import Any, Optional
 import pytest
 
 from tests.support.recorded import boots as oracle
-from tests.support.recorded import ipxe_cases as test_ipxe_cases
+from tests.support.recorded import ipxe_cases
 from tests.support.recorded.boots import Case
 from tests.support.recorded.replayer import Outcome, Replayer
 
@@ -137,10 +137,10 @@ def test_cases_with_keys_end_well(case: Case, outcomes: dict[str, Future[Outcome
 def test_scripts_boot_what_the_real_ipxe_booted(case: Case, outcomes: dict[str, Future[Outcome]]) -> None:
     outcome = outcomes[case.name].result()
     ends_well(outcome)
-    initrd = test_ipxe_cases.ramdisk(case) or None
+    initrd = ipxe_cases.ramdisk(case) or None
     expected = replace(case.expected, initrd=initrd, initrd_size=len(initrd or b""))
     found = difference(replace(case, expected=expected), outcome)
-    if case.name in test_ipxe_cases.DIFFERENCES:
+    if case.name in ipxe_cases.DIFFERENCES:
         assert found or case.name == "no-shebang", f"no longer a difference: {case.name}"
         counts["iPXE scripts different on purpose"] += 1
     else:

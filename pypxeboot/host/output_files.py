@@ -130,7 +130,7 @@ class Store:
     def _check(given: Path) -> Path:
         try:
             if not stat.S_ISDIR(given.stat().st_mode):
-                raise HandoverError(f"{given} is no directory")
+                raise HandoverError(f"{given} is not a directory")
         except OSError as why:
             hint = "make it, or leave --output-directory out"
             raise HandoverError(f"output directory {given}: {why.strerror}", hint=hint) from None
@@ -183,7 +183,7 @@ class Report:
             raise HandoverError(f"cannot write output file {path}: {said}") from None
         try:
             if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
-                raise HandoverError(f"output file {path} is no regular file")
+                raise HandoverError(f"output file {path} is not a regular file")
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._descriptor)

@@ -13,8 +13,8 @@ from pypxeboot import __version__
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import check_bridge, check_interface, parse_mac, parse_uuid, parse_vif
 from pypxeboot.limits import Limits
+from pypxeboot.links.kinds import LINKS
 
-LINKS = ("auto", "veth", "macvlan", "routed", "host")
 XEN_FORMATS = ("simple0", "simple", "sxp")
 _DIRECT_FORMATS = ("qemu", "qemu-microvm", "firecracker", "cloud-hypervisor", "libvirt")
 FORMATS = (*XEN_FORMATS, "json", "shell", *_DIRECT_FORMATS)
@@ -112,7 +112,7 @@ def _identity(group: argparse._ArgumentGroup) -> None:
     add("--bridge", type=check_bridge, help="the bridge that the guest will be connected to")
     add("--interface", type=check_interface, metavar="IF", help="the same, or a NIC")
     add("--vlan", type=int, metavar="ID", help="VLAN on a bridge that filters VLANs")
-    add("--link", choices=LINKS, default="auto", help="how to join the network")
+    add("--link", choices=tuple(LINKS), default="auto", help="how to join the network")
     add(
         "--mac-wait",
         type=_seconds,

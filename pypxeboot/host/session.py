@@ -26,7 +26,7 @@ from pypxeboot.host.terminal import TerminalService
 from pypxeboot.lease import Address, Network, is_host
 from pypxeboot.limits import NOTICE, Deadline
 from pypxeboot.links import iproute, select
-from pypxeboot.links.link import Place, Wanted, Way
+from pypxeboot.links.link import Attached, AttachRequest, Link
 from pypxeboot.plan import Order, Plan
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.messages import (
@@ -103,26 +103,26 @@ def boot(
         undo.callback(session.leave)
         undo.callback(session.terminal.close)
         session.order(ids)
-        there = session.join(mode, mac_wait)
+        attached = session.join(mode, mac_wait)
         if capture is not None:
             undo.callback(capture.stop)  # before its network goes
-            own = there.mode == "host"  # all the traffic of the host passes there, not just the guest's
-            capture.start(process.pid, there.name, plan.guest.mac_bytes if own else b"", ids)
+            own = attached.mode == "host"  # all the traffic of the host passes there, not just the guest's
+            capture.start(process.pid, attached.name, plan.guest.mac_bytes if own else b"", ids)
         try:
-            return session.run(there, started)
+            return session.run(attached, started)
         except BootFailed as why:
-            _explain(why, there)
+            _explain(why, attached)
             raise
 
 
-def _explain(failed: BootFailed, there: Place) -> None:
+def _explain(failed: BootFailed, attached: Attached) -> None:
     """Put into the hint what only this side can see of why nobody answered."""
     answered = any(request.result in ("ok", "not-found") for request in failed.failure.requests)
-    if answered or there.mode != "veth" or not isinstance(failed.error, (NoLease, FetchError)):
+    if answered or attached.mode != "veth" or not isinstance(failed.error, (NoLease, FetchError)):
         return
     from pypxeboot.links import checks
 
-    found = checks.obstacle(there.where)
+    found = checks.obstacle(attached.where)
     if found is not None:
         failed.error.hint = f"this host's own firewall may be why: {found}; --link host is out of its reach"
 
@@ -145,8 +145,8 @@ class _Session:
         self._files: dict[str, list[OutputFile]] = {kind: [] for kind in _KINDS}
         self._images: dict[int, OutputFile] = {}
         self._vlans: set[int] = set()
-        self._way: Optional[Way] = None
-        self._place: Optional[Place] = None
+        self._link: Optional[Link] = None
+        self._attached: Optional[Attached] = None
 
     def order(self, ids: tuple[int, int]) -> None:
         """Tell the client what to do."""
@@ -156,21 +156,21 @@ class _Session:
         except Closed:
             raise self._no_result() from None
 
-    def join(self, mode: str, mac_wait: float) -> Place:
+    def join(self, mode: str, mac_wait: float) -> Attached:
         """Give the client its place on the network."""
-        wanted = Wanted(self._plan.guest, mac_wait, lambda line: log.log(NOTICE, "%s", line))
-        self._way = way = select.way_to(wanted, mode)
+        request = AttachRequest(self._plan.guest, mac_wait, lambda line: log.log(NOTICE, "%s", line))
+        self._link = link = select.link_for(request, mode)
         kind, value = self._receive()  # its namespace is there
         if kind == "Failure":
             self._failed(value)
         try:
-            self._place = way.join(self._pid, self._deadline.at)
+            self._attached = link.join(self._pid, self._deadline.at)
         except PxeBootError:
             self._told_meanwhile()
             raise
-        there = (self._place.where, self._place.mode, self._place.mtu)
-        log.info("MAC %s on %s (%s), MTU %d", self._plan.guest.mac, *there)
-        return self._place
+        where, mtu = self._attached.where, self._attached.mtu
+        log.info("MAC %s on %s (%s), MTU %d", self._plan.guest.mac, where, self._attached.mode, mtu)
+        return self._attached
 
     def _told_meanwhile(self) -> None:
         """Raise what a client that has ended said of why: its network went with it, and that is the cause."""
@@ -182,15 +182,15 @@ class _Session:
 
     def leave(self) -> None:
         """Take the place on the network away."""
-        if self._way is not None:
-            self._way.leave()
+        if self._link is not None:
+            self._link.leave()
 
-    def run(self, there: Place, started: float) -> Artifacts:
+    def run(self, attached: Attached, started: float) -> Artifacts:
         """Let the client boot from there."""
         linked = time.monotonic() - started
-        with self._udhcpc(there) as output:
+        with self._udhcpc(attached) as output:
             try:
-                self._channel.send(Placed(there.name, there.mode, there.where), output)
+                self._channel.send(Placed(attached.name, attached.mode, attached.where), output)
             except Closed:
                 self._told_meanwhile()
                 raise self._no_result() from None
@@ -201,7 +201,7 @@ class _Session:
         return self._published(replace(artifacts, seconds=seconds))
 
     @contextmanager
-    def _udhcpc(self, there: Place) -> Iterator[Optional[int]]:
+    def _udhcpc(self, attached: Attached) -> Iterator[Optional[int]]:
         """Run udhcpc where it was asked for; yield the descriptor from which the client reads its words."""
         program = self._plan.udhcpc
         if program is None or not self._plan.does_dhcp:
@@ -209,11 +209,11 @@ class _Session:
             return
         from pypxeboot.dhcp import identity, udhcpc
 
-        foreign = self._plan.guest.mac if there.mode == "host" else None
+        foreign = self._plan.guest.mac if attached.mode == "host" else None
         script = str(Path(__file__).parents[1] / "udhcpc-script")
-        argv = udhcpc.argv(program, script, there.name, foreign, identity.identity_of(self._plan))
+        argv = udhcpc.argv(program, script, attached.name, foreign, identity.identity_of(self._plan))
         log.info("running %s", " ".join(argv))
-        inside = [] if there.mode == "host" else ["nsenter", f"--net=/proc/{self._pid}/ns/net"]
+        inside = [] if attached.mode == "host" else ["nsenter", f"--net=/proc/{self._pid}/ns/net"]
         process = iproute.start(["setpriv", "--pdeathsig", "KILL", *inside, *argv])
         try:
             assert process.stdout is not None
@@ -287,27 +287,27 @@ class _Session:
         if not is_host(address) or not 0 < request.prefix_length <= address.max_prefixlen:
             raise ValueError(f"address {address}/{request.prefix_length}")
         routes = [_route(route, address.version) for route in request.routes]
-        assert self._place is not None
+        assert self._attached is not None
         mtu = request.mtu
-        if mtu is None or not iproute.MIN_MTU[address.version] <= mtu < self._place.mtu:
-            mtu = self._place.mtu
+        if mtu is None or not iproute.MIN_MTU[address.version] <= mtu < self._attached.mtu:
+            mtu = self._attached.mtu
         if request.vlan and request.vlan not in self._vlans:
             raise ValueError(f"an address on VLAN {request.vlan}")
         name = iproute.inner_name(request.vlan)
-        if self._place.mode == "host":  # the host's own interfaces stay as they are
+        if self._attached.mode == "host":  # the host's own interfaces stay as they are
             self._channel.send(Done())
         else:
             self._try(lambda: self._give(name, address, request.prefix_length, routes, mtu))
 
     def _give(self, name: str, address: Address, *more: Any) -> None:
         """Give the client's interface its address, and have the host know the way there."""
-        assert self._way is not None
-        self._way.reach(str(address), self._deadline.at)
+        assert self._link is not None
+        self._link.reach(str(address), self._deadline.at)
         iproute.configure(self._pid, name, address, *more)
 
     def _set_vlan(self, request: SetVlan) -> None:
-        assert self._place is not None
-        own = self._place.mode == "host"
+        assert self._attached is not None
+        own = self._attached.mode == "host"
         known = request.tag in self._vlans
         if own or not 0 < request.tag < 4095 or known is not request.remove:
             raise ValueError(f"VLAN {request.tag}")

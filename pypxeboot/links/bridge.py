@@ -8,22 +8,28 @@ from typing import Any, Optional
 
 from pypxeboot.errors import UsageError
 from pypxeboot.links import iproute
-from pypxeboot.links.link import HEARD_SECONDS, POLL, Way
+from pypxeboot.links.link import HEARD_SECONDS, POLL, FoundLink, Link
 
 _GUEST_PORT_KINDS = ("tun", "veth", "tap", "macvtap")
 
 
-class LinuxBridge(Way):
+class LinuxBridge(Link):
     """By a veth pair whose outer end is a port of the bridge."""
 
     mode = "veth"
+    goes_onto = "a bridge"
+
+    @classmethod
+    def find(cls, where: str, device: Optional[dict[str, Any]]) -> Optional[FoundLink]:
+        """Find a Linux bridge of that name."""
+        return super().find(where, device) if iproute.kind_of(device) == "bridge" else None
 
     def _connect(self, pid: int, deadline: float) -> None:
         self._await_mac(self._alive_on, deadline)
         alias = f"link set dev {self._outer} alias {self._alias}\n"
         self._make_pair(pid, f"{alias}link set dev {self._outer} master {self.where}\n")
-        if self._wanted.guest.vlan is not None:
-            self._set_vlan(self._wanted.guest.vlan)
+        if self._request.guest.vlan is not None:
+            self._set_vlan(self._request.guest.vlan)
         iproute.run(["ip", "link", "set", "dev", self._outer, "up"])
 
     @property
@@ -44,7 +50,7 @@ class LinuxBridge(Way):
     @property
     def _alias(self) -> str:
         """What another run for this guest is known by, before its port forwards and its MAC is learned."""
-        return f"pypxeboot:{self._wanted.guest.mac}"
+        return f"pypxeboot:{self._request.guest.mac}"
 
     def _alive_on(self) -> Optional[str]:
         for port in json.loads(iproute.run(["ip", "-json", "link", "show", "master", self.where]) or "[]"):
@@ -52,7 +58,7 @@ class LinuxBridge(Way):
                 return f"port {port['ifname']} of bridge {self.where}"
         shown = iproute.run(["bridge", "-json", "-statistics", "fdb", "show", "br", self.where])
         for entry in json.loads(shown or "[]"):
-            if entry.get("mac") != self._wanted.guest.mac or not entry.get("master"):
+            if entry.get("mac") != self._request.guest.mac or not entry.get("master"):
                 continue
             port = str(entry["ifname"])
             if _is_guest_port(port) or float(entry.get("updated", 0)) < HEARD_SECONDS:
@@ -66,7 +72,7 @@ class LinuxBridge(Way):
         """
         if not self._data.get("stp_state"):
             return
-        self._wanted.log(f"bridge {self.where} runs STP: its new port forwards in up to 30 s")
+        self._request.log(f"bridge {self.where} runs STP: its new port forwards in up to 30 s")
         while time.monotonic() < deadline:
             slave = (iproute.show(self._outer) or {}).get("linkinfo", {}).get("info_slave_data", {})
             if slave.get("state") in ("forwarding", None):
@@ -75,7 +81,7 @@ class LinuxBridge(Way):
 
 
 def _is_guest_port(port: str) -> bool:
-    shown = iproute.show(port)
-    if shown is None:  # gone in the meantime
+    device = iproute.show(port)
+    if device is None:  # gone in the meantime
         return False
-    return shown.get("linkinfo", {}).get("info_kind") in _GUEST_PORT_KINDS or port.startswith("vif")
+    return iproute.kind_of(device) in _GUEST_PORT_KINDS or port.startswith("vif")

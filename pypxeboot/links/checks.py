@@ -9,34 +9,36 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from pypxeboot.doctor.findings import Finding, Level, fail, ok, warn
-from pypxeboot.errors import NoLease, PxeBootError, UsageError
+from pypxeboot.errors import NoLease, PxeBootError
 from pypxeboot.guest import Guest
-from pypxeboot.links import firewall, iproute, openvswitch, routed, select
+from pypxeboot.links import firewall, iproute, select
+
+if TYPE_CHECKING:
+    from pypxeboot.links.openvswitch import Switch
 
 _BRIDGE_NETFILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 _LEGACY_TABLES = Path("/proc/net/ip_tables_names")
 _LONG_STP = 4.0  # s; a port that takes longer to forward costs the first DISCOVER
 
 
-def findings(guest: Guest, mode: str) -> Iterator[Finding]:
-    """What is found, from the link up; a failure is the last. ``mode`` is that of ``--link``."""
-    if mode == "routed":
-        where = guest.interface or guest.bridge or routed.uplink()
-    else:
-        where = guest.bridge or guest.interface or select.DEFAULT_BRIDGE
-    device = iproute.show(where)
-    switch = None if _kind(device) == "bridge" else openvswitch.find(where)
-    if switch is not None and mode in ("auto", "veth"):
-        yield _switch(switch)
+def findings(guest: Guest, choice: str) -> Iterator[Finding]:
+    """Yield what is found, from the link up; a failure is the last. ``choice`` is that of ``--link``.
+
+    Raises UsageError where it is not even known what to look at.
+    """
+    found = select.find_link(guest, choice)
+    where, device = found.where, found.device
+    if found.switch is not None:
+        yield _switch(found.switch)
         return
     if device is None:
-        hint = "name the guest's bridge or NIC by --bridge or --interface; 'ip link' lists them"
-        yield fail("bridge", UsageError(f"there is no network interface {where}", hint=hint))
+        if found.error is not None:
+            yield fail("bridge", found.error)
         return
-    kind = _kind(device)
+    kind = iproute.kind_of(device)
     what = "bridge" if kind == "bridge" else "link"
     if "UP" not in device.get("flags", ()):
         yield fail(what, NoLease(f"{where} is down", hint=f"ip link set {where} up"))
@@ -49,11 +51,7 @@ def findings(guest: Guest, mode: str) -> Iterator[Finding]:
     yield from _firewall(where)
 
 
-def _kind(device: Optional[dict[str, Any]]) -> str:
-    return str((device or {}).get("linkinfo", {}).get("info_kind", ""))
-
-
-def _switch(switch: openvswitch.Switch) -> Finding:
+def _switch(switch: Switch) -> Finding:
     """What ovs-vsctl tells; which VLANs lead where is the switch's own business."""
     ports = iproute.run(["ovs-vsctl", "--timeout=5", "list-ports", switch.name]).split()
     text = f"{switch.name} is a bridge of Open vSwitch with {len(ports)} port{'s' * (len(ports) != 1)}"

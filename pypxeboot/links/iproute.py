@@ -66,6 +66,11 @@ def show(name: str) -> Optional[dict[str, Any]]:
         raise
 
 
+def kind_of(device: Optional[dict[str, Any]]) -> str:
+    """Return the kind of an interface ("bridge", "veth", ...) from what :func:`show` tells; "" for a NIC."""
+    return str((device or {}).get("linkinfo", {}).get("info_kind", ""))
+
+
 def in_namespace(pid: int, script: str, *options: str) -> None:
     """Run a batch of ``ip`` (with ``options``) in the network namespace of process ``pid``."""
     run(["nsenter", f"--net=/proc/{pid}/ns/net", "ip", *options, "-batch", "-"], script=script)

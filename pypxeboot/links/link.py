@@ -13,11 +13,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Optional
+from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
-from pypxeboot.errors import PxeBootError, Refused
+from pypxeboot.errors import PxeBootError, Refused, UsageError
 from pypxeboot.guest import Guest
 from pypxeboot.links import iproute
+
+if TYPE_CHECKING:
+    from pypxeboot.links.openvswitch import Switch
+
+DEFAULT_BRIDGE = "xenbr0"  # of Xen's own scripts
 
 # Xen's hotplug scripts give their ports this address too: a bridge takes the lowest MAC of its ports for
 # its own, and this one is never the lowest.
@@ -33,8 +38,8 @@ _DEFAULT_MTU = 1500
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the client is: its interface ``name`` and ``mtu``; ``mode`` is that of the way there."""
+class Attached:
+    """Where the client is: its interface ``name`` and ``mtu``, by a link of ``mode`` onto ``where``."""
 
     mode: str
     name: str
@@ -43,29 +48,61 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Who is to be joined; ``mac_wait`` is how many seconds to wait if its MAC is alive elsewhere."""
+class AttachRequest:
+    """The guest to be joined; ``mac_wait`` is how many seconds to wait if its MAC is alive elsewhere."""
 
     guest: Guest
     mac_wait: float
     log: Callable[[str], None]
 
 
-class Way:
-    """One way onto the network at ``where``; ``device`` is what :func:`iproute.show` tells of it."""
+@dataclass(frozen=True)
+class FoundLink:
+    """The link that a guest would get: its ``kind``, and the name ``where`` of what it leads onto.
 
-    mode: ClassVar[str]
+    ``device`` is what :func:`iproute.show` tells of the host's interface of that name, None if there is none;
+    ``switch`` is the bridge of Open vSwitch that the name means. ``error`` says why there is no such link.
+    """
 
-    def __init__(self, where: str, device: Optional[dict[str, Any]], wanted: Wanted) -> None:
-        self.where, self._device, self._wanted = where, device or {}, wanted
+    kind: type[Link]
+    where: str
+    device: Optional[dict[str, Any]]
+    switch: Optional[Switch] = None
+    error: Optional[UsageError] = None
+
+
+class Link:
+    """One link onto the guest's network, of the kind that the subclass is; made by :meth:`join`.
+
+    Raises UsageError, when constructed, where what was found cannot be joined.
+    """
+
+    mode: ClassVar[str]  # the word for it in the log
+    goes_onto: ClassVar[str] = "a network interface"  # what it needs, in an error's words
+
+    def __init__(self, found: FoundLink, request: AttachRequest) -> None:
+        self.where, self._device, self._request = found.where, found.device or {}, request
         self._outer = f"pxe{secrets.token_hex(4)}"
         self._undo: list[Callable[[], object]] = []
+
+    @classmethod
+    def network_name(cls, guest: Guest) -> str:
+        """Return the name of the bridge or interface that leads to the guest's network. Raises UsageError."""
+        return guest.bridge or guest.interface or DEFAULT_BRIDGE
+
+    @classmethod
+    def find(cls, where: str, device: Optional[dict[str, Any]]) -> Optional[FoundLink]:
+        """Find what a link of this kind can lead onto at ``where``; None if there is nothing for it.
+
+        ``device`` is what :func:`iproute.show` tells of the name. Nothing is made. Raises UsageError.
+        """
+        return None if device is None else FoundLink(cls, where, device)
 
     def _connect(self, pid: int, deadline: float) -> None:
         """Put the interface ``iproute.INNER`` into the namespace of process ``pid``, and connect it."""
         raise NotImplementedError
 
-    def join(self, pid: int, deadline: float) -> Place:
+    def join(self, pid: int, deadline: float) -> Attached:
         """Connect the network namespace of process ``pid``; its interface is up when this returns.
 
         Raises Refused when the guest's MAC stays alive elsewhere.
@@ -73,7 +110,7 @@ class Way:
         self._connect(pid, deadline)
         iproute.in_namespace(pid, f"link set lo up\nlink set {iproute.INNER} up\n")
         self._await_forwarding(deadline)
-        return Place(self.mode, iproute.INNER, self.mtu, self.where)
+        return Attached(self.mode, iproute.INNER, self.mtu, self.where)
 
     @property
     def mtu(self) -> int:
@@ -94,7 +131,7 @@ class Way:
 
     def _make_pair(self, pid: int, more: str = "") -> None:
         """The pair, its outer end on this side and still down; ``more`` are lines for ``ip`` about that."""
-        mac, outer, mtu = self._wanted.guest.mac, self._outer, self.mtu
+        mac, outer, mtu = self._request.guest.mac, self._outer, self.mtu
         pair = (
             f"link add name {outer} mtu {mtu} address {HOST_END_MAC} type veth "
             f"peer name {iproute.INNER} mtu {mtu} address {mac} netns {pid}\n"
@@ -108,7 +145,7 @@ class Way:
 
     def _await_mac(self, alive_on: Callable[[], Optional[str]], deadline: float) -> None:
         """A guest that is rebooting may still be there: wait until its port is gone, then refuse."""
-        end = min(time.monotonic() + self._wanted.mac_wait, deadline)
+        end = min(time.monotonic() + self._request.mac_wait, deadline)
         told = False
         while True:
             where = alive_on()
@@ -116,10 +153,10 @@ class Way:
                 return
             if time.monotonic() >= end:
                 raise Refused(
-                    f"MAC {self._wanted.guest.mac} is alive on {where}",
+                    f"MAC {self._request.guest.mac} is alive on {where}",
                     hint="shut the guest down that has it (--mac-wait SECONDS waits longer for it)",
                 )
             if not told:
-                self._wanted.log(f"MAC {self._wanted.guest.mac} is still alive on {where}: waiting")
+                self._request.log(f"MAC {self._request.guest.mac} is still alive on {where}: waiting")
                 told = True
             time.sleep(POLL)

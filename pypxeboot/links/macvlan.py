@@ -6,24 +6,24 @@ see it. Source: Linux drivers/net/macvlan.c.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Optional
 
 from pypxeboot.errors import PxeBootError, UsageError
 from pypxeboot.links import iproute
-from pypxeboot.links.link import Wanted, Way
+from pypxeboot.links.link import AttachRequest, FoundLink, Link
 
 
-class Macvlan(Way):
+class Macvlan(Link):
     """By a macvlan in bridge mode, which is made on this side and moved."""
 
     mode = "macvlan"
 
-    def __init__(self, where: str, device: Optional[dict[str, Any]], wanted: Wanted) -> None:
-        super().__init__(where, device, wanted)
+    def __init__(self, found: FoundLink, request: AttachRequest) -> None:
+        super().__init__(found, request)
         master = self._device.get("master")
         if master is not None:
             raise UsageError(
-                f"{where} is a port of {master}, and cannot have guests of its own",
+                f"{self.where} is a port of {master}, and cannot have guests of its own",
                 hint=f"connect the guest to {master} (--bridge {master})",
             )
 
@@ -32,7 +32,7 @@ class Macvlan(Way):
 
     def _taken(self, pid: int) -> Optional[str]:
         """Try it; where the MAC is alive if it cannot be: one NIC has no two macvlans with one MAC."""
-        mac, outer = self._wanted.guest.mac, self._outer
+        mac, outer = self._request.guest.mac, self._outer
         made = f"link add link {self.where} name {outer} address {mac} netns {pid} type macvlan mode bridge\n"
         iproute.run(["ip", "-batch", "-"], script=made)
         try:

@@ -17,7 +17,7 @@ from typing import Any, Optional
 
 from pypxeboot.errors import PxeBootError, UsageError
 from pypxeboot.links import iproute
-from pypxeboot.links.link import HEARD_SECONDS, POLL, Wanted, Way
+from pypxeboot.links.link import HEARD_SECONDS, POLL, AttachRequest, FoundLink, Link
 
 _NAME = re.compile(r"(.+?)(?:\.([0-9]{1,4}))?((?::[0-9]{1,4})*)")
 _OWNER = "pypxeboot-owner"
@@ -33,7 +33,7 @@ class Switch:
     trunks: tuple[int, ...] = ()
 
 
-def find(where: str) -> Optional[Switch]:
+def find_switch(where: str) -> Optional[Switch]:
     """The switch that ``where`` means, None if it is none of Open vSwitch."""
     if iproute.find("ovs-vsctl") is None:
         return None
@@ -49,20 +49,31 @@ def find(where: str) -> Optional[Switch]:
     trunks = tuple(int(trunk) for trunk in match[3].split(":")[1:])
     tag = None if match[2] is None else int(match[2])
     if not all(0 < vlan < 4095 for vlan in (*trunks, *(() if tag is None else (tag,)))):
-        raise UsageError(f"{where} names a VLAN that is none: 1 to 4094")
+        raise UsageError(f"{where} names a VLAN outside 1 to 4094")
     return Switch(match[1], tag, trunks)
 
 
-class OpenVSwitch(Way):
+class OpenVSwitch(Link):
     """By a veth pair whose outer end is a port of the switch."""
 
     mode = "ovs"
+    goes_onto = "a bridge"
 
-    def __init__(self, where: str, switch: Switch, wanted: Wanted) -> None:
-        super().__init__(where, iproute.show(switch.name), wanted)
-        vlan = wanted.guest.vlan
+    @classmethod
+    def find(cls, where: str, device: Optional[dict[str, Any]]) -> Optional[FoundLink]:
+        """Find the bridge of Open vSwitch that the name, with its VLANs, means. Raises UsageError."""
+        switch = find_switch(where)
+        if switch is None:
+            return None
+        own = device if switch.name == where else iproute.show(switch.name)
+        return FoundLink(cls, where, own, switch)
+
+    def __init__(self, found: FoundLink, request: AttachRequest) -> None:
+        super().__init__(found, request)
+        vlan, switch = request.guest.vlan, found.switch
+        assert switch is not None
         if None not in (vlan, switch.tag) and vlan != switch.tag:
-            raise UsageError(f"--vlan {vlan} and bridge {where} contradict each other")
+            raise UsageError(f"--vlan {vlan} and bridge {self.where} contradict each other")
         self._switch, self._tag = switch, switch.tag if vlan is None else vlan
         # A "fake bridge" is one VLAN of another.
         self._bridge = _vsctl("br-to-parent", switch.name).strip()
@@ -75,7 +86,7 @@ class OpenVSwitch(Way):
         # Transient: ovs-ctl removes it at the next start of the host.
         words = ["add-port", self._switch.name, self._outer, *self._vlans(), "other_config:transient=true"]
         words += ["--", "set", "Interface", self._outer, f"external_ids:{_OWNER}={json.dumps(_own())}"]
-        words += [f"external_ids:attached-mac={json.dumps(self._wanted.guest.mac)}"]
+        words += [f"external_ids:attached-mac={json.dumps(self._request.guest.mac)}"]
         self._undo.append(lambda: _vsctl("--if-exists", "del-port", self._outer))
         _vsctl(*words)
         if self._config["datapath_type"] == "netdev":
@@ -95,11 +106,11 @@ class OpenVSwitch(Way):
         try:
             iproute.run([*inside, "ethtool", "-K", iproute.INNER, "tx-checksumming", "off"])
         except PxeBootError as why:
-            self._wanted.log(f"{self.where} is in user space, and may lose what is sent: {why.message}")
+            self._request.log(f"{self.where} is in user space, and may lose what is sent: {why.message}")
 
     def _alive_on(self) -> Optional[str]:
         """The port of a guest whose toolstack noted this MAC, or behind which it was heard of late."""
-        mac = self._wanted.guest.mac
+        mac = self._request.guest.mac
         names = (self._bridge, self._switch.name)
         ports = {port for name in names for port in _vsctl("list-ifaces", name).split()}
         noted = f'external_ids:attached-mac="{mac}"'
@@ -119,7 +130,7 @@ class OpenVSwitch(Way):
         """With STP or RSTP a new port listens and learns before it forwards."""
         if not (self._config["stp_enable"] or self._config["rstp_enable"]):
             return
-        self._wanted.log(f"bridge {self._bridge} runs STP: its new port forwards in up to 30 s")
+        self._request.log(f"bridge {self._bridge} runs STP: its new port forwards in up to 30 s")
         while time.monotonic() < deadline:
             (port,) = _records("list", "Port", "status,rstp_status", self._outer)
             states = {dict(port["status"]).get("stp_state"), dict(port["rstp_status"]).get("rstp_port_state")}

@@ -10,29 +10,38 @@ from __future__ import annotations
 import json
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from pypxeboot.errors import UsageError
+from pypxeboot.guest import Guest
 from pypxeboot.links import iproute
-from pypxeboot.links.link import Wanted, Way
+from pypxeboot.links.link import AttachRequest, FoundLink, Link
 
 _FORWARDS = Path("/proc/sys/net/ipv4/ip_forward")
 
 
-class Routed(Way):
+class Routed(Link):
     """By a veth pair whose outer end has the address that the host has on the interface ``where``."""
 
     mode = "routed"
 
-    def __init__(self, where: str, device: Optional[dict[str, Any]], wanted: Wanted) -> None:
-        super().__init__(where, device, wanted)
+    @classmethod
+    def network_name(cls, guest: Guest) -> str:
+        """Return the name of the host's uplink, which is that of its default route if the guest names none.
+
+        Raises UsageError if there is no default route either.
+        """
+        return guest.interface or guest.bridge or uplink()
+
+    def __init__(self, found: FoundLink, request: AttachRequest) -> None:
+        super().__init__(found, request)
         shown = json.loads(
-            iproute.run(["ip", "-json", "-4", "addr", "show", "dev", where, "scope", "global"])
+            iproute.run(["ip", "-json", "-4", "addr", "show", "dev", self.where, "scope", "global"])
         )
         addresses = [item["local"] for entry in shown if entry for item in entry["addr_info"]]
         if not addresses:
             raise UsageError(
-                f"{where} has no address of IPv4, so this host cannot be its guests' router",
+                f"{self.where} has no IPv4 address, so this host cannot be its guests' router",
                 hint="name the uplink by --interface, or the bridge of the guest by --bridge and no --link",
             )
         self._own = addresses[0]
@@ -42,7 +51,7 @@ class Routed(Way):
         Path(f"/proc/sys/net/ipv4/conf/{self._outer}/proxy_arp").write_text("1")
         iproute.run(["ip", "link", "set", "dev", self._outer, "up"])
         if _FORWARDS.read_text().strip() != "1":
-            self._wanted.log("this host forwards nothing (net.ipv4.ip_forward): only it is reached")
+            self._request.log("this host forwards nothing (net.ipv4.ip_forward): only it is reached")
 
     def reach(self, address: str, deadline: float) -> None:
         """Route the address to the guest's end, unless another guest has it. Raises Refused."""

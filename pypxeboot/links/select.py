@@ -1,63 +1,51 @@
-"""The guest's place on the network: which way leads there."""
+"""Choose the link onto the guest's network: which kind, and which interface or switch it leads onto."""
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import cast
 
 from pypxeboot.errors import UsageError
-from pypxeboot.links import iproute, openvswitch, routed
-from pypxeboot.links.bridge import LinuxBridge
-from pypxeboot.links.link import Place, Wanted, Way
-from pypxeboot.links.macvlan import Macvlan
-from pypxeboot.links.openvswitch import OpenVSwitch
-from pypxeboot.links.routed import Routed
-
-DEFAULT_BRIDGE = "xenbr0"
+from pypxeboot.guest import Guest
+from pypxeboot.links import iproute
+from pypxeboot.links.kinds import LINKS
+from pypxeboot.links.link import AttachRequest, FoundLink, Link
 
 
-class Host(Way):
-    """None: raw frames, and transfers from the host's own address."""
+def find_link(guest: Guest, choice: str) -> FoundLink:
+    """Find the link that leads to the guest's network, by looking alone; ``choice`` is that of ``--link``.
 
-    mode = "host"
+    Where no link of that choice is possible, the error is in the result. Raises UsageError where it is not
+    even known what to look for.
+    """
+    kinds = [_load(name) for name in LINKS[choice]]
+    where = kinds[0].network_name(guest)
+    device = iproute.show(where)
+    for kind in kinds:
+        found = kind.find(where, device)
+        if found is not None:
+            return found
+    if device is None:
+        hint = "name the guest's bridge or NIC by --bridge or --interface; 'ip link' lists them"
+        error = UsageError(f"there is no network interface {where}", hint=hint)
+    else:
+        wanted = kinds[0].goes_onto
+        error = UsageError(f"{where} is not {wanted}", hint=f"name {wanted}, or use --link macvlan")
+    return FoundLink(kinds[0], where, device, error=error)
 
-    def _connect(self, pid: int, deadline: float) -> None:
-        pass
 
-    def join(self, pid: int, deadline: float) -> Place:
-        """Stay where the host is."""
-        return Place(self.mode, self.where, self.mtu, self.where)
-
-
-def way_to(wanted: Wanted, mode: str) -> Way:
-    """The way to the network of a guest; ``mode`` is auto, veth, macvlan, routed or host.
+def link_for(request: AttachRequest, choice: str) -> Link:
+    """Return the link to the network of a guest, not yet made; ``choice`` is that of ``--link``.
 
     Raises UsageError if there is nothing of that name, or nothing that could be joined so.
     """
-    guest = wanted.guest
-    if mode == "routed":
-        where = guest.interface or guest.bridge or routed.uplink()
-        return Routed(where, _existing(where), wanted)
-    where = guest.bridge or guest.interface or DEFAULT_BRIDGE
-    device = iproute.show(where)
-    if mode in ("auto", "veth"):
-        if _kind(device or {}) == "bridge":
-            return LinuxBridge(where, device, wanted)
-        switch = openvswitch.find(where)
-        if switch is not None:
-            return OpenVSwitch(where, switch, wanted)
-    device = _existing(where)
-    if mode == "veth":
-        raise UsageError(f"{where} is no bridge", hint="name a bridge, or use --link macvlan")
-    return (Host if mode == "host" else Macvlan)(where, device, wanted)
+    found = find_link(request.guest, choice)
+    if found.error is not None:
+        raise found.error
+    return found.kind(found, request)
 
 
-def _existing(where: str) -> dict[str, Any]:
-    device = iproute.show(where)
-    if device is None:
-        hint = "name the guest's bridge or NIC by --bridge or --interface; 'ip link' lists them"
-        raise UsageError(f"there is no network interface {where}", hint=hint)
-    return device
-
-
-def _kind(device: dict[str, Any]) -> str:
-    return str(device.get("linkinfo", {}).get("info_kind", ""))
+def _load(name: str) -> type[Link]:
+    """Import the module of a link, which a boot over another kind does without."""
+    module, _, kind = name.partition(".")
+    return cast("type[Link]", getattr(importlib.import_module(f"pypxeboot.links.{module}"), kind))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pypxeboot.config.options import parser
+from pypxeboot.links.kinds import LINKS
 from tests.support.ground import tools
 
 FILE = tools.ROOT / "completions/pypxeboot"
@@ -66,7 +67,7 @@ def test_every_choice_is_offered(programs: Path) -> None:
     assert CHOICES and all(choice in words for (_name, choice), words in zip(CHOICES, found))
     assert offered(programs, ["pypxeboot", "--link", "=", "v"], ["pypxeboot", "--link", "="]) == [
         ["veth"],
-        ["auto", "veth", "macvlan", "routed", "host"],
+        list(LINKS),
     ]
 
 

@@ -8,6 +8,7 @@ for the time. Each third-party package is the business of one file.
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from pathlib import Path
 import pytest
 
 from pypxeboot.client import loaders
+from pypxeboot.links.kinds import LINKS
+from pypxeboot.links.link import Link
 
 PACKAGE = Path(__file__).resolve().parents[2] / "pypxeboot"
 
@@ -24,7 +27,7 @@ TABLE = """
     commands:          config doctor explain host links output privsep virt xen
     lab:               dhcp kernel
     virt:              config host output privsep
-    config:            fetch.http
+    config:            fetch.http links
     xen:
     host:              client dhcp links net privsep terminal
     links:             doctor
@@ -148,8 +151,9 @@ def own(tree: ast.AST) -> set[str]:
 
 
 GRAPH = {name: own(tree) - {name} for name, tree in MODULES.items()}
-# Its table names modules, which are imported when they are used.
+# Their tables name modules, which are imported when they are used.
 GRAPH["client.loaders"] |= {module[len("pypxeboot.") :] for module in loaders.LOADERS.values()}
+GRAPH["links.kinds"] |= {f"links.{name.partition('.')[0]}" for names in LINKS.values() for name in names}
 
 
 def test_the_table_has_every_package() -> None:
@@ -237,6 +241,14 @@ def test_a_loader_has_what_its_row_promises(name: str) -> None:
         signature = inspect.signature(function)
         assert [parameter.annotation for parameter in signature.parameters.values()] == ["BootRequest"]
         assert signature.return_annotation == f"Steps[{value}]"
+
+
+@pytest.mark.parametrize("choice", LINKS)
+def test_a_kind_of_link_is_what_its_row_promises(choice: str) -> None:
+    for name in LINKS[choice]:
+        module, _, kind = name.partition(".")
+        found = getattr(importlib.import_module(f"pypxeboot.links.{module}"), kind)
+        assert issubclass(found, Link) and found.mode and found._connect is not Link._connect
 
 
 def test_heavy_packages_are_not_loaded_at_start() -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from pypxeboot.config.options import FORMATS, parser
+from pypxeboot.links.kinds import LINKS
 from tests.support.ground import tools
 
 PAGE = (tools.ROOT / "man/pypxeboot.8").read_text("utf-8").replace(r"\-", "-")
@@ -17,3 +18,9 @@ OPTIONS = sorted(name for action in parser()._actions for name in action.option_
 @pytest.mark.parametrize("word", [*OPTIONS, *FORMATS])
 def test_every_option_is_in_the_manual(word: str) -> None:
     assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", PLAIN)
+
+
+def test_every_kind_of_link_is_in_the_manual() -> None:
+    assert f'.BR --link " {"|".join(LINKS)}"\n' in PAGE
+    section = PLAIN.partition('--link " auto')[2].partition("\n.TP")[0]
+    assert set(LINKS) - {"auto"} <= set(re.findall(r"^\.B (\S+)$", section, re.MULTILINE))

@@ -145,7 +145,7 @@ class TestRouted:
         run = boot_on(site, "--link", "routed")
         assert run.rc == 2 and "default route" in run.result["error"]["message"]
         run = boot_on(site, "--link", "routed", "--interface", "vsw")
-        assert run.rc == 2 and "no address" in run.result["error"]["message"]
+        assert run.rc == 2 and "no IPv4 address" in run.result["error"]["message"]
 
     def test_the_script_of_the_vif_says_so(self, routed: Site, tmp_path: Path) -> None:
         servers.dnsmasq(routed, servers.plant(routed.directory / "root", tree()), None)

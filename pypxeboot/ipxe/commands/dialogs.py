@@ -7,8 +7,9 @@ from typing import Optional
 from pypxeboot.effects import FindTerminal, Log, Steps
 from pypxeboot.entry import Action, BootMenu, Entry, Reason
 from pypxeboot.errors import ConfigError
+from pypxeboot.ipxe.commands.table import CommandTable
 from pypxeboot.ipxe.engine.assign import keep, store
-from pypxeboot.ipxe.engine.machine import Machine, MenuFound, ScriptCommand, ScriptFrame
+from pypxeboot.ipxe.engine.machine import Machine, MenuFound, ScriptFrame
 from pypxeboot.ipxe.engine.options import CommandCall, key_code, syntax
 from pypxeboot.ipxe.engine.script import ScriptLine
 from pypxeboot.ipxe.engine.setting_types import TYPES
@@ -23,7 +24,10 @@ from pypxeboot.text import printable
 # Questions that nobody is there to answer: a menu that comes back so often comes back for ever.
 UNANSWERED_LIMIT = 100
 
+COMMANDS = CommandTable()
 
+
+@COMMANDS.command("menu form", syntax(0, None, "[<title>]", "name/n= delete/d"))
 def _dialog(machine: Machine, call: CommandCall) -> Steps[int]:
     """``menu`` and ``form``: a new one, in the place of any of that name."""
     yield from ()
@@ -45,6 +49,9 @@ def _find(machine: Machine, name: Optional[str]) -> Steps[Optional[Dialog]]:
     return dialog
 
 
+@COMMANDS.command(
+    "item", syntax(0, None, "[<name> [<text>]]", "menu/m= form/f= key/k= default/d secret/s gap/g")
+)
 def _item(machine: Machine, call: CommandCall) -> Steps[int]:
     key = call.text("key")
     code = key_code(key) if key is not None else 0
@@ -61,6 +68,7 @@ def _item(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("choose", syntax(1, 1, "<setting>", "menu/m= default/d= timeout/t# retimeout/r# keep/k"))
 def _choose(machine: Machine, call: CommandCall) -> Steps[int]:
     """Have an item of a menu chosen, and store its name. The menu is gone then, unless it is to be kept."""
     seconds = call.seconds()
@@ -163,6 +171,7 @@ def count_unanswered(machine: Machine) -> None:
         raise ConfigError(error.message, hint="choose with --label, or let somebody answer with -i")
 
 
+@COMMANDS.command("present", syntax(0, 0, "", "form/f= keep/k"))
 def _present(machine: Machine, call: CommandCall) -> Steps[int]:
     """Have a form filled in."""
     dialog = yield from _find(machine, call.text("form"))
@@ -196,6 +205,7 @@ def _status(machine: Machine, answer: dialogs.Answer) -> int:
     return Status.CANCELED if answer is None else Status.OK
 
 
+@COMMANDS.command("prompt", syntax(0, None, "[<text>]", "key/k= timeout/t# set/s=+"))
 def _prompt(machine: Machine, call: CommandCall) -> Steps[int]:
     """Wait for a key: "timeout or other key fails"; so does nobody."""
     seconds, key = call.seconds(), call.text("key")
@@ -222,6 +232,7 @@ def _prompt(machine: Machine, call: CommandCall) -> Steps[int]:
     )
 
 
+@COMMANDS.command("read", syntax(1, 1, "<setting>", "timeout/t#"))
 def _read(machine: Machine, call: CommandCall) -> Steps[int]:
     """Have a setting typed; where nobody does, its value stays: without one, or in a time, that fails."""
     seconds, name = call.seconds(), call.args[0]
@@ -246,6 +257,7 @@ def _read(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.READ_TIMED_OUT if _status(machine, answer) == Status.TIMED_OUT else Status.READ_CANCELED
 
 
+@COMMANDS.command("login", syntax(0, 0))
 def _login(machine: Machine, call: CommandCall) -> Steps[int]:
     """Have user name and password typed; those that are set already will do where nobody can."""
     user = yield from _somebody(machine)
@@ -265,6 +277,7 @@ def _login(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("shell", syntax(0, 0))
 def _shell(machine: Machine, call: CommandCall) -> Steps[int]:
     """Run command lines that somebody types, until ``exit``; without anybody there are none."""
     user = yield from _somebody(machine)
@@ -287,22 +300,3 @@ def _shell(machine: Machine, call: CommandCall) -> Steps[int]:
     machine.frames.pop()
     machine.leave()
     return status
-
-
-_NEW = syntax(0, None, "[<title>]", "name/n= delete/d")
-
-COMMANDS = {
-    "menu": ScriptCommand(_NEW, _dialog),
-    "form": ScriptCommand(_NEW, _dialog),
-    "item": ScriptCommand(
-        syntax(0, None, "[<name> [<text>]]", "menu/m= form/f= key/k= default/d secret/s gap/g"), _item
-    ),
-    "choose": ScriptCommand(
-        syntax(1, 1, "<setting>", "menu/m= default/d= timeout/t# retimeout/r# keep/k"), _choose
-    ),
-    "present": ScriptCommand(syntax(0, 0, "", "form/f= keep/k"), _present),
-    "prompt": ScriptCommand(syntax(0, None, "[<text>]", "key/k= timeout/t# set/s=+"), _prompt),
-    "read": ScriptCommand(syntax(1, 1, "<setting>", "timeout/t#"), _read),
-    "login": ScriptCommand(syntax(0, 0), _login),
-    "shell": ScriptCommand(syntax(0, 0), _shell),
-}

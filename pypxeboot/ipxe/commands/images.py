@@ -6,12 +6,18 @@ from typing import Optional
 
 from pypxeboot.effects import Steps
 from pypxeboot.ipxe.commands.download import acquire, download
+from pypxeboot.ipxe.commands.table import CommandTable
 from pypxeboot.ipxe.engine.images import Image
-from pypxeboot.ipxe.engine.machine import Machine, ScriptCommand
+from pypxeboot.ipxe.engine.machine import Machine
 from pypxeboot.ipxe.engine.options import CommandCall, syntax
 from pypxeboot.ipxe.engine.status import Status
 
 _OPTIONS = "name/n= timeout/t# autofree/a"
+_FETCH = syntax(1, None, "<uri> [<arguments>...]", f"{_OPTIONS} quiet/q+")
+_ONE = syntax(1, None, "<uri|image> [<arguments>...]", f"{_OPTIONS} quiet/q+")
+_MAYBE = syntax(0, None, "[<uri|image> [<arguments>...]]", f"{_OPTIONS} replace/r quiet/q+")
+
+COMMANDS = CommandTable()
 
 
 def _prepare(
@@ -39,11 +45,13 @@ def _prepare(
     return image, Status.OK
 
 
+@COMMANDS.command("imgfetch module initrd", _FETCH)
 def _fetch(machine: Machine, call: CommandCall) -> Steps[int]:
     _, status = yield from _prepare(machine, call, always=True)
     return status
 
 
+@COMMANDS.command("kernel imgselect imgload", _ONE)
 def _select(machine: Machine, call: CommandCall) -> Steps[int]:
     """``kernel``, ``imgselect`` and ``imgload``: "fails for what is not executable"."""
     image, status = yield from _prepare(machine, call)
@@ -56,11 +64,13 @@ def _select(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("imgargs", _ONE)
 def _arguments(machine: Machine, call: CommandCall) -> Steps[int]:
     _, status = yield from _prepare(machine, call, clear=True)
     return status
 
 
+@COMMANDS.command("boot chain imgexec", _MAYBE)
 def _execute(machine: Machine, call: CommandCall) -> Steps[int]:
     """``boot``, ``chain`` and ``imgexec``. "With nothing selected it says so, and succeeds"."""
     image = machine.images.selected
@@ -107,6 +117,7 @@ def _missing(machine: Machine, name: str) -> Steps[int]:
     return (yield from machine.refuse(f'"{name}": no such image', Status.NO_SUCH_IMAGE))
 
 
+@COMMANDS.command("imgstat", syntax(0, None, "[<image>...]"))
 def _stat(machine: Machine, call: CommandCall) -> Steps[int]:
     images, status = yield from _find_images(machine, call)
     for image in images:
@@ -121,6 +132,7 @@ def _stat(machine: Machine, call: CommandCall) -> Steps[int]:
     return status
 
 
+@COMMANDS.command("imgfree", syntax(0, None, "[<image>...]"))
 def _free(machine: Machine, call: CommandCall) -> Steps[int]:
     """Free the images that are named, one after the other, else all."""
     for name in call.args or [image.name for image in machine.images]:
@@ -129,17 +141,3 @@ def _free(machine: Machine, call: CommandCall) -> Steps[int]:
             return (yield from _missing(machine, name))
         yield from machine.free(image)
     return Status.OK
-
-
-_FETCH = syntax(1, None, "<uri> [<arguments>...]", f"{_OPTIONS} quiet/q+")
-_ONE = syntax(1, None, "<uri|image> [<arguments>...]", f"{_OPTIONS} quiet/q+")
-_MAYBE = syntax(0, None, "[<uri|image> [<arguments>...]]", f"{_OPTIONS} replace/r quiet/q+")
-
-COMMANDS = {
-    **dict.fromkeys(("imgfetch", "module", "initrd"), ScriptCommand(_FETCH, _fetch)),
-    **dict.fromkeys(("kernel", "imgselect", "imgload"), ScriptCommand(_ONE, _select)),
-    **dict.fromkeys(("boot", "chain", "imgexec"), ScriptCommand(_MAYBE, _execute)),
-    "imgargs": ScriptCommand(_ONE, _arguments),
-    "imgstat": ScriptCommand(syntax(0, None, "[<image>...]"), _stat),
-    "imgfree": ScriptCommand(syntax(0, None, "[<image>...]"), _free),
-}

@@ -5,22 +5,28 @@ from __future__ import annotations
 from typing import Optional
 
 from pypxeboot.effects import ReadClock, Sleep, Steps
+from pypxeboot.ipxe.commands.table import CommandTable
 from pypxeboot.ipxe.engine.assign import change_setting, store
-from pypxeboot.ipxe.engine.machine import Machine, ScriptCommand
+from pypxeboot.ipxe.engine.machine import Machine
 from pypxeboot.ipxe.engine.options import CommandCall, integer, syntax
 from pypxeboot.ipxe.engine.setting_types import Unformattable
 from pypxeboot.ipxe.engine.settings import Name, Value
 from pypxeboot.ipxe.engine.status import Status
 
+COMMANDS = CommandTable()
 
+
+@COMMANDS.command("set", syntax(1, None, "<setting> <value>"))
 def _set(machine: Machine, call: CommandCall) -> Steps[int]:
     return (yield from store(machine, call.args[0], call.rest(1)))
 
 
+@COMMANDS.command("clear", syntax(1, 1, "<setting>"))
 def _clear(machine: Machine, call: CommandCall) -> Steps[int]:
     return (yield from store(machine, call.args[0], None))
 
 
+@COMMANDS.command("inc", syntax(1, 2, "<setting> [<increment>]"))
 def _inc(machine: Machine, call: CommandCall) -> Steps[int]:
     amount = integer(call.args[1]) if len(call.args) > 1 else 1
 
@@ -31,6 +37,7 @@ def _inc(machine: Machine, call: CommandCall) -> Steps[int]:
     return (yield from change_setting(machine, call.args[0], change))
 
 
+@COMMANDS.command("show", syntax(1, 1, "<setting>", "quiet/q+"))
 def _show(machine: Machine, call: CommandCall) -> Steps[int]:
     found: list[tuple[Optional[Value], str, str]] = []
 
@@ -52,21 +59,25 @@ def _show(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("echo", syntax(0, None, "[...]", "n/n"))
 def _echo(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from machine.say(call.rest(), end="" if call.has("n") else "\n")
     return Status.OK
 
 
+@COMMANDS.command("isset", syntax(1, 1, "<value>"))
 def _isset(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from ()
     return Status.OK if call.args[0] else Status.NOT_SET
 
 
+@COMMANDS.command("iseq", syntax(2, 2, "<value1> <value2>"))
 def _iseq(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from ()
     return Status.OK if call.args[0] == call.args[1] else Status.NOT_EQUAL
 
 
+@COMMANDS.command("goto", syntax(1, 1, "<label>"))
 def _goto(machine: Machine, call: CommandCall) -> Steps[int]:
     """Go on at a label; the rest of the line is not run."""
     yield from ()
@@ -79,6 +90,7 @@ def _goto(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("exit", syntax(0, 1, "[<status>]"))
 def _exit(machine: Machine, call: CommandCall) -> Steps[int]:
     """End the innermost script, and the rest of its line."""
     yield from ()
@@ -89,11 +101,13 @@ def _exit(machine: Machine, call: CommandCall) -> Steps[int]:
     return status
 
 
+@COMMANDS.command("sleep", syntax(1, 1, "<seconds>"))
 def _sleep(machine: Machine, call: CommandCall) -> Steps[int]:
     yield Sleep(float(integer(call.args[0])))
     return Status.OK
 
 
+@COMMANDS.command("time", syntax(1, None, "<command>"))
 def _time(machine: Machine, call: CommandCall) -> Steps[int]:
     """Run a command, and say how long it took."""
     started: int = yield ReadClock()
@@ -103,18 +117,3 @@ def _time(machine: Machine, call: CommandCall) -> Steps[int]:
     ended: int = yield ReadClock()
     yield from machine.say(f"{call.args[0]}: {max(ended - started, 0)}s")
     return status
-
-
-COMMANDS = {
-    "set": ScriptCommand(syntax(1, None, "<setting> <value>"), _set),
-    "clear": ScriptCommand(syntax(1, 1, "<setting>"), _clear),
-    "inc": ScriptCommand(syntax(1, 2, "<setting> [<increment>]"), _inc),
-    "show": ScriptCommand(syntax(1, 1, "<setting>", "quiet/q+"), _show),
-    "echo": ScriptCommand(syntax(0, None, "[...]", "n/n"), _echo),
-    "isset": ScriptCommand(syntax(1, 1, "<value>"), _isset),
-    "iseq": ScriptCommand(syntax(2, 2, "<value1> <value2>"), _iseq),
-    "goto": ScriptCommand(syntax(1, 1, "<label>"), _goto),
-    "exit": ScriptCommand(syntax(0, 1, "[<status>]"), _exit),
-    "sleep": ScriptCommand(syntax(1, 1, "<seconds>"), _sleep),
-    "time": ScriptCommand(syntax(1, None, "<command>"), _time),
-}

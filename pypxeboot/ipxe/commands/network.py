@@ -9,9 +9,10 @@ from typing import Optional
 
 from pypxeboot.effects import ChangeVlan, Leased, Log, Ping, Resolve, Resolved, RunDhcp, SetAddress, Steps
 from pypxeboot.ipxe.commands.download import download
+from pypxeboot.ipxe.commands.table import CommandTable
 from pypxeboot.ipxe.engine import initial_settings
 from pypxeboot.ipxe.engine.assign import store
-from pypxeboot.ipxe.engine.machine import Machine, ScriptCommand
+from pypxeboot.ipxe.engine.machine import Machine
 from pypxeboot.ipxe.engine.options import CommandCall, syntax
 from pypxeboot.ipxe.engine.setting_types import TYPES
 from pypxeboot.ipxe.engine.settings import Value, parse_name
@@ -34,6 +35,10 @@ _MOST_PINGS = 100
 _MOST_SECONDS = 60.0
 _VLAN_TAGS = range(1, 4095)
 _CARD = re.compile(r"net0(-(\d{1,4}))?")
+# What the help of most of them has for the arguments.
+_CARDS = "[<interface>...]"
+
+COMMANDS = CommandTable()
 
 
 def _cards(machine: Machine, names: tuple[str, ...]) -> Steps[Optional[list[str]]]:
@@ -103,6 +108,7 @@ def _script_addresses(machine: Machine, text: str) -> tuple[IPv4Address, ...]:
 # The card.
 
 
+@COMMANDS.command("dhcp ifconf", syntax(0, None, _CARDS, "configurator/c= timeout/t#"))
 def _dhcp(machine: Machine, call: CommandCall) -> Steps[int]:
     """``dhcp`` and ``ifconf``: the lease there is will do, unless the request would be another one now."""
     configurator = call.text("configurator")
@@ -147,6 +153,7 @@ def _options(machine: Machine) -> tuple[tuple[int, bytes], ...]:
     return tuple(found)
 
 
+@COMMANDS.command("ifopen", syntax(0, None, _CARDS))
 def _open(machine: Machine, call: CommandCall) -> Steps[int]:
     cards = yield from _cards(machine, call.args)
     if cards is None:
@@ -156,11 +163,13 @@ def _open(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("ifclose", syntax(0, None, _CARDS))
 def _close(machine: Machine, call: CommandCall) -> Steps[int]:
     """Nothing is closed: the card belongs to whoever boots the guest."""
     return Status.NO_SUCH_CARD if (yield from _cards(machine, call.args)) is None else Status.OK
 
 
+@COMMANDS.command("ifstat", syntax(0, None, _CARDS))
 def _stat(machine: Machine, call: CommandCall) -> Steps[int]:
     cards = yield from _cards(machine, call.args)
     if cards is None:
@@ -171,6 +180,7 @@ def _stat(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("route", syntax(0, 0))
 def _route(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from settle(machine)
     lease = machine.lease
@@ -180,6 +190,7 @@ def _route(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("vcreate", syntax(1, 1, "<trunk interface>", "tag/t# priority/p#"))
 def _vcreate(machine: Machine, call: CommandCall) -> Steps[int]:
     """Make a VLAN on the card, which is called ``net0-10`` then."""
     tag = call.number("tag") or 0
@@ -198,6 +209,7 @@ def _vcreate(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("vdestroy", syntax(1, 1, "<VLAN interface>"))
 def _vdestroy(machine: Machine, call: CommandCall) -> Steps[int]:
     cards = yield from _cards(machine, call.args)
     if cards is None:
@@ -217,6 +229,7 @@ def _vdestroy(machine: Machine, call: CommandCall) -> Steps[int]:
 # Other hosts.
 
 
+@COMMANDS.command("nslookup", syntax(2, 2, "<setting> <name>"))
 def _nslookup(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from settle(machine)
     found: Resolved = yield Resolve(call.args[1])
@@ -228,6 +241,7 @@ def _nslookup(machine: Machine, call: CommandCall) -> Steps[int]:
     return (yield from store(machine, name + kind, found.addresses[0]))
 
 
+@COMMANDS.command("ping", syntax(1, 1, "<host>", "size/s# timeout/t# count/c# quiet/q"))
 def _ping(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from settle(machine)
     count = min(call.number("count") or _PINGS, _MOST_PINGS)
@@ -244,12 +258,14 @@ def _ping(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.PING_TIMED_OUT
 
 
+@COMMANDS.command("ntp", syntax(1, 1, "<server>"))
 def _ntp(machine: Machine, call: CommandCall) -> Steps[int]:
     """Do nothing: the clock of the host is right already, or nobody else's business."""
     yield from ()
     return Status.OK
 
 
+@COMMANDS.command("autoboot", syntax(0, None, _CARDS))
 def _autoboot(machine: Machine, call: CommandCall) -> Steps[int]:
     """Boot what ``filename`` and ``next-server`` say now (usr/autoboot.c)."""
     if (yield from _cards(machine, call.args)) is None:
@@ -276,29 +292,10 @@ def _boot_uri(machine: Machine, filename: str) -> str:
     return f"tftp://{machine.settings.show('next-server') or ''}/{escaped}"
 
 
+@COMMANDS.command("iflinkwait", syntax(0, None, _CARDS, "timeout/t#"))
 def _linkwait(machine: Machine, call: CommandCall) -> Steps[int]:
     """Do nothing: the link is up, a boot does not come so far otherwise."""
     cards = yield from _cards(machine, call.args)
     for card in cards or ():
         yield from machine.say(f"Waiting for link-up on {card}... ok")
     return Status.NO_SUCH_CARD if cards is None else Status.OK
-
-
-_MANY = syntax(0, None, "[<interface>...]")
-_CONFIGURE = syntax(0, None, "[<interface>...]", "configurator/c= timeout/t#")
-
-COMMANDS = {
-    "dhcp": ScriptCommand(_CONFIGURE, _dhcp),
-    "ifconf": ScriptCommand(_CONFIGURE, _dhcp),
-    "ifopen": ScriptCommand(_MANY, _open),
-    "ifclose": ScriptCommand(_MANY, _close),
-    "ifstat": ScriptCommand(_MANY, _stat),
-    "iflinkwait": ScriptCommand(syntax(0, None, "[<interface>...]", "timeout/t#"), _linkwait),
-    "route": ScriptCommand(syntax(0, 0), _route),
-    "autoboot": ScriptCommand(_MANY, _autoboot),
-    "vcreate": ScriptCommand(syntax(1, 1, "<trunk interface>", "tag/t# priority/p#"), _vcreate),
-    "vdestroy": ScriptCommand(syntax(1, 1, "<VLAN interface>"), _vdestroy),
-    "nslookup": ScriptCommand(syntax(2, 2, "<setting> <name>"), _nslookup),
-    "ping": ScriptCommand(syntax(1, 1, "<host>", "size/s# timeout/t# count/c# quiet/q"), _ping),
-    "ntp": ScriptCommand(syntax(1, 1, "<server>"), _ntp),
-}

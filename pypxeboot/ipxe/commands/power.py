@@ -4,25 +4,39 @@ from __future__ import annotations
 
 from pypxeboot.effects import Log, Steps
 from pypxeboot.entry import Action, Choice, Entry
-from pypxeboot.ipxe.engine.machine import BootChosen, Machine, ScriptCommand, script
+from pypxeboot.ipxe.commands.table import CommandTable
+from pypxeboot.ipxe.engine.machine import BootChosen, Machine, script
 from pypxeboot.ipxe.engine.options import CommandCall, integer, syntax
 from pypxeboot.ipxe.engine.status import Status, error_text
+
+# The first hard disk as the BIOS counts, and what a screen in text mode has.
+_FIRST_DISK = 0x80
+_COLOURS, _PAIRS = 8, 8
+
+_SAN = "drive/d# no-describe/n"
+
+COMMANDS = CommandTable()
 
 
 def _end(machine: Machine, action: Action) -> BootChosen:
     return BootChosen(Choice(Entry(machine.chosen, action), machine.reason, script(machine)))
 
 
+@COMMANDS.command("reboot", syntax(0, 0, "", "warm/w setup/s"))
 def _reboot(machine: Machine, call: CommandCall) -> Steps[int]:
     yield Log("the script asks for a reboot")
     raise _end(machine, Action.REBOOT)
 
 
+@COMMANDS.command("poweroff", syntax(0, 0))
 def _poweroff(machine: Machine, call: CommandCall) -> Steps[int]:
     yield Log("the script asks for power off")
     raise _end(machine, Action.POWEROFF)
 
 
+@COMMANDS.command(
+    "sanboot", syntax(0, None, "[<root-path>]", f"{_SAN} keep/k filename/f= extra/e= label/l= uuid/u=")
+)
 def _sanboot(machine: Machine, call: CommandCall) -> Steps[int]:
     """Boot a drive: a local one is the guest's disk; "``sanboot http://iso``: fail cleanly"."""
     if call.args:
@@ -31,12 +45,14 @@ def _sanboot(machine: Machine, call: CommandCall) -> Steps[int]:
     raise _end(machine, Action.LOCALBOOT)
 
 
+@COMMANDS.command("sanhook", syntax(1, None, "<root-path>", _SAN))
 def _sanhook(machine: Machine, call: CommandCall) -> Steps[int]:
     machine.failure = f"{call.name}: a guest without firmware has no network disks"
     yield from machine.say(f"Could not open SAN device: {error_text(Status.NO_SUCH_SCHEME)}")
     return Status.NO_SUCH_SCHEME
 
 
+@COMMANDS.command("sanunhook", syntax(0, 0, "", "drive/d#"))
 def _sanunhook(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from machine.say(f"Unregistered SAN device {_drive(call):#x}")
     return Status.OK
@@ -47,18 +63,21 @@ def _drive(call: CommandCall) -> int:
     return _FIRST_DISK if drive is None else drive
 
 
+@COMMANDS.command("colour", syntax(1, 1, "<colour>", "basic/b# rgb/r#"))
 def _colour(machine: Machine, call: CommandCall) -> Steps[int]:
     if integer(call.args[0]) < _COLOURS:
         return Status.OK
     return (yield from machine.fail("Could not define colour", Status.NO_SUCH_COLOUR))
 
 
+@COMMANDS.command("cpair", syntax(1, 1, "<cpair>", "foreground/f# background/b#"))
 def _pair(machine: Machine, call: CommandCall) -> Steps[int]:
     if integer(call.args[0]) < _PAIRS:
         return Status.OK
     return (yield from machine.fail("Could not define colour pair", Status.NO_SUCH_PAIR))
 
 
+@COMMANDS.command("certstat certfree", syntax(0, 0, "", "subject/s="))
 def _certificates(machine: Machine, call: CommandCall) -> Steps[int]:
     """There are none in store."""
     subject = call.text("subject")
@@ -68,48 +87,23 @@ def _certificates(machine: Machine, call: CommandCall) -> Steps[int]:
     return (yield from machine.refuse(words, Status.NO_SUCH_CERTIFICATE))
 
 
+@COMMANDS.command(
+    "console", syntax(0, 0, "", "x/x# y/y# left/l# right/r# top/t# bottom/b# depth/d# picture/p= keep/k")
+)
+@COMMANDS.command(
+    "shim", syntax(0, 1, "[<uri|image>]", "timeout/t# require-loader/l allow-pxe/p allow-sbat/s")
+)
+@COMMANDS.command("fdt", syntax(0, 1, "[<uri|image>]", "timeout/t#"))
+@COMMANDS.command("sync", syntax(0, 0, "", "timeout/t#"))
+@COMMANDS.command("profstat lspci ipstat nstat neighbour", syntax(0, None))
 def _nothing(machine: Machine, call: CommandCall) -> Steps[int]:
     """There is nothing that it could do, and nothing that would be missed."""
     yield from ()
     return Status.OK
 
 
+@COMMANDS.command("certstore", syntax(0, None, "[<uri|image>]", "subject/s= keep/k timeout/t#"))
+@COMMANDS.command("pciscan usbscan gdbstub iwstat iwlist fcstat fcels ibstat ibmcast", syntax(0, None))
+@COMMANDS.command("config", syntax(0, 1, "[<scope>]"))
 def _impossible(machine: Machine, call: CommandCall) -> Steps[int]:
     return (yield from machine.fail(f"Could not {call.name}", Status.UNSUPPORTED))
-
-
-# The first hard disk as the BIOS counts, and what a screen in text mode has.
-_FIRST_DISK = 0x80
-_COLOURS, _PAIRS = 8, 8
-
-_CONSOLE = syntax(0, 0, "", "x/x# y/y# left/l# right/r# top/t# bottom/b# depth/d# picture/p= keep/k")
-_SAN = "drive/d# no-describe/n"
-
-COMMANDS = {
-    "reboot": ScriptCommand(syntax(0, 0, "", "warm/w setup/s"), _reboot),
-    "poweroff": ScriptCommand(syntax(0, 0), _poweroff),
-    "sanboot": ScriptCommand(
-        syntax(0, None, "[<root-path>]", f"{_SAN} keep/k filename/f= extra/e= label/l= uuid/u="), _sanboot
-    ),
-    "sanhook": ScriptCommand(syntax(1, None, "<root-path>", _SAN), _sanhook),
-    "sanunhook": ScriptCommand(syntax(0, 0, "", "drive/d#"), _sanunhook),
-    "console": ScriptCommand(_CONSOLE, _nothing),
-    "colour": ScriptCommand(syntax(1, 1, "<colour>", "basic/b# rgb/r#"), _colour),
-    "cpair": ScriptCommand(syntax(1, 1, "<cpair>", "foreground/f# background/b#"), _pair),
-    "shim": ScriptCommand(
-        syntax(0, 1, "[<uri|image>]", "timeout/t# require-loader/l allow-pxe/p allow-sbat/s"), _nothing
-    ),
-    "fdt": ScriptCommand(syntax(0, 1, "[<uri|image>]", "timeout/t#"), _nothing),
-    "sync": ScriptCommand(syntax(0, 0, "", "timeout/t#"), _nothing),
-    "certstat": ScriptCommand(syntax(0, 0, "", "subject/s="), _certificates),
-    "certstore": ScriptCommand(syntax(0, None, "[<uri|image>]", "subject/s= keep/k timeout/t#"), _impossible),
-    "certfree": ScriptCommand(syntax(0, 0, "", "subject/s="), _certificates),
-    **dict.fromkeys(
-        ("profstat", "lspci", "ipstat", "nstat", "neighbour"), ScriptCommand(syntax(0, None), _nothing)
-    ),
-    **dict.fromkeys(
-        ("pciscan", "usbscan", "gdbstub", "iwstat", "iwlist", "fcstat", "fcels", "ibstat", "ibmcast"),
-        ScriptCommand(syntax(0, None), _impossible),
-    ),
-    "config": ScriptCommand(syntax(0, 1, "[<scope>]"), _impossible),
-}

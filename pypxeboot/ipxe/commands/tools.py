@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pypxeboot.effects import ComputeDigest, ScriptFile, Steps, Unpack, Verify
 from pypxeboot.ipxe.commands.download import acquire
+from pypxeboot.ipxe.commands.table import CommandTable
 from pypxeboot.ipxe.engine.assign import keep
 from pypxeboot.ipxe.engine.images import Image
-from pypxeboot.ipxe.engine.machine import Machine, Parameters, ScriptCommand
+from pypxeboot.ipxe.engine.machine import Machine, Parameters
 from pypxeboot.ipxe.engine.options import CommandCall, integer, syntax
 from pypxeboot.ipxe.engine.setting_types import TYPES
 from pypxeboot.ipxe.engine.settings import Value
@@ -24,30 +23,35 @@ _PROCESSORS = {
     "x86_64": {(False, False): _BASIC, (True, False): _BASIC - {9, 11, 19, 25, 26} | {11, 20, 29}},
     "i386": {(False, False): _BASIC - {26}, (True, False): _BASIC - {9, 11, 19, 25, 26} | {20}},
 }
+_DIGEST = syntax(1, None, "<image>", "set/s=")
+
+COMMANDS = CommandTable()
 
 
-def _digest(algorithm: str) -> Callable[[Machine, CommandCall], Steps[int]]:
-    def run(machine: Machine, call: CommandCall) -> Steps[int]:
-        """Print, or store, the digest of each image."""
-        for name in call.args:
-            image, status = yield from acquire(machine, name)
-            if image is None:
-                return status
-            text: str = yield ComputeDigest(image.handle, algorithm)
-            if not text:
-                return (yield from machine.fail(f"Could not digest {image.name}", Status.UNSUPPORTED))
-            setting = call.text("set")
-            if setting is None:
-                yield from machine.say(f"{text}  {image.name}")
-                continue
-            status = yield from keep(machine, setting, Value(bytes.fromhex(text), TYPES["hexraw"]))
-            if status:
-                return status
-        return Status.OK
+@COMMANDS.command("md5sum sha1sum sha224sum sha256sum", _DIGEST)
+@COMMANDS.command("sha384sum sha512sum sha512_224sum sha512_256sum", _DIGEST)
+def _digest(machine: Machine, call: CommandCall) -> Steps[int]:
+    """Print, or store, the digest of each image; the algorithm is what the command is called after."""
+    for name in call.args:
+        image, status = yield from acquire(machine, name)
+        if image is None:
+            return status
+        text: str = yield ComputeDigest(image.handle, call.name[: -len("sum")])
+        if not text:
+            return (yield from machine.fail(f"Could not digest {image.name}", Status.UNSUPPORTED))
+        setting = call.text("set")
+        if setting is None:
+            yield from machine.say(f"{text}  {image.name}")
+            continue
+        status = yield from keep(machine, setting, Value(bytes.fromhex(text), TYPES["hexraw"]))
+        if status:
+            return status
+    return Status.OK
 
-    return run
 
-
+@COMMANDS.command(
+    "imgverify", syntax(2, 2, "<uri|image> <signature uri|image>", "signer/s= keep/k timeout/t#")
+)
 def _verify(machine: Machine, call: CommandCall) -> Steps[int]:
     """Check a signature; what passes is trusted."""
     image, status = yield from acquire(machine, call.args[0], call.seconds())
@@ -65,6 +69,7 @@ def _verify(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("imgtrust", syntax(0, 0, "", "allow/a permanent/p"))
 def _trust(machine: Machine, call: CommandCall) -> Steps[int]:
     """Say whether only verified images may run; ``--permanent`` ends the discussion."""
     required = not call.has("allow")
@@ -75,6 +80,7 @@ def _trust(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("imgextract", syntax(1, 1, "<uri|image>", "name/n= keep/k timeout/t#"))
 def _extract(machine: Machine, call: CommandCall) -> Steps[int]:
     image, status = yield from acquire(machine, call.args[0], call.seconds())
     if image is None:
@@ -91,6 +97,7 @@ def _extract(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("imgset", syntax(2, 2, "<setting> <uri|image>", "timeout/t# keep/k quiet/q"))
 def _into_setting(machine: Machine, call: CommandCall) -> Steps[int]:
     """``imgset``: the content of a file as a setting."""
     image, status = yield from acquire(machine, call.args[1], call.seconds(), call.has("quiet"))
@@ -106,6 +113,7 @@ def _into_setting(machine: Machine, call: CommandCall) -> Steps[int]:
     return status
 
 
+@COMMANDS.command("params", syntax(0, 0, "", "name/n= delete/d method/m=+"))
 def _params(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from ()
     name = call.text("name") or ""
@@ -118,6 +126,7 @@ def _params(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("param", syntax(1, None, "<name> [<value>...]", "params/p= header/H"))
 def _param(machine: Machine, call: CommandCall) -> Steps[int]:
     name = call.text("params") or ""
     found = machine.parameters.get(name)
@@ -131,6 +140,7 @@ def _param(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK
 
 
+@COMMANDS.command("cpuid", syntax(1, 1, "<bit>", "ext/e amd/a ecx/c"))
 def _cpuid(machine: Machine, call: CommandCall) -> Steps[int]:
     """Whether the processor has a feature; "``cpuid --ext 29``: success (long mode) for x86-64 guests"."""
     yield from ()
@@ -140,27 +150,7 @@ def _cpuid(machine: Machine, call: CommandCall) -> Steps[int]:
     return Status.OK if bit in bits else Status.NOT_FOUND
 
 
+@COMMANDS.command("imgdecrypt", syntax(2, 2, "<uri|image> <envelope uri|image>", "name/n= keep/k timeout/t#"))
+@COMMANDS.command("imgmem", syntax(2, 2, "<address> <length>", "name/n="))
 def _no_memory(machine: Machine, call: CommandCall) -> Steps[int]:
     return (yield from machine.fail(f"Could not {call.name}", Status.UNSUPPORTED))
-
-
-_DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha512_224", "sha512_256")
-
-COMMANDS = {
-    **{f"{name}sum": ScriptCommand(syntax(1, None, "<image>", "set/s="), _digest(name)) for name in _DIGESTS},
-    "imgverify": ScriptCommand(
-        syntax(2, 2, "<uri|image> <signature uri|image>", "signer/s= keep/k timeout/t#"), _verify
-    ),
-    "imgtrust": ScriptCommand(syntax(0, 0, "", "allow/a permanent/p"), _trust),
-    "imgextract": ScriptCommand(syntax(1, 1, "<uri|image>", "name/n= keep/k timeout/t#"), _extract),
-    "imgset": ScriptCommand(
-        syntax(2, 2, "<setting> <uri|image>", "timeout/t# keep/k quiet/q"), _into_setting
-    ),
-    "imgdecrypt": ScriptCommand(
-        syntax(2, 2, "<uri|image> <envelope uri|image>", "name/n= keep/k timeout/t#"), _no_memory
-    ),
-    "imgmem": ScriptCommand(syntax(2, 2, "<address> <length>", "name/n="), _no_memory),
-    "params": ScriptCommand(syntax(0, 0, "", "name/n= delete/d method/m=+"), _params),
-    "param": ScriptCommand(syntax(1, None, "<name> [<value>...]", "params/p= header/H"), _param),
-    "cpuid": ScriptCommand(syntax(1, 1, "<bit>", "ext/e amd/a ecx/c"), _cpuid),
-}

@@ -17,9 +17,10 @@ from pypxeboot.ipxe import execute
 from pypxeboot.ipxe.commands import dialogs, images, language, network, power, tools
 from pypxeboot.ipxe.engine import initial_settings
 from pypxeboot.ipxe.engine.images import Image
+from pypxeboot.ipxe.engine.initial_settings import BuiltinSettings
 from pypxeboot.ipxe.engine.machine import BootChosen, Machine, MenuFound, ScriptCommand
+from pypxeboot.ipxe.engine.network import NetworkState
 from pypxeboot.ipxe.engine.script import is_script
-from pypxeboot.ipxe.engine.settings import Key, Value
 from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.lease import Lease
 from pypxeboot.text import printable
@@ -103,11 +104,7 @@ def _run(machine: Machine, image: Image) -> Steps[int]:
 
 
 def _machine(guest: Guest, lease: Lease) -> Machine:
-    machine: Optional[Machine] = None
-
-    def builtin(key: Key) -> Optional[Value]:
-        return None if machine is None else machine.builtin(key)
-
-    settings = initial_settings.settings_of(guest, lease, builtin)
-    machine = Machine(guest, lease, settings, COMMANDS, execute.start, network.settle)
-    return machine
+    builtin = BuiltinSettings()
+    settings = initial_settings.settings_of(guest, lease, builtin.lookup)
+    builtin.server = settings.show("next-server")
+    return Machine(guest, settings, builtin, NetworkState(settings, lease, lease), COMMANDS, execute.start)

@@ -113,7 +113,7 @@ def _lease(machine: Machine) -> Lease:
                 return value
         return None
 
-    lease, options = machine.lease, dict(machine.lease.options)
+    lease, options = machine.network.lease, dict(machine.network.lease.options)
     for code in (DhcpOption.CONFIG_FILE, DhcpOption.PATH_PREFIX, DhcpOption.REBOOT_TIME):
         value = setting(f"{code:d}")
         if value is not None:

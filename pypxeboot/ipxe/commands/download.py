@@ -7,7 +7,6 @@ from typing import Optional
 
 from pypxeboot.effects import Download, Form, ScriptFile, Steps
 from pypxeboot.errors import ConfigError
-from pypxeboot.ipxe.engine import images
 from pypxeboot.ipxe.engine.images import Image
 from pypxeboot.ipxe.engine.machine import Machine
 from pypxeboot.ipxe.engine.setting_types import uri_escape
@@ -36,7 +35,7 @@ def download(
     """Download and register an image; the image, or the status of the failure."""
     given = Uri.parse(text)
     form = _form(machine, given)
-    uri = given.resolve(machine.cwuri)
+    uri = given.resolve(machine.builtin.cwuri)
     status = _openable(uri)
     if status:
         return None, (yield from machine.fail("Could not start download", status))
@@ -71,14 +70,14 @@ def _openable(uri: Uri) -> int:
 
 def _fetch(machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[float]) -> Steps[ScriptFile]:
     """Download a file; it says why there is none."""
-    if len(machine.images.registered) >= images.COUNT_LIMIT:
+    if machine.images.is_full:
         return ScriptFile(None, error="too many images", cause="full")
     try:
         location = _place(machine, uri)
     except ConfigError as why:
         return ScriptFile(None, error=why.message, cause="no-uri")
     machine.step(_STEPS)
-    yield from machine.settle(machine)
+    yield from machine.network.settle()
     file: ScriptFile = yield Download(location, form, seconds)
     return file if file.handle is None else replace(file, location=file.location or location)
 

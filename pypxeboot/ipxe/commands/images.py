@@ -121,7 +121,7 @@ def _missing(machine: Machine, name: str) -> Steps[int]:
 def _stat(machine: Machine, call: CommandCall) -> Steps[int]:
     images, status = yield from _find_images(machine, call)
     for image in images:
-        kind = yield from machine.format(image)
+        kind = yield from image.identify()
         words = [f"{image.name} : {image.size} bytes"]
         words += [f"[{kind}]"] if kind else []
         words += ["[TRUSTED]"] if image.trusted else []
@@ -139,5 +139,5 @@ def _free(machine: Machine, call: CommandCall) -> Steps[int]:
         image = machine.images.find(name)
         if image is None:
             return (yield from _missing(machine, name))
-        yield from machine.free(image)
+        yield from machine.images.free(image)
     return Status.OK

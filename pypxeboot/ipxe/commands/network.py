@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
-from pypxeboot.effects import ChangeVlan, Leased, Log, Ping, Resolve, Resolved, RunDhcp, SetAddress, Steps
+from pypxeboot.effects import ChangeVlan, Leased, Ping, Resolve, Resolved, RunDhcp, Steps
 from pypxeboot.ipxe.commands.download import download
 from pypxeboot.ipxe.commands.table import CommandTable
-from pypxeboot.ipxe.engine import initial_settings
 from pypxeboot.ipxe.engine.assign import store
 from pypxeboot.ipxe.engine.machine import Machine
+from pypxeboot.ipxe.engine.network import vlan_tag
 from pypxeboot.ipxe.engine.options import CommandCall, syntax
 from pypxeboot.ipxe.engine.setting_types import TYPES
-from pypxeboot.ipxe.engine.settings import Value, parse_name
+from pypxeboot.ipxe.engine.settings import Value
 from pypxeboot.ipxe.engine.status import Status, error_text
-from pypxeboot.lease import DhcpOption, Lease, default_route
+from pypxeboot.lease import DhcpOption
 from pypxeboot.text import printable
 
 # Settings that a server sees in a request, and may answer otherwise for.
@@ -34,7 +32,6 @@ _PINGS = 4
 _MOST_PINGS = 100
 _MOST_SECONDS = 60.0
 _VLAN_TAGS = range(1, 4095)
-_CARD = re.compile(r"net0(-(\d{1,4}))?")
 # What the help of most of them has for the arguments.
 _CARDS = "[<interface>...]"
 
@@ -45,64 +42,12 @@ def _cards(machine: Machine, names: tuple[str, ...]) -> Steps[Optional[list[str]
     """Return the cards that are meant, all for none; None if one of them is not there, which is said."""
     found = []
     for name in names or ("net0",):
-        card = machine.settings.card if name == "netX" else name
-        if _CARD.fullmatch(card) is None or card not in machine.settings.root.children:
+        card = machine.network.find_card(name)
+        if card is None:
             yield from machine.refuse(f'"{name}": no such network device', Status.NO_SUCH_CARD)
             return None
         found.append(card)
     return found
-
-
-def _tag(card: str) -> int:
-    """Return the VLAN tag of a card, 0 for the untagged one."""
-    match = _CARD.fullmatch(card)
-    return int(match[2]) if match and match[2] else 0
-
-
-# An address that the script has set.
-
-
-def settle(machine: Machine) -> Steps[None]:
-    """Give the guest the address that the settings say, if it is not the one it has.
-
-    iPXE does so with every setting that changes (net/ipv4.c, ipv4_create_routes()); here it is done before
-    the network is used.
-    """
-    wanted = _requested_lease(machine)
-    if wanted is None or wanted == machine.lease:
-        return
-    why: str = yield SetAddress(wanted, _tag(machine.settings.card))
-    machine.lease = wanted
-    if why:
-        yield Log(f"the address that the script sets cannot be used: {printable(why)}", warning=True)
-
-
-def _requested_lease(machine: Machine) -> Optional[Lease]:
-    """Return the lease with what the script has changed of it, None if what it has set is no address."""
-    lease, card = machine.offered, machine.settings.card
-    given = _script_addresses(machine, f"{card}/ip")
-    if lease.address.version == 6 and not given:
-        return lease
-    address = given or (lease.address,)
-    mask = _script_addresses(machine, f"{card}/netmask") or (lease.netmask or "255.255.255.0",)
-    routers = _script_addresses(machine, f"{card}/gateway")
-    servers = _script_addresses(machine, "dns")
-    try:
-        prefix = IPv4Network(f"0.0.0.0/{mask[0]}").prefixlen
-    except ValueError:
-        return None
-    changed = replace(lease, address=address[0], prefix_length=prefix, dns=servers or lease.dns)
-    if routers and routers != lease.routers:
-        changed = replace(changed, routers=routers, routes=default_route(routers[0]))
-    return changed
-
-
-def _script_addresses(machine: Machine, text: str) -> tuple[IPv4Address, ...]:
-    """Return the addresses of a setting that the script has set: what DHCP gave is in the lease."""
-    value, block = machine.settings.find(parse_name(text))
-    if value is None or block.endswith(".dhcp") or len(value.raw) % 4:
-        return ()
-    return tuple(IPv4Address(value.raw[at : at + 4]) for at in range(0, len(value.raw), 4))
 
 
 # The card.
@@ -112,7 +57,7 @@ def _script_addresses(machine: Machine, text: str) -> tuple[IPv4Address, ...]:
 def _dhcp(machine: Machine, call: CommandCall) -> Steps[int]:
     """``dhcp`` and ``ifconf``: the lease there is will do, unless the request would be another one now."""
     configurator = call.text("configurator")
-    if configurator not in (None, "dhcp", *(("ipv6",) if machine.lease.address.version == 6 else ())):
+    if configurator not in (None, "dhcp", *(("ipv6",) if machine.network.lease.address.version == 6 else ())):
         words = f'"{configurator}": no such configurator'
         return (yield from machine.refuse(words, Status.NO_SUCH_CONFIGURATOR))
     cards = yield from _cards(machine, call.args)
@@ -122,25 +67,18 @@ def _dhcp(machine: Machine, call: CommandCall) -> Steps[int]:
     which = "" if configurator is None else f"[{configurator}] "
     options = _options(machine)
     yield from machine.say(f"Configuring {which}({card} {machine.guest.mac})...", end="")
-    if not options and not _tag(card) and _is_leased(machine):
+    if not options and not vlan_tag(card) and machine.network.is_leased:
         yield from machine.say(" ok")
         return Status.OK
     seconds = call.seconds()
     within = None if seconds is None else min(seconds, _MOST_SECONDS)
-    reply: Leased = yield RunDhcp(options, within, _tag(card))
+    reply: Leased = yield RunDhcp(options, within, vlan_tag(card))
     if reply.lease is None:
         words = printable(reply.error) or error_text(Status.TIMED_OUT)
         return (yield from machine.refuse(f" {words}", Status.TIMED_OUT))
-    machine.lease = machine.offered = reply.lease
-    initial_settings.relet(machine.settings, card, reply.lease)
+    machine.network.renew(card, reply.lease)
     yield from machine.say(" ok")
     return Status.OK
-
-
-def _is_leased(machine: Machine) -> bool:
-    """Whether the address is still that of DHCP."""
-    name = "ip" if machine.lease.address.version == 4 else "ip6"
-    return str(machine.lease.address) == machine.settings.show(f"net0.dhcp/{name}")
 
 
 def _options(machine: Machine) -> tuple[tuple[int, bytes], ...]:
@@ -159,7 +97,7 @@ def _open(machine: Machine, call: CommandCall) -> Steps[int]:
     if cards is None:
         return Status.NO_SUCH_CARD
     machine.settings.card = cards[-1]
-    yield from settle(machine)
+    yield from machine.network.settle()
     return Status.OK
 
 
@@ -182,8 +120,8 @@ def _stat(machine: Machine, call: CommandCall) -> Steps[int]:
 
 @COMMANDS.command("route", syntax(0, 0))
 def _route(machine: Machine, call: CommandCall) -> Steps[int]:
-    yield from settle(machine)
-    lease = machine.lease
+    yield from machine.network.settle()
+    lease = machine.network.lease
     gateway = f" gw {lease.routers[0]}" if lease.routers else ""
     mask = lease.netmask or lease.prefix_length
     yield from machine.say(f"{machine.settings.card}: {lease.address}/{mask}{gateway}")
@@ -215,9 +153,9 @@ def _vdestroy(machine: Machine, call: CommandCall) -> Steps[int]:
     if cards is None:
         return Status.NO_SUCH_CARD
     for card in cards:
-        if not _tag(card):
+        if not vlan_tag(card):
             return (yield from machine.fail("Could not destroy VLAN device", Status.NO_VLAN))
-        why: str = yield ChangeVlan(_tag(card), remove=True)
+        why: str = yield ChangeVlan(vlan_tag(card), remove=True)
         if why:
             words = f"Could not destroy VLAN device: {printable(why)}"
             return (yield from machine.refuse(words, Status.NO_SUCH_CARD))
@@ -231,7 +169,7 @@ def _vdestroy(machine: Machine, call: CommandCall) -> Steps[int]:
 
 @COMMANDS.command("nslookup", syntax(2, 2, "<setting> <name>"))
 def _nslookup(machine: Machine, call: CommandCall) -> Steps[int]:
-    yield from settle(machine)
+    yield from machine.network.settle()
     found: Resolved = yield Resolve(call.args[1])
     if not found.addresses:
         words = f'Could not resolve "{call.args[1]}": {printable(found.error)}'
@@ -243,7 +181,7 @@ def _nslookup(machine: Machine, call: CommandCall) -> Steps[int]:
 
 @COMMANDS.command("ping", syntax(1, 1, "<host>", "size/s# timeout/t# count/c# quiet/q"))
 def _ping(machine: Machine, call: CommandCall) -> Steps[int]:
-    yield from settle(machine)
+    yield from machine.network.settle()
     count = min(call.number("count") or _PINGS, _MOST_PINGS)
     seconds = min(call.seconds() or 1.0, _MOST_SECONDS)
     size = min(call.number("size") or 64, 1400)

@@ -62,7 +62,7 @@ def _verify(machine: Machine, call: CommandCall) -> Steps[int]:
         return status
     wrong: str = yield Verify(image.handle, signature.handle, call.text("signer") or "")
     if not call.has("keep"):
-        yield from machine.free(signature)
+        yield from machine.images.free(signature)
     image.trusted = not wrong
     if wrong:
         return (yield from machine.refuse(f"Could not verify image: {wrong}", Status.DENIED))
@@ -73,9 +73,7 @@ def _verify(machine: Machine, call: CommandCall) -> Steps[int]:
 def _trust(machine: Machine, call: CommandCall) -> Steps[int]:
     """Say whether only verified images may run; ``--permanent`` ends the discussion."""
     required = not call.has("allow")
-    if not machine.trust_fixed:
-        machine.trust_required, machine.trust_fixed = required, call.has("permanent")
-    if machine.trust_required is not required:
+    if not machine.images.require_trust(required, permanent=call.has("permanent")):
         return (yield from machine.fail("Could not set image trust requirement", Status.DENIED))
     return Status.OK
 
@@ -87,7 +85,7 @@ def _extract(machine: Machine, call: CommandCall) -> Steps[int]:
         return status
     kept: ScriptFile = yield Unpack(image.handle)
     if not call.has("keep"):
-        yield from machine.free(image)
+        yield from machine.images.free(image)
     if kept.handle is None:
         return (yield from machine.refuse(f"Could not extract image: {kept.error}", Status.UNSUPPORTED))
     plain = image.name.rpartition(".")[0] or image.name
@@ -103,13 +101,13 @@ def _into_setting(machine: Machine, call: CommandCall) -> Steps[int]:
     image, status = yield from acquire(machine, call.args[1], call.seconds(), call.has("quiet"))
     if image is None:
         return status
-    data = yield from machine.read(image, _SETTING_LIMIT)
+    data = yield from image.read(_SETTING_LIMIT)
     if data is None:
         status = yield from machine.fail(f'Could not store "{call.args[0]}"', Status.NO_SPACE)
     else:
         status = yield from keep(machine, call.args[0], Value(data, TYPES["string"]))
     if not call.has("keep"):
-        yield from machine.free(image)
+        yield from machine.images.free(image)
     return status
 
 

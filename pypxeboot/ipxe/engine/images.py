@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
+from pypxeboot.effects import DropFile, Identify, ReadFile, Steps
 from pypxeboot.errors import Refused
 from pypxeboot.ipxe.engine import setting_types
+from pypxeboot.ipxe.engine.script import is_script
 from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.kernel import cpio, identify
 from pypxeboot.text import encode
@@ -19,6 +21,8 @@ _ALIGN = 4096
 _REGULAR = 0o100000
 # iPXE has no bound but memory; scripts have some twenty.
 COUNT_LIMIT = 256
+
+_READ = 256 << 10
 
 
 @dataclass
@@ -45,16 +49,45 @@ class Image:
                 return word[len(key) + 1 :]
         return None
 
+    def identify(self) -> Steps[Optional[str]]:
+        """Return what the image is: ``script``, the name of a kernel's format, or None."""
+        if not self.identified:
+            self.identified = True
+            self.format = "script" if is_script(self.head) else (yield Identify(self.handle))
+        return self.format
+
+    def read(self, limit: int) -> Steps[Optional[bytes]]:
+        """Return the whole content of the image, None if it has more than ``limit`` bytes."""
+        if self.size > limit:
+            return None
+        data = b""
+        while len(data) < self.size:
+            piece: bytes = yield ReadFile(self.handle, len(data), _READ)
+            if not piece:
+                break
+            data += piece
+        return data
+
 
 @dataclass
 class Images:
-    """The registered images, in order, and the one that ``boot`` would run."""
+    """The registered images, in order, the one that ``boot`` would run, and whether it has to be trusted.
+
+    ``trust_fixed``: what is required stays so (``imgtrust --permanent``).
+    """
 
     registered: list[Image] = field(default_factory=list)
     selected: Optional[Image] = None
+    trust_required: bool = False
+    trust_fixed: bool = False
 
     def __iter__(self) -> Iterator[Image]:
         return iter(list(self.registered))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for another image."""
+        return len(self.registered) >= COUNT_LIMIT
 
     def find(self, name: str) -> Optional[Image]:
         """Return the first image called ``name``."""
@@ -72,6 +105,21 @@ class Images:
         if self.selected is image:
             self.selected = None
         return True
+
+    def free(self, image: Image) -> Steps[None]:
+        """Unregister ``image``, and let its file go."""
+        if self.remove(image):
+            yield DropFile(image.handle)
+
+    def require_trust(self, required: bool, *, permanent: bool) -> bool:
+        """Say whether images have to be trusted from now on; return whether that holds now."""
+        if not self.trust_fixed:
+            self.trust_required, self.trust_fixed = required, permanent
+        return self.trust_required is required
+
+    def may_run(self, image: Image) -> bool:
+        """Whether ``image`` is trusted as much as is required."""
+        return image.trusted or not self.trust_required
 
 
 # SYSLINUX programs: the network loaders themselves, and the menus that gPXE runs as COMBOOT programs.

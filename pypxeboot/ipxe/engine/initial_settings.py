@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Optional
 from uuid import UUID
@@ -13,6 +14,7 @@ from pypxeboot.guest import Guest
 from pypxeboot.ipxe.engine.setting_types import TYPES, c_string
 from pypxeboot.ipxe.engine.settings import Key, Settings, Value, encapsulated, smbios_key
 from pypxeboot.ipxe.engine.status import Status
+from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.lease import Address, DhcpOption, Lease, PxeAnswer
 from pypxeboot.text import encode
 
@@ -46,6 +48,36 @@ _HYPERVISORS = {
 }
 # Network cards: virtio-net by its PCI numbers, Xen's by name.
 _CARDS = {"xen": ("netfront", "XEN", b""), "kvm": ("virtio-net", "PCI", bytes((1, 0x1A, 0xF4, 0x10, 0)))}
+
+
+@dataclass
+class BuiltinSettings:
+    """The settings that change as a script runs (core/settings.c, "builtin").
+
+    ``cwuri`` is what relative names are relative to, ``server`` the TFTP server that it was made of last.
+    """
+
+    errno: int = 0
+    unixtime: int = 0
+    cwuri: Optional[Uri] = None
+    server: Optional[str] = None
+
+    def lookup(self, key: Key) -> Optional[Value]:
+        """Return the value that a setting has just now, None for one that does not change."""
+        if key == "errno":
+            return Value(self.errno.to_bytes(4, "big"), TYPES["uint32"])
+        if key == "unixtime":
+            return Value((self.unixtime & 0xFFFFFFFF).to_bytes(4, "big"), TYPES["uint32"])
+        if key == "cwuri" and self.cwuri is not None:
+            return Value(encode(str(self.cwuri)))
+        if key == "cwduri" and self.cwuri is not None:
+            return Value(encode(str(self.cwuri.directory)))
+        return None
+
+    def follow_server(self, server: Optional[str]) -> None:
+        """Have names relative to a TFTP server as soon as there is another one (tftp_apply_settings())."""
+        if server and server != self.server:
+            self.server, self.cwuri = server, Uri.parse(f"tftp://{server}/")
 
 
 def settings_of(guest: Guest, lease: Lease, builtin: Callable[[Key], Optional[Value]]) -> Settings:

@@ -9,23 +9,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from pypxeboot.effects import DropFile, Identify, Log, Print, ReadClock, ReadFile, Steps
+from pypxeboot.effects import Log, Print, ReadClock, Steps
 from pypxeboot.entry import BootMenu, Choice, Reason
 from pypxeboot.errors import ConfigError
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe.engine import images as ipxeimages
 from pypxeboot.ipxe.engine import script as ipxescript
 from pypxeboot.ipxe.engine.images import Image, Images
+from pypxeboot.ipxe.engine.initial_settings import BuiltinSettings
+from pypxeboot.ipxe.engine.network import NetworkState
 from pypxeboot.ipxe.engine.options import BadUsage, CommandCall, Syntax
 from pypxeboot.ipxe.engine.script import ScriptLine
-from pypxeboot.ipxe.engine.setting_types import TYPES
-from pypxeboot.ipxe.engine.settings import Settings, Value
+from pypxeboot.ipxe.engine.settings import Settings
 from pypxeboot.ipxe.engine.status import Status, error_text
-from pypxeboot.ipxe.engine.uri import Uri
-from pypxeboot.lease import Lease
 from pypxeboot.terminal.forms import Dialog, plain
 from pypxeboot.terminal.input import User
-from pypxeboot.text import encode, printable
+from pypxeboot.text import printable
 from pypxeboot.url import Location
 
 # Commands and expansions without anybody pressing a key. The largest public menus come to some thousands; a
@@ -41,8 +40,6 @@ SCRIPT_LIMIT = 1 << 20
 HELD_LIMIT = 4 << 20
 # All that a script prints; it could fill a log otherwise.
 PRINT_LIMIT = 1 << 20
-
-_READ = 256 << 10
 
 
 class MenuFound(Exception):
@@ -100,25 +97,22 @@ class Machine:
     """An iPXE that boots one guest.
 
     ``start`` runs what is no script: a kernel, or another loader; it ends the boot, or gives a status.
-    ``settle`` sees to it, before the network is used, that the address is the one that the script has set.
     ``patience`` is how long a question waits for somebody at the terminal, None for ever; ``label`` the name
     of a menu item that was asked for, None once it was chosen; with ``listing`` the first menu ends it.
-    ``offered`` is the lease as DHCP gave it, before the script changed any of it;
     ``chosen`` is the item that was chosen last, ``failure`` why the last command failed, and ``blame`` on
     which line of which script.
     """
 
     guest: Guest
-    lease: Lease
     settings: Settings
+    builtin: BuiltinSettings
+    network: NetworkState
     commands: Mapping[str, ScriptCommand]
     start: Callable[[Machine, Image], Steps[int]]
-    settle: Callable[[Machine], Steps[None]]
     patience: Optional[float] = None
     user_append: str = ""
     label: Optional[str] = None
     listing: bool = False
-    offered: Lease = field(init=False)
     chosen: Optional[str] = None
     reason: Reason = Reason.SCRIPT
     questions: int = 0
@@ -126,23 +120,13 @@ class Machine:
     images: Images = field(default_factory=Images)
     dialogs: dict[str, Dialog] = field(default_factory=dict)
     parameters: dict[str, Parameters] = field(default_factory=dict)
-    cwuri: Optional[Uri] = None
-    errno: int = 0
-    now: int = 0
-    trust_required: bool = False
-    trust_fixed: bool = False
     frames: list[ScriptFrame] = field(default_factory=list)
     failure: str = ""
     blame: str = ""
     depth: int = 0
-    _server: Optional[str] = None
     _steps: int = 0
     _printed: int = 0
     _held: int = 0
-
-    def __post_init__(self) -> None:
-        self.offered = self.lease
-        self._server = self.settings.show("next-server")
 
     # What commands and their errors say.
 
@@ -211,7 +195,7 @@ class Machine:
             self.step()
             before, name, behind = parts
             if "unixtime" in name:
-                self.now = yield ReadClock()
+                self.builtin.unixtime = yield ReadClock()
             text = before + (self.settings.show(name) or "") + behind
             if len(text) > EXPANSION_LIMIT:
                 raise self.limit_error("has a setting that expands without end")
@@ -240,17 +224,11 @@ class Machine:
             return Status.OK
         self.failure = self.blame = ""
         status = yield from self._command(words)
-        self._follow()
+        self.builtin.follow_server(self.settings.show("next-server"))
         if status:
-            self.errno = status
+            self.builtin.errno = status
             self.failure = self.failure or f"{words[0]}: {error_text(status)}"
         return status
-
-    def _follow(self) -> None:
-        """Names are relative to another TFTP server as soon as there is one (tftp_apply_settings())."""
-        now = self.settings.show("next-server")
-        if now and now != self._server:
-            self._server, self.cwuri = now, Uri.parse(f"tftp://{now}/")
 
     def _command(self, words: list[str]) -> Steps[int]:
         command = self.commands.get(words[0])
@@ -263,40 +241,15 @@ class Machine:
 
     # Images.
 
-    def free(self, image: Image) -> Steps[None]:
-        """Unregister an image, and let its file go."""
-        if self.images.remove(image):
-            yield DropFile(image.handle)
-
-    def format(self, image: Image) -> Steps[Optional[str]]:
-        """Return what the image is: ``script``, the name of a kernel's format, or None."""
-        if not image.identified:
-            image.identified = True
-            script = ipxescript.is_script(image.head)
-            image.format = "script" if script else (yield Identify(image.handle))
-        return image.format
-
     def executable(self, image: Image) -> Steps[bool]:
         """Whether the image could be run; says why not."""
         if ipxeimages.is_pxelinux(image) or ipxeimages.is_syslinux_menu(image):
             return True
-        if (yield from self.format(image)) is not None:
+        if (yield from image.identify()) is not None:
             return True
         self.failure = ipxeimages.unfit(image)
         yield Log(printable(self.failure))
         return False
-
-    def read(self, image: Image, limit: int) -> Steps[Optional[bytes]]:
-        """Return the whole content of an image, None if it has more than ``limit`` bytes."""
-        if image.size > limit:
-            return None
-        data = b""
-        while len(data) < image.size:
-            piece: bytes = yield ReadFile(image.handle, len(data), _READ)
-            if not piece:
-                break
-            data += piece
-        return data
 
     def execute(self, image: Image) -> Steps[int]:
         """Run an image and those that replace it; its status, if it returns."""
@@ -311,23 +264,23 @@ class Machine:
         return status
 
     def _execute(self, image: Image) -> Steps[int]:
-        if self.trust_required and not image.trusted:
+        if not self.images.may_run(image):
             yield Log(f"{printable(image.name)} is not trusted: imgverify has not passed it", warning=True)
             return Status.DENIED
-        before = self.cwuri
-        self.cwuri = image.uri
-        if (yield from self.format(image)) == "script":
+        before = self.builtin.cwuri
+        self.builtin.cwuri = image.uri
+        if (yield from image.identify()) == "script":
             status = yield from self._script(image)
         else:
             status = yield from self.start(self, image)
         if image.autofree:
-            yield from self.free(image)
-        self.cwuri = before
+            yield from self.images.free(image)
+        self.builtin.cwuri = before
         return status
 
     def _script(self, image: Image) -> Steps[int]:
         """Run a script. It is no image while it runs, and the last one afterwards."""
-        data = yield from self.read(image, SCRIPT_LIMIT)
+        data = yield from image.read(SCRIPT_LIMIT)
         if data is None:
             words = f"{image.name}: a script of more than {SCRIPT_LIMIT >> 20} MiB is none"
             return (yield from self.refuse(words, Status.NO_SPACE))
@@ -342,7 +295,7 @@ class Machine:
             self.images.add(image)
             self.images.selected = image if selected else self.images.selected
             if image.replacement is not None:
-                yield from self.free(image)
+                yield from self.images.free(image)
         return status
 
     def _lines(self, frame: ScriptFrame) -> Steps[int]:
@@ -358,18 +311,6 @@ class Machine:
             if status or frame.over:
                 break
         return status
-
-    def builtin(self, key: object) -> Optional[Value]:
-        """Return the settings that change as the script runs (core/settings.c, "builtin")."""
-        if key == "errno":
-            return Value(self.errno.to_bytes(4, "big"), TYPES["uint32"])
-        if key == "unixtime":
-            return Value((self.now & 0xFFFFFFFF).to_bytes(4, "big"), TYPES["uint32"])
-        if key == "cwuri" and self.cwuri is not None:
-            return Value(encode(str(self.cwuri)))
-        if key == "cwduri" and self.cwuri is not None:
-            return Value(encode(str(self.cwuri.directory)))
-        return None
 
 
 def script(machine: Machine) -> Optional[Location]:

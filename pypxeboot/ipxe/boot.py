@@ -12,17 +12,13 @@ from pypxeboot.bootsource import BootRequest, BootSource
 from pypxeboot.effects import Download, Log, ScriptFile, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NotFound
-from pypxeboot.guest import Guest
 from pypxeboot.ipxe import execute
 from pypxeboot.ipxe.commands import dialogs, images, language, network, power, tools
-from pypxeboot.ipxe.engine import initial_settings
 from pypxeboot.ipxe.engine.images import Image
-from pypxeboot.ipxe.engine.initial_settings import BuiltinSettings
-from pypxeboot.ipxe.engine.machine import BootChosen, Machine, MenuFound, ScriptCommand
-from pypxeboot.ipxe.engine.network import NetworkState
+from pypxeboot.ipxe.engine.interpreter import run_image
+from pypxeboot.ipxe.engine.machine import BootChosen, Build, Machine, MenuFound, ScriptCommand
 from pypxeboot.ipxe.engine.script import is_script
 from pypxeboot.ipxe.engine.uri import Uri
-from pypxeboot.lease import Lease
 from pypxeboot.text import printable
 from pypxeboot.url import Location
 
@@ -34,12 +30,14 @@ COMMANDS: dict[str, ScriptCommand] = {
     **network.COMMANDS,
     **power.COMMANDS,
 }
+BUILD = Build(COMMANDS, execute.start)
 
 
 def entries(request: BootRequest) -> Steps[tuple[Location, BootMenu]]:
     """List the items of the first menu that the script shows; without one, what it boots."""
-    machine = _machine(request.guest, request.lease)
-    machine.listing = True
+    # What is chosen, and what it is started with, is no part of a list.
+    request = BootRequest(request.source, request.guest, request.lease)
+    machine = Machine.of(request, BUILD, listing=True)
     image = yield from _script(request.source)
     try:
         yield from _run(machine, image)
@@ -55,8 +53,7 @@ def boot(request: BootRequest) -> Steps[Choice]:
 
     Raises FetchError if the script is not there, NoBootSource if it is none, ConfigError if it leads nowhere.
     """
-    machine = _machine(request.guest, request.lease)
-    machine.label, machine.patience, machine.user_append = request.label, request.patience, request.append
+    machine = Machine.of(request, BUILD)
     image = yield from _script(request.source)
     shown = printable(str(image.location))
     yield Log(f"iPXE script {shown}")
@@ -65,19 +62,20 @@ def boot(request: BootRequest) -> Steps[Choice]:
         status = yield from _run(machine, image)
     except BootChosen as end:
         choice = end.choice
-    if machine.label is not None:
+    selection = machine.selection
+    if selection.label is not None:
         raise ConfigError(
-            f"no menu of {shown} has an item {printable(machine.label)!r}",
+            f"no menu of {shown} has an item {printable(selection.label)!r}",
             hint="name an item of its menus as the script calls it",
         )
     if choice is not None:
         return choice
     if status:
-        where, why = printable(machine.blame), printable(machine.failure)
+        where, why = printable(machine.failure.where), printable(machine.failure.words)
         yield Log(f"the iPXE script failed ({where}: {why}): booting from the local disk", warning=True)
     else:
         yield Log("the iPXE script boots nothing from the network: booting from the local disk")
-    return Choice(Entry(machine.chosen, Action.LOCALBOOT), machine.reason, image.location)
+    return Choice(Entry(selection.chosen, Action.LOCALBOOT), selection.reason, image.location)
 
 
 def _script(source: BootSource) -> Steps[Image]:
@@ -100,11 +98,4 @@ def _script(source: BootSource) -> Steps[Image]:
 
 def _run(machine: Machine, image: Image) -> Steps[int]:
     machine.images.add(image)
-    return (yield from machine.execute(image))
-
-
-def _machine(guest: Guest, lease: Lease) -> Machine:
-    builtin = BuiltinSettings()
-    settings = initial_settings.settings_of(guest, lease, builtin.lookup)
-    builtin.server = settings.show("next-server")
-    return Machine(guest, settings, builtin, NetworkState(settings, lease, lease), COMMANDS, execute.start)
+    return (yield from run_image(machine, image))

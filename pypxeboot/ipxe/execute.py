@@ -8,11 +8,12 @@ from typing import Optional
 from pypxeboot.bootsource import BootRequest, BootSource, Kind
 from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import Assemble, Loaded, Log, Steps
-from pypxeboot.entry import Action, Choice, Entry, Module
+from pypxeboot.entry import Action, Entry, Module
 from pypxeboot.errors import NoBootSource
 from pypxeboot.ipxe.engine import images, settings
 from pypxeboot.ipxe.engine.images import Image
-from pypxeboot.ipxe.engine.machine import BootChosen, Machine, MenuFound, script
+from pypxeboot.ipxe.engine.interpreter import is_executable
+from pypxeboot.ipxe.engine.machine import BootChosen, Machine, MenuFound
 from pypxeboot.ipxe.engine.setting_types import TYPES, c_string
 from pypxeboot.ipxe.engine.settings import Value
 from pypxeboot.ipxe.engine.status import Status
@@ -29,7 +30,7 @@ def start(machine: Machine, image: Image) -> Steps[int]:
     if images.is_syslinux_menu(image):
         yield Log(f"{printable(image.name)}: going on as a menu of SYSLINUX")
         return (yield from _pxelinux(machine, (image.cmdline or "").partition(" ")[0] or None))
-    if not (yield from machine.executable(image)):
+    if not (yield from is_executable(machine, image)):
         return Status.NOT_EXECUTABLE
     if image.format == "multiboot":
         return (yield from _multiboot(machine, image))
@@ -38,20 +39,24 @@ def start(machine: Machine, image: Image) -> Steps[int]:
         if other.format == "script" and not other.cmdline:
             name = printable(other.name)
             yield Log(f"the script {name} is in the ramdisk, as iPXE has it: chain it with --autofree")
-    cmdline = _joined(image.cmdline or "", machine.user_append)
+    cmdline = _joined(image.cmdline or "", machine.request.append)
     locations = tuple(other.location for other in others)
-    entry = Entry(machine.chosen, Action.BOOT, kernel=image.location, initrds=locations, cmdline=cmdline)
+    entry = Entry(
+        machine.selection.chosen, Action.BOOT, kernel=image.location, initrds=locations, cmdline=cmdline
+    )
     return (yield from _assemble(machine, image, entry, images.ramdisk(others), ()))
 
 
 def _multiboot(machine: Machine, image: Image) -> Steps[int]:
     """Boot a multiboot kernel: "cmdline is the URI and the arguments", as that of every other image."""
     others = [other for other in machine.images if other is not image]
-    cmdline = _joined(_joined(image.uri.without_password, image.cmdline or ""), machine.user_append)
+    cmdline = _joined(_joined(image.uri.without_password, image.cmdline or ""), machine.request.append)
     modules = tuple(
         Module(other.location, _joined(other.uri.without_password, other.cmdline or "")) for other in others
     )
-    entry = Entry(machine.chosen, Action.BOOT, kernel=image.location, cmdline=cmdline, modules=modules)
+    entry = Entry(
+        machine.selection.chosen, Action.BOOT, kernel=image.location, cmdline=cmdline, modules=modules
+    )
     return (yield from _assemble(machine, image, entry, (), tuple(other.handle for other in others)))
 
 
@@ -64,10 +69,10 @@ def _assemble(
 ) -> Steps[int]:
     reply: Loaded = yield Assemble(entry, image.handle, parts, modules)
     if not reply.ok:
-        machine.failure = printable(reply.error) or f"{image.name} cannot be booted"
-        yield Log(machine.failure, warning=True)
+        machine.failure.explain(printable(reply.error) or f"{image.name} cannot be booted")
+        yield Log(machine.failure.words, warning=True)
         return Status.NOT_EXECUTABLE
-    raise BootChosen(Choice(entry, machine.reason, script(machine)))
+    raise BootChosen(machine.choice(entry))
 
 
 def _joined(first: str, second: str) -> str:
@@ -85,16 +90,16 @@ def _pxelinux(machine: Machine, config: Optional[str]) -> Steps[int]:
         source = replace(boot_info.boot_source(lease, config=config), kind=Kind.PXELINUX)
     except NoBootSource:
         source = BootSource(Kind.PXELINUX, lease.next_server, "::")
-    if machine.listing:
-        raise MenuFound(*(yield from boot.entries(BootRequest(source, machine.guest, lease))))
-    label, machine.label = machine.label, None
+    asked = machine.request
+    if machine.selection.listing:
+        raise MenuFound(*(yield from boot.entries(BootRequest(source, asked.guest, lease))))
     request = BootRequest(
         source,
-        machine.guest,
+        asked.guest,
         lease,
-        append=machine.user_append,
-        label=label,
-        patience=machine.patience,
+        append=asked.append,
+        label=machine.selection.take_label(),
+        patience=asked.patience,
     )
     raise BootChosen((yield from boot.boot(request)))
 

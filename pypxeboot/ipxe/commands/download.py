@@ -9,10 +9,9 @@ from pypxeboot.effects import Download, Form, ScriptFile, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxe.engine.images import Image
 from pypxeboot.ipxe.engine.machine import Machine
-from pypxeboot.ipxe.engine.setting_types import uri_escape
 from pypxeboot.ipxe.engine.status import Status, error_text
 from pypxeboot.ipxe.engine.uri import Uri
-from pypxeboot.text import encode, printable
+from pypxeboot.text import printable
 from pypxeboot.url import SCHEMES, Location
 
 # What a download counts for: a thousand without a key pressed are enough for anybody.
@@ -34,7 +33,7 @@ def download(
 ) -> Steps[tuple[Optional[Image], int]]:
     """Download and register an image; the image, or the status of the failure."""
     given = Uri.parse(text)
-    form = _form(machine, given)
+    form = None if given.params is None else machine.parameters.take(given.params)
     uri = given.resolve(machine.builtin.cwuri)
     status = _openable(uri)
     if status:
@@ -44,7 +43,7 @@ def download(
     file = yield from _fetch(machine, uri, form, seconds)
     if file.handle is None or file.location is None:
         status, words = _why_not(uri, file, seconds is not None)
-        machine.failure = (
+        machine.failure.explain(
             f"{given.for_display}: {words if file.error == 'not-found' else printable(file.error)}"
         )
         yield from machine.say(f"{given.for_display}... {words}" if quiet else f" {words}")
@@ -76,7 +75,7 @@ def _fetch(machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[f
         location = _place(machine, uri)
     except ConfigError as why:
         return ScriptFile(None, error=why.message, cause="no-uri")
-    machine.step(_STEPS)
+    machine.quota.step(_STEPS)
     yield from machine.network.settle()
     file: ScriptFile = yield Download(location, form, seconds)
     return file if file.handle is None else replace(file, location=file.location or location)
@@ -121,19 +120,3 @@ def _place(machine: Machine, uri: Uri) -> Location:
     if not user or location.user is not None or location.scheme == "tftp":
         return location
     return replace(location, user=user, password=machine.settings.show("password") or "")
-
-
-def _form(machine: Machine, uri: Uri) -> Optional[Form]:
-    """Return the parameters that a request takes with it; they are used up."""
-    found = None if uri.params is None else machine.parameters.pop(uri.params, None)
-    if found is None:
-        return None
-    headers = list(found.headers)
-    body = encode("&".join(f"{_escaped(name)}={_escaped(value)}" for name, value in found.fields))
-    if body:
-        headers.append(("Content-Type", "application/x-www-form-urlencoded"))
-    return Form(found.method, tuple(headers), body)
-
-
-def _escaped(text: str) -> str:
-    return uri_escape(encode(text))

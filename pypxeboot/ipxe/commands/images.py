@@ -8,6 +8,7 @@ from pypxeboot.effects import Steps
 from pypxeboot.ipxe.commands.download import acquire, download
 from pypxeboot.ipxe.commands.table import CommandTable
 from pypxeboot.ipxe.engine.images import Image
+from pypxeboot.ipxe.engine.interpreter import is_executable, run_image
 from pypxeboot.ipxe.engine.machine import Machine
 from pypxeboot.ipxe.engine.options import CommandCall, syntax
 from pypxeboot.ipxe.engine.status import Status
@@ -58,7 +59,7 @@ def _select(machine: Machine, call: CommandCall) -> Steps[int]:
     if image is None:
         return status
     machine.images.selected = None
-    if not (yield from machine.executable(image)):
+    if not (yield from is_executable(machine, image)):
         return (yield from machine.fail("Could not select", Status.NOT_EXECUTABLE))
     machine.images.selected = image
     return Status.OK
@@ -86,17 +87,15 @@ def _execute(machine: Machine, call: CommandCall) -> Steps[int]:
     if call.has("replace"):
         status = yield from _replace(machine, image)
     else:
-        status = yield from machine.execute(image)
+        status = yield from run_image(machine, image)
     return (yield from machine.fail("Could not boot", status)) if status else status
 
 
 def _replace(machine: Machine, image: Image) -> Steps[int]:
     """End the script that runs, and have ``image`` run in its place."""
-    if not (yield from machine.executable(image)):
+    if not (yield from is_executable(machine, image)):
         return Status.NOT_EXECUTABLE
-    frame = machine.frames[-1]
-    frame.image.replacement = image
-    frame.over = True
+    machine.stack.top.end(image)
     return Status.OK
 
 

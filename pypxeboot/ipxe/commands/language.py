@@ -7,6 +7,7 @@ from typing import Optional
 from pypxeboot.effects import ReadClock, Sleep, Steps
 from pypxeboot.ipxe.commands.table import CommandTable
 from pypxeboot.ipxe.engine.assign import change_setting, store
+from pypxeboot.ipxe.engine.interpreter import run_command
 from pypxeboot.ipxe.engine.machine import Machine
 from pypxeboot.ipxe.engine.options import CommandCall, integer, syntax
 from pypxeboot.ipxe.engine.setting_types import Unformattable
@@ -81,13 +82,10 @@ def _iseq(machine: Machine, call: CommandCall) -> Steps[int]:
 def _goto(machine: Machine, call: CommandCall) -> Steps[int]:
     """Go on at a label; the rest of the line is not run."""
     yield from ()
-    frame = machine.frames[-1]
-    index = frame.labels.get(call.args[0])
-    if index is None:
-        machine.failure = f"there is no label :{call.args[0]}"
-        return Status.NO_SUCH_LABEL
-    frame.next, frame.line_over = index, True
-    return Status.OK
+    if machine.stack.top.jump(call.args[0]):
+        return Status.OK
+    machine.failure.explain(f"there is no label :{call.args[0]}")
+    return Status.NO_SUCH_LABEL
 
 
 @COMMANDS.command("exit", syntax(0, 1, "[<status>]"))
@@ -95,9 +93,9 @@ def _exit(machine: Machine, call: CommandCall) -> Steps[int]:
     """End the innermost script, and the rest of its line."""
     yield from ()
     status = integer(call.args[0]) if call.args else Status.OK
-    machine.frames[-1].over = True
+    machine.stack.top.end()
     if status:
-        machine.failure = f"exit {status}"
+        machine.failure.explain(f"exit {status}")
     return status
 
 
@@ -111,9 +109,9 @@ def _sleep(machine: Machine, call: CommandCall) -> Steps[int]:
 def _time(machine: Machine, call: CommandCall) -> Steps[int]:
     """Run a command, and say how long it took."""
     started: int = yield ReadClock()
-    machine.enter()
-    status = yield from machine.command(list(call.args))
-    machine.leave()
+    machine.quota.enter()
+    status = yield from run_command(machine, list(call.args))
+    machine.quota.leave()
     ended: int = yield ReadClock()
     yield from machine.say(f"{call.args[0]}: {max(ended - started, 0)}s")
     return status

@@ -9,6 +9,7 @@ from pypxeboot.effects import ChangeVlan, Leased, Ping, Resolve, Resolved, RunDh
 from pypxeboot.ipxe.commands.download import download
 from pypxeboot.ipxe.commands.table import CommandTable
 from pypxeboot.ipxe.engine.assign import store
+from pypxeboot.ipxe.engine.interpreter import expand, run_image
 from pypxeboot.ipxe.engine.machine import Machine
 from pypxeboot.ipxe.engine.network import vlan_tag
 from pypxeboot.ipxe.engine.options import CommandCall, syntax
@@ -66,7 +67,7 @@ def _dhcp(machine: Machine, call: CommandCall) -> Steps[int]:
     card = machine.settings.card = cards[0]
     which = "" if configurator is None else f"[{configurator}] "
     options = _options(machine)
-    yield from machine.say(f"Configuring {which}({card} {machine.guest.mac})...", end="")
+    yield from machine.say(f"Configuring {which}({card} {machine.request.guest.mac})...", end="")
     if not options and not vlan_tag(card) and machine.network.is_leased:
         yield from machine.say(" ok")
         return Status.OK
@@ -114,7 +115,9 @@ def _stat(machine: Machine, call: CommandCall) -> Steps[int]:
         return Status.NO_SUCH_CARD
     chip = machine.settings.show("net0/chip")
     for card in cards:
-        yield from machine.say(f"{card}: {machine.guest.mac} using {chip} (Ethernet) [open]\n  [Link:up]")
+        yield from machine.say(
+            f"{card}: {machine.request.guest.mac} using {chip} (Ethernet) [open]\n  [Link:up]"
+        )
     return Status.OK
 
 
@@ -142,7 +145,7 @@ def _vcreate(machine: Machine, call: CommandCall) -> Steps[int]:
         words = f"Could not create VLAN device: {printable(why)}"
         return (yield from machine.refuse(words, Status.UNSUPPORTED))
     block = machine.settings.block(f"net0-{tag}", create=True)
-    block.values["mac"] = Value(machine.guest.mac_bytes, TYPES["hex"])
+    block.values["mac"] = Value(machine.request.guest.mac_bytes, TYPES["hex"])
     block.values["ifname"] = Value(f"net0-{tag}".encode())
     return Status.OK
 
@@ -208,14 +211,14 @@ def _autoboot(machine: Machine, call: CommandCall) -> Steps[int]:
     """Boot what ``filename`` and ``next-server`` say now (usr/autoboot.c)."""
     if (yield from _cards(machine, call.args)) is None:
         return Status.NO_SUCH_CARD
-    filename = yield from machine.expand(machine.settings.show("filename") or "")
+    filename = yield from expand(machine, machine.settings.show("filename") or "")
     if not filename:
         return (yield from machine.fail("Nothing to boot", Status.NOTHING_TO_BOOT))
     image, status = yield from download(machine, _boot_uri(machine, filename))
     if image is None:
         return status
     image.autofree = True
-    status = yield from machine.execute(image)
+    status = yield from run_image(machine, image)
     return (yield from machine.fail("Could not boot image", status)) if status else status
 
 

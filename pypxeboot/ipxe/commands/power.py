@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pypxeboot.effects import Log, Steps
-from pypxeboot.entry import Action, Choice, Entry
+from pypxeboot.entry import Action, Entry
 from pypxeboot.ipxe.commands.table import CommandTable
-from pypxeboot.ipxe.engine.machine import BootChosen, Machine, script
+from pypxeboot.ipxe.engine.machine import BootChosen, Machine
 from pypxeboot.ipxe.engine.options import CommandCall, integer, syntax
 from pypxeboot.ipxe.engine.status import Status, error_text
 
@@ -19,7 +19,7 @@ COMMANDS = CommandTable()
 
 
 def _end(machine: Machine, action: Action) -> BootChosen:
-    return BootChosen(Choice(Entry(machine.chosen, action), machine.reason, script(machine)))
+    return BootChosen(machine.choice(Entry(machine.selection.chosen, action)))
 
 
 @COMMANDS.command("reboot", syntax(0, 0, "", "warm/w setup/s"))
@@ -47,7 +47,7 @@ def _sanboot(machine: Machine, call: CommandCall) -> Steps[int]:
 
 @COMMANDS.command("sanhook", syntax(1, None, "<root-path>", _SAN))
 def _sanhook(machine: Machine, call: CommandCall) -> Steps[int]:
-    machine.failure = f"{call.name}: a guest without firmware has no network disks"
+    machine.failure.explain(f"{call.name}: a guest without firmware has no network disks")
     yield from machine.say(f"Could not open SAN device: {error_text(Status.NO_SUCH_SCHEME)}")
     return Status.NO_SUCH_SCHEME
 

@@ -7,7 +7,7 @@ from pypxeboot.ipxe.commands.download import acquire
 from pypxeboot.ipxe.commands.table import CommandTable
 from pypxeboot.ipxe.engine.assign import keep
 from pypxeboot.ipxe.engine.images import Image
-from pypxeboot.ipxe.engine.machine import Machine, Parameters
+from pypxeboot.ipxe.engine.machine import Machine
 from pypxeboot.ipxe.engine.options import CommandCall, integer, syntax
 from pypxeboot.ipxe.engine.setting_types import TYPES
 from pypxeboot.ipxe.engine.settings import Value
@@ -15,7 +15,6 @@ from pypxeboot.ipxe.engine.status import Status
 
 # What a setting can be set to. It is to be expanded, and no longer word can be.
 _SETTING_LIMIT = 64 << 10
-_PARAMETER_LIMIT = 1000
 
 # CPUID bits that every processor of an architecture has that a guest can be given.
 _BASIC = {0, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15, 16, 17, 19, 23, 24, 25, 26}
@@ -115,26 +114,20 @@ def _into_setting(machine: Machine, call: CommandCall) -> Steps[int]:
 def _params(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from ()
     name = call.text("name") or ""
-    machine.parameters.pop(name, None)
+    machine.parameters.remove(name)
     if not call.has("delete"):
-        if len(machine.parameters) >= _PARAMETER_LIMIT:
-            raise machine.limit_error("makes parameters without end")
-        machine.hold(name)
-        machine.parameters[name] = Parameters((call.text("method") or "POST").upper())
+        machine.parameters.create(name, (call.text("method") or "POST").upper())
     return Status.OK
 
 
 @COMMANDS.command("param", syntax(1, None, "<name> [<value>...]", "params/p= header/H"))
 def _param(machine: Machine, call: CommandCall) -> Steps[int]:
     name = call.text("params") or ""
-    found = machine.parameters.get(name)
+    found = machine.parameters.find(name)
     if found is None:
         words = f'No parameter list "{name}"' if name else "No parameter list"
         return (yield from machine.refuse(words, Status.NOT_FOUND))
-    if len(found.fields) + len(found.headers) >= _PARAMETER_LIMIT:
-        raise machine.limit_error("makes parameters without end")
-    machine.hold(*call.args)
-    (found.headers if call.has("header") else found.fields).append((call.args[0], call.rest(1)))
+    machine.parameters.add(found, call.args[0], call.rest(1), header=call.has("header"))
     return Status.OK
 
 
@@ -144,7 +137,7 @@ def _cpuid(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from ()
     bit = integer(call.args[0]) % 32
     extended = call.has("ext") or call.has("amd")
-    bits = _PROCESSORS.get(machine.guest.arch, {}).get((extended, call.has("ecx")), set())
+    bits = _PROCESSORS.get(machine.request.guest.arch, {}).get((extended, call.has("ecx")), set())
     return Status.OK if bit in bits else Status.NOT_FOUND
 
 

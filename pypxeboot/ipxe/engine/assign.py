@@ -27,7 +27,7 @@ def change_setting(machine: Machine, text: str, change: Callable[[Name], None]) 
     except (NotSupported, Unformattable):
         return (yield from machine.fail(f'Could not store "{name.text}"', Status.NOT_STORABLE))
     except Full:
-        raise machine.limit_error("stores settings without end") from None
+        raise machine.quota.error("stores settings without end") from None
     return Status.OK
 
 

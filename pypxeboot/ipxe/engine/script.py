@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -27,6 +27,21 @@ class ScriptLine:
     label: Optional[str]
     text: str
     cut_short: bool = False
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script by its lines; ``labels`` says where each stands: "first matching label from the top wins"."""
+
+    lines: Sequence[ScriptLine]
+    labels: Mapping[str, int]
+
+    @classmethod
+    def parse(cls, data: bytes) -> Script:
+        """Return the script that a file of ``data`` is."""
+        found = lines(data)
+        labels = {line.label: at for at, line in reversed(list(enumerate(found))) if line.label is not None}
+        return cls(found, labels)
 
 
 @dataclass(frozen=True)

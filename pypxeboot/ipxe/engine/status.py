@@ -8,6 +8,7 @@ bytes below; and last what the platform calls the error, here that of the Linux 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 # The POSIX errors: what Linux calls them, and iPXE's words. Two have none in the usual builds.
@@ -134,3 +135,27 @@ def error_text(status: int) -> str:
     if words is None:
         return f"Error 0x{status:08x} {page}"
     return f"{words} {page}" if status & 0xFFFFFF else words
+
+
+@dataclass
+class LastFailure:
+    """Why the last command failed, in words, and ``where``: on which line of which script."""
+
+    words: str = ""
+    where: str = ""
+
+    def clear(self) -> None:
+        """Begin another command, which has not failed yet."""
+        self.words = self.where = ""
+
+    def explain(self, words: str) -> None:
+        """Have ``words`` be the cause, whatever was said before."""
+        self.words = words
+
+    def note(self, words: str) -> None:
+        """Have ``words`` be the cause, unless there is one: what failed first is the cause of the rest."""
+        self.words = self.words or words
+
+    def locate(self, where: str) -> None:
+        """Say on which line it failed, unless that is known: the innermost script knows best."""
+        self.where = self.where or where

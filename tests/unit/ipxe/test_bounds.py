@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pypxeboot.entry import Action, Choice
 from pypxeboot.errors import ConfigError, PxeBootError
 from pypxeboot.ipxe import boot
-from pypxeboot.ipxe.engine import machine
+from pypxeboot.ipxe.engine import interpreter
 from tests.support.recorded import replay
 from tests.support.recorded.replay import script
 from tests.support.samples.ipxe import booted
@@ -54,7 +54,7 @@ def test_too_many_images() -> None:
 
 
 def test_a_script_that_is_too_large() -> None:
-    large = "#!ipxe\n" + "#" * machine.SCRIPT_LIMIT
+    large = "#!ipxe\n" + "#" * interpreter.SCRIPT_LIMIT
     choice, _ = booted("chain s || boot k after", files={"s": large})
     assert choice.entry.cmdline == "after"
 

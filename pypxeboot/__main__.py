@@ -1,8 +1,13 @@
 """The command ``pypxeboot``, and ``python -m pypxeboot``: nothing slow is imported before the client runs."""
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Sequence
+from typing import Optional
 
 from pypxeboot.host import spawn
+from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.privsep import fork
 
 
@@ -10,22 +15,31 @@ def run() -> None:
     """Run the command with the arguments of this process."""
     fork.open_standard_streams()
     argv = sys.argv[1:]
-    if argv[:1] == ["explain"]:  # a disk of that name is ./explain
-        from pypxeboot.commands import explain
-
-        sys.exit(explain.run(argv[1:]))
     process = spawn.start_early(argv)
     try:
-        from pypxeboot.commands import main
-
-        if argv[:1] == ["doctor"]:  # and this one is ./doctor
-            from pypxeboot.commands import doctor
-
-            sys.exit(main.main(argv[1:], process, act=doctor.act))
-        sys.exit(main.main(argv, process))
+        sys.exit(_run(argv, process))
     finally:
         if process is not None:
             process.stop()
+
+
+def _run(argv: Sequence[str], process: Optional[ClientProcess]) -> int:
+    """Run the command that the first word names; without one it boots, and a disk of that name is ./doctor.
+
+    argparse has no sub-commands beside words of another meaning, so that word is looked at here.
+    """
+    word, rest = (argv[0], argv[1:]) if argv else ("", argv)
+    if word == "explain":
+        from pypxeboot.commands import explain
+
+        return explain.run(rest)
+    from pypxeboot.commands import boot, command
+
+    if word == "doctor":
+        from pypxeboot.commands import doctor
+
+        return command.run(doctor.read, rest, process)
+    return command.run(boot.read, argv, process)
 
 
 if __name__ == "__main__":

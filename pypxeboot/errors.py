@@ -12,7 +12,7 @@
       Aborted               8   the user or the toolstack ended it
       HandoverError         9   the result cannot be expressed or handed over
 
-Library code raises; only ``commands/main.py`` prints and exits.
+Library code raises; only ``commands/command.py`` prints and exits.
 """
 
 from __future__ import annotations

@@ -88,6 +88,16 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class HostPlan:
+    """What the host side itself does for a boot, which is nothing that the client needs to know."""
+
+    link: str = "auto"  # how the guest's network is joined: auto, veth, macvlan, routed, host
+    mac_wait: float = Limits.mac_wait  # s that a MAC which is alive elsewhere is waited for
+    run_as: Optional[str] = None  # the user of the client process, a name or a number; None: nobody
+    capture_file: Optional[str] = None  # path of the capture
+
+
+@dataclass(frozen=True)
 class Order:
     """The first message of the host side to the client process: the plan, and how to run.
 

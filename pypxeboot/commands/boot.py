@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot.commands.command import Command
 from pypxeboot.config import options, planner
+from pypxeboot.config.settings import BootSettings
 from pypxeboot.entry import Action
 from pypxeboot.errors import NoBootSource
-from pypxeboot.guest import Guest
 from pypxeboot.host.output_files import Report, Store, write
 from pypxeboot.host.session import resolve
 from pypxeboot.host.spawn import ClientProcess
+from pypxeboot.output.formats import FORMATS
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.plan import Plan
 from pypxeboot.result import Artifacts
 from pypxeboot.text import printable, size_text
@@ -28,42 +31,72 @@ _CONSOLE_SECONDS = 2.5
 _STARTED = time.monotonic()
 
 
-def boot_guest(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
-    """Boot the guest, and write the result where the arguments say. Raises PxeBootError."""
-    plan = planner.plan_of(args)
-    output = None if args.output == "-" else Report(Path(args.output))
-    succeeded = False
-    try:
-        with Store(None if args.output_directory is None else Path(args.output_directory)) as store:
-            if args.output_directory is not None and plan.download:
-                store.directory  # noqa: B018 - a wrong one is told before the network is asked
-            artifacts = resolve(args, plan, process, store)
-            _hand_over(args, plan, artifacts, output)
-            store.keep()
-            succeeded = True
-    finally:
-        if output is not None:
-            if not succeeded:
-                output.discard()
-            output.close()
+class GuestCommand(Command):
+    """A command about the one guest that its arguments tell of, or the domain that libxl makes."""
+
+    def identify(self, settings: BootSettings) -> BootSettings:
+        """Return the settings with what xenstore tells of the domain."""
+        if settings.domain is None:
+            return settings
+        from pypxeboot.xen import identity
+
+        return identity.read_xenstore(settings, settings.domain)
+
+    def locate(self, settings: BootSettings) -> BootSettings:
+        """Return the settings with the vif of the domain. Raises UsageError."""
+        if settings.domain is None:
+            return settings
+        from pypxeboot.xen import identity
+
+        return identity.find_vif(settings)
 
 
-def _hand_over(args: argparse.Namespace, plan: Plan, artifacts: Artifacts, output: Optional[Report]) -> None:
+def read(argv: Sequence[str]) -> tuple[Command, BootSettings]:
+    """Read the arguments of ``pypxeboot``. Raises UsageError."""
+    return Boot(), options.parse(argv)
+
+
+class Boot(GuestCommand):
+    """``pypxeboot``."""
+
+    def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
+        """Boot the guest, and write the result where the settings say. Raises PxeBootError and BootFailed."""
+        plan = planner.plan(settings)
+        output = None if settings.output == "-" else Report(Path(settings.output))
+        directory = None if settings.output_directory is None else Path(settings.output_directory)
+        succeeded = False
+        try:
+            with Store(directory) as store:
+                if directory is not None and plan.download:
+                    store.directory  # noqa: B018 - a wrong one is told before the network is asked
+                artifacts = resolve(planner.host_plan(settings), plan, process, store)
+                _hand_over(settings, plan, artifacts, output)
+                store.keep()
+                succeeded = True
+        finally:
+            if output is not None:
+                if not succeeded:
+                    output.discard()
+                output.close()
+        return 0
+
+
+def _hand_over(settings: BootSettings, plan: Plan, artifacts: Artifacts, output: Optional[Report]) -> None:
     from pypxeboot.output import json_report
 
     if plan.list_entries:
-        if args.output_format == "json":
+        if settings.output_format == "json":
             write(output, json_report.render_entries(artifacts))
         else:
             on_terminal = output is None and sys.stdout.isatty()
             width = shutil.get_terminal_size().columns if on_terminal else None
             write(output, json_report.table(artifacts.entries, width).encode())
         return
-    result = _render(args, plan, artifacts, output)
+    result = _render(settings, plan, artifacts, output)
     if result is not None:
         write(output, result)
-    _tell(args, artifacts)
-    if args.domain is not None:
+    _tell(settings, artifacts)
+    if settings.domain is not None:
         _await_console()
 
 
@@ -76,76 +109,61 @@ def _await_console() -> None:
 
 
 def _render(
-    args: argparse.Namespace, plan: Plan, artifacts: Artifacts, output: Optional[Report]
+    settings: BootSettings, plan: Plan, artifacts: Artifacts, output: Optional[Report]
 ) -> Optional[bytes]:
-    """The bytes of the result, or None where another program has written them."""
-    from pypxeboot.output import json_report, xen
-    from pypxeboot.xen import pygrub
-
-    if args.output_format == "json":
-        return json_report.render(artifacts, plan.guest)
-    if args.output_format == "shell":
-        from pypxeboot.output import shell
-
-        return shell.render(artifacts, plan.guest)
-    if artifacts.action in (Action.REBOOT, Action.POWEROFF):
+    """Return the bytes of the result, or None where another program has written them."""
+    form = FORMATS[settings.output_format]
+    local = artifacts.action is Action.LOCALBOOT
+    if artifacts.action in (Action.REBOOT, Action.POWEROFF) and not form.tells_any_action:
         raise NoBootSource(
             f"the entry says {artifacts.action.value}: nothing boots",
             hint="--output-format shell or json tells it to scripts",
         )
-    if args.output_format not in options.XEN_FORMATS:
-        return _directly(args, artifacts, plan.guest)
-    if artifacts.action is Action.LOCALBOOT:
-        path = None if output is None else Path(args.output)
-        directory = None if args.output_directory is None else Path(args.output_directory)
-        result = pygrub.run(_pygrub_arguments(args), args.disk, args.output_format, path, directory)
-        return result if output is None else None
-    return xen.render(artifacts, args.output_format, args.guest_type)
-
-
-def _directly(args: argparse.Namespace, artifacts: Artifacts, guest: Guest) -> bytes:
-    """What a virtual machine monitor with direct kernel boot reads, or a shell to start it."""
-    from pypxeboot.output import cloud_hypervisor, firecracker, libvirt, qemu
-
-    form, disk = args.output_format, args.disk
-    if form == "libvirt":
-        return libvirt.render(artifacts, guest, args.guest_type)
-    if form == "firecracker":
-        return firecracker.render(artifacts, guest, disk)
-    if form == "cloud-hypervisor":
-        return cloud_hypervisor.render(artifacts, guest, disk)
-    if artifacts.action is Action.LOCALBOOT and disk is None:
+    if local and form.for_xen:
+        return _run_pygrub(settings, output)
+    if local and form.needs_disk and settings.disk is None:
         raise NoBootSource(
             "the entry says local disk, and no disk was given", hint="name it as last argument"
         )
-    return qemu.render(artifacts, guest, disk, microvm=form == "qemu-microvm")
+    request = OutputRequest(plan.guest, form.name, settings.guest_type, settings.disk)
+    return form.render(artifacts, request)
 
 
-def _pygrub_arguments(args: argparse.Namespace) -> list[str]:
-    """The options of pygrub among ours, as libxl gave them."""
+def _run_pygrub(settings: BootSettings, output: Optional[Report]) -> Optional[bytes]:
+    """Have pygrub boot the guest's disk; return its result, or None where it has written that itself."""
+    from pypxeboot.xen import pygrub
+
+    path = None if output is None else Path(settings.output)
+    directory = None if settings.output_directory is None else Path(settings.output_directory)
+    result = pygrub.run(_pygrub_arguments(settings), settings.disk, settings.output_format, path, directory)
+    return result if output is None else None
+
+
+def _pygrub_arguments(settings: BootSettings) -> list[str]:
+    """Return the options of pygrub among ours, as libxl gave them."""
     words = [
         f"--{name}={value}"
         for name in ("kernel", "ramdisk", "args", "runas", "offset")
-        if (value := getattr(args, name))
+        if (value := getattr(settings, name))
     ]
     # Its menu needs a terminal, and draws on the one where its result would go.
-    quiet = args.quiet or args.output == "-" or not sys.stdin.isatty()
-    words += ["--quiet"] if quiet and not args.label else []
-    words += [f"--{name}" for name in ("isconfig", "debug", "interactive") if getattr(args, name)]
-    words += ["--not-really"] if args.not_really else []
-    words += [f"--output={args.output}", f"--output-format={args.output_format}"]
-    if args.output_directory is not None:
-        words.append(f"--output-directory={args.output_directory}")
+    quiet = settings.quiet or settings.output == "-" or not sys.stdin.isatty()
+    words += ["--quiet"] if quiet and not settings.label else []
+    words += [f"--{name}" for name in ("isconfig", "debug", "interactive") if getattr(settings, name)]
+    words += ["--not-really"] if settings.not_really else []
+    words += [f"--output={settings.output}", f"--output-format={settings.output_format}"]
+    if settings.output_directory is not None:
+        words.append(f"--output-directory={settings.output_directory}")
     return words
 
 
-def _tell(args: argparse.Namespace, artifacts: Artifacts) -> None:
-    where = "standard output" if args.output == "-" else args.output
+def _tell(settings: BootSettings, artifacts: Artifacts) -> None:
+    where = "standard output" if settings.output == "-" else settings.output
     kernel, ramdisk = artifacts.kernel, artifacts.ramdisk
     if artifacts.action is not Action.BOOT or kernel is None:
-        log.info("handed over: %s, as %s to %s", artifacts.action.value, args.output_format, where)
+        log.info("handed over: %s, as %s to %s", artifacts.action.value, settings.output_format, where)
         return
-    log.info("handed over as %s to %s after %.2f s", args.output_format, where, artifacts.seconds.total)
+    log.info("handed over as %s to %s after %.2f s", settings.output_format, where, artifacts.seconds.total)
     if kernel.path is not None and kernel.size is not None:
         log.info("kernel %s, %s", kernel.path, size_text(kernel.size))
     if ramdisk is not None and ramdisk.path is not None and ramdisk.size is not None:

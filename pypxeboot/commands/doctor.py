@@ -2,21 +2,23 @@
 
 The host's own state is looked at first (``links/checks.py``); then the client process listens to DHCP and
 boots, as far as that goes (``client/examination.py``), into files that nobody keeps. The report ends where
-going on
-makes no sense.
+going on makes no sense.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import secrets
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.config import planner
+from pypxeboot.commands.boot import GuestCommand
+from pypxeboot.commands.command import Command
+from pypxeboot.config import options, planner
+from pypxeboot.config.settings import BootSettings
 from pypxeboot.doctor import findings
 from pypxeboot.doctor.findings import Finding, Level
 from pypxeboot.errors import KINDS, PxeBootError, UsageError
@@ -32,35 +34,43 @@ _LAST_CODE = max(kind.code for kind in KINDS.values())
 _MOST = 300  # findings of one client: it asks 256 files at most
 
 
-def act(args: argparse.Namespace, process: Optional[ClientProcess]) -> int:
-    """Examine and report; without a MAC, one is made up. The exit code is that of the first failure."""
-    if args.list_entries or args.output != "-" or args.output_directory is not None:
-        raise UsageError("the doctor boots nothing: no -l, --output and --output-directory here")
-    made_up = not (args.mac or args.vif.get("mac"))
-    if made_up:
-        args.mac = f"02:{secrets.token_bytes(5).hex(':')}"  # of the range that is nobody's
-    plan = replace(planner.plan_of(args), examine=True, give_back=made_up, quiet=True)
-    if os.geteuid() != 0:
-        raise UsageError("only root can join a guest's network", hint="run it by sudo")
-    report = _FindingsPage(shown=args.output_format != "json")
-    if made_up:
-        hint = "servers that know their guests answer --mac MAC"
-        report.add(findings.warn("MAC", f"none was given: {args.mac} is made up", hint))
-    for finding in checks.findings(plan.guest, args.link):
-        report.add(finding)
-    if not report.failed:
-        try:
-            with Store(None) as store:
-                session.resolve(args, plan, process, store, hear=report.hear)
-        except BootFailed as why:
-            report.end(why.error)
-        except PxeBootError as why:
-            report.end(why)
-    return report.close()
+def read(argv: Sequence[str]) -> tuple[Command, BootSettings]:
+    """Read the arguments of ``pypxeboot doctor``. Raises UsageError."""
+    return Doctor(), options.parse(argv)
+
+
+class Doctor(GuestCommand):
+    """``pypxeboot doctor``."""
+
+    def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
+        """Examine and report; without a MAC, one is made up. Return the exit code of the first failure."""
+        if settings.list_entries or settings.output != "-" or settings.output_directory is not None:
+            raise UsageError("the doctor boots nothing: no -l, --output and --output-directory here")
+        made_up = settings.effective_mac is None
+        if made_up:  # of the range that is nobody's
+            settings = replace(settings, mac=f"02:{secrets.token_bytes(5).hex(':')}")
+        plan = replace(planner.plan(settings), examine=True, give_back=made_up, quiet=True)
+        if os.geteuid() != 0:
+            raise UsageError("only root can join a guest's network", hint="run it by sudo")
+        report = _FindingsPage(shown=settings.output_format != "json")
+        if made_up:
+            hint = "servers that know their guests answer --mac MAC"
+            report.add(findings.warn("MAC", f"none was given: {settings.mac} is made up", hint))
+        for finding in checks.findings(plan.guest, settings.link):
+            report.add(finding)
+        if not report.failed:
+            try:
+                with Store(None) as store:
+                    session.resolve(planner.host_plan(settings), plan, process, store, hear=report.hear)
+            except BootFailed as why:
+                report.end(why.error)
+            except PxeBootError as why:
+                report.end(why)
+        return report.close()
 
 
 class _FindingsPage:
-    """What was found; ``shown`` while it is found, or as JSON in the end."""
+    """The report: each finding is ``shown`` as it comes, or all are printed as JSON in the end."""
 
     def __init__(self, *, shown: bool) -> None:
         self._shown = shown
@@ -73,13 +83,13 @@ class _FindingsPage:
         return bool(findings.exit_code(self._findings))
 
     def add(self, finding: Finding) -> None:
-        """One more."""
+        """Add a finding, and print it if findings are shown."""
         self._findings.append(finding)
         if self._shown:
             output_files.write(None, findings.format_line(finding, self._width).encode())
 
     def hear(self, value: object) -> None:
-        """One more, in the words of the client process. Raises SchemaError."""
+        """Add a finding that the client process has sent. Raises SchemaError."""
         finding = unpack(Finding, value)
         failed = finding.level is Level.FAIL
         if len(self._findings) >= _MOST or failed is not bool(finding.code) or finding.code > _LAST_CODE:
@@ -87,12 +97,12 @@ class _FindingsPage:
         self.add(finding)
 
     def end(self, error: PxeBootError) -> None:
-        """The boot failed, which the client may have told already."""
+        """Add how the boot failed, which the client may have told already."""
         if not self.failed:
             self.add(findings.fail(_TOPICS.get(error.code, "boot"), error))
 
     def close(self) -> int:
-        """The last line; the exit code."""
+        """Print the verdict, or all as JSON; return the exit code."""
         if self._shown:
             output_files.write(None, f"{findings.verdict(self._findings)}\n".encode())
         else:

@@ -27,7 +27,7 @@ def run() -> None:
     fork.open_standard_streams()
     shown = os.dup(2)
     _tell_the_journal()
-    error = _error_of(sys.argv[1:])
+    error = _handle(sys.argv[1:])
     if error is not None:
         line = f"pypxeboot: {printable(error.message, 2000)}"
         line += f" ({printable(error.hint, 2000)})" if error.hint else ""
@@ -46,8 +46,8 @@ def _tell_the_journal() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def _error_of(argv: Sequence[str]) -> Optional[PxeBootError]:
-    """Why it failed, if it did."""
+def _handle(argv: Sequence[str]) -> Optional[PxeBootError]:
+    """Handle what libvirt tells; return the error, if it failed."""
     logs.configure(NOTICE)
     try:
         if len(argv) < 3:

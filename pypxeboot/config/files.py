@@ -16,7 +16,7 @@ _FILES = 1000
 
 
 def read(given: Optional[str]) -> list[tuple[str, str]]:
-    """Path and text of each file, in the order in which later ones count more.
+    """Return path and text of each file, in the order in which later ones count more.
 
     These are the file ``given`` by name, else /etc/pypxeboot.conf, and the ``*.conf`` in the directory of
     that name with ``.d`` at its end. Raises UsageError for one that is unreadable, or, where this is root,
@@ -67,7 +67,7 @@ def _bytes(path: Path, limit: int) -> bytes:
         if str(path) == os.devnull:  # --config-file /dev/null: none
             return b""
         if not stat.S_ISREG(status.st_mode):
-            raise UsageError(f"{path} is no file")
+            raise UsageError(f"{path} is not a regular file")
         _check(status, path)
         return file.read(limit + 1)
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Container, Sequence
-from copy import copy
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, Callable, NoReturn
 
 from pypxeboot import __version__
+from pypxeboot.config.settings import COMMAND_LINE, BootSettings
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import check_bridge, check_interface, parse_mac, parse_uuid, parse_vif
-from pypxeboot.limits import Limits
 from pypxeboot.links.kinds import LINKS
+from pypxeboot.output.formats import FORMATS
 
-XEN_FORMATS = ("simple0", "simple", "sxp")
-_DIRECT_FORMATS = ("qemu", "qemu-microvm", "firecracker", "cloud-hypervisor", "libvirt")
-FORMATS = (*XEN_FORMATS, "json", "shell", *_DIRECT_FORMATS)
 # libxl_bootloader.c, bootloader_gotptys(): the domain's number is in the name of the output file.
 _LIBXL_OUTPUT = re.compile(r"bootloader\.(\d+)\.out")
 # Values that may hold anything: never a string of further options.
@@ -36,12 +34,54 @@ _NO_KEYS = frozenset(
 )
 
 
+_Add = Callable[..., None]
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that raises UsageError."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise it."""
-        raise UsageError(message, hint="pypxeboot --help lists the options")
+        """Raise UsageError in place of an exit."""
+        raise UsageError(message, hint=f"{self.prog} --help lists the options")
+
+
+class BootParser(Parser):
+    """The parser of what a boot may be told, for every command that boots; ``values`` are its options.
+
+    ``kwargs`` are those of ArgumentParser. What is not given is not in what it finds: defaults are those of
+    :class:`BootSettings`. Words that are no options may stand between options, below a sub-command too.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, argument_default=argparse.SUPPRESS, **kwargs)
+        self.values: list[argparse.Action] = []
+        self._intermixing = False
+        _identity(self.group("identity and place"))
+        _without_dhcp(self.group("without DHCP (with DHCP these override what the server said)"))
+        _choice(self.group("choice"))
+        _output(self.group("output"))
+        _old(self.group("the options of 2007"))
+        _configuration(self.group("configuration file"))
+        self.add_argument("--version", action="version", version=f"{self.prog.split()[0]} {__version__}")
+
+    def group(self, title: str) -> _Add:
+        """Add a group of options; return what adds an option to it, as ``add_argument`` does."""
+        group = self.add_argument_group(title)
+
+        def add(*names: str, **kwargs: Any) -> None:
+            self.values.append(group.add_argument(*names, **kwargs))
+
+        return add
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as ArgumentParser does, with words that are no options wherever they stand."""
+        if self._intermixing:  # which parses twice: options, then words
+            return super().parse_known_args(args, namespace)
+        self._intermixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._intermixing = False
 
 
 def _seconds(text: str) -> float:
@@ -79,31 +119,27 @@ _seconds.__name__ = "number of seconds"  # argparse says "invalid ... value"
 _size.__name__ = "size (512K, 200M, 2G)"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of ``pypxeboot``."""
-    top = Parser(
+def parser() -> BootParser:
+    """Return the parser of ``pypxeboot``."""
+    top = BootParser(
         prog="pypxeboot",
         usage="pypxeboot [options] [mac=MAC[,bridge=BR][,...]] [DISK]",
         description="PXE-boot a guest that has no firmware: DHCP with the guest's MAC on the guest's bridge, "
         "then pxelinux.cfg, then kernel and initrd, handed over to what starts the guest.",
         epilog="pypxeboot doctor [options] says why a guest does not boot; pypxeboot explain FILE prints the "
         "timeline of a capture file.",
-        allow_abbrev=False,
     )
-    _identity(top.add_argument_group("identity and place"))
-    _without_dhcp(top.add_argument_group("without DHCP (with DHCP these override what the server said)"))
-    _choice(top.add_argument_group("choice"))
-    _output(top.add_argument_group("output"))
-    _old(top.add_argument_group("the options of 2007"))
-    _configuration(top.add_argument_group("configuration file"))
     top.add_argument(
-        "positional", nargs="*", metavar="mac=MAC,... DISK", help="a Xen vif string; the guest's disk"
+        "positional",
+        nargs="*",
+        default=[],
+        metavar="mac=MAC,... DISK",
+        help="a Xen vif string; the guest's disk",
     )
     return top
 
 
-def _identity(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
+def _identity(add: _Add) -> None:
     add("--mac", type=parse_mac, help="the guest's MAC address")
     add("--uuid", type=parse_uuid, help="the guest's UUID")
     add("--name", help="the guest's name, by which its section in pypxeboot.conf is found")
@@ -112,7 +148,7 @@ def _identity(group: argparse._ArgumentGroup) -> None:
     add("--bridge", type=check_bridge, help="the bridge that the guest will be connected to")
     add("--interface", type=check_interface, metavar="IF", help="the same, or a NIC")
     add("--vlan", type=int, metavar="ID", help="VLAN on a bridge that filters VLANs")
-    add("--link", choices=tuple(LINKS), default="auto", help="how to join the network")
+    add("--link", choices=tuple(LINKS), help="how to join the network")
     add(
         "--mac-wait",
         type=_seconds,
@@ -126,9 +162,7 @@ def _identity(group: argparse._ArgumentGroup) -> None:
         metavar="SOC-BOARD",
         help="also asks for default-ARCH-SOC-BOARD and default-ARCH-SOC",
     )
-    add(
-        "--profile", choices=("pxelinux", "efi", "ipxe", "http"), default="pxelinux", help="what DHCP is told"
-    )
+    add("--profile", choices=("pxelinux", "efi", "ipxe", "http"), help="what DHCP is told")
     add(
         "--client-arch",
         type=_client_arch,
@@ -137,17 +171,16 @@ def _identity(group: argparse._ArgumentGroup) -> None:
     )
     add("--vendor-class", metavar="S", help="option 60 instead of the profile's")
     add("--user-class", metavar="S", help="option 77")
-    add("--smbios", action="append", default=[], metavar="type=N,KEY=VALUE,...", help="as QEMU's -smbios")
+    add("--smbios", action="append", metavar="type=N,KEY=VALUE,...", help="as QEMU's -smbios")
 
 
-def _without_dhcp(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
+def _without_dhcp(add: _Add) -> None:
     add("-4", "--ipv4", dest="family", action="store_const", const=4, help="IPv4 only")
     add("-6", "--ipv6", dest="family", action="store_const", const=6, help="IPv6 only (router and DHCPv6)")
     add("--ip", metavar="ADDR[/PREFIX]|ask", help="the guest's address: no DHCP is done")
     add("--netmask", help="its netmask, if --ip has no prefix")
     add("--gateway", help="its default gateway")
-    add("--dns", action="append", default=[], metavar="ADDR", help="a name server (may be repeated)")
+    add("--dns", action="append", metavar="ADDR", help="a name server (may be repeated)")
     add("--server", metavar="HOST", help="the boot server (next-server)")
     add("--bootfile", metavar="NAME|URL", help="the boot file (option 67)")
     add("--config", metavar="NAME|URL", help="the configuration file (option 209)")
@@ -155,7 +188,6 @@ def _without_dhcp(group: argparse._ArgumentGroup) -> None:
     add(
         "--dialect",
         choices=("pxelinux", "uboot"),
-        default="pxelinux",
         help="whose rules the configuration follows",
     )
     add("--tls-ca", metavar="FILE", help="certificate authorities to trust for https")
@@ -163,8 +195,7 @@ def _without_dhcp(group: argparse._ArgumentGroup) -> None:
     add("--trust", metavar="FILE", help="certificate authorities to trust for imgverify")
 
 
-def _choice(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
+def _choice(add: _Add) -> None:
     add("--label", "--entry", metavar="L", help="boot this entry (label, title or number)")
     add("-l", "--list-entries", action="store_true", help="list the entries, boot nothing")
     add(
@@ -177,124 +208,106 @@ def _choice(group: argparse._ArgumentGroup) -> None:
     add(
         "--menu-timeout",
         type=_seconds,
-        default=Limits.menu_wait,
         metavar="S",
         help="how long a menu without a timeout waits for a key (60)",
     )
-    add("--append", default="", metavar="WORDS", help="words at the end of the command line")
+    add("--append", metavar="WORDS", help="words at the end of the command line")
 
 
-def _output(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add("--output", default="-", metavar="FILE|-", help="where the result goes (standard output)")
-    add("--output-format", choices=FORMATS, help="default sxp")
+def _output(add: _Add) -> None:
+    add("--output", metavar="FILE|-", help="where the result goes (standard output)")
+    add("--output-format", choices=tuple(FORMATS), help="default sxp")
     add("--json", action="store_true", help="the same as --output-format json")
     add("--output-directory", metavar="DIR", help="where kernel and ramdisk go")
     add("--no-kernel-check", action="store_true", help="hand a kernel over that Xen will say it cannot boot")
     add("-n", "--not-really", action="store_true", help="decide, but download neither kernel nor initrd")
     add("--kernel", help="for pygrub: path in the guest's file system")
     add("--ramdisk", help="for pygrub: path in the guest's file system")
-    add("--args", default="", help="as --append; pygrub gets it too")
+    add("--args", help="as --append; pygrub gets it too")
     add("--runas", metavar="UID", help="the uid of the process that talks to the network")
     add("--offset", help="for pygrub: offset of the partition")
     add("--isconfig", action="store_true", help="for pygrub")
     add("--debug", action="store_true", help="for pygrub; here as -vv")
     add("--pcap", metavar="FILE", help="write the whole conversation to a capture file")
-    add("-v", "--verbose", action="count", default=0, help="say what is done; twice: every packet")
+    add("-v", "--verbose", action="count", help="say what is done; twice: every packet")
     add(
         "--timeout",
         type=_seconds,
-        default=Limits.timeout,
         metavar="S",
         help="deadline of the whole boot (120)",
     )
     add(
         "--max-kernel",
         type=_size,
-        default=Limits.kernel,
         metavar="SIZE",
         help="refuse a larger kernel (128M)",
     )
-    add("--max-ramdisk", type=_size, default=Limits.ramdisk, metavar="SIZE", help="refuse more of it (1G)")
-    add("--version", action="version", version=f"pypxeboot {__version__}")
+    add("--max-ramdisk", type=_size, metavar="SIZE", help="refuse more of it (1G)")
 
 
-def _configuration(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
+def _configuration(add: _Add) -> None:
     add("--config-file", metavar="FILE", help="instead of /etc/pypxeboot.conf; its drop-ins are in FILE.d")
     add("--show-config", action="store_true", help="show what holds for this guest, and who said so")
 
 
-def _old(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
+def _old(add: _Add) -> None:
     add("--udhcpc", metavar="PATH", help="do DHCP with this udhcpc")
     add("--pygrub-image", metavar="IMG", help="the disk for pygrub")
     add("--config-dir", metavar="DIR", help="the directory instead of pxelinux.cfg")
 
 
-def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The namespace of ``argv``, with ``vif`` and ``disk`` found among the positionals. Raises UsageError."""
-    args = namespace(argv)
-    args.disk = args.pygrub_image
-    for word in args.positional:
+def parse(argv: Sequence[str]) -> BootSettings:
+    """Return the settings of ``argv``, with vif and disk among its words. Raises UsageError."""
+    found = parser().parse_args(unfold(argv))
+    settings = settings_of(found)
+    vif: dict[str, str] = {}
+    disk = image = settings.pygrub_image
+    for word in found.positional:
         # In one word, or each key in one of its own, as they come to mind in bootloader_args=[...].
         if re.match(r"\s*([a-z]+=[^,]*,\s*)*mac=|\s*(bridge|vlan)=", word, re.IGNORECASE):
-            args.vif.update(parse_vif(word))
-            args.given |= {"mac", "bridge", "vlan"} & set(args.vif)
-        elif args.disk in (None, args.pygrub_image) and not word.isspace() and word:
-            args.disk = word
+            vif.update(parse_vif(word))
+        elif disk in (None, image) and not word.isspace() and word:
+            disk = word
         else:
             raise UsageError(f"one disk too many: {word!r}")
-    return args
+    origins = dict.fromkeys({"mac", "bridge", "vlan"} & set(vif), COMMAND_LINE)
+    return settings.changed(origins, {"vif": vif, "disk": disk})
 
 
-def namespace(argv: Sequence[str]) -> argparse.Namespace:
-    """The options of ``argv``; what the words in ``positional`` mean is left to the caller.
-
-    ``given`` is the set of those that stand there, ``origins`` where others come from (``config/merge.py``).
-    """
-    top = parser()
-    known = {name for action in top._actions for name in action.option_strings}
-    defaults = defaults_of(top)
-    for action in top._actions:
-        if action.option_strings:
-            action.default = argparse.SUPPRESS
-    args = top.parse_intermixed_args(_unfolded(argv, known))
-    args.given = set(vars(args)) & set(defaults)
-    args.origins, args.vif = {}, {}
-    for name, value in defaults.items():
-        if name not in args.given:
-            setattr(args, name, copy(value))
-    if args.json:
-        args.output_format = "json"
-    domain = _LIBXL_OUTPUT.search(args.output) if args.output_format == "simple0" else None
-    args.domain = None if domain is None else int(domain[1])
-    args.output_format = args.output_format or "sxp"
-    return args
+def settings_of(found: argparse.Namespace) -> BootSettings:
+    """Return the settings that a parser has found."""
+    names = {item.name for item in fields(BootSettings)}
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in vars(found).items()
+    }
+    if given.get("json"):
+        given["output_format"] = "json"
+    elif given.get("output_format") == "simple0":
+        domain = _LIBXL_OUTPUT.search(given.get("output", ""))
+        given["domain"] = None if domain is None else int(domain[1])
+    given = {name: value for name, value in given.items() if name in names}
+    return BootSettings(**given, origins=dict.fromkeys(given, COMMAND_LINE))
 
 
-def defaults_of(top: argparse.ArgumentParser) -> dict[str, Any]:
-    """What the options of a parser are where nobody gives them."""
-    suppressed = argparse.SUPPRESS  # --help and --version, which are no values
-    return {a.dest: a.default for a in top._actions if a.option_strings and a.default is not suppressed}
-
-
-def keys(top: argparse.ArgumentParser) -> dict[str, argparse.Action]:
-    """The options that may stand in a configuration file, by their names there."""
+def keys(parser: BootParser) -> dict[str, argparse.Action]:
+    """Return the options that may stand in a configuration file, by their names there."""
     found = {}
-    for action in top._actions:
+    for action in parser.values:
         name = next((name for name in action.option_strings if name.startswith("--")), "")
         if name and name not in _NO_KEYS:
             found[name[2:]] = action
     return found
 
 
-def _unfolded(argv: Sequence[str], known: Container[str]) -> list[str]:
-    """libvirt hands ``<bootloader_args>`` over as one argument: split such a one as a shell would."""
+def unfold(argv: Sequence[str]) -> list[str]:
+    """Split arguments that are whole strings of options: libvirt so hands ``<bootloader_args>`` over.
+
+    It is split as a shell would. Raises UsageError.
+    """
     words: list[str] = []
     value_follows = False
     for word in argv:
-        pieces = [] if value_follows else _options_in(word, known)
+        pieces = [] if value_follows else _options_in(word)
         if pieces and word.partition("=")[0].strip() in _FREE_TEXT:
             others = [other for other in argv if other is not word]
             pieces = pieces if _is_all_there_is(pieces, others) else []
@@ -303,8 +316,8 @@ def _unfolded(argv: Sequence[str], known: Container[str]) -> list[str]:
     return words
 
 
-def _options_in(word: str, known: Container[str]) -> list[str]:
-    """The words of one argument that is a whole string of options; empty if it is not."""
+def _options_in(word: str) -> list[str]:
+    """Return the words of one argument that is a whole string of options; none if it is not."""
     if not re.match(r"\s*(-|[a-z]+=)", word) or not re.search(r"\s(-|mac=)", word):
         return []
     free = word.partition("=")[0].strip() in _FREE_TEXT
@@ -315,7 +328,10 @@ def _options_in(word: str, known: Container[str]) -> list[str]:
             return []
         raise UsageError(f"cannot split {word!r}: {why}") from None
     options = [piece.partition("=")[0] for piece in pieces if piece.startswith("-")]
-    return pieces if all(option in known for option in options) else []
+    if not options:
+        return pieces
+    known = {"-h", "--help", "--version"}.union(*(action.option_strings for action in parser().values))
+    return pieces if known.issuperset(options) else []
 
 
 def _is_all_there_is(pieces: Sequence[str], others: Sequence[str]) -> bool:

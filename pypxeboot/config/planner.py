@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 from collections.abc import Sequence
@@ -11,27 +10,16 @@ from ipaddress import IPv4Network, ip_address, ip_interface
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot.config.settings import COMMAND_LINE, TOOLSTACK, BootSettings
 from pypxeboot.errors import UsageError
 from pypxeboot.fetch.http import proxy
 from pypxeboot.guest import Guest, check_bridge, check_interface, parse_mac, parse_uuid
 from pypxeboot.lease import Address, Lease, is_host, static_lease
 from pypxeboot.limits import Limits
-from pypxeboot.plan import Plan
-from pypxeboot.target import NAMES, Target
+from pypxeboot.output.formats import FORMATS
+from pypxeboot.plan import HostPlan, Plan
+from pypxeboot.target import Target
 
-# What every guest of the hypervisor has in its SMBIOS, whatever its machine: QEMU with SeaBIOS (chassis
-# type 1, "other"), and hvmloader. Cloud Hypervisor: arch/src/x86_64/smbios.rs.
-_SMBIOS = {
-    "kvm": {"SYSVENDOR": "QEMU", "BIOSVENDOR": "SeaBIOS", "SYSFF": "1"},
-    "xen": {"SYSVENDOR": "Xen", "SYSPRODUCT": "HVM domU", "BIOSVENDOR": "Xen", "SYSFF": "1"},
-    "cloud-hypervisor": {
-        "SYSVENDOR": "Cloud Hypervisor",
-        "SYSPRODUCT": "cloud-hypervisor",
-        "BIOSVENDOR": "cloud-hypervisor",
-        "BIOSVERSION": "0",
-    },
-}
-_NO_SMBIOS = ("firecracker", "qemu-microvm")
 _TRUST_LIMIT = 128 << 10  # as much as one message to the client process takes; some sixty certificates
 _AUTHORITIES_LIMIT = 4 << 20  # the bundle of a distribution has a quarter of one MiB
 _ASK = "ask"  # the address of who will type it
@@ -52,131 +40,137 @@ _SMBIOS_WORDS = {
 }
 
 
-def plan_of(args: argparse.Namespace) -> Plan:
-    """What is to be done. Raises UsageError, with file and line where a configuration file is wrong."""
+def plan(settings: BootSettings) -> Plan:
+    """Return what is to be done. Raises UsageError, with file and line of a wrong configuration file."""
     try:
-        return _plan_of(args)
+        return _plan(settings)
     except UsageError as why:
         option = re.match("--([a-z-]+)", why.message)
-        origin = args.origins.get(option[1].replace("-", "_")) if option else None
-        if origin is None:
+        origin = settings.origins.get(option[1].replace("-", "_")) if option else None
+        if origin in (None, COMMAND_LINE, TOOLSTACK):
             raise
         raise UsageError(f"{origin}: {why.message[2:]}", hint=why.hint) from None
 
 
-def _plan_of(args: argparse.Namespace) -> Plan:
-    guest = _guest(args)
-    words = [text for text in (args.args, args.append) if text]
-    if args.udhcpc is not None and not os.access(args.udhcpc, os.X_OK):
-        raise UsageError(f"--udhcpc {args.udhcpc}: no such program, or not executable")
-    if not args.timeout:
-        raise UsageError("--timeout must be more than 0 seconds")
-    if args.http_proxy is not None:
-        proxy.address(args.http_proxy)
-    if args.interactive and args.quiet:
-        raise UsageError("--interactive and --quiet contradict each other")
-    if args.udhcpc is not None and args.family == 6:
-        raise UsageError("--udhcpc and --ipv6 contradict each other: udhcpc does DHCP of IPv4")
-    if args.tls_ca is not None:
-        _certificates("--tls-ca", args.tls_ca, _AUTHORITIES_LIMIT)
-    gateway = None if args.gateway is None else _address("--gateway", args.gateway)
-    dns = tuple(_address("--dns", server) for server in args.dns)
-    return Plan(
-        guest=guest,
-        static=_static(args, gateway, dns),
-        by_hand=args.ip == _ASK,
-        prefix_length=None if args.netmask is None else _prefix_length(args.netmask),
-        gateway=gateway,
-        dns=dns,
-        server=args.server,
-        bootfile=args.bootfile,
-        config=args.config,
-        path_prefix=args.path_prefix,
-        config_directory=args.config_dir,
-        udhcpc=args.udhcpc,
-        family=args.family,
-        profile=args.profile,
-        client_arch=args.client_arch,
-        vendor_class=args.vendor_class,
-        user_class=args.user_class,
-        arch_given=args.arch is not None or args.board is not None,
-        dialect=args.dialect,
-        label=args.label,
-        append=" ".join(words),
-        interactive=args.interactive,
-        quiet=args.quiet,
-        patience=None if args.interactive else args.menu_timeout,
-        download=not (args.not_really or args.list_entries),
-        list_entries=args.list_entries,
-        ca_file=args.tls_ca,
-        http_proxy=args.http_proxy,
-        trust=None if args.trust is None else _certificates("--trust", args.trust, _TRUST_LIMIT),
-        look_inside=not args.no_kernel_check and (guest.hypervisor == "xen" or args.output_format == "json"),
-        must_boot=_must_boot(args, guest),
-        target=_target(args, guest),
-        limits=Limits(kernel=args.max_kernel, ramdisk=args.max_ramdisk, timeout=args.timeout),
+def host_plan(settings: BootSettings) -> HostPlan:
+    """Return what the host side itself is to do."""
+    return HostPlan(
+        link=settings.link,
+        mac_wait=Limits.mac_wait if settings.mac_wait is None else settings.mac_wait,
+        run_as=settings.runas,
+        capture_file=settings.pcap,
     )
 
 
-def _must_boot(args: argparse.Namespace, guest: Guest) -> tuple[str, ...]:
-    """As what the kernel has to boot: as what libxl will try, where it is a guest of Xen."""
-    if args.no_kernel_check or guest.hypervisor != "xen":
+def _plan(settings: BootSettings) -> Plan:
+    guest = _guest(settings)
+    words = [text for text in (settings.args, settings.append) if text]
+    if settings.udhcpc is not None and not os.access(settings.udhcpc, os.X_OK):
+        raise UsageError(f"--udhcpc {settings.udhcpc}: no such program, or not executable")
+    if not settings.timeout:
+        raise UsageError("--timeout must be more than 0 seconds")
+    if settings.http_proxy is not None:
+        proxy.address(settings.http_proxy)
+    if settings.interactive and settings.quiet:
+        raise UsageError("--interactive and --quiet contradict each other")
+    if settings.udhcpc is not None and settings.family == 6:
+        raise UsageError("--udhcpc and --ipv6 contradict each other: udhcpc does DHCP of IPv4")
+    if settings.tls_ca is not None:
+        _certificates("--tls-ca", settings.tls_ca, _AUTHORITIES_LIMIT)
+    gateway = None if settings.gateway is None else _address("--gateway", settings.gateway)
+    dns = tuple(_address("--dns", server) for server in settings.dns)
+    return Plan(
+        guest=guest,
+        static=_static(settings, gateway, dns),
+        by_hand=settings.ip == _ASK,
+        prefix_length=None if settings.netmask is None else _prefix_length(settings.netmask),
+        gateway=gateway,
+        dns=dns,
+        server=settings.server,
+        bootfile=settings.bootfile,
+        config=settings.config,
+        path_prefix=settings.path_prefix,
+        config_directory=settings.config_dir,
+        udhcpc=settings.udhcpc,
+        family=settings.family,
+        profile=settings.profile,
+        client_arch=settings.client_arch,
+        vendor_class=settings.vendor_class,
+        user_class=settings.user_class,
+        arch_given=settings.arch is not None or settings.board is not None,
+        dialect=settings.dialect,
+        label=settings.label,
+        append=" ".join(words),
+        interactive=settings.interactive,
+        quiet=settings.quiet,
+        patience=None if settings.interactive else settings.menu_timeout,
+        download=not (settings.not_really or settings.list_entries),
+        list_entries=settings.list_entries,
+        ca_file=settings.tls_ca,
+        http_proxy=settings.http_proxy,
+        trust=None if settings.trust is None else _certificates("--trust", settings.trust, _TRUST_LIMIT),
+        look_inside=not settings.no_kernel_check
+        and (guest.hypervisor == "xen" or FORMATS[settings.output_format].inspects_kernel),
+        must_boot=_must_boot(settings, guest),
+        target=_target(settings, guest),
+        limits=Limits(kernel=settings.max_kernel, ramdisk=settings.max_ramdisk, timeout=settings.timeout),
+    )
+
+
+def _must_boot(settings: BootSettings, guest: Guest) -> tuple[str, ...]:
+    """Return as what the kernel has to boot: for a guest of Xen, as what libxl will try."""
+    if settings.no_kernel_check or guest.hypervisor != "xen":
         return ()
-    return ("xen-pv", "xen-pvh") if args.guest_type is None else (f"xen-{args.guest_type}",)
+    return ("xen-pv", "xen-pvh") if settings.guest_type is None else (f"xen-{settings.guest_type}",)
 
 
-def _target(args: argparse.Namespace, guest: Guest) -> Optional[Target]:
-    """The virtual machine monitor for which the kernel has to be right, as the output format tells it."""
-    name = {"qemu-microvm": "qemu", "libvirt": "qemu"}.get(args.output_format, args.output_format)
-    if name not in NAMES or args.no_kernel_check or guest.hypervisor == "xen":
+def _target(settings: BootSettings, guest: Guest) -> Optional[Target]:
+    """Return the virtual machine monitor for which the kernel has to be right, as the output format tells."""
+    monitor = FORMATS[settings.output_format].monitor
+    if monitor is None or settings.no_kernel_check or guest.hypervisor == "xen":
         return None
-    target = Target(name, guest.processor)
+    target = Target(monitor, guest.processor)
     target.check()
     return target
 
 
-def _guest(args: argparse.Namespace) -> Guest:
-    mac = args.mac or args.vif.get("mac")
+def _guest(settings: BootSettings) -> Guest:
+    mac = settings.effective_mac
     if mac is None:
         raise UsageError(
             "no MAC address was given",
             hint="--mac 00:16:3e:01:02:03, or mac=00:16:3e:01:02:03 as an argument (Xen: in bootloader_args)",
         )
-    bridge = args.bridge or (None if args.interface else args.vif.get("bridge"))
-    vlan = args.vlan if args.vlan is not None else _vlan(args.vif.get("vlan"))
+    bridge = settings.effective_bridge
+    vlan = settings.vlan if settings.vlan is not None else _vlan(settings.vif.get("vlan"))
     if vlan is not None and not 0 < vlan < 4095:
-        raise UsageError(f"{vlan} is no VLAN: 1 to 4094")
-    hypervisor = args.hypervisor or ("kvm" if args.domain is None else "xen")
+        raise UsageError(f"{vlan} is not a VLAN: 1 to 4094")
+    hypervisor = settings.hypervisor or ("kvm" if settings.domain is None else "xen")
     guest = Guest(
         mac=parse_mac(mac),
-        uuid=None if args.uuid is None else parse_uuid(args.uuid),
-        arch=args.arch or os.uname().machine.replace("aarch64", "arm64"),
+        uuid=None if settings.uuid is None else parse_uuid(settings.uuid),
+        arch=settings.arch or os.uname().machine.replace("aarch64", "arm64"),
         hypervisor=hypervisor,
         bridge=None if bridge is None else check_bridge(bridge),
-        interface=None if args.interface is None else check_interface(args.interface),
+        interface=None if settings.interface is None else check_interface(settings.interface),
         vlan=vlan,
-        board=args.board,
+        board=settings.board,
     )
-    return replace(guest, smbios={**_own_smbios(args.output_format, guest), **_smbios(args.smbios)})
-
-
-def _own_smbios(form: str, guest: Guest) -> dict[str, str]:
-    """What the guest that is started by the output format ``form`` finds in its SMBIOS by itself."""
-    if guest.hypervisor == "kvm" and (form in _NO_SMBIOS or guest.processor not in ("x86_64", "i386")):
-        return {}  # on other processors it comes with UEFI only
-    return _SMBIOS.get(form, _SMBIOS[guest.hypervisor])
+    return replace(
+        guest, smbios={**FORMATS[settings.output_format].smbios_of(guest), **_smbios(settings.smbios)}
+    )
 
 
 def _vlan(text: Optional[str]) -> Optional[int]:
     if text is None:
         return None
     if not re.fullmatch("[0-9]{1,4}", text):
-        raise UsageError(f"{text!r} is no VLAN")
+        raise UsageError(f"{text!r} is not a VLAN")
     return int(text)
 
 
 def _smbios(specs: Sequence[str]) -> dict[str, str]:
-    """QEMU's ``-smbios type=1,manufacturer=...`` as the names that SYSAPPEND gives these strings."""
+    """Return QEMU's ``-smbios type=1,manufacturer=...`` by the names that SYSAPPEND gives these strings."""
     found: dict[str, str] = {}
     for spec in specs:
         # QEMU doubles a comma that belongs to a value.
@@ -192,23 +186,22 @@ def _smbios(specs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _static(
-    args: argparse.Namespace, gateway: Optional[Address], dns: tuple[Address, ...]
-) -> Optional[Lease]:
-    """The lease of ``--ip``, or None where DHCP is to give one."""
-    if args.ip in (None, _ASK):
+def _static(settings: BootSettings, gateway: Optional[Address], dns: tuple[Address, ...]) -> Optional[Lease]:
+    """Return the lease of ``--ip``, or None where DHCP is to give one."""
+    ip = settings.ip
+    if ip is None or ip == _ASK:
         return None
-    text = args.ip if "/" in args.ip or args.netmask is None else f"{args.ip}/{args.netmask}"
+    text = ip if "/" in ip or settings.netmask is None else f"{ip}/{settings.netmask}"
     if "/" not in text:
         example = "/64" if ":" in text else "/24, or --netmask 255.255.255.0"
-        raise UsageError(f"--ip {args.ip} has no prefix", hint=f"--ip {args.ip}{example}")
+        raise UsageError(f"--ip {ip} has no prefix", hint=f"--ip {ip}{example}")
     try:
         interface = ip_interface(text)
     except ValueError as why:
         raise UsageError(f"--ip: {why}") from None
     version = interface.version
-    if args.family not in (None, version):
-        raise UsageError(f"--ip {text} is of IPv{version}: --ipv{args.family} contradicts it")
+    if settings.family not in (None, version):
+        raise UsageError(f"--ip {text} is of IPv{version}: --ipv{settings.family} contradicts it")
     if gateway is not None and gateway.version != version:
         raise UsageError(f"--gateway {gateway} is not of one family with --ip {text}")
     if not is_host(interface.ip) or not interface.network.prefixlen:
@@ -217,7 +210,7 @@ def _static(
 
 
 def _certificates(option: str, name: str, limit: int) -> bytes:
-    """The certificates in the file that ``option`` names."""
+    """Return the certificates in the file that ``option`` names. Raises UsageError."""
     try:
         with Path(name).open("rb") as file:
             data = file.read(limit + 1)
@@ -235,11 +228,11 @@ def _address(option: str, text: str) -> Address:
             return address
     except ValueError:
         pass
-    raise UsageError(f"{option} {text!r} is no address of a host")
+    raise UsageError(f"{option} {text!r} is not an address of a host")
 
 
 def _prefix_length(netmask: str) -> int:
     try:
         return IPv4Network((0, netmask)).prefixlen
     except ValueError:
-        raise UsageError(f"--netmask {netmask!r} is no netmask") from None
+        raise UsageError(f"--netmask {netmask!r} is not a netmask") from None

@@ -61,13 +61,13 @@ class Section:
 def matching(
     sections: Sequence[Section], mac: Optional[str], uuid: Optional[str], name: Optional[str]
 ) -> list[Section]:
-    """The sections of a guest, the one that counts most first; of two alike, the later one."""
+    """Return the sections of a guest, the one that counts most first; of two alike, the later one."""
     found = [section for section in reversed(sections) if section.holds(mac, uuid, name)]
     return sorted(found, key=lambda section: (section.kind, len(section.of)), reverse=True)
 
 
 def parse(path: str, text: str, keys: Collection[str]) -> list[Section]:
-    """The sections of a file; ``keys`` are those that there are. Raises UsageError with file and line."""
+    """Return the sections of a file, which may have ``keys``. Raises UsageError with file and line."""
     import configparser  # three milliseconds that a site without a file does not pay
 
     lines = _Lines(text)
@@ -93,7 +93,7 @@ def parse(path: str, text: str, keys: Collection[str]) -> list[Section]:
     seen: set[tuple[int, str]] = set()
     for header in reader.sections():
         where = f"{path}:{lines.of_headers[header]}"
-        kind, of = _whose(header, where)
+        kind, of = _parse_header(header, where)
         if (kind, of) in seen:
             raise UsageError(f"{where}: a second section of {of or header}")
         seen.add((kind, of))
@@ -126,13 +126,13 @@ class _Lines(Iterable[str]):
             yield line
 
     def key(self, text: str) -> str:
-        """A key as it is looked up; configparser asks while it is at that line."""
+        """Return a key as it is looked up; configparser asks for it while it is at that line."""
         self.of_keys.append(self.number)
         return text.strip().lower()
 
 
-def _whose(header: str, where: str) -> tuple[int, str]:
-    """Kind of a section, and whom it is of. Raises UsageError."""
+def _parse_header(header: str, where: str) -> tuple[int, str]:
+    """Return the kind of a section, and whom it is of. Raises UsageError."""
     text = header.strip()
     if text == "defaults":
         return DEFAULTS, ""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from pypxeboot.entry import Action
-from pypxeboot.errors import KINDS, FetchError, NoLease, PxeBootError, Refused
+from pypxeboot.errors import KINDS, FetchError, NoLease, PxeBootError, Refused, UsageError
 from pypxeboot.host import spawn
 from pypxeboot.host.output_files import OutputFile, Store
 from pypxeboot.host.spawn import ClientProcess
@@ -27,7 +27,8 @@ from pypxeboot.lease import Address, Network, is_host
 from pypxeboot.limits import NOTICE, Deadline
 from pypxeboot.links import iproute, select
 from pypxeboot.links.link import Attached, AttachRequest, Link
-from pypxeboot.plan import Order, Plan
+from pypxeboot.plan import HostPlan, Order, Plan
+from pypxeboot.privsep import sandbox
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.messages import (
     ConfigureInterface,
@@ -40,18 +41,13 @@ from pypxeboot.privsep.messages import (
     SetVlan,
     UseImage,
 )
+from pypxeboot.privsep.signals import BootFailed
 from pypxeboot.result import Artifacts, Failure
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.text import printable
 
 if TYPE_CHECKING:
     from pypxeboot.host.capture import Capture
-import argparse
-
-from pypxeboot.errors import UsageError
-from pypxeboot.limits import Limits
-from pypxeboot.privsep import sandbox
-from pypxeboot.privsep.signals import BootFailed
 
 log = logging.getLogger(__name__)
 
@@ -397,33 +393,36 @@ class _Session:
         return PxeBootError(f"the client process broke its contract: {why}")
 
 
-log = logging.getLogger(__name__)
-
-
 def resolve(
-    args: argparse.Namespace,
+    host: HostPlan,
     plan: Plan,
     process: Optional[ClientProcess],
     store: Store,
     hear: Optional[Callable[[object], None]] = None,
 ) -> Artifacts:
-    """Boot as ``plan`` says, with ``args`` for what is the host side's own; the files are in ``store``.
+    """Boot as ``plan`` says, and ``host`` of what is the host side's own; the files are in ``store``.
 
     ``hear`` takes what the client finds on the way, where the plan is to examine.
     """
     if os.geteuid() != 0:
         raise UsageError("only root can join a guest's network", hint="run it by sudo, or from xl or libvirt")
     try:
-        ids = sandbox.user_ids(args.runas)
+        ids = sandbox.user_ids(host.run_as)
     except (KeyError, ValueError) as why:
-        raise UsageError(f"--runas {args.runas}: {why}") from None
-    wait = Limits.mac_wait if args.mac_wait is None else args.mac_wait
+        raise UsageError(f"--runas {host.run_as}: {why}") from None
     capture = None
     tell = log.isEnabledFor(logging.DEBUG)
-    if args.pcap is not None or tell:
+    if host.capture_file is not None or tell:
         from pypxeboot.host.capture import Capture
 
-        capture = Capture(None if args.pcap is None else Path(args.pcap), tell=tell)
+        capture = Capture(None if host.capture_file is None else Path(host.capture_file), tell=tell)
     return boot(
-        plan, process, mode=args.link, mac_wait=wait, ids=ids, store=store, capture=capture, hear=hear
+        plan,
+        process,
+        mode=host.link,
+        mac_wait=host.mac_wait,
+        ids=ids,
+        store=store,
+        capture=capture,
+        hear=hear,
     )

@@ -44,7 +44,7 @@ def start_early(argv: Sequence[str], *, told: bool = False) -> Optional[ClientPr
     ``told``: it is known that there will be a MAC.
     """
     text = " ".join(argv)
-    unusual = ("--link", "--ip", "--udhcpc", "--help", "--version", "--show-config")
+    unusual = ("explain", "--link", "--ip", "--udhcpc", "--help", "--version", "--show-config")
     told = told or "mac" in text or "bootloader." in text  # or libxl's configuration may tell the MAC
     if os.geteuid() != 0 or not told or "-h" in argv or any(word in text for word in unusual):
         return None

@@ -11,11 +11,12 @@ from typing import Optional
 from pypxeboot.errors import HandoverError
 from pypxeboot.guest import Guest
 from pypxeboot.output.direct import MEMORY, kernel_only, shell_line, tap_of
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import Artifacts
 
 
 def argv(artifacts: Artifacts, guest: Guest, disk: Optional[str] = None) -> list[str]:
-    """The words of the command. Raises NoBootSource for the local disk, HandoverError."""
+    """Return the words of the command. Raises NoBootSource for the local disk, HandoverError."""
     boot = kernel_only(artifacts, "Cloud Hypervisor")
     words = ["cloud-hypervisor", "--kernel", boot.kernel]
     words += [] if boot.ramdisk is None else ["--initramfs", boot.ramdisk]
@@ -33,6 +34,6 @@ def _quoted(value: str) -> str:
     return f'"{value}"' if "," in value else value
 
 
-def render(artifacts: Artifacts, guest: Guest, disk: Optional[str] = None) -> bytes:
-    """The command as a line that a shell runs as it stands."""
-    return shell_line(argv(artifacts, guest, disk))
+def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+    """Return the command as a line that a shell runs as it stands. Raises NoBootSource and HandoverError."""
+    return shell_line(argv(artifacts, request.guest, request.disk))

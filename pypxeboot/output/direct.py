@@ -19,7 +19,7 @@ MEMORY = 1024
 
 @dataclass(frozen=True)
 class DirectBoot:
-    """Paths of the files, and the command line."""
+    """What a direct kernel boot needs: the paths of its files, and the command line."""
 
     kernel: str
     ramdisk: Optional[str]
@@ -28,7 +28,7 @@ class DirectBoot:
 
 
 def boot_of(artifacts: Artifacts, program: str, *, modules: bool = False) -> Optional[DirectBoot]:
-    """What is to be handed to ``program``; None where the guest boots from its disk.
+    """Return what is to be handed to ``program``; None where the guest boots from its disk.
 
     Raises HandoverError where there are no files, and for multiboot modules unless ``modules`` allows them.
     """
@@ -57,17 +57,17 @@ def kernel_only(artifacts: Artifacts, program: str) -> DirectBoot:
         )
     # The linux-loader of rust-vmm takes nothing else in a command line (cmdline/mod.rs, valid_str()).
     if any(not " " <= char <= "~" for char in boot.cmdline):
-        raise HandoverError(f"the command line holds what {program} takes not: more than printable ASCII")
+        raise HandoverError(f"the command line holds what {program} does not take: more than printable ASCII")
     return boot
 
 
 def tap_of(guest: Guest) -> str:
-    """The name that the guest's tap device is expected to have: ``tap-abcdef``, of the end of its MAC."""
+    """Return the name that the guest's tap device should have: ``tap-abcdef``, of the end of its MAC."""
     return "tap-" + guest.mac.replace(":", "")[-6:]
 
 
 def shell_line(words: Sequence[str]) -> bytes:
-    """The words as a line that a shell runs as it stands."""
+    """Return the words as a line that a shell runs as it stands."""
     if any("\0" in word for word in words):
         raise HandoverError("a command line holds a NUL byte, which no argument can")
     return encode(shlex.join(words) + "\n")

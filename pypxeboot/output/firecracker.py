@@ -7,19 +7,20 @@ Source: Firecracker's src/firecracker/swagger/firecracker.yaml, and VmmConfig in
 from __future__ import annotations
 
 import json
-from typing import Any, Optional
+from typing import Any
 
 from pypxeboot.errors import HandoverError
-from pypxeboot.guest import Guest
 from pypxeboot.output.direct import MEMORY, kernel_only, tap_of
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import Artifacts
 
 # CMDLINE_MAX_SIZE of src/vmm/src/arch/*/layout.rs is 2048 with its NUL; Firecracker adds words of its own.
 MAX_CMDLINE = 2047
 
 
-def render(artifacts: Artifacts, guest: Guest, disk: Optional[str] = None) -> bytes:
-    """The configuration. Raises NoBootSource for the local disk, HandoverError."""
+def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+    """Return the configuration. Raises NoBootSource for the local disk, HandoverError."""
+    guest, disk = request.guest, request.disk
     boot = kernel_only(artifacts, "Firecracker")
     if len(boot.cmdline) > MAX_CMDLINE:
         raise HandoverError(

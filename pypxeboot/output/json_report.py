@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 from pypxeboot.errors import PxeBootError
-from pypxeboot.guest import Guest
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import Artifacts, ListedEntry, Request
 from pypxeboot.schema import pack
 from pypxeboot.text import printable
@@ -19,9 +19,9 @@ def _dump(value: Any) -> bytes:
     return json.dumps(value, indent=1).encode() + b"\n"
 
 
-def render(artifacts: Artifacts, guest: Guest) -> bytes:
-    """The result of a boot."""
-    packed = pack(artifacts)
+def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+    """Return the result of a boot as JSON."""
+    guest, packed = request.guest, pack(artifacts)
     identity = {"mac": guest.mac, "uuid": guest.uuid, "arch": guest.arch}
     keys = "lease loader config label reason kernel initrds ramdisk modules".split()
     if artifacts.dtb is not None:  # few guests have one
@@ -38,19 +38,21 @@ def render(artifacts: Artifacts, guest: Guest) -> bytes:
 
 
 def render_failure(error: PxeBootError, requests: Sequence[Request]) -> bytes:
-    """What stands on standard output when there is no result."""
+    """Return what stands on standard output when the boot failed, as JSON."""
     kind = next(kind for kind in type(error).__mro__ if "code" in vars(kind)).__name__
     described = {"code": error.code, "kind": kind, "message": error.message, "hint": error.hint}
     return _dump({"schema": SCHEMA, "error": described, "requests": pack(tuple(requests))})
 
 
 def render_entries(artifacts: Artifacts) -> bytes:
-    """The entries of the menu, as JSON."""
+    """Return the entries of the menu, as JSON."""
     return _dump({"schema": SCHEMA, "config": artifacts.config, "entries": pack(artifacts.entries)})
 
 
 def table(entries: Sequence[ListedEntry], width: Optional[int] = None) -> str:
-    """The entries of the menu, for a person: ``*`` marks the default, a submenu's title stands in front.
+    """Return the entries of the menu, for a person.
+
+    ``*`` marks the default, and the title of a submenu stands in front of those in it.
 
     Lines are cut at ``width`` columns, where that is given.
     """

@@ -6,21 +6,21 @@ Source: libvirt's docs/formatdomain.rst, "Direct kernel boot". What starts a dom
 
 from __future__ import annotations
 
-from typing import Optional
 from xml.etree import ElementTree
 
-from pypxeboot.guest import Guest
 from pypxeboot.output.direct import boot_of
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.output.xml import writable
 from pypxeboot.result import Artifacts
 
 _ARCHITECTURES = {"i386": "i686", "arm64": "aarch64"}
 
 
-def render(artifacts: Artifacts, guest: Guest, guest_type: Optional[str]) -> bytes:
-    """The element, without a machine type; ``guest_type`` is pv, pvh, or None. Raises HandoverError."""
+def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+    """Return the element, without a machine type. Raises HandoverError."""
+    guest = request.guest
     system = ElementTree.Element("os")
-    kind = "hvm" if guest.hypervisor == "kvm" else "xen" if guest_type == "pv" else "xenpvh"
+    kind = "hvm" if guest.hypervisor == "kvm" else "xen" if request.guest_type == "pv" else "xenpvh"
     arch = _ARCHITECTURES.get(guest.processor, guest.arch)
     ElementTree.SubElement(system, "type", arch=arch).text = kind
     boot = boot_of(artifacts, "libvirt")

@@ -12,6 +12,7 @@ from typing import Optional
 from pypxeboot.errors import HandoverError, NoBootSource
 from pypxeboot.guest import Guest
 from pypxeboot.output.direct import MEMORY, boot_of, shell_line
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import Artifacts, ModuleFile
 
 # The QEMU binary and a machine with direct kernel boot, by architecture. The machine "virt" of arm64 has a
@@ -29,7 +30,7 @@ _MICROVM = ("qemu-system-x86_64", "microvm", ())
 def argv(
     artifacts: Artifacts, guest: Guest, disk: Optional[str] = None, *, microvm: bool = False
 ) -> list[str]:
-    """The words of the command. Raises HandoverError for an architecture without a machine here.
+    """Return the words of the command. Raises HandoverError for an architecture without a machine here.
 
     ``microvm``: for the machine of that name, which has no PCI and no firmware that knows disks.
     """
@@ -74,11 +75,12 @@ def _disk(path: str, microvm: bool) -> list[str]:
 
 
 def _joined(modules: Sequence[ModuleFile]) -> str:
-    """QEMU's multiboot loader: ``-initrd 'file1 arg=foo,file2'``, a comma inside doubled."""
+    """Return modules as the multiboot loader takes them, ``file1 arg=foo,file2``, a comma inside doubled."""
     words = (f"{module.path} {module.cmdline.partition(' ')[2]}".strip() for module in modules)
     return ",".join(word.replace(",", ",,") for word in words)
 
 
-def render(artifacts: Artifacts, guest: Guest, disk: Optional[str] = None, *, microvm: bool = False) -> bytes:
-    """The command as a line that a shell runs as it stands."""
-    return shell_line(argv(artifacts, guest, disk, microvm=microvm))
+def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+    """Return the command as a line that a shell runs as it stands. Raises HandoverError and NoBootSource."""
+    microvm = request.form == "qemu-microvm"
+    return shell_line(argv(artifacts, request.guest, request.disk, microvm=microvm))

@@ -16,7 +16,7 @@ _HINT = "pypxeboot-virt starts a domain without this limit"
 
 
 def render(kernel: Optional[str], initrd: Optional[str], append: str) -> bytes:
-    """The file; without a kernel and ``append`` one that lets the machine boot from its disk.
+    """Return the file; without a kernel and ``append`` one that lets the machine boot from its disk.
 
     Raises HandoverError for what the format cannot say.
     """

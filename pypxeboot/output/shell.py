@@ -6,12 +6,13 @@ import shlex
 
 from pypxeboot.errors import HandoverError
 from pypxeboot.guest import Guest
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import Artifacts
 from pypxeboot.text import encode
 
 
 def variables(artifacts: Artifacts, guest: Guest) -> dict[str, str]:
-    """Every variable, empty where there is nothing to say: what an earlier boot set must not stand."""
+    """Return every variable; empty where there is nothing to say: none of an earlier boot must stand."""
     kernel, ramdisk, dtb, lease = artifacts.kernel, artifacts.ramdisk, artifacts.dtb, artifacts.lease
     return {
         "PXE_ACTION": artifacts.action.value,
@@ -31,12 +32,12 @@ def variables(artifacts: Artifacts, guest: Guest) -> dict[str, str]:
     }
 
 
-def render(artifacts: Artifacts, guest: Guest) -> bytes:
-    """A line ``NAME='value'`` for each of them. Raises HandoverError."""
+def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+    """Return a line ``NAME='value'`` for each variable. Raises HandoverError."""
     if artifacts.modules:
         raise HandoverError("a multiboot entry has modules, which only --json and qemu can tell")
     lines = []
-    for name, value in variables(artifacts, guest).items():
+    for name, value in variables(artifacts, request.guest).items():
         if "\0" in value:
             raise HandoverError(f"{name} holds a NUL byte, which no variable can")
         lines.append(f"{name}={shlex.quote(value)}\n")

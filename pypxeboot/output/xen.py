@@ -6,9 +6,8 @@ format_simple() and format_sxp().
 
 from __future__ import annotations
 
-from typing import Optional
-
 from pypxeboot.errors import HandoverError
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import Artifacts
 from pypxeboot.text import encode
 
@@ -18,20 +17,20 @@ MAX_ITEM = 8191
 MAX_PV_CMDLINE = 1023
 
 
-def render(artifacts: Artifacts, form: str, guest_type: Optional[str]) -> bytes:
-    """The result as ``form`` (simple0, simple or sxp); ``guest_type`` is pv, pvh, or None if not known.
+def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+    """Return the result in the form of the request: simple0, simple or sxp.
 
     Raises HandoverError for what libxl would drop, cut or misread.
     """
     kernel, ramdisk, args = _values(artifacts)
-    if guest_type == "pv" and len(args) > MAX_PV_CMDLINE:
+    if request.guest_type == "pv" and len(args) > MAX_PV_CMDLINE:
         raise HandoverError(
             f"the command line has {len(args)} bytes, and Xen cuts that of a PV guest after {MAX_PV_CMDLINE}",
             hint='shorten APPEND, or make the guest PVH (type="pvh")',
         )
-    if form == "sxp":
+    if request.form == "sxp":
         return _sxp(kernel, ramdisk, args)
-    separator = b"\0" if form == "simple0" else b"\n"
+    separator = b"\0" if request.form == "simple0" else b"\n"
     items = [b"kernel " + kernel]
     if ramdisk:
         items.append(b"ramdisk " + ramdisk)
@@ -76,7 +75,7 @@ def _check(item: bytes, separator: bytes) -> None:
 
 
 def _sxp(kernel: bytes, ramdisk: bytes, args: bytes) -> bytes:
-    """Python's repr() does the quoting, as in pygrub."""
+    """Return the result as sxp, which Python's repr() quotes, as in pygrub."""
 
     def quoted(value: bytes) -> str:
         if b"\0" in value:

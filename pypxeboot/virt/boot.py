@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Optional
 
 from pypxeboot.config import planner
+from pypxeboot.config.settings import BootSettings
 from pypxeboot.entry import Action
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NoLease, PxeBootError, UsageError
 from pypxeboot.host import session
 from pypxeboot.host.output_files import Store
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.output.direct import DirectBoot, boot_of
-from pypxeboot.plan import Plan
+from pypxeboot.plan import HostPlan, Plan
 from pypxeboot.privsep import signals
 from pypxeboot.result import Artifacts
 from pypxeboot.target import Target
 from pypxeboot.text import printable
-from pypxeboot.virt.domain_xml import Domain
+from pypxeboot.virt.domain_xml import Domain, Wish
 
 log = logging.getLogger(__name__)
 
@@ -28,43 +28,51 @@ log = logging.getLogger(__name__)
 _NETWORK_BOOTS_NOTHING = (NoLease.code, NoBootSource.code, ConfigError.code, FetchError.code)
 
 
-def describe(args: argparse.Namespace, about: Domain, smbios: Sequence[str]) -> None:
-    """Put into ``args`` what the XML says of the guest; ``smbios`` are words as QEMU's. Raises UsageError."""
+def identify(settings: BootSettings, about: Domain, smbios: Sequence[str]) -> BootSettings:
+    """Return the settings with what the XML says of the guest; ``smbios`` are words as QEMU's.
+
+    Raises UsageError.
+    """
     if about.system != "hvm":
         system = printable(about.system, 40)
         raise UsageError(
-            f"domain {printable(about.name)} is no machine, but a guest of type {system}",
+            f"domain {printable(about.name)} is not a machine, but a guest of type {system}",
             hint="a Xen domain boots by <bootloader>/usr/bin/pypxeboot</bootloader>",
         )
-    args.name, args.disk, args.hypervisor = about.name, None, args.hypervisor or "kvm"
-    args.uuid = args.uuid or about.uuid
-    if about.wish is not None:
-        args.label, args.arch = args.label or about.wish.label, args.arch or about.wish.arch
-    args.smbios = [*smbios, *args.smbios]
-    if about.interface is not None:
-        args.vif = {"mac": about.interface.mac} if about.interface.mac else {}
+    wish, interface = about.wish or Wish(), about.interface
+    return replace(
+        settings,
+        name=about.name,
+        disk=None,
+        hypervisor=settings.hypervisor or "kvm",
+        uuid=settings.uuid or about.uuid,
+        label=settings.label or wish.label,
+        arch=settings.arch or wish.arch,
+        smbios=(*smbios, *settings.smbios),
+        vif={} if interface is None or not interface.mac else {"mac": interface.mac},
+    )
 
 
-def plan_of(args: argparse.Namespace, about: Domain) -> Plan:
-    """Return what is to be done. Raises UsageError."""
-    plan = planner.plan_of(args)
+def plan(settings: BootSettings, about: Domain) -> Plan:
+    """Return what is to be done for a domain. Raises UsageError."""
+    plan = planner.plan(settings)
     guest = plan.guest
-    if args.arch is None and about.arch is not None:
+    if settings.arch is None and about.arch is not None:
         guest = replace(guest, arch=about.arch)
     target = Target("qemu", guest.processor)
     target.check()
-    return replace(plan, guest=guest, target=None if args.no_kernel_check else target)
+    return replace(plan, guest=guest, target=None if settings.no_kernel_check else target)
 
 
 def boot(
-    args: argparse.Namespace, about: Domain, plan: Plan, process: Optional[ClientProcess], store: Store
+    host: HostPlan, plan: Plan, about: Domain, process: Optional[ClientProcess], store: Store
 ) -> tuple[Optional[Artifacts], Optional[DirectBoot]]:
     """Return what the network has the domain boot, and the files of that: None for its disk.
 
     Artifacts are None where the network boots nothing, and the disk is next. Raises PxeBootError, BootFailed.
     """
     try:
-        artifacts = session.resolve(args, plan, process, store)
+        artifacts = session.resolve(host, plan, process, store)
         return artifacts, _files(artifacts, about)
     except (PxeBootError, signals.BootFailed) as why:
         error = why.error if isinstance(why, signals.BootFailed) else why

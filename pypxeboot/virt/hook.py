@@ -11,21 +11,21 @@ A domain opts in by its metadata, and names the files to fill: ``-readconfig FIL
 
 from __future__ import annotations
 
-import argparse
 import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
 from xml.etree.ElementTree import Element
 
-from pypxeboot.config import merge, options
+from pypxeboot.config import merge, planner
+from pypxeboot.config.settings import COMMAND_LINE, BootSettings, Toolstack
 from pypxeboot.errors import HandoverError, NoBootSource, UsageError
 from pypxeboot.host.output_files import Store
 from pypxeboot.limits import NOTICE
 from pypxeboot.output import qemu_readconfig
 from pypxeboot.output.direct import DirectBoot
 from pypxeboot.text import printable
-from pypxeboot.virt import boot as domainboot
-from pypxeboot.virt import domain_xml, hook_files, hook_paths, live_xml, smbios
+from pypxeboot.virt import boot, domain_xml, hook_files, hook_paths, live_xml, smbios
 from pypxeboot.virt.domain_xml import Domain
 from pypxeboot.virt.hook_files import Mark
 from pypxeboot.virt.hook_paths import HookFiles
@@ -73,41 +73,46 @@ def _is_on_network(about: Domain) -> bool:
 
 def _boot(root: Element, about: Domain, files: HookFiles) -> None:
     """Resolve the boot of the domain, and fill its files."""
-    args = _arguments(root, about)
-    merge.complete(args)
-    plan = domainboot.plan_of(args, about)
+    settings = merge.merge(
+        BootSettings(quiet=True, origins={"quiet": COMMAND_LINE}), _HookedDomain(root, about)
+    )
+    plan, host = boot.plan(settings, about), planner.host_plan(settings)
     with Store(hook_files.directory(files)) as store:
-        _artifacts, boot = domainboot.boot(args, about, plan, None, store)
+        _artifacts, direct = boot.boot(host, plan, about, None, store)
         try:
-            _fill(files, boot)
+            _fill(files, direct)
         except BaseException:
             hook_files.remove(files)
             raise
-    log.log(NOTICE, "handed over: %s", "the local disk" if boot is None else "kernel and command line")
+    log.log(NOTICE, "handed over: %s", "the local disk" if direct is None else "kernel and command line")
 
 
-def _arguments(root: Element, about: Domain) -> argparse.Namespace:
-    """Return the arguments of a boot, with what the XML says of the guest. Raises UsageError."""
-    args, interface = options.namespace(["--quiet"]), about.interface
-    if interface is None or interface.mac is None:
-        raise UsageError("the domain has no network interface")
-    domainboot.describe(args, about, smbios.words(root, None))
-    bridge, device = interface.source.get("bridge"), interface.source.get("dev")
-    if bridge:
-        args.vif["bridge"] = bridge
-        if interface.vlan:
-            args.vif["vlan"] = interface.vlan
-    elif device:
-        args.interface = device
-    else:
+@dataclass
+class _HookedDomain(Toolstack):
+    """A domain as its XML describes it: nothing else may be asked for."""
+
+    root: Element
+    about: Domain
+
+    def identify(self, settings: BootSettings) -> BootSettings:
+        """Return the settings with what the XML says of the guest. Raises UsageError."""
+        interface = self.about.interface
+        if interface is None or interface.mac is None:
+            raise UsageError("the domain has no network interface")
+        settings = boot.identify(settings, self.about, smbios.words(self.root, None))
+        bridge, device = interface.source.get("bridge"), interface.source.get("dev")
+        if bridge:
+            place = {"bridge": bridge, "vlan": interface.vlan} if interface.vlan else {"bridge": bridge}
+            return replace(settings, vif={**settings.vif, **place})
+        if device:
+            return replace(settings, interface=device)
         kind = printable(interface.kind, 40)
         raise UsageError(f"an interface of type {kind} is on no bridge that is known here")
-    return args
 
 
-def _fill(files: HookFiles, boot: Optional[DirectBoot]) -> None:
+def _fill(files: HookFiles, direct: Optional[DirectBoot]) -> None:
     """Put the boot where QEMU will look for it. Raises PxeBootError."""
-    if boot is None:
+    if direct is None:
         if files.direct or files.config is None:
             raise NoBootSource(
                 "the local disk it is, and a domain with <kernel> in its XML boots none",
@@ -116,23 +121,23 @@ def _fill(files: HookFiles, boot: Optional[DirectBoot]) -> None:
         hook_files.remove(files)
         hook_files.write(qemu_readconfig.render(None, None, ""), files.config)
         return
-    if files.direct and (boot.ramdisk is None) is not (files.initrd is None):
+    if files.direct and (direct.ramdisk is None) is not (files.initrd is None):
         one, other = "the entry", "the domain's XML"
-        one, other = (other, one) if boot.ramdisk is None else (one, other)
+        one, other = (other, one) if direct.ramdisk is None else (one, other)
         raise HandoverError(f"{one} has an initrd, and {other} has none")
     if files.config is not None:
-        hook_files.write(_config(files, boot), files.config)
-    elif boot.cmdline:
+        hook_files.write(_config(files, direct), files.config)
+    elif direct.cmdline:
         log.warning("the command line stays that of the domain's XML: it has no -readconfig")
-    hook_files.put(boot.kernel, files.kernel)
-    if boot.ramdisk is not None and files.initrd is not None:
-        hook_files.put(boot.ramdisk, files.initrd)
+    hook_files.put(direct.kernel, files.kernel)
+    if direct.ramdisk is not None and files.initrd is not None:
+        hook_files.put(direct.ramdisk, files.initrd)
     elif files.initrd is not None:
         Path(files.initrd).unlink(missing_ok=True)  # of the last boot
 
 
-def _config(files: HookFiles, boot: DirectBoot) -> bytes:
+def _config(files: HookFiles, direct: DirectBoot) -> bytes:
     if files.direct:
-        return qemu_readconfig.render(None, None, boot.cmdline)
-    initrd = None if boot.ramdisk is None else files.initrd
-    return qemu_readconfig.render(files.kernel, initrd, boot.cmdline)
+        return qemu_readconfig.render(None, None, direct.cmdline)
+    initrd = None if direct.ramdisk is None else files.initrd
+    return qemu_readconfig.render(files.kernel, initrd, direct.cmdline)

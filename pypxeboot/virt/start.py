@@ -5,14 +5,17 @@ Kernel, initrd and command line are in the XML of this run only.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Optional
 from xml.etree.ElementTree import Element
 
+from pypxeboot.config import planner
+from pypxeboot.config.settings import BootSettings, Toolstack
 from pypxeboot.entry import Action
 from pypxeboot.errors import HandoverError, PxeBootError, Refused, UsageError
 from pypxeboot.host import output_files
@@ -21,81 +24,132 @@ from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.limits import NOTICE
 from pypxeboot.output import json_report
 from pypxeboot.output.direct import DirectBoot
-from pypxeboot.plan import Plan
+from pypxeboot.output.request import OutputRequest
+from pypxeboot.plan import HostPlan, Plan
 from pypxeboot.result import Artifacts
 from pypxeboot.text import printable
-from pypxeboot.virt import boot as domainboot
-from pypxeboot.virt import boot_files, domain_xml, live_xml, smbios
-from pypxeboot.virt import connection as libvirt
+from pypxeboot.virt import boot, boot_files, domain_xml, live_xml, smbios
 from pypxeboot.virt.boot_files import BootFiles
-from pypxeboot.virt.domain_xml import Interface
+from pypxeboot.virt.connection import Connection, DomainHandle
+from pypxeboot.virt.domain_xml import Domain
 
 log = logging.getLogger(__name__)
 
 
-def host_smbios(args: argparse.Namespace) -> Optional[Element]:
-    """Return the SMBIOS of the host where the domain takes that for its own, else None."""
-    if not smbios.of_host(args.stored):
-        return None
-    return domain_xml.parse(args.connection.host_smbios())
+class DomainStart(Toolstack):
+    """The start of the domain of that name or UUID, by the libvirt of ``uri``; connected when that is needed.
 
+    ``supervised``: its reboot is waited for; ``replaces``: it runs already, by other means, and is ended.
+    """
 
-def locate_interface(args: argparse.Namespace) -> None:
-    """Find where the guest will be connected, unless that was said. Raises PxeBootError."""
-    if args.bridge or args.interface:
-        return
-    interface: Optional[Interface] = args.about.interface
-    kind = "" if interface is None else interface.kind
-    if interface is None:
-        raise UsageError(f"domain {printable(args.name)} has no network interface")
-    if kind == "bridge":
-        args.vif.update(bridge=interface.source.get("bridge", ""), vlan=interface.vlan)
-    elif kind == "direct":
-        args.interface = interface.source.get("dev")
-    elif kind == "network":
-        name = interface.source.get("network", "")
-        root = domain_xml.parse(args.connection.network_xml(name))
-        network = domain_xml.network(root, interface.source.get("portgroup"))
-        args.interface = None if network.bridge else network.device
-        args.vif.update(bridge=network.bridge, vlan=interface.vlan or network.vlan)
-    if not args.vif.get("bridge") and not args.interface:
-        raise UsageError(
-            f"an interface of type {printable(kind, 40)} is on no bridge that is known here",
-            hint="--bridge or --interface names it",
-        )
+    def __init__(self, uri: Optional[str], name: str, *, supervised: bool, replaces: bool) -> None:
+        self._uri, self._name = uri, name
+        self._supervised, self._replaces = supervised, replaces
 
+    @cached_property
+    def connection(self) -> Connection:
+        """The connection to libvirt. Raises HandoverError."""
+        return Connection(self._uri)
 
-def start_domain(args: argparse.Namespace, process: Optional[ClientProcess]) -> None:
-    """Boot the domain from the network, and start it with what that gave. Raises PxeBootError."""
-    target: libvirt.DomainHandle = args.target
-    if args.replace and target.is_active():
-        target.destroy()
-    if not args.print_xml:
-        check_off(target)
-    plan = domainboot.plan_of(args, args.about)
-    if args.print_xml:
+    @cached_property
+    def target(self) -> DomainHandle:
+        """The domain. Raises UsageError and HandoverError."""
+        return self.connection.target(self._name)
+
+    @cached_property
+    def stored(self) -> Element:
+        """The root of the XML that libvirt has stored of it. Raises HandoverError."""
+        return domain_xml.parse(self.target.stored_xml())
+
+    @cached_property
+    def about(self) -> Domain:
+        """What that XML says. Raises UsageError."""
+        return domain_xml.domain(self.stored)
+
+    def identify(self, settings: BootSettings) -> BootSettings:
+        """Return the settings with what the domain's XML says of the guest. Raises PxeBootError."""
+        shows_host = smbios.of_host(self.stored)
+        host = domain_xml.parse(self.connection.host_smbios()) if shows_host else None
+        return boot.identify(settings, self.about, smbios.words(self.stored, host))
+
+    def locate(self, settings: BootSettings) -> BootSettings:
+        """Return the settings with where the guest will be connected, unless that was said.
+
+        Raises PxeBootError.
+        """
+        if settings.bridge or settings.interface:
+            return settings
+        interface = self.about.interface
+        if interface is None:
+            raise UsageError(f"domain {printable(self.about.name)} has no network interface")
+        found, device = dict(settings.vif), None
+        if interface.kind == "bridge":
+            found.update(bridge=interface.source.get("bridge", ""), vlan=interface.vlan)
+        elif interface.kind == "direct":
+            device = interface.source.get("dev")
+        elif interface.kind == "network":
+            root = domain_xml.parse(self.connection.network_xml(interface.source.get("network", "")))
+            network = domain_xml.network(root, interface.source.get("portgroup"))
+            device = None if network.bridge else network.device
+            found.update(bridge=network.bridge, vlan=interface.vlan or network.vlan)
+        if not found.get("bridge") and not device:
+            raise UsageError(
+                f"an interface of type {printable(interface.kind, 40)} is on no bridge that is known here",
+                hint="--bridge or --interface names it",
+            )
+        return replace(settings, interface=device, vif=found)
+
+    def run(self, settings: BootSettings, process: Optional[ClientProcess]) -> None:
+        """Boot the domain from the network, and start it with what that gave.
+
+        Raises PxeBootError and BootFailed.
+        """
+        if self._replaces and self.target.is_active():
+            self.target.destroy()
+        check_off(self.target)
+        plan, host = boot.plan(settings, self.about), planner.host_plan(settings)
+        boot_files.sweep(lambda uuid: is_needed(self.connection, uuid))
+        with BootFiles(self.target.uuid) as files, Store(files.path) as store:
+            check_off(self.target)  # another start may just have ended
+            files.clear()
+            xml, artifacts = self._boot(plan, host, process, store)
+            check_off(self.target)  # it took its time
+            self.connection.create(xml)
+            store.keep()
+            files.keep()
+        log.log(NOTICE, "domain %s is started", printable(self.target.name))
+        if settings.output_format == "json" and artifacts is not None:
+            with suppress(HandoverError):  # the domain runs, whoever reads this
+                output_files.write(None, json_report.render(artifacts, OutputRequest(plan.guest)))
+
+    def print_xml(self, settings: BootSettings, process: Optional[ClientProcess]) -> None:
+        """Boot the domain from the network, and print the XML that would start it with what that gave.
+
+        Kernel and initrd stay. Raises PxeBootError and BootFailed.
+        """
+        plan, host = boot.plan(settings, self.about), planner.host_plan(settings)
         with Store(None) as store:
-            xml, _artifacts = _booted(args, plan, process, store)
+            xml, _artifacts = self._boot(plan, host, process, store)
             store.directory.chmod(0o711)
             output_files.write(None, xml.encode() + b"\n")
             store.keep()
-        return
-    boot_files.sweep(lambda uuid: is_needed(args.connection, uuid))
-    with BootFiles(target.uuid) as files, Store(files.path) as store:
-        check_off(target)  # another start may just have ended
-        files.clear()
-        xml, artifacts = _booted(args, plan, process, store)
-        check_off(target)  # it took its time
-        args.connection.create(xml)
-        store.keep()
-        files.keep()
-    log.log(NOTICE, "domain %s is started", printable(target.name))
-    if args.output_format == "json" and artifacts is not None:
-        with suppress(HandoverError):  # the domain runs, whoever reads this
-            output_files.write(None, json_report.render(artifacts, plan.guest))
+
+    def _boot(
+        self, plan: Plan, host: HostPlan, process: Optional[ClientProcess], store: Store
+    ) -> tuple[str, Optional[Artifacts]]:
+        """Boot from the network, into ``store``; return the XML of this run, and what the network gave.
+
+        That is None where the network gave nothing, and the disk is next.
+        """
+        artifacts, direct = boot.boot(host, plan, self.about, process, store)
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        told = {"at": now, **_boot_details(artifacts)}
+        elements = None if direct is None else _elements(direct)
+        root = live_xml.booting(self.stored, elements, told, self._supervised)
+        return domain_xml.serialised(root), artifacts
 
 
-def check_off(target: libvirt.DomainHandle) -> None:
+def check_off(target: DomainHandle) -> None:
     """Raise Refused for a domain that runs, or would go on from where it was saved."""
     shown = printable(target.name)
     if target.is_active():
@@ -107,7 +161,7 @@ def check_off(target: libvirt.DomainHandle) -> None:
         )
 
 
-def is_needed(connection: libvirt.Connection, uuid: str) -> bool:
+def is_needed(connection: Connection, uuid: str) -> bool:
     """Whether the files of a domain are needed."""
     try:
         target = connection.target(uuid)
@@ -118,21 +172,11 @@ def is_needed(connection: libvirt.Connection, uuid: str) -> bool:
         return True
 
 
-def _booted(
-    args: argparse.Namespace, plan: Plan, process: Optional[ClientProcess], store: Store
-) -> tuple[str, Optional[Artifacts]]:
-    """Return the XML to start the domain by, and the boot, if the network gave one. Raises PxeBootError."""
-    artifacts, boot = domainboot.boot(args, args.about, plan, process, store)
-    told = {"at": datetime.now().astimezone().isoformat(timespec="seconds"), **_boot_details(artifacts)}
-    direct = None if boot is None else _direct(boot)
-    return domain_xml.serialised(live_xml.booting(args.stored, direct, told, args.supervised)), artifacts
-
-
-def _direct(boot: DirectBoot) -> Mapping[str, Optional[str]]:
+def _elements(direct: DirectBoot) -> Mapping[str, Optional[str]]:
     """Return the elements of a direct kernel boot, whose files QEMU may read."""
-    for path in filter(None, (boot.kernel, boot.ramdisk, boot.dtb)):
+    for path in filter(None, (direct.kernel, direct.ramdisk, direct.dtb)):
         BootFiles.open_to_qemu(path)
-    return {"kernel": boot.kernel, "initrd": boot.ramdisk, "cmdline": boot.cmdline, "dtb": boot.dtb}
+    return {"kernel": direct.kernel, "initrd": direct.ramdisk, "cmdline": direct.cmdline, "dtb": direct.dtb}
 
 
 def _boot_details(artifacts: Optional[Artifacts]) -> dict[str, str]:

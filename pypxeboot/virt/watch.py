@@ -253,7 +253,6 @@ class Watcher:
         free = _AT_ONCE - sum(guest.child is not None for guest in self._guests.values())
         for guest in [guest for guest in self._guests.values() if guest.waits][: max(free, 0)]:
             argv = [sys.executable, "-c", _START, "start", *self.words, "--supervised", guest.name]
-            argv += [] if self.uri is None else ["--connect", self.uri]
             argv += [] if self.only else ["--quiet", guest.uuid]
             argv += ["--replace"] if guest.replaces else []
             guest.child = subprocess.Popen(argv, stdin=None if self.only else subprocess.DEVNULL)

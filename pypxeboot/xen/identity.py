@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Optional
 
+from pypxeboot.config.settings import BootSettings
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import is_routed, parse_mac, parse_vif
 from pypxeboot.text import printable
@@ -19,20 +20,28 @@ Vif = Mapping[str, str]
 _KEYS = ("mac", "bridge", "vlan", "script")  # what a vif tells of the guest's place
 
 
-def read_xenstore(args: argparse.Namespace) -> None:
-    """Put into ``args`` what xenstore knows of a domain that libxl creates."""
-    if None in (args.uuid, args.guest_type, args.name):
-        domain = xenstore.domain(args.domain)
-        args.uuid = args.uuid or domain.uuid
-        args.guest_type = args.guest_type or domain.type
-        args.name = args.name or domain.name
+def read_xenstore(settings: BootSettings, number: int) -> BootSettings:
+    """Return the settings with what xenstore knows of the domain ``number``, which libxl creates."""
+    if None not in (settings.uuid, settings.guest_type, settings.name):
+        return settings
+    domain = xenstore.domain(number)
+    return replace(
+        settings,
+        uuid=settings.uuid or domain.uuid,
+        guest_type=settings.guest_type or domain.type,
+        name=settings.name or domain.name,
+    )
 
 
-def find_vif(args: argparse.Namespace) -> None:
-    """Put into ``args`` the vif of a domain that libxl creates, where nobody said it. Raises UsageError."""
-    mac = args.mac or args.vif.get("mac")
-    if mac is None or not (args.bridge or args.interface or args.vif.get("bridge")):
-        args.vif = {**_vif(mac, args.name), **args.vif}
+def find_vif(settings: BootSettings) -> BootSettings:
+    """Return the settings with the vif of a domain that libxl creates, where nobody said it.
+
+    Raises UsageError.
+    """
+    mac = settings.effective_mac
+    if mac is not None and (settings.bridge or settings.interface or settings.vif.get("bridge")):
+        return settings
+    return replace(settings, vif={**_vif(mac, settings.name), **settings.vif})
 
 
 def _vif(mac: Optional[str], name: Optional[str]) -> Vif:

@@ -10,7 +10,8 @@ import jsonschema
 
 from pypxeboot.entry import Action
 from pypxeboot.guest import Guest
-from pypxeboot.output import cloud_hypervisor, firecracker, libvirt, qemu
+from pypxeboot.output.formats import FORMATS
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import Artifacts
 from tests.support.ground import tools
 from tests.support.samples.results import BOOT
@@ -21,11 +22,9 @@ ODD = "/disks/a b,c 'd'.img"
 
 Render = Callable[[Artifacts, Guest], bytes]
 DIRECT: dict[str, Render] = {
-    "qemu": qemu.render,
-    "qemu-microvm": lambda artifacts, guest: qemu.render(artifacts, guest, microvm=True),
-    "firecracker": firecracker.render,
-    "cloud-hypervisor": cloud_hypervisor.render,
-    "libvirt": lambda artifacts, guest: libvirt.render(artifacts, guest, None),
+    name: lambda result, guest, row=row: row.render(result, OutputRequest(guest, row.name))  # type: ignore[misc]
+    for name, row in FORMATS.items()
+    if row.monitor is not None
 }
 
 

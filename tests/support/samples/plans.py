@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pypxeboot.client.pipeline import Plan
+from pypxeboot.config import planner
 from pypxeboot.config.options import parse
-from pypxeboot.config.planner import plan_of
 
 MAC = "00:16:3e:01:02:03"
 
 
 def plan(*argv: str) -> Plan:
-    return plan_of(parse(argv))
+    return planner.plan(parse(argv))
 
 
 LIBXL_OUT = ["--output=/var/lib/xen/bootloader.7.out", "--output-format=simple0"]

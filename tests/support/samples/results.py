@@ -9,6 +9,7 @@ from typing import Optional
 from pypxeboot.entry import Action, Reason
 from pypxeboot.guest import Guest
 from pypxeboot.output import qemu
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import (
     Artifacts,
     InitrdFile,
@@ -63,7 +64,7 @@ def saying(cmdline: bytes) -> Artifacts:
 
 
 def words(artifacts: Artifacts, guest: Guest = GUEST, disk: Optional[str] = None) -> list[str]:
-    return shlex.split(qemu.render(artifacts, guest, disk).decode())
+    return shlex.split(qemu.render(artifacts, OutputRequest(guest, disk=disk)).decode())
 
 
 def after(argv: list[str], option: str) -> str:

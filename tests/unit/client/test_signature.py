@@ -87,4 +87,4 @@ def test_trust_must_be_certificates(tmp_path: Path, content: Optional[bytes]) ->
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UsageError, match="--trust"):
-        planner.plan_of(options.parse(["--mac", "52:54:00:ab:cd:ef", "--trust", str(path)]))
+        planner.plan(options.parse(["--mac", "52:54:00:ab:cd:ef", "--trust", str(path)]))

@@ -57,7 +57,7 @@ def test_the_story_goes_to_the_journal(short_tmp: Path) -> None:
         ("<domain><name>x</name></domain>", 0, ""),
         (domain(config="/etc/shadow"), 0, ""),
         (domain().replace("urn:pypxeboot:domain:1", "urn:somebody:else"), 0, ""),
-        (domain().replace("hvm", "xenpvh"), 2, "is no machine"),
+        (domain().replace("hvm", "xenpvh"), 2, "is not a machine"),
         ("x" * 100, 2, "no XML"),
         ("", 2, "no XML"),
     ],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pypxeboot.config import merge, options
-from pypxeboot.config.planner import plan_of
+from pypxeboot.config import merge, options, planner
+from pypxeboot.config.settings import BootSettings, Toolstack
 from pypxeboot.errors import UsageError
 from pypxeboot.plan import Plan
 from tests.support.configuration_files import Write, run
@@ -19,12 +20,19 @@ from tests.support.ground import MAC, UUID, tools
 GUEST = ("--mac", MAC, "--uuid", UUID, "--name", "web1")
 
 
+class Told(Toolstack):
+    """A toolstack that says ``changes``."""
+
+    def __init__(self, changes: dict[str, Any]) -> None:
+        self.changes = changes
+
+    def identify(self, settings: BootSettings) -> BootSettings:
+        return replace(settings, **self.changes)
+
+
 def plan(*argv: str, **told: Any) -> Plan:
     """The plan of a command line; ``told`` is what a toolstack says."""
-    args = options.parse(argv)
-    vars(args).update(told)
-    merge.complete(args)
-    return plan_of(args)
+    return planner.plan(merge.merge(options.parse(argv), Told(told)))
 
 
 def refused(*argv: str) -> str:
@@ -118,10 +126,8 @@ def test_what_the_toolstack_tells_is_more_than_a_default(write: Write) -> None:
 
 def test_a_vif_that_is_routed_has_no_bridge_by_default(write: Write) -> None:
     def settled_link(text: str, **vif: str) -> tuple[str, Any, Any]:
-        args = options.parse([write(text)])
-        args.vif = {"mac": MAC, **vif}
-        merge.complete(args)
-        return args.link, args.bridge, args.interface
+        settings = merge.merge(options.parse([write(text)]), Told({"vif": {"mac": MAC, **vif}}))
+        return settings.link, settings.bridge, settings.interface
 
     vif_nat = "/etc/xen/scripts/vif-nat"
     assert settled_link("[defaults]\nbridge = br0\n", script=vif_nat) == ("routed", None, None)
@@ -156,8 +162,8 @@ WRONG = [
     ("[defaults]\nbridge = a b\n", 2, "cannot be the name"),
     ("[defaults]\nlabel = a\n  append = b\n", 2, "indented"),
     ("[defaults]\nsmbios = 'type=1\n", 2, "smbios: No closing quotation"),
-    ("[defaults]\nvlan = 5000\n", None, "5000 is no VLAN"),
-    ("[defaults]\n\ndns = 10.0.0.999\n", 3, "dns '10.0.0.999' is no address"),
+    ("[defaults]\nvlan = 5000\n", None, "5000 is not a VLAN"),
+    ("[defaults]\n\ndns = 10.0.0.999\n", 3, "dns '10.0.0.999' is not an address"),
 ]
 
 
@@ -216,7 +222,7 @@ def test_files_that_are_none(tmp_path: Path, write: Write) -> None:
     assert "no such file" in refused(f"--config-file={tmp_path}/gone", "--mac", MAC)
     assert "Is a directory" in refused(f"--config-file={tmp_path}", "--mac", MAC)
     os.mkfifo(tmp_path / "pipe", 0o600)
-    assert "is no file" in refused(f"--config-file={tmp_path}/pipe", "--mac", MAC)
+    assert "is not a regular file" in refused(f"--config-file={tmp_path}/pipe", "--mac", MAC)
     assert plan("--config-file=/dev/null", "--mac", MAC).guest.mac == MAC
     file = write("[defaults]\n")
     (tmp_path / "site.conf").write_bytes(b"[defaults]\nlabel = \xff\n")
@@ -235,7 +241,8 @@ def test_the_manual_names_the_options_that_are_no_keys() -> None:
         re.findall(r"^\.B ([a-z ,-]+)\.?$", page.partition("are none:")[2].partition(".TP")[0], re.M)
     )
     top = options.parser()
-    names = {name[2:] for action in top._actions for name in action.option_strings[-1:]} | {"label"}
+    names = {name[2:] for action in top.values for name in action.option_strings[-1:]}
+    names |= {"label", "help", "version"}
     assert set(listed.split()) == names - set(options.keys(top)) - {"entry"}
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pypxeboot import __version__
+from pypxeboot.config import planner
 from pypxeboot.config.options import parse, parser
-from pypxeboot.config.planner import plan_of
 from pypxeboot.errors import UsageError
 from tests.support.ground import tools
 from tests.support.samples.plans import LIBXL_END, LIBXL_OUT, MAC, ONE, plan
@@ -31,7 +31,7 @@ def test_options_and_positionals_in_any_order() -> None:
         argv = [word for group in words[shift:] + words[:shift] for word in group]
         args = parse(argv)
         assert (args.label, args.timeout, args.verbose, args.disk) == ("a", 7, 1, "/dev/vg/disk")
-        assert (plan_of(args).guest.mac, plan_of(args).guest.bridge) == (MAC, "br1")
+        assert (planner.plan(args).guest.mac, planner.plan(args).guest.bridge) == (MAC, "br1")
 
 
 def test_a_vif_in_several_words() -> None:
@@ -73,7 +73,7 @@ def test_bootloader_args_of_libvirt(text: str) -> None:
     """libxlMakeDomBuildInfo() splits them at a separator that no string has; XML keeps every blank."""
     args = parse([*LIBXL_OUT, text, "/dev/vg/guest"])
     assert (args.label, args.quiet, args.disk) == ("install", True, "/dev/vg/guest")
-    made = plan_of(args).guest
+    made = planner.plan(args).guest
     assert (made.mac, made.bridge, made.hypervisor) == (MAC, "br1", "xen")
 
 
@@ -130,7 +130,7 @@ def test_libxl_argv(restricted: bool) -> None:
     assert (args.output, args.output_format) == ("/var/lib/xen/bootloader.7.out", "simple0")
     assert (args.output_directory, args.disk) == ("/var/lib/xen/bootloader.7.d", "/dev/vg/guest")
     assert (args.quiet, args.runas) == ((True, "65535") if restricted else (False, None))
-    made = plan_of(args)
+    made = planner.plan(args)
     assert (made.guest.mac, made.guest.bridge, made.guest.hypervisor) == (MAC, "xenbr1", "xen")
     assert (made.append, made.limits.timeout, made.download) == ("root=/dev/xvda1 ro --x", 120, True)
 

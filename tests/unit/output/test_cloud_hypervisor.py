@@ -10,6 +10,7 @@ import pytest
 
 from pypxeboot.errors import HandoverError
 from pypxeboot.output import cloud_hypervisor
+from pypxeboot.output.request import OutputRequest
 from tests.support.samples.formats import ODD, check
 from tests.support.samples.results import BOOT, GUEST
 
@@ -56,7 +57,7 @@ def configured(line: bytes) -> dict[str, Any]:
 
 
 def test_cloud_hypervisor() -> None:
-    value = configured(cloud_hypervisor.render(BOOT, GUEST, ODD))
+    value = configured(cloud_hypervisor.render(BOOT, OutputRequest(GUEST, disk=ODD)))
     assert value["payload"] == {
         "kernel": "/run/d/kernel.1",
         "initramfs": "/run/d/ramdisk.2",
@@ -65,7 +66,9 @@ def test_cloud_hypervisor() -> None:
     assert value["net"] == [{"tap": "tap-abcdef", "mac": GUEST.mac}]
     assert value["platform"] == {"uuid": GUEST.uuid} and value["disks"] == [{"path": ODD}]
     plain = configured(
-        cloud_hypervisor.render(replace(BOOT, ramdisk=None, cmdline=""), replace(GUEST, uuid=None))
+        cloud_hypervisor.render(
+            replace(BOOT, ramdisk=None, cmdline=""), OutputRequest(replace(GUEST, uuid=None))
+        )
     )
     assert plain["payload"] == {"kernel": "/run/d/kernel.1"} and not {"disks", "platform"} & set(plain)
 
@@ -73,4 +76,4 @@ def test_cloud_hypervisor() -> None:
 @pytest.mark.parametrize("disk", ['/a"b', "/a[b", " /a"])
 def test_cloud_hypervisor_disk_that_it_cannot_be_told(disk: str) -> None:
     with pytest.raises(HandoverError, match="rename"):
-        cloud_hypervisor.render(BOOT, GUEST, disk)
+        cloud_hypervisor.render(BOOT, OutputRequest(GUEST, disk=disk))

@@ -11,6 +11,7 @@ import pytest
 from pypxeboot.errors import HandoverError
 from pypxeboot.guest import Guest
 from pypxeboot.output import firecracker
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import Artifacts
 from pypxeboot.text import decode
 from tests.support.samples.formats import DIRECT, ODD, check
@@ -20,7 +21,7 @@ from tests.support.samples.results import BOOT, GUEST, KERNEL, saying
 
 
 def fired(artifacts: Artifacts, guest: Guest = GUEST, disk: Optional[str] = None) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(firecracker.render(artifacts, guest, disk))
+    value: dict[str, Any] = json.loads(firecracker.render(artifacts, OutputRequest(guest, disk=disk)))
     check(value, "firecracker.json")
     return value
 
@@ -58,9 +59,9 @@ def test_what_rust_vmm_takes_in_no_command_line(form: str, cmdline: bytes) -> No
 def test_firecracker_long_command_line() -> None:
     assert len(fired(saying(b"x" * 2047))["boot-source"]["boot_args"]) == 2047
     with pytest.raises(HandoverError, match="2048"):
-        firecracker.render(saying(b"x" * 2048), GUEST)
+        firecracker.render(saying(b"x" * 2048), OutputRequest(GUEST))
 
 
 def test_firecracker_path_that_is_no_utf8() -> None:
     with pytest.raises(HandoverError, match="UTF-8"):
-        firecracker.render(BOOT, GUEST, decode(b"/d/\xff"))
+        firecracker.render(BOOT, OutputRequest(GUEST, disk=decode(b"/d/\xff")))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from pypxeboot.config import options
 from pypxeboot.errors import HandoverError, NoBootSource
+from pypxeboot.output.formats import FORMATS
+from pypxeboot.target import NAMES
 from tests.support.samples.formats import DIRECT, LOCAL
 from tests.support.samples.results import GUEST, MULTIBOOT, PLANNED
 
 
 def test_every_format_that_can_be_asked_for_is_here() -> None:
-    assert set(options.FORMATS) == {*options.XEN_FORMATS, "json", "shell", *DIRECT}
+    for name, row in FORMATS.items():
+        assert row.name == name
+        assert row.monitor is None or row.monitor in NAMES
+    assert {name for name, row in FORMATS.items() if row.for_xen} == {"simple0", "simple", "sxp"}
 
 
 @pytest.mark.parametrize("form", DIRECT)

@@ -12,6 +12,7 @@ import pytest
 from pypxeboot.entry import Action
 from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused, ServerError
 from pypxeboot.output import json_report
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import (
     DeviceTree,
     ListedEntry,
@@ -37,17 +38,17 @@ KEYS: dict[str, list[str]] = {
 
 def test_json_keys_at_every_level() -> None:
     everything = replace(BOOT, modules=MULTIBOOT.modules, dtb=DeviceTree("u", "/d/t", 1, "0"))
-    whole = json.loads(json_report.render(everything, GUEST))
+    whole = json.loads(json_report.render(everything, OutputRequest(GUEST)))
     assert whole["schema"] == 1
     for name, keys in KEYS.items():
         value: Any = whole[name] if name else whole
         for item in value if isinstance(value, list) else [value]:
             assert list(item) == keys, name
-    assert "dtb" not in json.loads(json_report.render(BOOT, GUEST)), "where there is none"
+    assert "dtb" not in json.loads(json_report.render(BOOT, OutputRequest(GUEST))), "where there is none"
 
 
 def test_json_values() -> None:
-    whole = json.loads(json_report.render(BOOT, GUEST))
+    whole = json.loads(json_report.render(BOOT, OutputRequest(GUEST)))
     assert whole["guest"] == {"mac": GUEST.mac, "uuid": GUEST.uuid, "arch": "x86_64"}
     assert (whole["action"], whole["reason"], whole["label"]) == ("boot", "default", "a")
     assert whole["kernel"] == {
@@ -59,14 +60,14 @@ def test_json_values() -> None:
         "boots": ["qemu"],
     }
     assert whole["lease"]["dns"] == [] and whole["lease"]["seconds"] == 3600
-    assert json.loads(json_report.render(replace(BOOT, lease=None), GUEST))["lease"] is None
-    planned = json.loads(json_report.render(PLANNED, GUEST))
+    assert json.loads(json_report.render(replace(BOOT, lease=None), OutputRequest(GUEST)))["lease"] is None
+    planned = json.loads(json_report.render(PLANNED, OutputRequest(GUEST)))
     assert planned["ramdisk"] == {"path": None, "size": None, "sha256": None}
     assert planned["kernel"]["path"] is planned["kernel"]["size"] is planned["kernel"]["sha256"] is None
 
 
 def test_json_is_one_document_of_ascii() -> None:
-    data = json_report.render(saying(b"\x1b[2J\xff\xc3\xbc\0"), GUEST)
+    data = json_report.render(saying(b"\x1b[2J\xff\xc3\xbc\0"), OutputRequest(GUEST))
     assert data.endswith(b"}\n") and all(byte == 10 or 32 <= byte < 127 for byte in data)
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pypxeboot.errors import HandoverError
 from pypxeboot.guest import Guest
 from pypxeboot.output import libvirt
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import Artifacts, DeviceTree
 from pypxeboot.text import decode
 from tests.support.samples.formats import LOCAL
@@ -22,7 +23,7 @@ from tests.support.samples.results import BOOT, GUEST, saying
 
 
 def system(artifacts: Artifacts, guest: Guest = GUEST, guest_type: Optional[str] = None) -> dict[str, Any]:
-    element = ElementTree.fromstring(libvirt.render(artifacts, guest, guest_type))
+    element = ElementTree.fromstring(libvirt.render(artifacts, OutputRequest(guest, guest_type=guest_type)))
     assert element.tag == "os"
     return {child.tag: child.text or child.attrib for child in element}
 
@@ -40,8 +41,8 @@ def test_libvirt() -> None:
         "dtb": "/d/t",
     }
     assert system(LOCAL) == {"type": "hvm", "boot": {"dev": "hd"}}
-    assert b'<os firmware="efi">' in libvirt.render(LOCAL, replace(GUEST, arch="arm64"), None)
-    assert b'<type arch="aarch64">' in libvirt.render(BOOT, replace(GUEST, arch="arm64"), None)
+    assert b'<os firmware="efi">' in libvirt.render(LOCAL, OutputRequest(replace(GUEST, arch="arm64")))
+    assert b'<type arch="aarch64">' in libvirt.render(BOOT, OutputRequest(replace(GUEST, arch="arm64")))
 
 
 def test_libvirt_on_xen() -> None:
@@ -63,7 +64,7 @@ def test_libvirt_command_lines_are_read_back_or_refused(cmdline: bytes) -> None:
 @pytest.mark.parametrize("cmdline", [b"a\rb", b"\x1b[2J", b"caf\xe9", b"a\0b", b"\xef\xbf\xbf"])
 def test_libvirt_what_xml_cannot_hold(cmdline: bytes) -> None:
     with pytest.raises(HandoverError, match="XML"):
-        libvirt.render(saying(cmdline), GUEST, None)
+        libvirt.render(saying(cmdline), OutputRequest(GUEST))
 
 
 def test_libvirt_markup_is_text() -> None:

@@ -11,6 +11,7 @@ import pytest
 from pypxeboot.entry import Action
 from pypxeboot.errors import HandoverError
 from pypxeboot.output import qemu
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import (
     DeviceTree,
     ModuleFile,
@@ -46,7 +47,7 @@ def test_qemu_files_with_commas_and_blanks() -> None:
 
 def test_qemu_line_is_safe_in_a_shell() -> None:
     hostile = saying(b"a; touch owned `id` $(id) 'x' \"y\" \\ * ~ # !")
-    line = qemu.render(hostile, GUEST, None)
+    line = qemu.render(hostile, OutputRequest(GUEST))
     done = subprocess.run(
         ["sh", "-c", b"set -- " + line.rstrip() + b'; printf "%s\\n" "$@"'], capture_output=True
     )
@@ -57,7 +58,7 @@ def test_qemu_line_is_safe_in_a_shell() -> None:
 def test_qemu_modules() -> None:
     assert after(words(MULTIBOOT), "-initrd") == "/d/m,,1 console=hvc0,,1,/d/m2"
     with pytest.raises(HandoverError):
-        qemu.render(replace(MULTIBOOT, modules=(ModuleFile("u", "/d/m", 3, "m a\0b"),)), GUEST, None)
+        qemu.render(replace(MULTIBOOT, modules=(ModuleFile("u", "/d/m", 3, "m a\0b"),)), OutputRequest(GUEST))
 
 
 def test_qemu_device_tree() -> None:
@@ -68,8 +69,8 @@ def test_qemu_device_tree() -> None:
 
 def test_qemu_without_a_download_or_a_machine() -> None:
     with pytest.raises(HandoverError):
-        qemu.render(PLANNED, GUEST, None)
+        qemu.render(PLANNED, OutputRequest(GUEST))
     with pytest.raises(HandoverError):
-        qemu.render(BOOT, replace(GUEST, arch="vax"), None)
+        qemu.render(BOOT, OutputRequest(replace(GUEST, arch="vax")))
     for arch, program in (("i386", "qemu-system-i386"), ("arm64", "qemu-system-aarch64")):
         assert words(BOOT, replace(GUEST, arch=arch))[0] == program

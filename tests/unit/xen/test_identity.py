@@ -22,7 +22,6 @@ def test_the_bridge_that_xl_conf_names(monkeypatch: pytest.MonkeyPatch, tmp_path
         ("what is this?", None),
     ):
         conf.write_text(text)
-        args = parse(["--output=bootloader.7.out", "--output-format=simple0", f"mac={MAC}", "--uuid", UUID])
-        identity.read_xenstore(args)
-        identity.find_vif(args)
-        assert args.vif.get("bridge") == bridge and args.vif["mac"] == MAC
+        argv = ["--output=bootloader.7.out", "--output-format=simple0", f"mac={MAC}", "--uuid", UUID]
+        vif = identity.find_vif(identity.read_xenstore(parse(argv), 7)).vif
+        assert vif.get("bridge") == bridge and vif["mac"] == MAC

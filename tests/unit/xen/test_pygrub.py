@@ -14,8 +14,10 @@ import pytest
 from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import HandoverError, NoBootSource
 from pypxeboot.output import xen
+from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import Artifacts, KernelFile, Ramdisk, Seconds
 from pypxeboot.xen import pygrub as localboot
+from tests.support.samples.results import GUEST
 
 
 def source(pygrub: dict[str, str]) -> Path:
@@ -49,9 +51,11 @@ def test_forms_are_those_of_pygrub(pygrub: dict[str, str], cmdline: str) -> None
         lists: Any = ((), ramdisk, (), cmdline, (), Seconds(), ())
         artifacts = Artifacts(Action.BOOT, None, "pxelinux", None, "a", Reason.DEFAULT, kernel, *lists)
         parts = ("/run/k'x", None if ramdisk is None else "/run/r", cmdline)
-        assert xen.render(artifacts, "sxp", None).decode() == theirs["format_sxp"](*parts)
+        assert xen.render(artifacts, OutputRequest(GUEST, "sxp")).decode() == theirs["format_sxp"](*parts)
         for form, separator in (("simple0", "\0"), ("simple", "\n")):
-            assert xen.render(artifacts, form, None).decode() == theirs["format_simple"](*parts, separator)
+            assert xen.render(artifacts, OutputRequest(GUEST, form)).decode() == theirs["format_simple"](
+                *parts, separator
+            )
 
 
 @pytest.fixture

@@ -1,0 +1,144 @@
+"""``pypxeboot-virt start``, ``run`` and ``watch``: their arguments, and what they do with them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from pypxeboot import __version__
+from pypxeboot.commands.command import Command
+from pypxeboot.config import options
+from pypxeboot.config.settings import BootSettings
+from pypxeboot.errors import UsageError
+from pypxeboot.host.spawn import ClientProcess
+from pypxeboot.text import printable
+from pypxeboot.virt import connection, domain_xml, start, watch_state
+from pypxeboot.virt.connection import Connection
+from pypxeboot.virt.start import DomainStart
+from pypxeboot.virt.watch import Watcher
+
+# Options of pypxeboot that say where its result goes: here that is libvirt.
+_NOT_HERE = ("output", "output_directory", "list_entries", "not_really", "udhcpc", "config_dir")
+
+
+def parser() -> options.Parser:
+    """Return the parser of ``pypxeboot-virt``."""
+    top = options.Parser(
+        prog="pypxeboot-virt",
+        usage="pypxeboot-virt start|run [OPTION...] DOMAIN\n       pypxeboot-virt watch [OPTION...]",
+        description="libvirt domains that boot from the network. See pypxeboot-virt(8).",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"pypxeboot-virt {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=options.BootParser)
+    start = _add(
+        commands, "start", "DOMAIN", "boot DOMAIN from the network, and start it with what that gave"
+    )
+    start.add_argument(
+        "--print-xml",
+        action="store_true",
+        help="print the XML that would start the domain, and leave kernel and initrd for it",
+    )
+    # Of virt/watch.py: it waits for the reboot of the domain of that name, whose lines in the log it names;
+    # it found the domain started by other means.
+    start.add_argument("--supervised", metavar="NAME", help=argparse.SUPPRESS)
+    start.add_argument("--replace", action="store_true", help=argparse.SUPPRESS)
+    _add(commands, "run", "DOMAIN", "the same, again at each reboot, until it is off")
+    _add(commands, "watch", "", "the same for all domains that opt in")
+    return top
+
+
+def _add(
+    commands: argparse._SubParsersAction[options.BootParser], name: str, word: str, text: str
+) -> options.BootParser:
+    own = commands.add_parser(
+        name, usage=f"pypxeboot-virt {name} [OPTION...] {word}".rstrip(), help=text, description=text
+    )
+    own.set_defaults(command=name)
+    own.add_argument("-c", "--connect", metavar="URI", help="the libvirt of this host to use (its default)")
+    own.add_argument("positional", nargs="*", default=[], metavar=word or "DOMAIN", help="its name or UUID")
+    return own
+
+
+def read(argv: Sequence[str]) -> tuple[Command, BootSettings]:
+    """Read the arguments of ``pypxeboot-virt``. Raises UsageError."""
+    found = parser().parse_args(options.unfold(argv))
+    settings, uri, names = options.settings_of(found), getattr(found, "connect", None), found.positional
+    if found.command == "watch":
+        if names:
+            raise UsageError("no domain is named: watch is for all that opt in")
+        if settings.interactive:
+            raise UsageError("nobody chooses when watch boots")
+        return Watch(uri, argv[1:]), settings
+    if len(names) != 1:
+        raise UsageError("one domain must be named", hint=f"pypxeboot-virt {found.command} DOMAIN")
+    if found.command == "run":
+        return Run(uri, argv[1:], names[0]), settings
+    refused = [name for name in _NOT_HERE if name in settings.given]
+    if refused:
+        raise UsageError(f"--{refused[0].replace('_', '-')} is for pypxeboot itself")
+    supervised, replaces = hasattr(found, "supervised"), hasattr(found, "replace")
+    domain = DomainStart(uri, names[0], supervised=supervised, replaces=replaces)
+    return Start(domain, print_xml=hasattr(found, "print_xml")), settings
+
+
+@dataclass(frozen=True)
+class Start(Command):
+    """``pypxeboot-virt start``."""
+
+    domain: DomainStart
+    print_xml: bool
+
+    def identify(self, settings: BootSettings) -> BootSettings:
+        """Return the settings with what the domain's XML says of the guest. Raises PxeBootError."""
+        return self.domain.identify(settings)
+
+    def locate(self, settings: BootSettings) -> BootSettings:
+        """Return the settings with where the guest will be connected. Raises PxeBootError."""
+        return self.domain.locate(settings)
+
+    def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
+        """Boot the domain, and start it or print its XML. Raises PxeBootError and BootFailed."""
+        if self.print_xml:
+            self.domain.print_xml(settings, process)
+        else:
+            self.domain.run(settings, process)
+        return 0
+
+
+@dataclass(frozen=True)
+class Watch(Command):
+    """``pypxeboot-virt watch``; ``words`` are options for each boot."""
+
+    uri: Optional[str]
+    words: Sequence[str]
+
+    def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
+        """Have every domain that opts in booted, until a signal comes. Raises PxeBootError."""
+        events = connection.Events()
+        return Watcher(events, self.uri, self.words, watch_state.KeptMarks(), None).loop()
+
+
+@dataclass(frozen=True)
+class Run(Command):
+    """``pypxeboot-virt run``; ``words`` are options for each boot, with the domain among them."""
+
+    uri: Optional[str]
+    words: Sequence[str]
+    name: str
+
+    def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
+        """Have the domain booted, now and whenever it reboots, until it is off. Raises PxeBootError."""
+        events = connection.Events()
+        target = Connection(self.uri).target(self.name)
+        wish = domain_xml.domain(domain_xml.parse(target.stored_xml())).wish
+        if wish is not None and watch_state.somebody_watches():
+            raise UsageError(
+                f"pypxeboot-virt watch has domain {printable(target.name)}", hint="virsh start will do"
+            )
+        start.check_off(target)
+        watcher = Watcher(events, self.uri, self.words, watch_state.Marks(), target.uuid)
+        watcher.boot(target)
+        return watcher.loop()

@@ -89,7 +89,7 @@ def _script(source: BootSource) -> Steps[Image]:
         raise kind(f"{printable(str(location))}: {printable(reply.error)}")
     if not is_script(reply.head):
         raise NoBootSource(
-            f"{printable(str(location))} is no iPXE script", hint="its first line has to be #!ipxe"
+            f"{printable(str(location))} is not an iPXE script", hint="its first line has to be #!ipxe"
         )
     where = reply.location or location
     uri = Uri.of(where)

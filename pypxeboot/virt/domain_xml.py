@@ -106,7 +106,7 @@ def parse(text: str) -> Element:
     try:
         parser.Parse(text, True)
     except (expat.ExpatError, ValueError) as why:  # ValueError: a character that is none
-        raise UsageError(f"no XML: {printable(str(why))}") from None
+        raise UsageError(f"not XML: {printable(str(why))}") from None
     return builder.close()
 
 

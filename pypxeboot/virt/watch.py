@@ -31,8 +31,7 @@ from pypxeboot.virt import (
     start,
     watch_state,
 )
-from pypxeboot.virt import connection as libvirt
-from pypxeboot.virt.connection import Connection, DomainHandle, Ended, Event, Lost, Started, Stopped
+from pypxeboot.virt.connection import Connection, DomainHandle, Ended, Event, Events, Lost, Started, Stopped
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ class Watcher:
     ``words`` are options for each boot. Connections to libvirt are numbered.
     """
 
-    events: libvirt.Events
+    events: Events
     uri: Optional[str]
     words: Sequence[str]
     marks: watch_state.Marks

@@ -8,12 +8,10 @@ from __future__ import annotations
 from typing import Optional
 
 from pypxeboot.effects import Log, ReadClock, Steps
-from pypxeboot.ipxe.engine import images as ipxeimages
-from pypxeboot.ipxe.engine import script as ipxescript
-from pypxeboot.ipxe.engine.images import Image
+from pypxeboot.ipxe.engine.images import Image, is_pxelinux, is_syslinux_menu, unfit
 from pypxeboot.ipxe.engine.machine import EXPANSION_LIMIT, Machine
 from pypxeboot.ipxe.engine.options import BadUsage
-from pypxeboot.ipxe.engine.script import Script
+from pypxeboot.ipxe.engine.script import Script, commands, innermost
 from pypxeboot.ipxe.engine.stack import ScriptFrame
 from pypxeboot.ipxe.engine.status import Status, error_text
 from pypxeboot.text import printable
@@ -25,7 +23,7 @@ SCRIPT_LIMIT = 1 << 20
 def expand(machine: Machine, text: str) -> Steps[str]:
     """``text`` with every ``${...}`` replaced: "innermost first, repeated until none is left"."""
     while True:
-        parts = ipxescript.innermost(text)
+        parts = innermost(text)
         if parts is None:
             return text
         machine.quota.step()
@@ -41,7 +39,7 @@ def run_line(machine: Machine, text: str) -> Steps[int]:
     """Run one line; its status. ``||`` and ``&&`` bind alike, left to right."""
     status: int = Status.OK
     skip = False
-    for command in ipxescript.commands(text):
+    for command in commands(text):
         if not skip:
             words = []
             for word in command.words:
@@ -81,11 +79,11 @@ def _command(machine: Machine, words: list[str]) -> Steps[int]:
 
 def is_executable(machine: Machine, image: Image) -> Steps[bool]:
     """Whether the image could be run; says why not."""
-    if ipxeimages.is_pxelinux(image) or ipxeimages.is_syslinux_menu(image):
+    if is_pxelinux(image) or is_syslinux_menu(image):
         return True
     if (yield from image.identify()) is not None:
         return True
-    machine.failure.explain(ipxeimages.unfit(image))
+    machine.failure.explain(unfit(image))
     yield Log(printable(machine.failure.words))
     return False
 

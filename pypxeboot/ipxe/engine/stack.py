@@ -118,7 +118,7 @@ class Quota:
         if not self.stack.frames:
             return ConfigError(f"the iPXE script {what}")
         where = printable(self.stack.top.place)
-        return ConfigError(f"iPXE script {where}: it {what}", hint="mend the script")
+        return ConfigError(f"iPXE script {where}: it {what}", hint="fix the script")
 
     def renew(self) -> None:
         """Begin anew, after somebody has pressed a key."""

@@ -44,10 +44,10 @@ def test_the_story_goes_to_the_journal(short_tmp: Path) -> None:
         with stream, stream.makefile() as told:
             lines = told.read().splitlines()
     assert done.returncode == 2 and not done.stdout
-    assert done.stderr.startswith("pypxeboot: no XML: ") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("pypxeboot: not XML: ") and done.stderr.count("\n") == 1
     # sd_journal_stream_fd(3): who speaks, unit, priority, and four switches
     assert lines[:7] == ["pypxeboot-virt-hook", "", "6", "0", "0", "0", "0"]
-    assert lines[7].startswith("pypxeboot: guest: error: no XML: ")
+    assert lines[7].startswith("pypxeboot: guest: error: not XML: ")
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_the_story_goes_to_the_journal(short_tmp: Path) -> None:
         (domain(config="/etc/shadow"), 0, ""),
         (domain().replace("urn:pypxeboot:domain:1", "urn:somebody:else"), 0, ""),
         (domain().replace("hvm", "xenpvh"), 2, "is not a machine"),
-        ("x" * 100, 2, "no XML"),
-        ("", 2, "no XML"),
+        ("x" * 100, 2, "not XML"),
+        ("", 2, "not XML"),
     ],
 )
 def test_one_line_at_most(xml: str, rc: int, line: str, tmp_path: Path) -> None:

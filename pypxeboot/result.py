@@ -121,7 +121,7 @@ class ListedEntry:
 
 
 @dataclass(frozen=True)
-class Artifacts:
+class BootResult:
     """The result of a boot.
 
     ``kernel`` is set when ``action`` is BOOT (and entries were not merely listed).

@@ -25,7 +25,7 @@ from pypxeboot.net.dhcp6 import Discovery6
 from pypxeboot.net.dual_stack import DualStack
 from pypxeboot.plan import Plan
 from pypxeboot.privsep.messages import Placed
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 from pypxeboot.url import Location
 
 if TYPE_CHECKING:
@@ -88,12 +88,12 @@ class Examination:
             )
         )
 
-    def tell(self, pipeline: Pipeline, artifacts: Optional[Artifacts]) -> None:
-        """Tell how far the boot came; ``artifacts`` is its result, if it has one."""
+    def tell(self, pipeline: Pipeline, result: Optional[BootResult]) -> None:
+        """Tell how far the boot came; ``result`` is its result, if it has one."""
         lease = self._plan.static or pipeline.network.lease
         source = getattr(pipeline, "source", None)  # not before there is a lease
         requests = pipeline.downloads.fetcher.requests
-        progress = BootProgress(self._plan, lease, source, requests, self._transfers, artifacts)
+        progress = BootProgress(self._plan, lease, source, requests, self._transfers, result)
         for finding in boot.findings(progress):
             self._tell(finding)
         if self._plan.give_back and pipeline.network.lease is not None:

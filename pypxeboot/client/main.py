@@ -115,10 +115,10 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     try:
         if examination is not None:
             examination.listen(discovery, dhcp)
-        artifacts = pipeline.run()
+        result = pipeline.run()
         if examination is not None:
-            examination.tell(pipeline, artifacts)
-        channel.send(artifacts)
+            examination.tell(pipeline, result)
+        channel.send(result)
         return 0
     except PxeBootError as why:
         if examination is not None:

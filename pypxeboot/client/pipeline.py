@@ -1,9 +1,9 @@
 """Boot the guest, from the first DISCOVER to the last byte, in the client process.
 
-    Guest -> _obtain_lease() -> Lease -> _find_source() -> BootSource -> choose() -> Choice -> Artifacts
+    Guest -> _obtain_lease() -> Lease -> _find_source() -> BootSource -> choose() -> Choice -> BootResult
 
 The host side (``host/session.py``) gives the place on the network, addresses and output files, and takes the
-Artifacts.
+BootResult.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pypxeboot.lease import Lease
 from pypxeboot.limits import NOTICE
 from pypxeboot.net.exchange import Dhcp
 from pypxeboot.plan import Plan
-from pypxeboot.result import Artifacts, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
+from pypxeboot.result import BootResult, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
 from pypxeboot.text import printable
 from pypxeboot.url import Location
 
@@ -71,7 +71,7 @@ class Pipeline:
         """The warnings so far, which also stand in the result."""
         return self.driver.warnings
 
-    def run(self) -> Artifacts:
+    def run(self) -> BootResult:
         """Boot the guest. Raises PxeBootError."""
         started = time.monotonic()
         self.lease = self._choose_boot_server(self._obtain_lease())
@@ -85,7 +85,7 @@ class Pipeline:
         dhcp, download = self.network.seconds, self.downloads.seconds
         config = time.monotonic() - started - dhcp - download - self.downloads.fetcher.deadline.waited
         seconds = Seconds(dhcp=round(dhcp, 3), config=round(max(config, 0), 3), download=round(download, 3))
-        return self.artifacts(choice, seconds)
+        return self.result(choice, seconds)
 
     def _obtain_lease(self) -> Lease:
         """Get the first address: by DHCP; by hand, where that was asked for, or DHCP gives none."""
@@ -246,12 +246,12 @@ class Pipeline:
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
         return self.driver.run(loader.boot(request))
 
-    def artifacts(self, choice: Choice, seconds: Seconds) -> Artifacts:
+    def result(self, choice: Choice, seconds: Seconds) -> BootResult:
         """Collect what came of it for the host side and the JSON result."""
         entry, files = choice.entry, self.downloads.files
         boots = entry.action is Action.BOOT and not self.plan.list_entries
         planned = tuple(InitrdFile(url) for url in _parts(entry))
-        return Artifacts(
+        return BootResult(
             action=entry.action,
             lease=None if self.network.lease is None else _lease_report(self.network.lease),
             loader="pxelinux" if self.source.kind is Kind.LOCAL else self.source.kind.value,

@@ -21,7 +21,7 @@ from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.output.formats import FORMATS
 from pypxeboot.output.request import OutputRequest
 from pypxeboot.plan import Plan
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 from pypxeboot.text import printable, size_text
 
 log = logging.getLogger(__name__)
@@ -69,8 +69,8 @@ class Boot(GuestCommand):
             with Store(directory) as store:
                 if directory is not None and plan.download:
                     store.directory  # noqa: B018 - a wrong one is told before the network is asked
-                artifacts = resolve(planner.host_plan(settings), plan, process, store)
-                _hand_over(settings, plan, artifacts, output)
+                result = resolve(planner.host_plan(settings), plan, process, store)
+                _hand_over(settings, plan, result, output)
                 store.keep()
                 succeeded = True
         finally:
@@ -81,21 +81,21 @@ class Boot(GuestCommand):
         return 0
 
 
-def _hand_over(settings: BootSettings, plan: Plan, artifacts: Artifacts, output: Optional[Report]) -> None:
+def _hand_over(settings: BootSettings, plan: Plan, result: BootResult, output: Optional[Report]) -> None:
     from pypxeboot.output import json_report
 
     if plan.list_entries:
         if settings.output_format == "json":
-            write(output, json_report.render_entries(artifacts))
+            write(output, json_report.render_entries(result))
         else:
             on_terminal = output is None and sys.stdout.isatty()
             width = shutil.get_terminal_size().columns if on_terminal else None
-            write(output, json_report.table(artifacts.entries, width).encode())
+            write(output, json_report.table(result.entries, width).encode())
         return
-    result = _render(settings, plan, artifacts, output)
-    if result is not None:
-        write(output, result)
-    _tell(settings, artifacts)
+    data = _render(settings, plan, result, output)
+    if data is not None:
+        write(output, data)
+    _tell(settings, result)
     if settings.domain is not None:
         _await_console()
 
@@ -109,14 +109,14 @@ def _await_console() -> None:
 
 
 def _render(
-    settings: BootSettings, plan: Plan, artifacts: Artifacts, output: Optional[Report]
+    settings: BootSettings, plan: Plan, result: BootResult, output: Optional[Report]
 ) -> Optional[bytes]:
     """Return the bytes of the result, or None where another program has written them."""
     form = FORMATS[settings.output_format]
-    local = artifacts.action is Action.LOCALBOOT
-    if artifacts.action in (Action.REBOOT, Action.POWEROFF) and not form.tells_any_action:
+    local = result.action is Action.LOCALBOOT
+    if result.action in (Action.REBOOT, Action.POWEROFF) and not form.tells_any_action:
         raise NoBootSource(
-            f"the entry says {artifacts.action.value}: nothing boots",
+            f"the entry says {result.action.value}: nothing boots",
             hint="--output-format shell or json tells it to scripts",
         )
     if local and form.for_xen:
@@ -126,7 +126,7 @@ def _render(
             "the entry says local disk, and no disk was given", hint="name it as last argument"
         )
     request = OutputRequest(plan.guest, form.name, settings.guest_type, settings.disk)
-    return form.render(artifacts, request)
+    return form.render(result, request)
 
 
 def _run_pygrub(settings: BootSettings, output: Optional[Report]) -> Optional[bytes]:
@@ -157,15 +157,15 @@ def _pygrub_arguments(settings: BootSettings) -> list[str]:
     return words
 
 
-def _tell(settings: BootSettings, artifacts: Artifacts) -> None:
+def _tell(settings: BootSettings, result: BootResult) -> None:
     where = "standard output" if settings.output == "-" else settings.output
-    kernel, ramdisk = artifacts.kernel, artifacts.ramdisk
-    if artifacts.action is not Action.BOOT or kernel is None:
-        log.info("handed over: %s, as %s to %s", artifacts.action.value, settings.output_format, where)
+    kernel, ramdisk = result.kernel, result.ramdisk
+    if result.action is not Action.BOOT or kernel is None:
+        log.info("handed over: %s, as %s to %s", result.action.value, settings.output_format, where)
         return
-    log.info("handed over as %s to %s after %.2f s", settings.output_format, where, artifacts.seconds.total)
+    log.info("handed over as %s to %s after %.2f s", settings.output_format, where, result.seconds.total)
     if kernel.path is not None and kernel.size is not None:
         log.info("kernel %s, %s", kernel.path, size_text(kernel.size))
     if ramdisk is not None and ramdisk.path is not None and ramdisk.size is not None:
         log.info("ramdisk %s, %s", ramdisk.path, size_text(ramdisk.size))
-    log.info("command line: %s", printable(artifacts.cmdline, 8192))
+    log.info("command line: %s", printable(result.cmdline, 8192))

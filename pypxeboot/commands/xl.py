@@ -32,7 +32,7 @@ from pypxeboot.output import xen
 from pypxeboot.output.request import OutputRequest
 from pypxeboot.plan import Plan
 from pypxeboot.privsep import fork
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 from pypxeboot.text import printable
 from pypxeboot.xen import xl_config
 
@@ -161,8 +161,8 @@ class Create(Command):
             raise HandoverError(f"cannot make {directory}: {why.strerror}") from None
         before = set(directory.iterdir())
         with Store(directory) as store:
-            artifacts = session.resolve(planner.host_plan(settings), plan, process, store)
-            boot = self._boot_settings(artifacts, plan, settings.guest_type)
+            result = session.resolve(planner.host_plan(settings), plan, process, store)
+            boot = self._boot_settings(result, plan, settings.guest_type)
             argv = [program, "create", *self.xl_options, self.file, *self.more, *boot]
             log.info("running %s", printable(" ".join(argv), 9000))
             status = subprocess.run(argv, check=False).returncode
@@ -173,21 +173,21 @@ class Create(Command):
             path.unlink(missing_ok=True)
         return 0
 
-    def _boot_settings(self, artifacts: Artifacts, plan: Plan, guest_type: Optional[str]) -> list[str]:
-        """Return the settings by which xl boots ``artifacts``. Raises NoBootSource and HandoverError."""
-        if artifacts.action is Action.LOCALBOOT:
+    def _boot_settings(self, result: BootResult, plan: Plan, guest_type: Optional[str]) -> list[str]:
+        """Return the settings by which xl boots ``result``. Raises NoBootSource and HandoverError."""
+        if result.action is Action.LOCALBOOT:
             if not xl_config.texts(self._xl_settings().get("disk", [])):
                 raise NoBootSource("the entry says local disk, and the domain has none")
             return ['bootloader="pygrub"']
-        if artifacts.action is not Action.BOOT:
-            raise NoBootSource(f"the entry says {artifacts.action.value}: nothing boots")
-        xen.render(artifacts, OutputRequest(plan.guest, "simple0", guest_type))  # refuses what Xen would cut
-        assert artifacts.kernel is not None and artifacts.kernel.path is not None
-        ramdisk = artifacts.ramdisk.path if artifacts.ramdisk is not None else None
+        if result.action is not Action.BOOT:
+            raise NoBootSource(f"the entry says {result.action.value}: nothing boots")
+        xen.render(result, OutputRequest(plan.guest, "simple0", guest_type))  # refuses what Xen would cut
+        assert result.kernel is not None and result.kernel.path is not None
+        ramdisk = result.ramdisk.path if result.ramdisk is not None else None
         return [
-            f"kernel={quoted(artifacts.kernel.path)}",
+            f"kernel={quoted(result.kernel.path)}",
             f"ramdisk={quoted(ramdisk or '')}",
-            f"cmdline={quoted(artifacts.cmdline)}",
+            f"cmdline={quoted(result.cmdline)}",
         ]
 
 

@@ -13,7 +13,7 @@ from pypxeboot.entry import Action
 from pypxeboot.errors import FetchError, Refused
 from pypxeboot.lease import Lease, describe
 from pypxeboot.plan import Plan
-from pypxeboot.result import Artifacts, Request
+from pypxeboot.result import BootResult, Request
 from pypxeboot.text import size_text
 from pypxeboot.url import Location, parse
 
@@ -58,7 +58,7 @@ class BootProgress:
     source: Optional[BootSource]
     requests: Sequence[Request]
     transfers: Sequence[TftpStatistics]
-    artifacts: Optional[Artifacts]
+    result: Optional[BootResult]
 
 
 def findings(progress: BootProgress) -> list[Finding]:
@@ -70,9 +70,9 @@ def findings(progress: BootProgress) -> list[Finding]:
         found.append(_boot_file(progress.source))
     found += _servers(progress)
     found += _configuration(progress)
-    if progress.artifacts is not None:
-        found += _entry(progress.artifacts, progress.plan)
-        found += [warn("boot", text, "") for text in progress.artifacts.warnings]
+    if progress.result is not None:
+        found += _entry(progress.result, progress.plan)
+        found += [warn("boot", text, "") for text in progress.result.warnings]
     return found
 
 
@@ -193,11 +193,11 @@ def _configuration(progress: BootProgress) -> list[Finding]:
     return [ok("config", text) if there else warn("config", text, "")] if parts else []
 
 
-def _entry(artifacts: Artifacts, plan: Plan) -> list[Finding]:
-    what = "the boot file" if artifacts.label is None else f"entry {artifacts.label}"
-    found = [ok("entry", f"{what}: {artifacts.action.value} ({artifacts.reason.value})")]
-    kernel = artifacts.kernel
-    if artifacts.action is not Action.BOOT or kernel is None:
+def _entry(result: BootResult, plan: Plan) -> list[Finding]:
+    what = "the boot file" if result.label is None else f"entry {result.label}"
+    found = [ok("entry", f"{what}: {result.action.value} ({result.reason.value})")]
+    kernel = result.kernel
+    if result.action is not Action.BOOT or kernel is None:
         return found
     if kernel.size is None:
         return [*found, ok("kernel", f"{kernel.url}, not downloaded")]
@@ -210,8 +210,8 @@ def _entry(artifacts: Artifacts, plan: Plan) -> list[Finding]:
         found.append(fail("kernel", Refused(f"{text}, boots as {kernel.boots[0]} only", hint=hint)))
     else:
         found.append(ok("kernel", f"{text}; whether it boots as {wanted} is not known"))
-    if artifacts.ramdisk is not None and artifacts.ramdisk.size is not None:
-        count = len(artifacts.initrds)
+    if result.ramdisk is not None and result.ramdisk.size is not None:
+        count = len(result.initrds)
         files = f"{count} file{'s' if count != 1 else ''}"
-        found.append(ok("initrd", f"{files}, {size_text(artifacts.ramdisk.size)}"))
+        found.append(ok("initrd", f"{files}, {size_text(result.ramdisk.size)}"))
     return found

@@ -42,7 +42,7 @@ from pypxeboot.privsep.messages import (
     UseImage,
 )
 from pypxeboot.privsep.signals import BootFailed
-from pypxeboot.result import Artifacts, Failure
+from pypxeboot.result import BootResult, Failure
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.text import printable
 
@@ -74,7 +74,7 @@ def boot(
     store: Store,
     capture: Optional[Capture] = None,
     hear: Optional[Callable[[object], None]] = None,
-) -> Artifacts:
+) -> BootResult:
     """Boot as ``plan`` says; the files are in ``store``, published.
 
     ``process`` is the client if it runs already, ``mode`` how to join the network (auto, veth, macvlan,
@@ -181,7 +181,7 @@ class _Session:
         if self._link is not None:
             self._link.leave()
 
-    def run(self, attached: Attached, started: float) -> Artifacts:
+    def run(self, attached: Attached, started: float) -> BootResult:
         """Let the client boot from there."""
         linked = time.monotonic() - started
         with self._udhcpc(attached) as output:
@@ -190,11 +190,9 @@ class _Session:
             except Closed:
                 self._told_meanwhile()
                 raise self._no_result() from None
-            artifacts = self._serve()
-        seconds = replace(
-            artifacts.seconds, link=round(linked, 3), total=round(time.monotonic() - started, 3)
-        )
-        return self._published(replace(artifacts, seconds=seconds))
+            result = self._serve()
+        seconds = replace(result.seconds, link=round(linked, 3), total=round(time.monotonic() - started, 3))
+        return self._published(replace(result, seconds=seconds))
 
     @contextmanager
     def _udhcpc(self, attached: Attached) -> Iterator[Optional[int]]:
@@ -236,13 +234,13 @@ class _Session:
     def _no_result() -> PxeBootError:
         return PxeBootError("the client process ended without a result", hint="-vv says where")
 
-    def _serve(self) -> Artifacts:
+    def _serve(self) -> BootResult:
         """Answer the client until it has a result."""
         try:
             while True:
                 kind, value = self._receive()
-                if kind == "Artifacts":
-                    return unpack(Artifacts, value)
+                if kind == "BootResult":
+                    return unpack(BootResult, value)
                 if kind == "Failure":
                     self._failed(value)
                 self._answer(kind, value)
@@ -352,23 +350,23 @@ class _Session:
         self._files[request.kind].append(file)
         self._channel.send(Done())
 
-    def _published(self, artifacts: Artifacts) -> Artifacts:
+    def _published(self, result: BootResult) -> BootResult:
         """Give the files of the result their names, after a look at whether they are what the client says.
 
         Where they lie is for this side to say: a path in what the client sends breaks the contract, and so
         does a file without a size (a path would stay as it came), or a boot without a kernel.
         """
-        kernel, ramdisk, modules = artifacts.kernel, artifacts.ramdisk, artifacts.modules
-        dtb = artifacts.dtb
+        kernel, ramdisk, modules = result.kernel, result.ramdisk, result.modules
+        dtb = result.dtb
         files = [file for file in (kernel, ramdisk, *modules, dtb) if file is not None]
         if any(file.path is not None for file in files):
             raise self._broken("it names a file of this host")
-        if artifacts.action is not Action.BOOT or self._plan.list_entries:
-            return artifacts
+        if result.action is not Action.BOOT or self._plan.list_entries:
+            return result
         if kernel is None:
             raise self._broken("a boot without a kernel")
         if not self._plan.download:
-            return artifacts
+            return result
         kind = "unpacked-kernel" if self._files["unpacked-kernel"] else "kernel"
         kernel = replace(kernel, path=self._publish(kind, 0, kernel.size))
         if ramdisk is not None:
@@ -379,7 +377,7 @@ class _Session:
         )
         if dtb is not None:
             dtb = replace(dtb, path=self._publish("dtb", 0, dtb.size))
-        return replace(artifacts, kernel=kernel, ramdisk=ramdisk, modules=modules, dtb=dtb)
+        return replace(result, kernel=kernel, ramdisk=ramdisk, modules=modules, dtb=dtb)
 
     def _publish(self, kind: str, index: int, size: Optional[int]) -> str:
         """Return the name of a file that has ``size`` bytes, given to it now."""
@@ -399,7 +397,7 @@ def resolve(
     process: Optional[ClientProcess],
     store: Store,
     hear: Optional[Callable[[object], None]] = None,
-) -> Artifacts:
+) -> BootResult:
     """Boot as ``plan`` says, and ``host`` of what is the host side's own; the files are in ``store``.
 
     ``hear`` takes what the client finds on the way, where the plan is to examine.

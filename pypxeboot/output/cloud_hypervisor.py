@@ -12,12 +12,12 @@ from pypxeboot.errors import HandoverError
 from pypxeboot.guest import Guest
 from pypxeboot.output.direct import MEMORY, kernel_only, shell_line, tap_of
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 
 
-def argv(artifacts: Artifacts, guest: Guest, disk: Optional[str] = None) -> list[str]:
+def argv(result: BootResult, guest: Guest, disk: Optional[str] = None) -> list[str]:
     """Return the words of the command. Raises NoBootSource for the local disk, HandoverError."""
-    boot = kernel_only(artifacts, "Cloud Hypervisor")
+    boot = kernel_only(result, "Cloud Hypervisor")
     words = ["cloud-hypervisor", "--kernel", boot.kernel]
     words += [] if boot.ramdisk is None else ["--initramfs", boot.ramdisk]
     words += ["--cmdline", boot.cmdline] if boot.cmdline else []
@@ -34,6 +34,6 @@ def _quoted(value: str) -> str:
     return f'"{value}"' if "," in value else value
 
 
-def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+def render(result: BootResult, request: OutputRequest) -> bytes:
     """Return the command as a line that a shell runs as it stands. Raises NoBootSource and HandoverError."""
-    return shell_line(argv(artifacts, request.guest, request.disk))
+    return shell_line(argv(result, request.guest, request.disk))

@@ -10,7 +10,7 @@ from typing import Optional
 from pypxeboot.entry import Action
 from pypxeboot.errors import HandoverError, NoBootSource
 from pypxeboot.guest import Guest
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 from pypxeboot.text import encode
 
 MEMORY = 1024
@@ -27,29 +27,29 @@ class DirectBoot:
     cmdline: str
 
 
-def boot_of(artifacts: Artifacts, program: str, *, modules: bool = False) -> Optional[DirectBoot]:
+def boot_of(result: BootResult, program: str, *, modules: bool = False) -> Optional[DirectBoot]:
     """Return what is to be handed to ``program``; None where the guest boots from its disk.
 
     Raises HandoverError where there are no files, and for multiboot modules unless ``modules`` allows them.
     """
-    if artifacts.action is not Action.BOOT:
+    if result.action is not Action.BOOT:
         return None
-    kernel, ramdisk, dtb = artifacts.kernel, artifacts.ramdisk, artifacts.dtb
+    kernel, ramdisk, dtb = result.kernel, result.ramdisk, result.dtb
     if kernel is None or kernel.path is None:
         raise HandoverError(f"nothing was downloaded, so {program} has nothing to boot", hint="leave -n out")
-    if artifacts.modules and not modules:
+    if result.modules and not modules:
         raise HandoverError(f"a multiboot entry (mboot.c32) cannot be handed to {program}")
     return DirectBoot(
         kernel.path,
         None if ramdisk is None else ramdisk.path,
         None if dtb is None else dtb.path,
-        artifacts.cmdline,
+        result.cmdline,
     )
 
 
-def kernel_only(artifacts: Artifacts, program: str) -> DirectBoot:
+def kernel_only(result: BootResult, program: str) -> DirectBoot:
     """Return the boot for a ``program`` without disks. Raises NoBootSource for the disk, HandoverError."""
-    boot = boot_of(artifacts, program)
+    boot = boot_of(result, program)
     if boot is None:
         raise NoBootSource(
             f"the entry says local disk, and {program} boots none without a kernel",

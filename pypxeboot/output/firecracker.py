@@ -12,16 +12,16 @@ from typing import Any
 from pypxeboot.errors import HandoverError
 from pypxeboot.output.direct import MEMORY, kernel_only, tap_of
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 
 # CMDLINE_MAX_SIZE of src/vmm/src/arch/*/layout.rs is 2048 with its NUL; Firecracker adds words of its own.
 MAX_CMDLINE = 2047
 
 
-def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+def render(result: BootResult, request: OutputRequest) -> bytes:
     """Return the configuration. Raises NoBootSource for the local disk, HandoverError."""
     guest, disk = request.guest, request.disk
-    boot = kernel_only(artifacts, "Firecracker")
+    boot = kernel_only(result, "Firecracker")
     if len(boot.cmdline) > MAX_CMDLINE:
         raise HandoverError(
             f"the command line has {len(boot.cmdline)} bytes, and Firecracker takes {MAX_CMDLINE}",

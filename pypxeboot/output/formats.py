@@ -9,7 +9,7 @@ from typing import Optional, Protocol, cast
 
 from pypxeboot.guest import Guest
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 
 # What every guest of the hypervisor has in its SMBIOS, whatever its machine: QEMU with SeaBIOS (chassis
 # type 1, "other"), and hvmloader. Cloud Hypervisor: arch/src/x86_64/smbios.rs.
@@ -28,7 +28,7 @@ _CLOUD_HYPERVISOR_SMBIOS = {
 class Renderer(Protocol):
     """A module of this package that renders results."""
 
-    def render(self, artifacts: Artifacts, request: OutputRequest) -> bytes:
+    def render(self, result: BootResult, request: OutputRequest) -> bytes:
         """Return the result as bytes. Raises HandoverError, and NoBootSource for a disk it cannot boot."""
 
 
@@ -58,10 +58,10 @@ class OutputFormat:
             return {}  # there it comes with UEFI only
         return _SMBIOS["kvm"] if self.smbios is None else self.smbios
 
-    def render(self, artifacts: Artifacts, request: OutputRequest) -> bytes:
+    def render(self, result: BootResult, request: OutputRequest) -> bytes:
         """Return the result in this format. Raises HandoverError; NoBootSource for a disk it cannot boot."""
         renderer = cast(Renderer, importlib.import_module(f"pypxeboot.output.{self.module}"))
-        return renderer.render(artifacts, request)
+        return renderer.render(result, request)
 
 
 _ROWS = (

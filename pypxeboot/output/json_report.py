@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from pypxeboot.errors import PxeBootError
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import Artifacts, ListedEntry, Request
+from pypxeboot.result import BootResult, ListedEntry, Request
 from pypxeboot.schema import pack
 from pypxeboot.text import printable
 
@@ -19,12 +19,12 @@ def _dump(value: Any) -> bytes:
     return json.dumps(value, indent=1).encode() + b"\n"
 
 
-def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+def render(result: BootResult, request: OutputRequest) -> bytes:
     """Return the result of a boot as JSON."""
-    guest, packed = request.guest, pack(artifacts)
+    guest, packed = request.guest, pack(result)
     identity = {"mac": guest.mac, "uuid": guest.uuid, "arch": guest.arch}
     keys = "lease loader config label reason kernel initrds ramdisk modules".split()
-    if artifacts.dtb is not None:  # few guests have one
+    if result.dtb is not None:  # few guests have one
         keys.append("dtb")
     keys += ["cmdline", "requests", "seconds", "warnings"]
     return _dump(
@@ -44,9 +44,9 @@ def render_failure(error: PxeBootError, requests: Sequence[Request]) -> bytes:
     return _dump({"schema": SCHEMA, "error": described, "requests": pack(tuple(requests))})
 
 
-def render_entries(artifacts: Artifacts) -> bytes:
+def render_entries(result: BootResult) -> bytes:
     """Return the entries of the menu, as JSON."""
-    return _dump({"schema": SCHEMA, "config": artifacts.config, "entries": pack(artifacts.entries)})
+    return _dump({"schema": SCHEMA, "config": result.config, "entries": pack(result.entries)})
 
 
 def table(entries: Sequence[ListedEntry], width: Optional[int] = None) -> str:

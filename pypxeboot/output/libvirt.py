@@ -11,19 +11,19 @@ from xml.etree import ElementTree
 from pypxeboot.output.direct import boot_of
 from pypxeboot.output.request import OutputRequest
 from pypxeboot.output.xml import writable
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 
 _ARCHITECTURES = {"i386": "i686", "arm64": "aarch64"}
 
 
-def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+def render(result: BootResult, request: OutputRequest) -> bytes:
     """Return the element, without a machine type. Raises HandoverError."""
     guest = request.guest
     system = ElementTree.Element("os")
     kind = "hvm" if guest.hypervisor == "kvm" else "xen" if request.guest_type == "pv" else "xenpvh"
     arch = _ARCHITECTURES.get(guest.processor, guest.arch)
     ElementTree.SubElement(system, "type", arch=arch).text = kind
-    boot = boot_of(artifacts, "libvirt")
+    boot = boot_of(result, "libvirt")
     if boot is None:
         if guest.processor not in (
             "x86_64",

@@ -13,7 +13,7 @@ from pypxeboot.errors import HandoverError, NoBootSource
 from pypxeboot.guest import Guest
 from pypxeboot.output.direct import MEMORY, boot_of, shell_line
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import Artifacts, ModuleFile
+from pypxeboot.result import BootResult, ModuleFile
 
 # The QEMU binary and a machine with direct kernel boot, by architecture. The machine "virt" of arm64 has a
 # processor of 32 bits unless told otherwise, and an interrupt controller that not every host can virtualise.
@@ -27,9 +27,7 @@ _MACHINES = {
 _MICROVM = ("qemu-system-x86_64", "microvm", ())
 
 
-def argv(
-    artifacts: Artifacts, guest: Guest, disk: Optional[str] = None, *, microvm: bool = False
-) -> list[str]:
+def argv(result: BootResult, guest: Guest, disk: Optional[str] = None, *, microvm: bool = False) -> list[str]:
     """Return the words of the command. Raises HandoverError for an architecture without a machine here.
 
     ``microvm``: for the machine of that name, which has no PCI and no firmware that knows disks.
@@ -49,7 +47,7 @@ def argv(
     if not microvm:
         words[-1] += ",romfile="
     words += [] if disk is None else _disk(disk, microvm)
-    boot = boot_of(artifacts, "QEMU", modules=True)
+    boot = boot_of(result, "QEMU", modules=True)
     if boot is None:
         if machine != "q35":
             raise NoBootSource(
@@ -59,8 +57,8 @@ def argv(
             )
         return words
     words += ["-kernel", boot.kernel]
-    if artifacts.modules:
-        words += ["-initrd", _joined(artifacts.modules)]
+    if result.modules:
+        words += ["-initrd", _joined(result.modules)]
     elif boot.ramdisk is not None:
         words += ["-initrd", boot.ramdisk]
     words += [] if boot.dtb is None else ["-dtb", boot.dtb]
@@ -80,7 +78,7 @@ def _joined(modules: Sequence[ModuleFile]) -> str:
     return ",".join(word.replace(",", ",,") for word in words)
 
 
-def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+def render(result: BootResult, request: OutputRequest) -> bytes:
     """Return the command as a line that a shell runs as it stands. Raises HandoverError and NoBootSource."""
     microvm = request.form == "qemu-microvm"
-    return shell_line(argv(artifacts, request.guest, request.disk, microvm=microvm))
+    return shell_line(argv(result, request.guest, request.disk, microvm=microvm))

@@ -7,21 +7,21 @@ import shlex
 from pypxeboot.errors import HandoverError
 from pypxeboot.guest import Guest
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 from pypxeboot.text import encode
 
 
-def variables(artifacts: Artifacts, guest: Guest) -> dict[str, str]:
+def variables(result: BootResult, guest: Guest) -> dict[str, str]:
     """Return every variable; empty where there is nothing to say: none of an earlier boot must stand."""
-    kernel, ramdisk, dtb, lease = artifacts.kernel, artifacts.ramdisk, artifacts.dtb, artifacts.lease
+    kernel, ramdisk, dtb, lease = result.kernel, result.ramdisk, result.dtb, result.lease
     return {
-        "PXE_ACTION": artifacts.action.value,
+        "PXE_ACTION": result.action.value,
         "PXE_KERNEL": kernel.path or "" if kernel is not None else "",
         "PXE_INITRD": ramdisk.path or "" if ramdisk is not None else "",
         "PXE_DTB": dtb.path or "" if dtb is not None else "",
-        "PXE_CMDLINE": artifacts.cmdline,
-        "PXE_LABEL": artifacts.label or "",
-        "PXE_CONFIG": artifacts.config or "",
+        "PXE_CMDLINE": result.cmdline,
+        "PXE_LABEL": result.label or "",
+        "PXE_CONFIG": result.config or "",
         "PXE_KERNEL_URL": "" if kernel is None else kernel.url,
         "PXE_MAC": guest.mac,
         "PXE_UUID": guest.uuid or "",
@@ -32,12 +32,12 @@ def variables(artifacts: Artifacts, guest: Guest) -> dict[str, str]:
     }
 
 
-def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+def render(result: BootResult, request: OutputRequest) -> bytes:
     """Return a line ``NAME='value'`` for each variable. Raises HandoverError."""
-    if artifacts.modules:
+    if result.modules:
         raise HandoverError("a multiboot entry has modules, which only --json and qemu can tell")
     lines = []
-    for name, value in variables(artifacts, request.guest).items():
+    for name, value in variables(result, request.guest).items():
         if "\0" in value:
             raise HandoverError(f"{name} holds a NUL byte, which no variable can")
         lines.append(f"{name}={shlex.quote(value)}\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pypxeboot.errors import HandoverError
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 from pypxeboot.text import encode
 
 # libxl reads an item into buf[PATH_MAX*2] and drops a longer one with a mere warning.
@@ -17,12 +17,12 @@ MAX_ITEM = 8191
 MAX_PV_CMDLINE = 1023
 
 
-def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
+def render(result: BootResult, request: OutputRequest) -> bytes:
     """Return the result in the form of the request: simple0, simple or sxp.
 
     Raises HandoverError for what libxl would drop, cut or misread.
     """
-    kernel, ramdisk, args = _values(artifacts)
+    kernel, ramdisk, args = _values(result)
     if request.guest_type == "pv" and len(args) > MAX_PV_CMDLINE:
         raise HandoverError(
             f"the command line has {len(args)} bytes, and Xen cuts that of a PV guest after {MAX_PV_CMDLINE}",
@@ -41,11 +41,11 @@ def render(artifacts: Artifacts, request: OutputRequest) -> bytes:
     return b"".join(item + separator for item in items) + separator
 
 
-def _values(artifacts: Artifacts) -> tuple[bytes, bytes, bytes]:
-    kernel, ramdisk = artifacts.kernel, artifacts.ramdisk
+def _values(result: BootResult) -> tuple[bytes, bytes, bytes]:
+    kernel, ramdisk = result.kernel, result.ramdisk
     if kernel is None:
         raise HandoverError("there is no kernel to hand over")  # libxl aborts on that
-    if artifacts.modules:
+    if result.modules:
         raise HandoverError(
             "a multiboot entry (mboot.c32) cannot be handed to libxl",
             hint="boot the Linux kernel itself: Xen guests do not load a hypervisor of their own",
@@ -54,9 +54,9 @@ def _values(artifacts: Artifacts) -> tuple[bytes, bytes, bytes]:
     kernel_path = kernel.path if kernel.path is not None else f"<kernel:{kernel.url}>"
     ramdisk_path = ""
     if ramdisk is not None:
-        planned = ",".join(initrd.url for initrd in artifacts.initrds)
+        planned = ",".join(initrd.url for initrd in result.initrds)
         ramdisk_path = ramdisk.path if ramdisk.path is not None else f"<ramdisk:{planned}>"
-    return encode(kernel_path), encode(ramdisk_path), encode(artifacts.cmdline)
+    return encode(kernel_path), encode(ramdisk_path), encode(result.cmdline)
 
 
 def _check(item: bytes, separator: bytes) -> None:

@@ -2,7 +2,7 @@
 
 The client asks (configure my interface, open an output file; and ``FindTerminal``, ``Show`` and ``Print`` of
 :mod:`pypxeboot.effects`), the host side checks and answers, and the client's last word is
-:class:`~pypxeboot.result.Artifacts` or :class:`~pypxeboot.result.Failure`.
+:class:`~pypxeboot.result.BootResult` or :class:`~pypxeboot.result.Failure`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.output.direct import DirectBoot, boot_of
 from pypxeboot.plan import HostPlan, Plan
 from pypxeboot.privsep import signals
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 from pypxeboot.target import Target
 from pypxeboot.text import printable
 from pypxeboot.virt.domain_xml import Domain, Wish
@@ -66,14 +66,14 @@ def plan(settings: BootSettings, about: Domain) -> Plan:
 
 def boot(
     host: HostPlan, plan: Plan, about: Domain, process: Optional[ClientProcess], store: Store
-) -> tuple[Optional[Artifacts], Optional[DirectBoot]]:
+) -> tuple[Optional[BootResult], Optional[DirectBoot]]:
     """Return what the network has the domain boot, and the files of that: None for its disk.
 
-    Artifacts are None where the network boots nothing, and the disk is next. Raises PxeBootError, BootFailed.
+    The first is None where the network boots nothing, and the disk is next. Raises PxeBootError, BootFailed.
     """
     try:
-        artifacts = session.resolve(host, plan, process, store)
-        return artifacts, _files(artifacts, about)
+        result = session.resolve(host, plan, process, store)
+        return result, _files(result, about)
     except (PxeBootError, signals.BootFailed) as why:
         error = why.error if isinstance(why, signals.BootFailed) else why
         if about.wish is None or not about.wish.disk or error.code not in _NETWORK_BOOTS_NOTHING:
@@ -82,9 +82,9 @@ def boot(
         return None, None
 
 
-def _files(artifacts: Artifacts, about: Domain) -> Optional[DirectBoot]:
-    if artifacts.action is Action.LOCALBOOT and not about.has_disk:
+def _files(result: BootResult, about: Domain) -> Optional[DirectBoot]:
+    if result.action is Action.LOCALBOOT and not about.has_disk:
         raise NoBootSource("the entry says local disk, and the domain has none")
-    if artifacts.action not in (Action.BOOT, Action.LOCALBOOT):
-        raise NoBootSource(f"the entry says {artifacts.action.value}: nothing boots")
-    return boot_of(artifacts, "libvirt")
+    if result.action not in (Action.BOOT, Action.LOCALBOOT):
+        raise NoBootSource(f"the entry says {result.action.value}: nothing boots")
+    return boot_of(result, "libvirt")

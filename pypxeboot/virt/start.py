@@ -26,7 +26,7 @@ from pypxeboot.output import json_report
 from pypxeboot.output.direct import DirectBoot
 from pypxeboot.output.request import OutputRequest
 from pypxeboot.plan import HostPlan, Plan
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 from pypxeboot.text import printable
 from pypxeboot.virt import boot, boot_files, domain_xml, live_xml, smbios
 from pypxeboot.virt.boot_files import BootFiles
@@ -112,15 +112,15 @@ class DomainStart(Toolstack):
         with BootFiles(self.target.uuid) as files, Store(files.path) as store:
             check_off(self.target)  # another start may just have ended
             files.clear()
-            xml, artifacts = self._boot(plan, host, process, store)
+            xml, result = self._boot(plan, host, process, store)
             check_off(self.target)  # it took its time
             self.connection.create(xml)
             store.keep()
             files.keep()
         log.log(NOTICE, "domain %s is started", printable(self.target.name))
-        if settings.output_format == "json" and artifacts is not None:
+        if settings.output_format == "json" and result is not None:
             with suppress(HandoverError):  # the domain runs, whoever reads this
-                output_files.write(None, json_report.render(artifacts, OutputRequest(plan.guest)))
+                output_files.write(None, json_report.render(result, OutputRequest(plan.guest)))
 
     def print_xml(self, settings: BootSettings, process: Optional[ClientProcess]) -> None:
         """Boot the domain from the network, and print the XML that would start it with what that gave.
@@ -136,17 +136,17 @@ class DomainStart(Toolstack):
 
     def _boot(
         self, plan: Plan, host: HostPlan, process: Optional[ClientProcess], store: Store
-    ) -> tuple[str, Optional[Artifacts]]:
+    ) -> tuple[str, Optional[BootResult]]:
         """Boot from the network, into ``store``; return the XML of this run, and what the network gave.
 
         That is None where the network gave nothing, and the disk is next.
         """
-        artifacts, direct = boot.boot(host, plan, self.about, process, store)
+        result, direct = boot.boot(host, plan, self.about, process, store)
         now = datetime.now().astimezone().isoformat(timespec="seconds")
-        told = {"at": now, **_boot_details(artifacts)}
+        told = {"at": now, **_boot_details(result)}
         elements = None if direct is None else _elements(direct)
         root = live_xml.booting(self.stored, elements, told, self._supervised)
-        return domain_xml.serialised(root), artifacts
+        return domain_xml.serialised(root), result
 
 
 def check_off(target: DomainHandle) -> None:
@@ -179,12 +179,12 @@ def _elements(direct: DirectBoot) -> Mapping[str, Optional[str]]:
     return {"kernel": direct.kernel, "initrd": direct.ramdisk, "cmdline": direct.cmdline, "dtb": direct.dtb}
 
 
-def _boot_details(artifacts: Optional[Artifacts]) -> dict[str, str]:
+def _boot_details(result: Optional[BootResult]) -> dict[str, str]:
     """Return what the running domain shows of its boot."""
-    if artifacts is None or artifacts.kernel is None:
+    if result is None or result.kernel is None:
         return {"action": Action.LOCALBOOT.value}
     return {
-        "action": artifacts.action.value,
-        "label": printable(artifacts.label or "", 400),
-        "kernel": printable(artifacts.kernel.url, 1000),
+        "action": result.action.value,
+        "label": printable(result.label or "", 400),
+        "kernel": printable(result.kernel.url, 1000),
     }

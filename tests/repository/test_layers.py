@@ -263,7 +263,7 @@ def test_a_format_has_what_its_row_promises(row: OutputFormat) -> None:
     render = importlib.import_module(f"pypxeboot.output.{row.module}").render
     signature = inspect.signature(render)
     found = [parameter.annotation for parameter in signature.parameters.values()]
-    assert found == ["Artifacts", "OutputRequest"] and signature.return_annotation == "bytes"
+    assert found == ["BootResult", "OutputRequest"] and signature.return_annotation == "bytes"
 
 
 def test_heavy_packages_are_not_loaded_at_start() -> None:

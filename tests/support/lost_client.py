@@ -19,7 +19,7 @@ from pypxeboot.client.host import HostSide
 from pypxeboot.entry import Action, Reason
 from pypxeboot.plan import Order
 from pypxeboot.privsep.channel import Channel
-from pypxeboot.result import Artifacts, DeviceTree, KernelFile, ModuleFile, Ramdisk, Seconds
+from pypxeboot.result import BootResult, DeviceTree, KernelFile, ModuleFile, Ramdisk, Seconds
 
 KERNEL = b"a kernel of the lost client's"
 
@@ -42,7 +42,7 @@ class Lost:
         return len(data)
 
 
-def artifacts(**changes: Any) -> Artifacts:
+def boot_result(**changes: Any) -> BootResult:
     """A boot, as the client tells it."""
     values: dict[str, Any] = {
         "action": Action.BOOT,
@@ -60,7 +60,7 @@ def artifacts(**changes: Any) -> Artifacts:
         "seconds": Seconds(),
         "warnings": (),
     }
-    return Artifacts(**{**values, **changes})
+    return BootResult(**{**values, **changes})
 
 
 def good_kernel(lost: Lost) -> KernelFile:
@@ -70,48 +70,48 @@ def good_kernel(lost: Lost) -> KernelFile:
 
 def kernel_is_the_victim(lost: Lost) -> None:
     """Nothing was downloaded, so there is no size to check."""
-    lost.say(artifacts(kernel=KernelFile("tftp://x/k", lost.victim)))
+    lost.say(boot_result(kernel=KernelFile("tftp://x/k", lost.victim)))
 
 
 def kernel_is_the_victim_and_sized(lost: Lost) -> None:
     """The path and the size of a file of the host's."""
-    lost.say(artifacts(kernel=KernelFile("tftp://x/k", lost.victim, len(KERNEL))))
+    lost.say(boot_result(kernel=KernelFile("tftp://x/k", lost.victim, len(KERNEL))))
 
 
 def ramdisk_is_the_victim(lost: Lost) -> None:
     """A good kernel, and a ramdisk that never was downloaded."""
-    lost.say(artifacts(kernel=good_kernel(lost), ramdisk=Ramdisk(lost.victim)))
+    lost.say(boot_result(kernel=good_kernel(lost), ramdisk=Ramdisk(lost.victim)))
 
 
 def module_is_the_victim(lost: Lost) -> None:
     """The same with a multiboot module."""
-    lost.say(artifacts(kernel=good_kernel(lost), modules=(ModuleFile("m", lost.victim, None, "m"),)))
+    lost.say(boot_result(kernel=good_kernel(lost), modules=(ModuleFile("m", lost.victim, None, "m"),)))
 
 
 def dtb_is_the_victim(lost: Lost) -> None:
     """The same with a device tree."""
-    lost.say(artifacts(kernel=good_kernel(lost), dtb=DeviceTree("d", lost.victim)))
+    lost.say(boot_result(kernel=good_kernel(lost), dtb=DeviceTree("d", lost.victim)))
 
 
 def local_disk_with_the_victim(lost: Lost) -> None:
     """The local disk needs no kernel; a path must not ride along."""
-    lost.say(artifacts(action=Action.LOCALBOOT, kernel=KernelFile("tftp://x/k", lost.victim)))
+    lost.say(boot_result(action=Action.LOCALBOOT, kernel=KernelFile("tftp://x/k", lost.victim)))
 
 
 def ramdisk_without_size(lost: Lost) -> None:
     """A ramdisk that is neither there nor said to be missing."""
-    lost.say(artifacts(kernel=good_kernel(lost), ramdisk=Ramdisk()))
+    lost.say(boot_result(kernel=good_kernel(lost), ramdisk=Ramdisk()))
 
 
 def no_kernel(lost: Lost) -> None:
     """A boot without anything to boot."""
-    lost.say(artifacts())
+    lost.say(boot_result())
 
 
 def kernel_of_another_size(lost: Lost) -> None:
     """Less is in the file than the result says."""
     size = lost.output("kernel", KERNEL)
-    lost.say(artifacts(kernel=KernelFile("tftp://x/k", None, size + 1)))
+    lost.say(boot_result(kernel=KernelFile("tftp://x/k", None, size + 1)))
 
 
 SCENARIOS: dict[str, Callable[[Lost], None]] = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pypxeboot.privsep.messages import ConfigureInterface, Done, OpenOutput, Placed, Ready, Route
 from pypxeboot.result import (
-    Artifacts,
+    BootResult,
     Failure,
     Request,
     Seconds,
@@ -114,14 +114,14 @@ WRONG: dict[str, Any] = {
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_not_of_the_schema_is_refused(case: str) -> None:
     with pytest.raises(SchemaError) as caught:
-        unpack(Artifacts, WRONG[case])
+        unpack(BootResult, WRONG[case])
     assert len(str(caught.value)) < 500, "the place, not the value"
 
 
 def test_limits_themselves_are_within() -> None:
-    assert len(unpack(Artifacts, changed("cmdline", to="x" * MAX_TEXT)).cmdline) == MAX_TEXT
-    assert unpack(Artifacts, changed("kernel", "size", to=MAX_NUMBER - 1)).kernel is not None
-    assert len(unpack(Artifacts, changed("warnings", to=[""] * MAX_ITEMS)).warnings) == MAX_ITEMS
+    assert len(unpack(BootResult, changed("cmdline", to="x" * MAX_TEXT)).cmdline) == MAX_TEXT
+    assert unpack(BootResult, changed("kernel", "size", to=MAX_NUMBER - 1)).kernel is not None
+    assert len(unpack(BootResult, changed("warnings", to=[""] * MAX_ITEMS)).warnings) == MAX_ITEMS
 
 
 anything = st.recursive(
@@ -135,7 +135,7 @@ anything = st.recursive(
 @settings(max_examples=400)
 def test_any_value_in_any_place(key: str, value: Any) -> None:
     try:
-        unpack(Artifacts, changed(key, to=value))
+        unpack(BootResult, changed(key, to=value))
     except SchemaError:
         pass
 

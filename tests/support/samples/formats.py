@@ -12,7 +12,7 @@ from pypxeboot.entry import Action
 from pypxeboot.guest import Guest
 from pypxeboot.output.formats import FORMATS
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 from tests.support.ground import tools
 from tests.support.samples.results import BOOT
 
@@ -20,7 +20,7 @@ SCHEMAS = tools.DATA / "schemas"
 LOCAL = replace(BOOT, action=Action.LOCALBOOT, kernel=None, ramdisk=None, initrds=(), cmdline="")
 ODD = "/disks/a b,c 'd'.img"
 
-Render = Callable[[Artifacts, Guest], bytes]
+Render = Callable[[BootResult, Guest], bytes]
 DIRECT: dict[str, Render] = {
     name: lambda result, guest, row=row: row.render(result, OutputRequest(guest, row.name))  # type: ignore[misc]
     for name, row in FORMATS.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pypxeboot.entry import Action, Reason
 from pypxeboot.result import (
-    Artifacts,
+    BootResult,
     InitrdFile,
     KernelFile,
     LeaseReport,
@@ -16,7 +16,7 @@ from pypxeboot.result import (
 )
 from pypxeboot.text import decode
 
-FULL = Artifacts(
+FULL = BootResult(
     action=Action.BOOT,
     lease=LeaseReport("10.77.0.5", "255.255.255.0", "10.77.0.1", ("10.77.0.1",), "a", "b", "c", "d", 3600),
     loader="pxelinux",

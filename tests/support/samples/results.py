@@ -11,7 +11,7 @@ from pypxeboot.guest import Guest
 from pypxeboot.output import qemu
 from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import (
-    Artifacts,
+    BootResult,
     InitrdFile,
     KernelFile,
     LeaseReport,
@@ -24,7 +24,7 @@ from pypxeboot.text import decode
 
 GUEST = Guest("52:54:00:ab:cd:ef", "8c3a1f2e-5b6d-4e7f-9a0b-1c2d3e4f5a6b", bridge="br0")
 KERNEL = KernelFile("tftp://10.77.0.1/k", "/run/d/kernel.1", 7, "0" * 64, "bzImage", ("qemu",))
-BOOT = Artifacts(
+BOOT = BootResult(
     action=Action.BOOT,
     lease=LeaseReport(
         "10.77.0.5", "255.255.255.0", "10.77.0.1", (), "", "10.77.0.1", "10.77.0.1", "p.0", 3600
@@ -59,12 +59,12 @@ MULTIBOOT = replace(
 )
 
 
-def saying(cmdline: bytes) -> Artifacts:
+def saying(cmdline: bytes) -> BootResult:
     return replace(BOOT, cmdline=decode(cmdline))
 
 
-def words(artifacts: Artifacts, guest: Guest = GUEST, disk: Optional[str] = None) -> list[str]:
-    return shlex.split(qemu.render(artifacts, OutputRequest(guest, disk=disk)).decode())
+def words(result: BootResult, guest: Guest = GUEST, disk: Optional[str] = None) -> list[str]:
+    return shlex.split(qemu.render(result, OutputRequest(guest, disk=disk)).decode())
 
 
 def after(argv: list[str], option: str) -> str:

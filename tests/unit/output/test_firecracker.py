@@ -12,7 +12,7 @@ from pypxeboot.errors import HandoverError
 from pypxeboot.guest import Guest
 from pypxeboot.output import firecracker
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import Artifacts
+from pypxeboot.result import BootResult
 from pypxeboot.text import decode
 from tests.support.samples.formats import DIRECT, ODD, check
 from tests.support.samples.results import BOOT, GUEST, KERNEL, saying
@@ -20,8 +20,8 @@ from tests.support.samples.results import BOOT, GUEST, KERNEL, saying
 # ---- Firecracker
 
 
-def fired(artifacts: Artifacts, guest: Guest = GUEST, disk: Optional[str] = None) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(firecracker.render(artifacts, OutputRequest(guest, disk=disk)))
+def fired(result: BootResult, guest: Guest = GUEST, disk: Optional[str] = None) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(firecracker.render(result, OutputRequest(guest, disk=disk)))
     check(value, "firecracker.json")
     return value
 

@@ -14,7 +14,7 @@ from pypxeboot.errors import HandoverError
 from pypxeboot.guest import Guest
 from pypxeboot.output import libvirt
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import Artifacts, DeviceTree
+from pypxeboot.result import BootResult, DeviceTree
 from pypxeboot.text import decode
 from tests.support.samples.formats import LOCAL
 from tests.support.samples.results import BOOT, GUEST, saying
@@ -22,8 +22,8 @@ from tests.support.samples.results import BOOT, GUEST, saying
 # ---- libvirt
 
 
-def system(artifacts: Artifacts, guest: Guest = GUEST, guest_type: Optional[str] = None) -> dict[str, Any]:
-    element = ElementTree.fromstring(libvirt.render(artifacts, OutputRequest(guest, guest_type=guest_type)))
+def system(result: BootResult, guest: Guest = GUEST, guest_type: Optional[str] = None) -> dict[str, Any]:
+    element = ElementTree.fromstring(libvirt.render(result, OutputRequest(guest, guest_type=guest_type)))
     assert element.tag == "os"
     return {child.tag: child.text or child.attrib for child in element}
 

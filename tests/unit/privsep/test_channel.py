@@ -18,7 +18,7 @@ from pypxeboot.entry import Action
 from pypxeboot.privsep.channel import MAX_MESSAGE, Channel, Closed
 from pypxeboot.privsep.messages import Done
 from pypxeboot.result import (
-    Artifacts,
+    BootResult,
     ListedEntry,
 )
 from pypxeboot.schema import SchemaError, unpack
@@ -48,8 +48,8 @@ def exchange(message: Any, descriptor: Optional[int] = None) -> tuple[str, objec
 
 def test_messages_cross_whole() -> None:
     kind, value, descriptor = exchange(FULL)
-    assert (kind, descriptor) == ("Artifacts", None)
-    assert unpack(Artifacts, value) == FULL
+    assert (kind, descriptor) == ("BootResult", None)
+    assert unpack(BootResult, value) == FULL
 
 
 def test_long_messages_cross_in_pieces() -> None:
@@ -57,7 +57,7 @@ def test_long_messages_cross_in_pieces() -> None:
     menu = replace(FULL, entries=(entry,) * 10_000)
     begin = time.monotonic()
     kind, value, _ = exchange(menu)
-    assert unpack(Artifacts, value) == menu
+    assert unpack(BootResult, value) == menu
     assert time.monotonic() - begin < 5
 
 

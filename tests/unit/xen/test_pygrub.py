@@ -15,7 +15,7 @@ from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import HandoverError, NoBootSource
 from pypxeboot.output import xen
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import Artifacts, KernelFile, Ramdisk, Seconds
+from pypxeboot.result import BootResult, KernelFile, Ramdisk, Seconds
 from pypxeboot.xen import pygrub as localboot
 from tests.support.samples.results import GUEST
 
@@ -49,11 +49,11 @@ def test_forms_are_those_of_pygrub(pygrub: dict[str, str], cmdline: str) -> None
     for ramdisk in (None, Ramdisk("/run/r", 1, "")):
         kernel = KernelFile("u", "/run/k'x", 1)
         lists: Any = ((), ramdisk, (), cmdline, (), Seconds(), ())
-        artifacts = Artifacts(Action.BOOT, None, "pxelinux", None, "a", Reason.DEFAULT, kernel, *lists)
+        result = BootResult(Action.BOOT, None, "pxelinux", None, "a", Reason.DEFAULT, kernel, *lists)
         parts = ("/run/k'x", None if ramdisk is None else "/run/r", cmdline)
-        assert xen.render(artifacts, OutputRequest(GUEST, "sxp")).decode() == theirs["format_sxp"](*parts)
+        assert xen.render(result, OutputRequest(GUEST, "sxp")).decode() == theirs["format_sxp"](*parts)
         for form, separator in (("simple0", "\0"), ("simple", "\n")):
-            assert xen.render(artifacts, OutputRequest(GUEST, form)).decode() == theirs["format_simple"](
+            assert xen.render(result, OutputRequest(GUEST, form)).decode() == theirs["format_simple"](
                 *parts, separator
             )
 

@@ -118,7 +118,7 @@ def _explain(failed: BootFailed, attached: Attached) -> None:
         return
     from pypxeboot.links import checks
 
-    found = checks.obstacle(attached.where)
+    found = checks.firewall_warning(attached.where)
     if found is not None:
         failed.error.hint = f"this host's own firewall may be why: {found}; --link host is out of its reach"
 

@@ -14,7 +14,7 @@ _GUEST_PORT_KINDS = ("tun", "veth", "tap", "macvtap")
 
 
 class LinuxBridge(Link):
-    """By a veth pair whose outer end is a port of the bridge."""
+    """A veth pair whose outer end is a port of a Linux bridge."""
 
     mode = "veth"
     goes_onto = "a bridge"
@@ -25,7 +25,7 @@ class LinuxBridge(Link):
         return super().find(where, device) if iproute.kind_of(device) == "bridge" else None
 
     def _connect(self, pid: int, deadline: float) -> None:
-        self._await_mac(self._alive_on, deadline)
+        self._await_mac(self._find_mac, deadline)
         alias = f"link set dev {self._outer} alias {self._alias}\n"
         self._make_pair(pid, f"{alias}link set dev {self._outer} master {self.where}\n")
         if self._request.guest.vlan is not None:
@@ -34,6 +34,7 @@ class LinuxBridge(Link):
 
     @property
     def _data(self) -> dict[str, Any]:
+        """What ``ip -details`` tells of the bridge alone: VLAN filtering, STP."""
         return dict(self._device.get("linkinfo", {}).get("info_data", {}))
 
     def _set_vlan(self, vlan: int) -> None:
@@ -49,10 +50,14 @@ class LinuxBridge(Link):
 
     @property
     def _alias(self) -> str:
-        """What another run for this guest is known by, before its port forwards and its MAC is learned."""
+        """Return the alias of the port, by which another run for this guest knows it.
+
+        It is there before the port forwards and the guest's MAC is learned.
+        """
         return f"pypxeboot:{self._request.guest.mac}"
 
-    def _alive_on(self) -> Optional[str]:
+    def _find_mac(self) -> Optional[str]:
+        """Return in words the port of the bridge where the guest's MAC is alive, None if it is not."""
         for port in json.loads(iproute.run(["ip", "-json", "link", "show", "master", self.where]) or "[]"):
             if port.get("ifalias") == self._alias:
                 return f"port {port['ifname']} of bridge {self.where}"
@@ -66,9 +71,9 @@ class LinuxBridge(Link):
         return None
 
     def _await_forwarding(self, deadline: float) -> None:
-        """With STP a new port listens and learns before it forwards.
+        """Wait while a new port of a bridge with STP listens and learns.
 
-        Twice the forward delay, 30 s by default.
+        That takes twice the forward delay, 30 s by default.
         """
         if not self._data.get("stp_state"):
             return

@@ -1,4 +1,4 @@
-"""What the host itself tells about the guest's place, before anything is sent: the host side of the doctor.
+"""Check for the doctor what the guest's link leads onto, before anything is sent: bridge, NIC, STP, firewall.
 
 Only programs and files of this host are asked; no byte of the network is read here.
 """
@@ -25,7 +25,7 @@ _LONG_STP = 4.0  # s; a port that takes longer to forward costs the first DISCOV
 
 
 def findings(guest: Guest, choice: str) -> Iterator[Finding]:
-    """Yield what is found, from the link up; a failure is the last. ``choice`` is that of ``--link``.
+    """Yield the findings about the guest's link; a failure is the last. ``choice`` is that of ``--link``.
 
     Raises UsageError where it is not even known what to look at.
     """
@@ -52,7 +52,7 @@ def findings(guest: Guest, choice: str) -> Iterator[Finding]:
 
 
 def _switch(switch: Switch) -> Finding:
-    """What ovs-vsctl tells; which VLANs lead where is the switch's own business."""
+    """Count the ports of a bridge of Open vSwitch; which VLANs lead where is not looked at."""
     ports = iproute.run(["ovs-vsctl", "--timeout=5", "list-ports", switch.name]).split()
     text = f"{switch.name} is a bridge of Open vSwitch with {len(ports)} port{'s' * (len(ports) != 1)}"
     return ok("bridge", text if switch.tag is None else f"{text}, VLAN {switch.tag} is the guest's")
@@ -95,9 +95,9 @@ def _spanning_tree(where: str, data: dict[str, Any]) -> Finding:
 
 
 def _firewall(where: str) -> Iterator[Finding]:
-    calls_ip = _read(_BRIDGE_NETFILTER).strip() == "1"
-    chains = _chains()
-    forward = [chain for chain in chains if chain.hook == "forward" and (chain.bridged or calls_ip)]
+    calls_iptables = _read(_BRIDGE_NETFILTER).strip() == "1"
+    chains = _find_chains()
+    forward = [chain for chain in chains if chain.hook == "forward" and (chain.bridged or calls_iptables)]
     for chain in forward:
         if chain.bridged:
             hint = f"let it accept what comes from and goes to the ports of {where}"
@@ -112,25 +112,27 @@ def _firewall(where: str) -> Iterator[Finding]:
         hint = f"if DHCP or TFTP servers run here: accept UDP 67 and 69 and TCP 80 from {where}"
         yield warn("firewall", "this host drops what no input rule accepts", hint)
     elif not forward:
-        how = "br_netfilter is on, and no policy drops" if calls_ip else "nothing filters bridged frames"
+        how = (
+            "br_netfilter is on, and no policy drops" if calls_iptables else "nothing filters bridged frames"
+        )
         yield ok("firewall", f"{how}, as far as policies go")
 
 
-def obstacle(where: str) -> Optional[str]:
-    """Return what in this host's firewall keeps a guest from being answered, and the remedy; or None."""
+def firewall_warning(where: str) -> Optional[str]:
+    """Return what in this host's firewall drops the frames of bridge ``where``, and the remedy; or None."""
     found = next((finding for finding in _firewall(where) if finding.level is Level.WARN), None)
     return None if found is None else f"{found.text}: {found.hint}"
 
 
-def _chains() -> list[firewall.Chain]:
-    """The dropping chains of nft and of old iptables, of which either may be in use, or both."""
+def _find_chains() -> list[firewall.Chain]:
+    """Return the dropping chains of nft and of old iptables, of which either may be in use, or both."""
     found: list[firewall.Chain] = []
     with suppress(PxeBootError):
-        found += firewall.of_nft(iproute.run(["nft", "-j", "list", "ruleset"]))
+        found += firewall.parse_nft(iproute.run(["nft", "-j", "list", "ruleset"]))
     if "filter" in _read(_LEGACY_TABLES).split():
         for name in ("iptables-legacy", "iptables"):  # where the first is missing, the second is it
             with suppress(PxeBootError):
-                found += firewall.of_iptables(iproute.run([name, "-S"]))
+                found += firewall.parse_iptables(iproute.run([name, "-S"]))
                 break
     return found
 

@@ -1,4 +1,4 @@
-"""Whether this host's firewall drops what a guest's bridge forwards, in the words of nft and iptables.
+"""Read from nft and iptables which chains of the host's firewall drop what a bridge forwards.
 
 Frames between ports of a bridge pass the bridge family's forward chains, and with br_netfilter
 (bridge-nf-call-iptables) those of IPv4 as well, whose policy Docker and many firewalls set to drop.
@@ -21,8 +21,8 @@ class Chain:
     bridged: bool  # it is of the bridge family: frames pass it in any case
 
 
-def of_nft(text: str) -> list[Chain]:
-    """The dropping chains in the words of ``nft -j list ruleset``; none where that is not understood."""
+def parse_nft(text: str) -> list[Chain]:
+    """Return the dropping chains of what ``nft -j list ruleset`` prints; none if it is not understood."""
     try:
         items: Any = json.loads(text)["nftables"]
         chains = [item["chain"] for item in items if "chain" in item]
@@ -37,7 +37,7 @@ def of_nft(text: str) -> list[Chain]:
     ]
 
 
-def of_iptables(text: str) -> list[Chain]:
-    """Read the text of ``iptables -S``."""
+def parse_iptables(text: str) -> list[Chain]:
+    """Return the dropping chains of what ``iptables -S`` prints."""
     found = re.findall(r"^-P (FORWARD|INPUT) (?:DROP|REJECT)$", text, re.MULTILINE)
     return [Chain(f"ip filter {name}", name.lower(), bridged=False) for name in found]

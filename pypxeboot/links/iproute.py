@@ -1,4 +1,4 @@
-"""Network interfaces, by ``ip`` of iproute2: of the host, and inside the client's network namespace."""
+"""Run ``ip`` of iproute2: on the host, and inside the client's network namespace."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ MIN_MTU = {4: 576, 6: 1280}  # RFC 791, RFC 8200 5: what every host must take
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # a bootloader's or hook's PATH may lack sbin
 
 
-def find(name: str) -> Optional[str]:
-    """Where a program is, if it is installed."""
+def find_program(name: str) -> Optional[str]:
+    """Return the path of a program, None if it is not installed."""
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_PATH}")
 
 
 def _program(name: str) -> str:
-    program = find(name)
+    program = find_program(name)
     if program is None:
         raise PxeBootError(f"the program {name} is missing", hint="install iproute2 and util-linux")
     return program
 
 
 def start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a command whose standard output somebody else will read. Raises PxeBootError."""
+    """Start a command whose standard output is a pipe for the caller to read. Raises PxeBootError."""
     environment = {"PATH": f"{os.environ.get('PATH', '')}:{_PATH}"}
     return subprocess.Popen(
         [_program(argv[0]), *argv[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment
@@ -41,7 +41,10 @@ def start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def run(argv: Sequence[str], *, script: Optional[str] = None) -> str:
-    """Standard output of a command of iproute2 or util-linux. Raises PxeBootError with what it said."""
+    """Run a command of iproute2 or util-linux, and return its standard output.
+
+    ``script`` is its standard input. Raises PxeBootError with what the command said.
+    """
     done = subprocess.run(
         [_program(argv[0]), *argv[1:]],
         input=script or "",
@@ -57,7 +60,7 @@ def run(argv: Sequence[str], *, script: Optional[str] = None) -> str:
 
 
 def show(name: str) -> Optional[dict[str, Any]]:
-    """What ``ip`` tells of an interface of the host; None if there is none of that name."""
+    """Return what ``ip -json -details`` tells of an interface of the host; None if none has that name."""
     try:
         return dict(json.loads(run(["ip", "-json", "-details", "link", "show", "dev", name]))[0])
     except PxeBootError as why:
@@ -71,25 +74,25 @@ def kind_of(device: Optional[dict[str, Any]]) -> str:
     return str((device or {}).get("linkinfo", {}).get("info_kind", ""))
 
 
-def in_namespace(pid: int, script: str, *options: str) -> None:
-    """Run a batch of ``ip`` (with ``options``) in the network namespace of process ``pid``."""
+def run_in_namespace(pid: int, script: str, *options: str) -> None:
+    """Run the lines ``script`` by ``ip`` (with ``options``) in the network namespace of process ``pid``."""
     run(["nsenter", f"--net=/proc/{pid}/ns/net", "ip", *options, "-batch", "-"], script=script)
 
 
 def inner_name(vlan: int) -> str:
-    """The client's interface for VLAN ``vlan``, or its own for 0."""
+    """Return the name of the guest's end of the link, inside the namespace; of its VLAN, if that is not 0."""
     return f"{INNER}.{vlan}" if vlan else INNER
 
 
 def add_vlan(pid: int, tag: int) -> None:
-    """Make an interface for a VLAN on the guest's end."""
+    """Make an interface for a VLAN on the guest's end of the link."""
     name = inner_name(tag)
-    in_namespace(pid, f"link add link {INNER} name {name} type vlan id {tag}\nlink set {name} up\n")
+    run_in_namespace(pid, f"link add link {INNER} name {name} type vlan id {tag}\nlink set {name} up\n")
 
 
 def remove_vlan(pid: int, tag: int) -> None:
-    """Take it away."""
-    in_namespace(pid, f"link del dev {inner_name(tag)}\n")
+    """Remove the interface for a VLAN from the guest's end of the link."""
+    run_in_namespace(pid, f"link del dev {inner_name(tag)}\n")
 
 
 def configure(
@@ -100,10 +103,10 @@ def configure(
     routes: Sequence[tuple[Network, Optional[Address]]],
     mtu: int,
 ) -> None:
-    """Give an interface of the guest's end its address and routes, and its MTU.
+    """Set address, routes and MTU of interface ``name`` in the network namespace of process ``pid``.
 
-    They come in place of any other of that family; but its link-local address of IPv6 stays, for that is
-    where DHCP and routers answer to.
+    A route is a network and its gateway, None for a network on the link. They replace all others of that
+    family; but the link-local address of IPv6 stays, for DHCP and routers answer to that.
     """
     scope, nodad = "", ""
     if address.version == 6:
@@ -120,4 +123,4 @@ def configure(
             near = gateway in subnet or (gateway.version == 6 and gateway.is_link_local)
             onlink = "" if near else " onlink"
             lines.append(f"route replace {network} via {gateway} dev {name}{onlink}")
-    in_namespace(pid, "\n".join(lines) + "\n", f"-{address.version}")
+    run_in_namespace(pid, "\n".join(lines) + "\n", f"-{address.version}")

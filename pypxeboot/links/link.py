@@ -1,4 +1,4 @@
-"""What the ways onto the guest's network have in common: the veth pair, and the wait for a MAC in use.
+"""What all kinds of link have in common: the veth pair, and the wait for a MAC that is in use.
 
 The client process sits in an anonymous network namespace, and the inner end of the pair, there, has the
 guest's MAC. Nobody else holds the namespace, so the kernel removes both ends when the client ends, however
@@ -108,29 +108,29 @@ class Link:
         Raises Refused when the guest's MAC stays alive elsewhere.
         """
         self._connect(pid, deadline)
-        iproute.in_namespace(pid, f"link set lo up\nlink set {iproute.INNER} up\n")
+        iproute.run_in_namespace(pid, f"link set lo up\nlink set {iproute.INNER} up\n")
         self._await_forwarding(deadline)
         return Attached(self.mode, iproute.INNER, self.mtu, self.where)
 
     @property
     def mtu(self) -> int:
-        """What fits in one frame there."""
+        """The largest packet, in bytes, that the network takes."""
         return int(self._device.get("mtu", _DEFAULT_MTU))
 
     def leave(self) -> None:
-        """Take the link away now: the kernel removes a dead namespace late, and the guest comes at once."""
+        """Remove the link: the kernel removes a dead namespace late, and the guest is started at once."""
         while self._undo:
             with suppress(PxeBootError):  # it went with its process
                 self._undo.pop()()
 
     def reach(self, address: str, deadline: float) -> None:
-        """The guest's end has this address from now on: on a shared link that is nobody else's business."""
+        """Prepare the host for the guest's end having ``address``: nothing to do where the link is shared."""
 
     def _await_forwarding(self, deadline: float) -> None:
-        """Return when frames pass."""
+        """Wait until frames pass, or the deadline."""
 
     def _make_pair(self, pid: int, more: str = "") -> None:
-        """The pair, its outer end on this side and still down; ``more`` are lines for ``ip`` about that."""
+        """Make the veth pair, its outer end on the host and still down; ``more`` are lines for ``ip``."""
         mac, outer, mtu = self._request.guest.mac, self._outer, self.mtu
         pair = (
             f"link add name {outer} mtu {mtu} address {HOST_END_MAC} type veth "
@@ -143,12 +143,15 @@ class Link:
         if switch.exists():
             switch.write_text("1")
 
-    def _await_mac(self, alive_on: Callable[[], Optional[str]], deadline: float) -> None:
-        """A guest that is rebooting may still be there: wait until its port is gone, then refuse."""
+    def _await_mac(self, find_mac: Callable[[], Optional[str]], deadline: float) -> None:
+        """Wait while ``find_mac`` still finds the guest's MAC elsewhere: a rebooting guest is gone soon.
+
+        Raises Refused after ``mac_wait`` seconds.
+        """
         end = min(time.monotonic() + self._request.mac_wait, deadline)
         told = False
         while True:
-            where = alive_on()
+            where = find_mac()
             if where is None:
                 return
             if time.monotonic() >= end:

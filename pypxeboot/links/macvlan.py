@@ -1,7 +1,7 @@
 """A macvlan on a plain NIC, as libvirt's "direct" interfaces are: another host on the NIC's wire.
 
-Who speaks through a macvlan and the host itself do not hear each other: a DHCP server on this host does not
-see it. Source: Linux drivers/net/macvlan.c.
+A macvlan and the host itself do not hear each other: a DHCP server on this host does not see the guest.
+Source: Linux drivers/net/macvlan.c.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pypxeboot.links.link import AttachRequest, FoundLink, Link
 
 
 class Macvlan(Link):
-    """By a macvlan in bridge mode, which is made on this side and moved."""
+    """A macvlan in bridge mode, made on the host and moved into the client's namespace."""
 
     mode = "macvlan"
 
@@ -28,21 +28,21 @@ class Macvlan(Link):
             )
 
     def _connect(self, pid: int, deadline: float) -> None:
-        self._await_mac(lambda: self._taken(pid), deadline)
+        self._await_mac(lambda: self._make_macvlan(pid), deadline)
 
-    def _taken(self, pid: int) -> Optional[str]:
-        """Try it; where the MAC is alive if it cannot be: one NIC has no two macvlans with one MAC."""
+    def _make_macvlan(self, pid: int) -> Optional[str]:
+        """Make the macvlan; return who has its MAC if it is taken: no two macvlans of a NIC have one MAC."""
         mac, outer = self._request.guest.mac, self._outer
         made = f"link add link {self.where} name {outer} address {mac} netns {pid} type macvlan mode bridge\n"
         iproute.run(["ip", "-batch", "-"], script=made)
         try:
-            iproute.in_namespace(
+            iproute.run_in_namespace(
                 pid, f"link set dev {outer} name {iproute.INNER}\nlink set {iproute.INNER} up\n"
             )
         except PxeBootError as why:
-            iproute.in_namespace(pid, f"link del dev {iproute.INNER}\n")
+            iproute.run_in_namespace(pid, f"link del dev {iproute.INNER}\n")
             if "in use" not in why.message:
                 raise
             return f"another macvlan of {self.where}"
-        self._undo.append(lambda: iproute.in_namespace(pid, f"link del dev {iproute.INNER}\n"))
+        self._undo.append(lambda: iproute.run_in_namespace(pid, f"link del dev {iproute.INNER}\n"))
         return None

@@ -34,8 +34,11 @@ class Switch:
 
 
 def find_switch(where: str) -> Optional[Switch]:
-    """The switch that ``where`` means, None if it is none of Open vSwitch."""
-    if iproute.find("ovs-vsctl") is None:
+    """Return the bridge of Open vSwitch that ``where`` means, None if there is none.
+
+    Raises UsageError for a VLAN out of range.
+    """
+    if iproute.find_program("ovs-vsctl") is None:
         return None
     try:
         bridges = _vsctl("list-br").split()
@@ -54,7 +57,7 @@ def find_switch(where: str) -> Optional[Switch]:
 
 
 class OpenVSwitch(Link):
-    """By a veth pair whose outer end is a port of the switch."""
+    """A veth pair whose outer end is a port of the switch."""
 
     mode = "ovs"
     goes_onto = "a bridge"
@@ -80,12 +83,12 @@ class OpenVSwitch(Link):
         (self._config,) = _records("list", "Bridge", "datapath_type,stp_enable,rstp_enable", self._bridge)
 
     def _connect(self, pid: int, deadline: float) -> None:
-        _remove_dead()
-        self._await_mac(self._alive_on, deadline)
+        _remove_stale_ports()
+        self._await_mac(self._find_mac, deadline)
         self._make_pair(pid)
         # Transient: ovs-ctl removes it at the next start of the host.
         words = ["add-port", self._switch.name, self._outer, *self._vlans(), "other_config:transient=true"]
-        words += ["--", "set", "Interface", self._outer, f"external_ids:{_OWNER}={json.dumps(_own())}"]
+        words += ["--", "set", "Interface", self._outer, f"external_ids:{_OWNER}={json.dumps(_owner())}"]
         words += [f"external_ids:attached-mac={json.dumps(self._request.guest.mac)}"]
         self._undo.append(lambda: _vsctl("--if-exists", "del-port", self._outer))
         _vsctl(*words)
@@ -101,15 +104,18 @@ class OpenVSwitch(Link):
         return words
 
     def _finish_checksums(self, pid: int) -> None:
-        """A switch in user space hands frames on as they are; the kernel leaves checksums to the NIC."""
+        """Have the kernel finish checksums, which it leaves to the NIC: a switch in user space does not."""
         inside = ["nsenter", f"--net=/proc/{pid}/ns/net"]
         try:
             iproute.run([*inside, "ethtool", "-K", iproute.INNER, "tx-checksumming", "off"])
         except PxeBootError as why:
             self._request.log(f"{self.where} is in user space, and may lose what is sent: {why.message}")
 
-    def _alive_on(self) -> Optional[str]:
-        """The port of a guest whose toolstack noted this MAC, or behind which it was heard of late."""
+    def _find_mac(self) -> Optional[str]:
+        """Return in words the port where the guest's MAC is alive, None if it is not.
+
+        A toolstack noted the MAC at that port, or the switch heard it there within HEARD_SECONDS.
+        """
         mac = self._request.guest.mac
         names = (self._bridge, self._switch.name)
         ports = {port for name in names for port in _vsctl("list-ifaces", name).split()}
@@ -127,7 +133,7 @@ class OpenVSwitch(Link):
         return None
 
     def _await_forwarding(self, deadline: float) -> None:
-        """With STP or RSTP a new port listens and learns before it forwards."""
+        """Wait while a new port of a switch with STP or RSTP listens and learns."""
         if not (self._config["stp_enable"] or self._config["rstp_enable"]):
             return
         self._request.log(f"bridge {self._bridge} runs STP: its new port forwards in up to 30 s")
@@ -144,7 +150,10 @@ def _vsctl(*words: str) -> str:
 
 
 def _records(command: str, table: str, columns: str, *which: str) -> list[dict[str, Any]]:
-    """Records of the database; sets with one member are that, maps are lists of pairs (RFC 7047, 5.1)."""
+    """Return records of the switch's database, as dicts of the ``columns`` (separated by commas).
+
+    A set with one member is that member, a map is a list of pairs (RFC 7047, 5.1).
+    """
     shown = json.loads(_vsctl("--format=json", "--", f"--columns={columns}", command, table, *which))
     return [
         {
@@ -155,28 +164,28 @@ def _records(command: str, table: str, columns: str, *which: str) -> list[dict[s
     ]
 
 
-def _own() -> str:
-    """Who owns a port of ours, such that no later process is taken for it."""
-    return f"{_processes()} {os.getpid()} {_started(os.getpid())}"
+def _owner() -> str:
+    """Return the words by which a port is ours, such that no later process is taken for this one."""
+    return f"{_pid_namespace()} {os.getpid()} {_start_time(os.getpid())}"
 
 
-def _processes() -> int:
-    """The namespace in which process numbers mean something: containers may share a switch."""
+def _pid_namespace() -> int:
+    """Return the number of the namespace that process ids are of: containers may share a switch."""
     return os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 - what the link leads to
 
 
-def _started(pid: int) -> str:
-    """When a process was started, in ticks since the boot of the host; empty if it is gone."""
+def _start_time(pid: int) -> str:
+    """Return when a process was started, in ticks since the boot of the host; "" if it is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""
 
 
-def _remove_dead() -> None:
-    """Remove the ports of runs that were killed."""
+def _remove_stale_ports() -> None:
+    """Remove from the switch the ports of runs that were killed."""
     for record in _records("find", "Interface", "name,external_ids", f'external_ids:{_OWNER}!=""'):
-        where, _, who = str(dict(record["external_ids"]).get(_OWNER, "")).partition(" ")
-        pid, _, started = who.partition(" ")
-        if where == str(_processes()) and pid.isdigit() and started != _started(int(pid)):
+        namespace, _, process = str(dict(record["external_ids"]).get(_OWNER, "")).partition(" ")
+        pid, _, started = process.partition(" ")
+        if namespace == str(_pid_namespace()) and pid.isdigit() and started != _start_time(int(pid)):
             _vsctl("--if-exists", "del-port", str(record["name"]))

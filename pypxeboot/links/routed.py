@@ -21,7 +21,7 @@ _FORWARDS = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 class Routed(Link):
-    """By a veth pair whose outer end has the address that the host has on the interface ``where``."""
+    """A veth pair whose outer end has the host's own address on the interface ``where``."""
 
     mode = "routed"
 
@@ -41,7 +41,7 @@ class Routed(Link):
         addresses = [item["local"] for entry in shown if entry for item in entry["addr_info"]]
         if not addresses:
             raise UsageError(
-                f"{self.where} has no IPv4 address, so this host cannot be its guests' router",
+                f"{self.where} has no IPv4 address, so this host cannot be the router of guests there",
                 hint="name the uplink by --interface, or the bridge of the guest by --bridge and no --link",
             )
         self._own = addresses[0]
@@ -51,25 +51,27 @@ class Routed(Link):
         Path(f"/proc/sys/net/ipv4/conf/{self._outer}/proxy_arp").write_text("1")
         iproute.run(["ip", "link", "set", "dev", self._outer, "up"])
         if _FORWARDS.read_text().strip() != "1":
-            self._request.log("this host forwards nothing (net.ipv4.ip_forward): only it is reached")
+            self._request.log(
+                "this host forwards no packets (net.ipv4.ip_forward): the guest reaches the host alone"
+            )
 
     def reach(self, address: str, deadline: float) -> None:
         """Route the address to the guest's end, unless another guest has it. Raises Refused."""
         if ip_address(address).version != 4:
             return
-        self._await_mac(lambda: self._routed_to(address), deadline)
+        self._await_mac(lambda: self._find_route(address), deadline)
         route = ["route", "replace", f"{address}/32", "dev", self._outer, "src", self._own]
         iproute.run(["ip", *route])
 
-    def _routed_to(self, address: str) -> Optional[str]:
-        """Where another route for this one address leads: a guest that is up has one."""
+    def _find_route(self, address: str) -> Optional[str]:
+        """Return in words where another route for this one address leads: a guest that is up has one."""
         found = json.loads(iproute.run(["ip", "-json", "route", "show", "exact", f"{address}/32"]) or "[]")
         devices = [str(route.get("dev")) for route in found if route.get("dev") != self._outer]
         return f"{devices[0]}, to which {address} is routed" if devices else None
 
 
 def uplink() -> str:
-    """The interface of the default route. Raises UsageError if there is none."""
+    """Return the name of the interface of the default route. Raises UsageError if there is none."""
     found = json.loads(iproute.run(["ip", "-json", "-4", "route", "show", "default"]) or "[]")
     devices = [str(route["dev"]) for route in found if "dev" in route]
     if not devices:

@@ -98,17 +98,19 @@ RULESET = {
 
 
 def test_rules() -> None:
-    chains = firewall.of_nft(json.dumps(RULESET))
+    chains = firewall.parse_nft(json.dumps(RULESET))
     assert [(chain.name, chain.hook, chain.bridged) for chain in chains] == [
         ("bridge f fw", "forward", True),
         ("inet f in", "input", False),
     ]
-    assert [chain.hook for chain in firewall.of_iptables("-P INPUT ACCEPT\n-P FORWARD DROP\n")] == ["forward"]
+    assert [chain.hook for chain in firewall.parse_iptables("-P INPUT ACCEPT\n-P FORWARD DROP\n")] == [
+        "forward"
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"nftables": 1}', '{"nftables": [1]}', "nonsense"])
 def test_rules_that_are_not_understood(text: str) -> None:
-    assert firewall.of_nft(text) == []
+    assert firewall.parse_nft(text) == []
 
 
 PLAN = Plan(Guest(mac="52:54:00:ab:cd:ef"))

@@ -30,7 +30,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> None:
         return '[{"dst": "default", "dev": "eth0"}]'
 
     monkeypatch.setattr(iproute, "show", DEVICES.get)
-    monkeypatch.setattr(iproute, "find", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(iproute, "find_program", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(iproute, "run", run)
 
 

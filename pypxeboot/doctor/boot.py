@@ -82,14 +82,14 @@ def _lease(lease: Lease, *, static: bool) -> list[Finding]:
     if lease.dns:
         parts.append(f"name servers {', '.join(map(str, lease.dns))}")
     found = [ok("lease", f"{how}: {', '.join(parts)}")]
-    beyond = _beyond(lease)
-    if beyond is not None:
+    server = _unrouted_server(lease)
+    if server is not None:
         hint = "have DHCP send the router (option 3 or 121), or --gateway ADDR"
-        found.append(warn("lease", f"the boot server {beyond} is beyond the guest's subnet: no route", hint))
+        found.append(warn("lease", f"the boot server {server} is beyond the guest's subnet: no route", hint))
     return found
 
 
-def _beyond(lease: Lease) -> Optional[IPv4Address]:
+def _unrouted_server(lease: Lease) -> Optional[IPv4Address]:
     """Return the boot server if its address is known and the lease has no route to it."""
     try:
         server = IPv4Address(lease.next_server or "")

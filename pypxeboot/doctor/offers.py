@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pypxeboot.dhcp import message as dhcp
-from pypxeboot.dhcp import pxe_options
+from pypxeboot.dhcp import message, pxe_options
 from pypxeboot.dhcp.client import Heard
 from pypxeboot.dhcp.message import BadMessage, Type
 from pypxeboot.doctor.findings import Finding, OfferReport, fail, ok, warn
@@ -20,24 +19,24 @@ _PINGED, _SLOW = 0.9, 2.5
 
 
 def describe_offer(heard: Heard) -> OfferReport:
-    """Return an answer to a DISCOVER as text, and what is wrong with it."""
-    message, options = heard.message, heard.message.options
+    """Return an answer to a DISCOVER as text for the report, and what is wrong with it."""
+    answer, options = heard.message, heard.message.options
     refused = address = ""
-    proxy = not int(message.yiaddr)
+    proxy = not int(answer.yiaddr)
     next_server = bootfile = ""
-    said = dhcp.pxe_answer(message, b"") if proxy else None
+    said = message.pxe_answer(answer, b"") if proxy else None
     if said is not None:
         bootfile, next_server = printable(said.bootfile), said.next_server or ""
     if not proxy:
         try:
-            lease, _remarks = dhcp.lease_of(message)
+            lease, _remarks = message.lease_of(answer)
             address, bootfile = f"{lease.address}/{lease.prefix_length}", printable(lease.bootfile)
             next_server = lease.next_server or ""
         except BadMessage as why:
             refused = str(why)
     menu = pxe_options.services(options.get(DhcpOption.VENDOR_OPTIONS, b"")).menu
     return OfferReport(
-        server=str(message.server_id or message.siaddr),
+        server=str(answer.server_id or answer.siaddr),
         seconds=round(heard.seconds, 3),
         address=address,
         bootfile=bootfile,
@@ -60,7 +59,7 @@ def findings(heard: Sequence[Heard], where: str, seconds: float) -> list[Finding
 
     ``where`` names the link (a bridge) for messages, ``seconds`` is how long it was listened to.
     """
-    offers = _distinct(heard)
+    offers = _distinct_offers(heard)
     found = [_offer_finding(offer) for offer in offers]
     usable = [offer for offer in offers if offer.address]
     if not usable:
@@ -75,7 +74,7 @@ def findings(heard: Sequence[Heard], where: str, seconds: float) -> list[Finding
     return found
 
 
-def _distinct(heard: Sequence[Heard]) -> list[OfferReport]:
+def _distinct_offers(heard: Sequence[Heard]) -> list[OfferReport]:
     """Return each answer once: the DISCOVER may have gone out twice, and relays may double answers."""
     found: dict[OfferReport, OfferReport] = {}
     for one in heard:
@@ -118,13 +117,13 @@ def _no_lease(offers: Sequence[OfferReport], where: str, seconds: float) -> NoLe
 
 def _conflicts(usable: Sequence[OfferReport], *, proxies: bool) -> list[Finding]:
     """Find servers that would boot the guest differently: which of them answers first is chance."""
-    bootable = [offer for offer in usable if _boots(offer)]
+    bootable = [offer for offer in usable if _is_bootable(offer)]
     if not bootable and not proxies:
         hint = "set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config"
         return [warn("DHCP", "no offer says what to boot", hint)]
-    ways = {_boot_options(offer): offer.server for offer in bootable}
-    if len(ways) > 1:
-        servers = " and ".join(sorted(set(ways.values())))
+    servers_by_options = {_boot_options(offer): offer.server for offer in bootable}
+    if len(servers_by_options) > 1:
+        servers = " and ".join(sorted(set(servers_by_options.values())))
         hint = "stop the one that does not belong there: the first answer is taken, which is chance"
         return [warn("DHCP", f"servers offer different things to boot: {servers}", hint)]
     strangers = sorted({offer.server for offer in usable} - {offer.server for offer in bootable})
@@ -135,7 +134,7 @@ def _conflicts(usable: Sequence[OfferReport], *, proxies: bool) -> list[Finding]
     return []
 
 
-def _boots(offer: OfferReport) -> bool:
+def _is_bootable(offer: OfferReport) -> bool:
     return bool(offer.bootfile or offer.config_file or offer.path_prefix)
 
 

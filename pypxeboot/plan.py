@@ -91,7 +91,7 @@ class Plan:
 class HostPlan:
     """What the host side itself does for a boot, which is nothing that the client needs to know."""
 
-    link: str = "auto"  # how the guest's network is joined: auto, veth, macvlan, routed, host
+    link: str = "auto"  # how the guest's network is joined: a row of links/kinds.py
     mac_wait: float = Limits.mac_wait  # s that a MAC which is alive elsewhere is waited for
     run_as: Optional[str] = None  # the user of the client process, a name or a number; None: nobody
     capture_file: Optional[str] = None  # path of the capture

@@ -19,7 +19,7 @@ def run() -> None:
     argv = sys.argv[1:]
     if "--supervised" in argv[:-1]:  # the log is of many domains
         logs.name(printable(argv[argv.index("--supervised") + 1]))
-    process = spawn.start_early(argv, told=True) if "start" in argv[:1] else None
+    process = spawn.start_early(argv, has_mac=True) if "start" in argv[:1] else None
     try:
         from pypxeboot.commands import command, virt_domain
 

@@ -1,4 +1,4 @@
-"""``--pcap`` and ``-vv``: a process in the guest's network that writes down every frame of the conversation.
+"""Capture the guest's traffic for ``--pcap`` and ``-vv``, by a process in the guest's network.
 
 The kernel keeps frames from the moment on that :meth:`Capture.start` returns, so the first DISCOVER is
 among them.
@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 
 _BUFFER = 64 << 20  # bytes that the kernel may hold while the file is written: a fast download outruns Python
 _FILE_SIZE = 1 << 40  # a capture may be as long as the conversation
-_TOLD = 1000  # frames in words: the whole of a boot but for its downloads
+_LOGGED = 1000  # frames in words: the whole of a boot but for its downloads
 _LAST_FRAMES = 5.0  # seconds to write what is still waiting at the end
 
 
 class Capture:
-    """Frames go to the file ``path``, if there is one, and if ``tell`` the first ones in words to the log.
+    """A capture of all frames into the file ``path``, if given; ``tell``: the first ones go to the log.
 
-    All of them are there once :meth:`stop` has returned.
+    All of them are there once :meth:`stop` has returned. Raises UsageError for a file that cannot be written.
     """
 
     def __init__(self, path: Optional[Path], *, tell: bool) -> None:
@@ -50,7 +50,11 @@ class Capture:
             self._unused = None if existed else path
 
     def start(self, pid: int, interface: str, mac: bytes, ids: tuple[int, int]) -> None:
-        """Begin, in the network namespace of process ``pid``; ``mac``, if not empty, must be in a frame."""
+        """Start to capture on ``interface`` in the network namespace of process ``pid``.
+
+        Of the frames are kept those in which the bytes ``mac`` are, or all if it is empty. ``ids`` are uid
+        and gid of the capturing process. Raises PxeBootError.
+        """
         self._unused = None
 
         def run(end: socket, parent: int) -> int:
@@ -61,7 +65,7 @@ class Capture:
             frames.preload(every_protocol=self._tell)
             sandbox.lock_up(*ids, parent=parent, file_size=_FILE_SIZE)
             sandbox.no_more_processes()
-            self._write_down(listener, end, mac)
+            self._write_frames(listener, end, mac)
             return 0
 
         files = () if self._file < 0 else (self._file,)
@@ -71,7 +75,7 @@ class Capture:
             raise PxeBootError(f"cannot capture on {interface}")
 
     def stop(self) -> None:
-        """Write what is still waiting, and end; a file of a boot that came to nothing before is removed."""
+        """Write the frames that still wait, and end; remove a new file if the capture was never started."""
         if self._unused is not None:
             self._unused.unlink(missing_ok=True)
             self._unused = None
@@ -81,10 +85,10 @@ class Capture:
             os.close(self._file)
             self._file = -1
 
-    def _write_down(self, listener: frames.FrameSocket, end: socket, mac: bytes) -> None:
+    def _write_frames(self, listener: frames.FrameSocket, end: socket, mac: bytes) -> None:
         file = frames.CaptureFile(self._file) if self._file >= 0 else None
-        left = _TOLD if self._tell else 0
-        for frame, when in _frames(listener, end):
+        left = _LOGGED if self._tell else 0
+        for frame, when in _receive_frames(listener, end):
             if mac not in frame[:100]:
                 continue
             if file is not None:
@@ -93,14 +97,17 @@ class Capture:
                 log.debug("packet: %s", printable(frames.summary(frame), 400))
                 left -= 1
                 if not left:
-                    log.debug("packet: the first %d are shown; --pcap FILE keeps all", _TOLD)
+                    log.debug("packet: the first %d are shown; --pcap FILE keeps all", _LOGGED)
         lost = listener.lost_frames()
         if lost and file is not None:
             log.warning("the capture lacks %d frames: they came faster than they could be written", lost)
 
 
-def _frames(listener: frames.FrameSocket, host_side: socket) -> Iterator[tuple[bytes, float]]:
-    """Yield what ``listener`` hears, until ``host_side`` hangs up and nothing waits any more."""
+def _receive_frames(listener: frames.FrameSocket, host_side: socket) -> Iterator[tuple[bytes, float]]:
+    """Yield frames and their times until ``host_side`` hangs up and no frame waits any more.
+
+    A time is in seconds since 1970.
+    """
     end: Optional[float] = None
     while end is None or time.monotonic() < end:
         waited_for = [listener, host_side] if end is None else [listener]

@@ -25,14 +25,14 @@ RUN_DIRECTORY = Path("/run/pypxeboot")
 MODE = 0o600
 
 
-def _no_file(path: Path, why: OSError) -> HandoverError:
+def _write_error(path: Path, why: OSError) -> HandoverError:
     return HandoverError(f"cannot write {path}: {why.strerror}")
 
 
 class OutputFile:
-    """One file to be: write to ``descriptor``, then :meth:`publish`, or :meth:`discard`.
+    """A file that has no name yet: write to ``descriptor``, then :meth:`publish` or :meth:`discard` it.
 
-    ``kind`` begins its name; it may change until then.
+    ``kind`` is the first part of its name, and may be changed until it is published.
     """
 
     def __init__(self, directory: Path, kind: str) -> None:
@@ -44,21 +44,21 @@ class OutputFile:
         except OSError as why:
             # EISDIR: a kernel, EOPNOTSUPP: a file system, that has no O_TMPFILE.
             if why.errno not in (errno.EISDIR, errno.EOPNOTSUPP, errno.EINVAL):
-                raise _no_file(directory, why) from None
-            self.path = self._fresh()
+                raise _write_error(directory, why) from None
+            self.path = self._fresh_path()
             flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
             try:
                 self.descriptor = os.open(self.path, flags, MODE)
             except OSError as why:
-                raise _no_file(self.path, why) from None
+                raise _write_error(self.path, why) from None
 
-    def _fresh(self) -> Path:
+    def _fresh_path(self) -> Path:
         return self._directory / f"{self.kind}.{secrets.token_hex(4)}"
 
     def publish(self) -> Path:
-        """Give the file its name."""
+        """Give the file its name, and return that. Raises HandoverError."""
         if self.path is None:
-            path = self._fresh()
+            path = self._fresh_path()
             try:
                 # A source relative to a descriptor makes Python use linkat(2), which follows the magic link.
                 here = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -67,7 +67,7 @@ class OutputFile:
                 finally:
                     os.close(here)
             except OSError as why:
-                raise _no_file(path, why) from None
+                raise _write_error(path, why) from None
             self.path = path
         self.published = True
         return self.path
@@ -80,7 +80,7 @@ class OutputFile:
         self.close()
 
     def close(self) -> None:
-        """Done with the descriptor."""
+        """Close the descriptor."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -89,7 +89,7 @@ class OutputFile:
 class Store:
     """The output directory of one boot.
 
-    A context manager: what was not :meth:`keep`-ed is gone at its end.
+    A context manager: at its end files without a name are removed, and all without a :meth:`keep`.
     """
 
     # Kernel, ramdisk and multiboot modules of one entry, with room for entries tried before it; and the files
@@ -123,11 +123,13 @@ class Store:
     def directory(self) -> Path:
         """The directory, made now if it is a private one. Raises HandoverError."""
         if self._directory is None:
-            self._directory = self._check(self._given) if self._given is not None else self._private()
+            self._directory = (
+                self._check_directory(self._given) if self._given is not None else self._make_directory()
+            )
         return self._directory
 
     @staticmethod
-    def _check(given: Path) -> Path:
+    def _check_directory(given: Path) -> Path:
         try:
             if not stat.S_ISDIR(given.stat().st_mode):
                 raise HandoverError(f"{given} is not a directory")
@@ -137,15 +139,15 @@ class Store:
         return given.absolute()
 
     @staticmethod
-    def _private() -> Path:
+    def _make_directory() -> Path:
         try:
             RUN_DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
             return Path(tempfile.mkdtemp(prefix="boot.", dir=RUN_DIRECTORY))
         except OSError as why:
-            raise _no_file(RUN_DIRECTORY, why) from None
+            raise _write_error(RUN_DIRECTORY, why) from None
 
     def open(self, kind: str) -> OutputFile:
-        """Return a new file of ``kind`` (kernel, ramdisk, module, image)."""
+        """Return a new file of ``kind`` (kernel, ramdisk, module, image). Raises HandoverError."""
         if len(self._files) >= self.MAX_FILES:
             raise HandoverError(f"more than {self.MAX_FILES} output files")
         file = OutputFile(self.directory, kind)
@@ -195,7 +197,7 @@ class Report:
             raise
 
     def write(self, data: bytes) -> None:
-        """Replace what is in the file."""
+        """Replace the contents of the file. Raises HandoverError."""
         try:
             os.ftruncate(self._descriptor, 0)
             os.lseek(self._descriptor, 0, os.SEEK_SET)
@@ -203,7 +205,7 @@ class Report:
             while view:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as why:
-            raise _no_file(self._path, why) from None
+            raise _write_error(self._path, why) from None
 
     def discard(self) -> None:
         """Leave the file as it was found: empty, or not there."""
@@ -219,7 +221,7 @@ class Report:
 
 
 def write(output: Optional[Report], data: bytes) -> None:
-    """Write ``data`` to the file, or to standard output. Raises HandoverError."""
+    """Write ``data`` to the file ``output``, or to standard output if it is None. Raises HandoverError."""
     if output is not None:
         output.write(data)
         return

@@ -1,7 +1,7 @@
-"""The host side: privileged, and never parsing what a server sent.
+"""Boot as the host side: with privileges, and without ever parsing what a server sent.
 
-It forks the client, joins it to the guest's network, answers its few requests after checking them, checks
-its result against the closed schema, and leaves nothing behind.
+The host side forks the client, joins it to the guest's network, answers its few requests after checking
+them, checks its result against the closed schema, and leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -51,13 +51,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-
 _GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
 _KINDS = ("kernel", "unpacked-kernel", "ramdisk", "module", "dtb")
 
 
-def _route(route: Route, version: int) -> tuple[Network, Optional[Address]]:
-    """Return a route of the client's, which must be of one family with its address. Raises ValueError."""
+def _parse_route(route: Route, version: int) -> tuple[Network, Optional[Address]]:
+    """Return network and gateway of a client's route, which must be of IP ``version``. Raises ValueError."""
     network, gateway = ip_network(route.network), None if route.gateway is None else ip_address(route.gateway)
     if {version} != {network.version, version if gateway is None else gateway.version}:
         raise ValueError(f"a route of IPv{network.version}")
@@ -75,11 +74,11 @@ def boot(
     capture: Optional[Capture] = None,
     hear: Optional[Callable[[object], None]] = None,
 ) -> BootResult:
-    """Boot as ``plan`` says; the files are in ``store``, published.
+    """Boot as ``plan`` says, and return the result, whose files have names in ``store``.
 
-    ``process`` is the client if it runs already, ``mode`` how to join the network (auto, veth, macvlan,
-    host), ``ids`` uid and gid of the client; ``hear`` takes (and checks) what it finds on the way, where it
-    examines. Raises PxeBootError, and BootFailed for what the client reports.
+    ``process`` is the client if it runs already, ``mode`` is that of ``--link``, ``ids`` are uid and gid of
+    the client, ``mac_wait`` is in seconds. ``hear`` takes (and checks) each finding of an examination.
+    Raises PxeBootError, and BootFailed for what the client reports.
     """
     started = time.monotonic()
     if plan.does_dhcp:
@@ -107,12 +106,12 @@ def boot(
         try:
             return session.run(attached, started)
         except BootFailed as why:
-            _explain(why, attached)
+            _add_firewall_hint(why, attached)
             raise
 
 
-def _explain(failed: BootFailed, attached: Attached) -> None:
-    """Put into the hint what only this side can see of why nobody answered."""
+def _add_firewall_hint(failed: BootFailed, attached: Attached) -> None:
+    """Put the host's firewall into the hint of a boot that nobody answered, if it may be the cause."""
     answered = any(request.result in ("ok", "not-found") for request in failed.failure.requests)
     if answered or attached.mode != "veth" or not isinstance(failed.error, (NoLease, FetchError)):
         return
@@ -145,7 +144,7 @@ class _Session:
         self._attached: Optional[Attached] = None
 
     def order(self, ids: tuple[int, int]) -> None:
-        """Tell the client what to do."""
+        """Send the client its order: the plan, and uid and gid to run as."""
         level = logging.getLogger("pypxeboot").level
         try:
             self._channel.send_order(Order(self._plan, *ids, self._deadline.at, level))
@@ -153,50 +152,50 @@ class _Session:
             raise self._no_result() from None
 
     def join(self, mode: str, mac_wait: float) -> Attached:
-        """Give the client its place on the network."""
+        """Join the client to the guest's network. Raises PxeBootError, BootFailed."""
         request = AttachRequest(self._plan.guest, mac_wait, lambda line: log.log(NOTICE, "%s", line))
         self._link = link = select.link_for(request, mode)
         kind, value = self._receive()  # its namespace is there
         if kind == "Failure":
-            self._failed(value)
+            self._raise_failure(value)
         try:
             self._attached = link.join(self._pid, self._deadline.at)
         except PxeBootError:
-            self._told_meanwhile()
+            self._raise_reported_failure()
             raise
         where, mtu = self._attached.where, self._attached.mtu
         log.info("MAC %s on %s (%s), MTU %d", self._plan.guest.mac, where, self._attached.mode, mtu)
         return self._attached
 
-    def _told_meanwhile(self) -> None:
-        """Raise what a client that has ended said of why: its network went with it, and that is the cause."""
+    def _raise_reported_failure(self) -> None:
+        """Raise the failure that an ended client has sent, if any: it is why its network is gone."""
         self._channel.settimeout(0.1)
         with suppress(socket.timeout, Closed):
             kind, value, _ = self._channel.receive()
             if kind == "Failure":
-                self._failed(value)
+                self._raise_failure(value)
 
     def leave(self) -> None:
-        """Take the place on the network away."""
+        """Remove the client's link."""
         if self._link is not None:
             self._link.leave()
 
     def run(self, attached: Attached, started: float) -> BootResult:
-        """Let the client boot from there."""
+        """Let the client boot, and return its result; ``started`` is the monotonic time of the start."""
         linked = time.monotonic() - started
-        with self._udhcpc(attached) as output:
+        with self._run_udhcpc(attached) as output:
             try:
                 self._channel.send(Placed(attached.name, attached.mode, attached.where), output)
             except Closed:
-                self._told_meanwhile()
+                self._raise_reported_failure()
                 raise self._no_result() from None
             result = self._serve()
         seconds = replace(result.seconds, link=round(linked, 3), total=round(time.monotonic() - started, 3))
-        return self._published(replace(result, seconds=seconds))
+        return self._publish_files(replace(result, seconds=seconds))
 
     @contextmanager
-    def _udhcpc(self, attached: Attached) -> Iterator[Optional[int]]:
-        """Run udhcpc where it was asked for; yield the descriptor from which the client reads its words."""
+    def _run_udhcpc(self, attached: Attached) -> Iterator[Optional[int]]:
+        """Run udhcpc, if it was asked for; yield the descriptor of its output, which the client reads."""
         program = self._plan.udhcpc
         if program is None or not self._plan.does_dhcp:
             yield None
@@ -242,21 +241,21 @@ class _Session:
                 if kind == "BootResult":
                     return unpack(BootResult, value)
                 if kind == "Failure":
-                    self._failed(value)
+                    self._raise_failure(value)
                 self._answer(kind, value)
         except Closed:
             raise self._no_result() from None
         except (SchemaError, ValueError, KeyError) as why:
-            raise self._broken(printable(str(why))) from None
+            raise self._contract_error(printable(str(why))) from None
 
     def _answer(self, kind: str, value: object) -> None:
-        """Do what one request of the client asks for. Raises ValueError, KeyError for what is none."""
+        """Do what one request of the client asks for. Raises ValueError, KeyError for a bad request."""
         if kind == "ConfigureInterface":
             self._configure(unpack(ConfigureInterface, value))
         elif kind == "SetVlan":
             self._set_vlan(unpack(SetVlan, value))
         elif kind == "OpenOutput":
-            self._open(unpack(OpenOutput, value))
+            self._open_output(unpack(OpenOutput, value))
         elif kind == "OpenImage":
             self._open_image(unpack(OpenImage, value))
         elif kind == "DropImage":
@@ -270,7 +269,8 @@ class _Session:
             raise SchemaError(f"the request {printable(kind, 40)}")
 
     @staticmethod
-    def _failed(value: object) -> NoReturn:
+    def _raise_failure(value: object) -> NoReturn:
+        """Raise BootFailed for the failure that the client sent."""
         failure = unpack(Failure, value)
         error = KINDS.get(failure.kind, PxeBootError)
         hint = None if failure.hint is None else printable(failure.hint, 2000)
@@ -280,7 +280,7 @@ class _Session:
         address = ip_address(request.address)
         if not is_host(address) or not 0 < request.prefix_length <= address.max_prefixlen:
             raise ValueError(f"address {address}/{request.prefix_length}")
-        routes = [_route(route, address.version) for route in request.routes]
+        routes = [_parse_route(route, address.version) for route in request.routes]
         assert self._attached is not None
         mtu = request.mtu
         if mtu is None or not iproute.MIN_MTU[address.version] <= mtu < self._attached.mtu:
@@ -291,10 +291,12 @@ class _Session:
         if self._attached.mode == "host":  # the host's own interfaces stay as they are
             self._channel.send(Done())
         else:
-            self._try(lambda: self._give(name, address, request.prefix_length, routes, mtu))
+            self._change_interface(
+                lambda: self._set_address(name, address, request.prefix_length, routes, mtu)
+            )
 
-    def _give(self, name: str, address: Address, *more: Any) -> None:
-        """Give the client's interface its address, and have the host know the way there."""
+    def _set_address(self, name: str, address: Address, *more: Any) -> None:
+        """Set the address of the client's interface ``name``, and route it to the client."""
         assert self._link is not None
         self._link.reach(str(address), self._deadline.at)
         iproute.configure(self._pid, name, address, *more)
@@ -306,11 +308,11 @@ class _Session:
         if own or not 0 < request.tag < 4095 or known is not request.remove:
             raise ValueError(f"VLAN {request.tag}")
         change = iproute.remove_vlan if request.remove else iproute.add_vlan
-        if self._try(lambda: change(self._pid, request.tag)):
+        if self._change_interface(lambda: change(self._pid, request.tag)):
             self._vlans ^= {request.tag}
 
-    def _try(self, change: Callable[[], None]) -> bool:
-        """Change the client's interfaces, and tell it what came of that."""
+    def _change_interface(self, change: Callable[[], None]) -> bool:
+        """Do ``change``, tell the client whether that went well, and return it. Raises Refused."""
         try:
             change()
         except Refused:  # the client cannot do anything about it
@@ -321,14 +323,14 @@ class _Session:
         self._channel.send(Done())
         return True
 
-    def _open(self, request: OpenOutput) -> None:
-        self._begin(request.kind)
+    def _open_output(self, request: OpenOutput) -> None:
+        self._prepare_kind(request.kind)
         file = self._store.open(request.kind)
         self._files[request.kind].append(file)
         self._channel.send(Done(), file.descriptor)
 
-    def _begin(self, kind: str) -> None:
-        """Get ready for a file of ``kind``."""
+    def _prepare_kind(self, kind: str) -> None:
+        """Check the ``kind`` of a new file; a kernel discards the files of the entry before it."""
         if kind not in _KINDS:
             raise ValueError(f"an output file {printable(kind, 40)}")
         if kind == "kernel":  # another entry is tried: what the last one left is of no use
@@ -344,50 +346,52 @@ class _Session:
         self._channel.send(Done(), file.descriptor)
 
     def _use_image(self, request: UseImage) -> None:
-        self._begin(request.kind)
+        self._prepare_kind(request.kind)
         file = self._images.pop(request.number)
         file.kind = request.kind
         self._files[request.kind].append(file)
         self._channel.send(Done())
 
-    def _published(self, result: BootResult) -> BootResult:
-        """Give the files of the result their names, after a look at whether they are what the client says.
+    def _publish_files(self, result: BootResult) -> BootResult:
+        """Give the files of the result their names, if they are what the client says.
 
-        Where they lie is for this side to say: a path in what the client sends breaks the contract, and so
-        does a file without a size (a path would stay as it came), or a boot without a kernel.
+        Where they lie is for the host side to say: a path in what the client sends breaks the contract, and
+        so does a file without a size (a path would stay as it came), or a boot without a kernel.
         """
         kernel, ramdisk, modules = result.kernel, result.ramdisk, result.modules
         dtb = result.dtb
         files = [file for file in (kernel, ramdisk, *modules, dtb) if file is not None]
         if any(file.path is not None for file in files):
-            raise self._broken("it names a file of this host")
+            raise self._contract_error("it names a file of this host")
         if result.action is not Action.BOOT or self._plan.list_entries:
             return result
         if kernel is None:
-            raise self._broken("a boot without a kernel")
+            raise self._contract_error("a boot without a kernel")
         if not self._plan.download:
             return result
         kind = "unpacked-kernel" if self._files["unpacked-kernel"] else "kernel"
-        kernel = replace(kernel, path=self._publish(kind, 0, kernel.size))
+        kernel = replace(kernel, path=self._publish_file(kind, 0, kernel.size))
         if ramdisk is not None:
-            ramdisk = replace(ramdisk, path=self._publish("ramdisk", 0, ramdisk.size))
+            ramdisk = replace(ramdisk, path=self._publish_file("ramdisk", 0, ramdisk.size))
         modules = tuple(
-            replace(module, path=self._publish("module", index, module.size))
+            replace(module, path=self._publish_file("module", index, module.size))
             for index, module in enumerate(modules)
         )
         if dtb is not None:
-            dtb = replace(dtb, path=self._publish("dtb", 0, dtb.size))
+            dtb = replace(dtb, path=self._publish_file("dtb", 0, dtb.size))
         return replace(result, kernel=kernel, ramdisk=ramdisk, modules=modules, dtb=dtb)
 
-    def _publish(self, kind: str, index: int, size: Optional[int]) -> str:
-        """Return the name of a file that has ``size`` bytes, given to it now."""
+    def _publish_file(self, kind: str, index: int, size: Optional[int]) -> str:
+        """Give a file its name and return it. Raises PxeBootError if the file has not ``size`` bytes."""
         files = self._files[kind]
         if size is None or index >= len(files) or os.fstat(files[index].descriptor).st_size != size:
-            raise self._broken(f"the {kind} is not of {'a size' if size is None else f'{size} bytes'}")
+            raise self._contract_error(
+                f"the {kind} is not of {'a size' if size is None else f'{size} bytes'}"
+            )
         return str(files[index].publish())
 
     @staticmethod
-    def _broken(why: str) -> PxeBootError:
+    def _contract_error(why: str) -> PxeBootError:
         return PxeBootError(f"the client process broke its contract: {why}")
 
 
@@ -398,9 +402,9 @@ def resolve(
     store: Store,
     hear: Optional[Callable[[object], None]] = None,
 ) -> BootResult:
-    """Boot as ``plan`` says, and ``host`` of what is the host side's own; the files are in ``store``.
+    """Boot as ``plan`` says; ``host`` says what the host side itself does: link, capture, user.
 
-    ``hear`` takes what the client finds on the way, where the plan is to examine.
+    The files are in ``store``. ``hear`` takes each finding of a client that examines. Raises PxeBootError.
     """
     if os.geteuid() != 0:
         raise UsageError("only root can join a guest's network", hint="run it by sudo, or from xl or libvirt")

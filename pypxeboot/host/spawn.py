@@ -1,4 +1,4 @@
-"""Starting and ending the client process, before anything slow is imported.
+"""Start and end the client process, before anything slow is imported.
 
 A boot is bound by what has to be imported before the first DISCOVER can go out, and most of that is scapy.
 So the client process is forked first of all, and imports it while the host side reads its arguments and
@@ -24,9 +24,9 @@ class ClientProcess(Child):
 
 
 def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:
-    """Fork the client; it waits for its orders (``client.main.main``).
+    """Fork the client, which waits for its order (``client.main.main``).
 
-    ``new_network``: in a namespace of its own; ``raw_frames``: it will do DHCP itself, so scapy is wanted.
+    ``new_network``: in a network namespace of its own; ``raw_frames``: with scapy, to do DHCP itself.
     """
 
     def run(end: socket.socket, parent: int) -> int:
@@ -38,14 +38,14 @@ def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:
     return ClientProcess(child, new_network=new_network, raw_frames=raw_frames)
 
 
-def start_early(argv: Sequence[str], *, told: bool = False) -> Optional[ClientProcess]:
-    """Get the client of an ordinary boot, on a mere look at ``argv``; None where that does not tell enough.
+def start_early(argv: Sequence[str], *, has_mac: bool = False) -> Optional[ClientProcess]:
+    """Start the client of an ordinary boot by a mere look at ``argv``; None where that does not tell enough.
 
-    ``told``: it is known that there will be a MAC.
+    ``has_mac``: there will be a MAC, whatever ``argv`` says.
     """
     text = " ".join(argv)
     unusual = ("explain", "--link", "--ip", "--udhcpc", "--help", "--version", "--show-config")
-    told = told or "mac" in text or "bootloader." in text  # or libxl's configuration may tell the MAC
-    if os.geteuid() != 0 or not told or "-h" in argv or any(word in text for word in unusual):
+    has_mac = has_mac or "mac" in text or "bootloader." in text  # or libxl's configuration may tell it
+    if os.geteuid() != 0 or not has_mac or "-h" in argv or any(word in text for word in unusual):
         return None
     return start(new_network=True, raw_frames=True)

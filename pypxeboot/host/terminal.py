@@ -1,4 +1,4 @@
-"""Answers what the client asks of the user at the terminal, which the host side has."""
+"""Answer the client's requests to the terminal, which the host side has."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class TerminalService:
         if not self._plan.interactive:  # whatever the client says, this program does not wait for ever
             left = max(self._plan.limits.longest_wait - self._idle, 0)
             seconds = left if seconds is None else min(seconds, left)
-        pressed = self._found().show(
+        pressed = self._require_console().show(
             request.picture, seconds, interrupt=request.interrupt, watched=self._channel.fileno()
         )
         self._idle = self._idle + pressed.seconds if pressed.key in (None, "resize") else 0.0
@@ -70,14 +70,15 @@ class TerminalService:
         return pressed
 
     def _print(self, request: Print) -> None:
-        self._found().print(request.text)
+        self._require_console().print(request.text)
         logs.release()
 
     def _leave(self) -> None:
-        self._found().leave()
+        self._require_console().leave()
         logs.release()
 
-    def _found(self) -> console.Console:
+    def _require_console(self) -> console.Console:
+        """Return the console. Raises ValueError if the client was told that there is none."""
         if self._console is None:
             raise ValueError("a picture, and no terminal")
         return self._console

@@ -110,7 +110,7 @@ def _interface(text: str) -> tuple[Optional[Address], int]:
 def _prefix_length(text: str) -> int:
     length = IPv4Network((0, text)).prefixlen
     if not length:
-        raise ValueError(f"{text} is no netmask")
+        raise ValueError(f"{text} is not a netmask")
     return length
 
 
@@ -126,6 +126,6 @@ def _address(text: str) -> Optional[Address]:
 def _url(text: str) -> Optional[str]:
     if text:
         if "://" not in text:
-            raise ValueError("that is no URL: tftp://server/name, http://server/name")
+            raise ValueError("that is not a URL: tftp://server/name, http://server/name")
         parse(text)
     return text or None

@@ -65,7 +65,7 @@ class TerminalEffects:
         terminal = self._host.find_terminal()
         if terminal is None and self._plan.interactive and self._plan.may_ask and not self._warned:
             self._warned = True
-            self._warn("nobody can be asked: standard input is no terminal of this job")
+            self._warn("nobody can be asked: standard input is not a terminal of this job")
         self._there = terminal is not None
         return terminal
 

@@ -76,7 +76,7 @@ def _value(given: Optional[str], code: int, lease: Lease, vendor: dict[int, byte
 def _usable(text: str, what: str) -> str:
     if not text.isprintable():
         raise Refused(
-            f"the {what} {printable(text)!r} holds characters that no name has",
-            hint="mend the DHCP server's configuration",
+            f"the {what} {printable(text)!r} has characters that a name cannot have",
+            hint="fix the DHCP server's configuration",
         )
     return text

@@ -77,7 +77,7 @@ def client_arch(plan: Plan) -> int:
     if code is None:
         return arch_code(plan.profile, plan.guest.arch)
     if plan.profile == "http" and code not in _HTTP_CODES:
-        raise UsageError(f"--client-arch {code} is no architecture of HTTP boot", hint="x86-64 has 16")
+        raise UsageError(f"--client-arch {code} is not an architecture of HTTP boot", hint="x86-64 has 16")
     return code
 
 

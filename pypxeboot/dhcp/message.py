@@ -239,7 +239,7 @@ def _prefix_length(message: Message, address: IPv4Address) -> int:
     mask = int.from_bytes(value, "big")
     inverse = mask ^ 0xFFFFFFFF
     if mask == 0 or inverse & (inverse + 1):
-        raise BadMessage(f"{IPv4Address(value)} is no netmask")
+        raise BadMessage(f"{IPv4Address(value)} is not a netmask")
     return 32 - inverse.bit_length()
 
 
@@ -309,7 +309,7 @@ def _next_server(message: Message, remarks: list[str]) -> Optional[str]:
         if name and is_dname(name):
             return name
         if name:
-            remarks.append(f"{what} is no host name and is not used: {printable(name)}")
+            remarks.append(f"{what} is not a host name and is not used: {printable(name)}")
         if what == "option 66":
             servers = _addresses(message.options.get(DhcpOption.TFTP_SERVER_ADDRESS))
             if servers:
@@ -320,7 +320,7 @@ def _next_server(message: Message, remarks: list[str]) -> Optional[str]:
 def _domain(value: Optional[bytes], remarks: list[str]) -> str:
     name = to_text(_string(value or b"")).strip()
     if name and not is_dname(name):
-        remarks.append(f"domain name (option 15) is none and is not used: {printable(name)}")
+        remarks.append(f"domain name (option 15) is not valid and is not used: {printable(name)}")
         return ""
     return name.rstrip(".")
 

@@ -130,7 +130,7 @@ def server_duid(message: Message6) -> bytes:
     """Who answers. Raises BadMessage."""
     duid = message.first(Option.SERVER_ID)
     if duid is None or not 2 < len(duid) <= _MAX_DUID:
-        raise BadMessage("no server identifier, or none that there can be")
+        raise BadMessage("no valid server identifier")
     return duid
 
 

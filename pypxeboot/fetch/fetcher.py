@@ -165,9 +165,7 @@ class Fetcher:
     def _unsupported_scheme_error(self, location: Location) -> Refused:
         shown, scheme = printable(str(location)), location.scheme
         if scheme == "nfs":  # as iPXE may have been built with it
-            return Refused(
-                f"{shown}: NFS is not spoken here", hint="let the same files be had by http or tftp"
-            )
+            return Refused(f"{shown}: NFS is not supported", hint="serve the files over HTTP or TFTP")
         return Refused(
             f"{shown}: the scheme {printable(scheme)} is not one of {', '.join(sorted(self._schemes))}"
         )

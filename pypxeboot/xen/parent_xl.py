@@ -139,7 +139,7 @@ def _text(path: Path, limit: int) -> str:
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise UsageError(f"{path}, which xl was given, is no file that can be read again", hint=_HINT)
+            raise UsageError(f"{path}, which xl was given, is not a regular file", hint=_HINT)
         # Another user could name another guest's MAC in it before the next reboot of this one.
         if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise UsageError(f"{path}, which xl was given, can be changed by others than root", hint=_HINT)

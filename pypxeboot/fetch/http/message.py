@@ -169,7 +169,9 @@ def content_length(address: Address, lengths: list[str]) -> Optional[int]:
         return None
     # RFC 9110 8.6: digits, nothing else; and two of them are one too many even if they agree.
     if len(lengths) > 1 or not re.fullmatch(r"[0-9]{1,18}", lengths[0].strip()):
-        raise FetchError(f"{address}: Content-Length is no number: {text.printable(', '.join(lengths), 60)}")
+        raise FetchError(
+            f"{address}: Content-Length is not a number: {text.printable(', '.join(lengths), 60)}"
+        )
     return int(lengths[0])
 
 
@@ -177,7 +179,7 @@ def chunk_size(address: Address, line: bytes) -> int:
     """Return the size in the line before a chunk (RFC 9112 7.1)."""
     digits = line.partition(b";")[0].strip()
     if not re.fullmatch(rb"[0-9A-Fa-f]{1,16}", digits):
-        raise FetchError(f"{address}: broken chunks: {text.printable(digits, 40)!r} is no size")
+        raise FetchError(f"{address}: broken chunks: {text.printable(digits, 40)!r} is not a size")
     return int(digits, 16)
 
 

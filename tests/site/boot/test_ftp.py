@@ -56,4 +56,4 @@ def test_nfs_is_refused_in_so_many_words(site: Site) -> None:
     root = servers.plant(site.directory / "root", tree(SIMPLE.replace("vmlinuz", f"nfs://{SERVER}/vmlinuz")))
     servers.dnsmasq(site, root)
     run = site.boot()
-    assert run.rc == 7 and "NFS is not spoken here" in run.result["error"]["message"], str(run)
+    assert run.rc == 7 and "NFS is not supported" in run.result["error"]["message"], str(run)

@@ -251,7 +251,7 @@ def test_no_terminal(site: Site) -> None:
     ):
         run = site.pypxeboot(*base, *words, before=before, program=["-m", asking_loader.__name__])
         assert run.ok().result["label"] == "a"
-        assert any("no terminal of this job" in warning for warning in run.result["warnings"]) == warned
+        assert any("not a terminal of this job" in warning for warning in run.result["warnings"]) == warned
 
 
 def test_a_job_in_the_background_has_no_terminal(site: Site) -> None:

@@ -74,7 +74,7 @@ def test_files_that_others_can_change_are_not_believed(site: Site) -> None:
     ("before", "says"),
     [
         ("rm guest.cfg", "No such file"),
-        ("rm guest.cfg; mkfifo guest.cfg", "no file that can be read again"),
+        ("rm guest.cfg; mkfifo guest.cfg", "not a regular file"),
         ("rm guest.cfg; mkdir guest.cfg", "Is a directory"),
         ("head -c 300000 /dev/zero >guest.cfg", "more than 256 KiB"),
     ],

@@ -77,4 +77,4 @@ def test_no_url() -> None:
     assert typed("ESC").drive(by_hand.boot_file("", Plan(GUEST))) is None
     assert typed("").drive(by_hand.boot_file("", Plan(GUEST))) is None
     replay = typed("vmlinuz", "ESC")
-    assert replay.drive(by_hand.boot_file("", Plan(GUEST))) is None and "that is no URL" in replay.printed
+    assert replay.drive(by_hand.boot_file("", Plan(GUEST))) is None and "that is not a URL" in replay.printed

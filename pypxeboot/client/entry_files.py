@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from pypxeboot import bootsource
-from pypxeboot import target as vmm
 from pypxeboot.client.sink import FileSink
 from pypxeboot.client.workers import Workers
 from pypxeboot.entry import Entry
@@ -22,6 +21,7 @@ from pypxeboot.fetch.fetcher import Fetcher
 from pypxeboot.kernel import cpio, extract, identify
 from pypxeboot.limits import Limits
 from pypxeboot.result import DeviceTree, InitrdFile, KernelFile, ModuleFile, Ramdisk
+from pypxeboot.target import NAMES, Target
 from pypxeboot.text import encode, printable, size_text
 from pypxeboot.url import Location
 from pypxeboot.wire import ReadAt
@@ -70,7 +70,7 @@ class Downloads:
     open_output: Callable[[str], int]
     look_inside: bool = False
     must_boot: tuple[str, ...] = ()
-    target: Optional[vmm.Target] = None
+    target: Optional[Target] = None
     files: Files = field(default_factory=Files)
     seconds: float = 0.0
 
@@ -141,7 +141,7 @@ class Downloads:
         if self.target is not None and not self.target.takes(info):
             packed, info = info, extract.identify_for(info, read_at, self.target, name)
             size, digest = self._unpack(packed, read_at, open_unpacked())
-            log.info("kernel %s: unpacked for %s, %s", name, vmm.NAMES[self.target.vmm], size_text(size))
+            log.info("kernel %s: unpacked for %s, %s", name, NAMES[self.target.vmm], size_text(size))
         if self.look_inside:
             info = identify.identify_payload(info, read_at)
             if info.unread:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Optional, Union
 
-from pypxeboot.dhcp import message as dhcp
+from pypxeboot.dhcp import message
 from pypxeboot.doctor import boot, offers
 from pypxeboot.doctor.boot import BootProgress, TftpStatistics
 from pypxeboot.doctor.findings import Finding, Level, ok, warn
@@ -104,6 +104,6 @@ class Examination:
         address, server = lease.address, lease.server_id
         if not isinstance(address, IPv4Address) or not isinstance(server, IPv4Address):
             return  # a lease of IPv6 runs out
-        message = dhcp.release(self._plan.guest.mac_bytes, secrets.randbits(32), address, server)
+        payload = message.release(self._plan.guest.mac_bytes, secrets.randbits(32), address, server)
         with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(message, (str(server), dhcp.SERVER_PORT))
+            sender.sendto(payload, (str(server), message.SERVER_PORT))

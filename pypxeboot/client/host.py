@@ -79,15 +79,15 @@ class HostSide:
         Names are asked of the lease's servers from now on. Raises PxeBootError if it cannot be.
         """
         self.add(lease, vlan)
-        from pypxeboot.net import resolver as resolve
+        from pypxeboot.net import resolver
 
         interface = f"{self._interface}.{vlan}" if vlan else self._interface
-        servers = [resolve.with_zone(str(server), interface) for server in lease.dns]
+        servers = [resolver.with_zone(str(server), interface) for server in lease.dns]
         search = lease.search or ((lease.domain,) if lease.domain else ())
-        resolver = resolve.Resolver(servers, search, family=lease.address.version)
+        own = resolver.Resolver(servers, search, family=lease.address.version)
         self._forget_names()
         first = self.reach_ipv6 if lease.address.version == 4 else lambda: None
-        self._forget_names = resolve.install(resolver, interface, first)
+        self._forget_names = resolver.install(own, interface, first)
 
     def add(self, lease: Lease, vlan: int = 0) -> None:
         """Have the host side give the interface an address; names are asked of the same servers as before."""

@@ -182,7 +182,7 @@ def _lock_up(order: Order, parent: int) -> None:
 def _prepare(*, signatures: bool) -> None:
     """Import what is otherwise imported on first use."""
     from pypxeboot.client import loaders
-    from pypxeboot.lua import script as lua_script
+    from pypxeboot.lua import script
     from pypxeboot.net import resolver
 
     own = (
@@ -200,7 +200,7 @@ def _prepare(*, signatures: bool) -> None:
         with suppress(ImportError):  # then what needs it says so
             importlib.import_module(name)
     resolver.prepare()
-    lua_script.prelude()
+    script.prelude()
     if signatures:
         from pypxeboot.client import signature
 

@@ -9,9 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Optional, Protocol
 
-from pypxeboot.dhcp import boot_server as bootserver
-from pypxeboot.dhcp import identity as pxe
-from pypxeboot.dhcp import neighbor
+from pypxeboot.dhcp import boot_server, identity, neighbor
 from pypxeboot.dhcp.client import BETTER_OFFER_WAITS
 from pypxeboot.dhcp.message import PXE_PORT
 from pypxeboot.dhcp.pxe_options import LOCAL_BOOT, Services, boot_item
@@ -80,17 +78,17 @@ class GuestNet:
 
     def as_ipxe(self) -> Lease:
         """DHCP once more, as an iPXE that the first answer's program would have been. Raises NoLease."""
-        return self._run_dhcp(lambda: self.dhcp.again(pxe.identity_of(pxe.as_ipxe(self.plan))))
+        return self._run_dhcp(lambda: self.dhcp.again(identity.identity_of(identity.as_ipxe(self.plan))))
 
     def redhcp(self, effect: RunDhcp) -> Leased:
         """DHCP once more, for a script."""
         if sum(len(value) + 2 for _code, value in effect.options) > _OPTIONS_LIMIT:
             return Leased(None, f"options of more than {_OPTIONS_LIMIT} bytes do not fit in a request")
-        identity = {**pxe.identity_of(pxe.as_ipxe(self.plan)), **dict(effect.options)}
+        options = {**identity.identity_of(identity.as_ipxe(self.plan)), **dict(effect.options)}
         try:
             return Leased(
                 self._run_dhcp(
-                    lambda: self.dhcp.again(identity, effect.seconds, effect.vlan, BETTER_OFFER_WAITS[:1]),
+                    lambda: self.dhcp.again(options, effect.seconds, effect.vlan, BETTER_OFFER_WAITS[:1]),
                     effect.vlan,
                 )
             )
@@ -109,8 +107,8 @@ class GuestNet:
 
     def _add_boot_server(self, lease: Lease) -> Lease:
         """``lease`` with what PXE servers say about booting; those that have not said it yet are asked."""
-        answer = next(filter(bootserver.is_complete, lease.pxe), None)
-        question = None if answer is not None else bootserver.of_proxies(lease)
+        answer = next(filter(boot_server.is_complete, lease.pxe), None)
+        question = None if answer is not None else boot_server.of_proxies(lease)
         if question is not None:
             answer = self.dhcp.ask(question, lease)
             if answer is None:
@@ -133,7 +131,7 @@ class GuestNet:
             options = {**lease.options, DhcpOption.VENDOR_OPTIONS: boot_item(LOCAL_BOOT)}
             return replace(lease, bootfile="", options=options)
         started = time.monotonic()
-        answer = self.dhcp.ask(bootserver.of_boot_servers(services, kind), lease)
+        answer = self.dhcp.ask(boot_server.of_boot_servers(services, kind), lease)
         self.seconds += time.monotonic() - started
         if answer is None:
             told = f"no PXE boot server of type {kind} answers"

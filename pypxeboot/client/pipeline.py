@@ -149,9 +149,9 @@ class Pipeline:
         if plan.config_directory is not None:
             source = replace(source, config_directory=plan.config_directory.rstrip("/"))
         if plan.dialect == "uboot" and source.kind is not Kind.LOCAL:
-            from pypxeboot.uboot import boot as uboot
+            from pypxeboot.uboot.boot import uboot_source
 
-            return uboot.uboot_source(source, path_prefix)
+            return uboot_source(source, path_prefix)
         return self._identify_boot_file(source)
 
     def _identify_boot_file(self, source: BootSource) -> BootSource:

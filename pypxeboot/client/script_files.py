@@ -31,7 +31,7 @@ from pypxeboot.effects import (
     Unpack,
 )
 from pypxeboot.errors import FetchError, NotFound, Refused
-from pypxeboot.kernel import identify as kernel
+from pypxeboot.kernel import identify
 from pypxeboot.result import InitrdFile, KernelFile, ModuleFile, Ramdisk
 from pypxeboot.text import printable, size_text
 from pypxeboot.url import Location
@@ -177,8 +177,8 @@ class ScriptFiles:
         """Tell the format of the kernel that a file is, None if it is not a kernel."""
         file = self._files[effect.handle]
         try:
-            return kernel.identify(
-                os.pread(file.descriptor, kernel.HEAD, 0),
+            return identify.identify(
+                os.pread(file.descriptor, identify.HEAD, 0),
                 file.size if file.whole else _UNKNOWN,
                 lambda offset, count: os.pread(file.descriptor, count, offset),
             ).format

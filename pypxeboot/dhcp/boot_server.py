@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Optional
 
-from pypxeboot.dhcp import message as dhcp
-from pypxeboot.dhcp import pxe_options
+from pypxeboot.dhcp import message, pxe_options
 from pypxeboot.dhcp.message import PXE_PORT, SERVER_PORT, Message, Type
 from pypxeboot.dhcp.pxe_options import Control, Services
 from pypxeboot.lease import DhcpOption, Lease, PxeAnswer
@@ -93,30 +92,30 @@ def request(
         own[DhcpOption.SERVER_ID] = server.packed
     else:
         own[DhcpOption.VENDOR_OPTIONS] = pxe_options.boot_item(question.kind)
-    return dhcp.request(xid, mac, own.items(), ciaddr=ciaddr, secs=secs)
+    return message.request(xid, mac, own.items(), ciaddr=ciaddr, secs=secs)
 
 
 def answer(
     question: Question,
-    message: Message,
+    reply: Message,
     sender: tuple[IPv4Address, int],
     *,
     mac: bytes,
     xid: int,
     client: bytes,
 ) -> Optional[PxeAnswer]:
-    """Get what ``message`` from ``sender`` answers to ``question``; None where it does not, or not to us."""
+    """Get what ``reply`` from ``sender`` answers to ``question``; None where it does not, or not to us."""
     address, port = sender
-    if message.op != dhcp.BOOTREPLY or message.xid != xid or message.chaddr != mac:
+    if reply.op != message.BOOTREPLY or reply.xid != xid or reply.chaddr != mac:
         return None
     if question.trusted is not None and address not in question.trusted:
         return None
     if question.kind is None:
-        if port != PXE_PORT or message.type not in (Type.OFFER, Type.ACK):
+        if port != PXE_PORT or reply.type not in (Type.OFFER, Type.ACK):
             return None
-    elif port not in (PXE_PORT, SERVER_PORT) or message.type != Type.ACK:
+    elif port not in (PXE_PORT, SERVER_PORT) or reply.type != Type.ACK:
         return None
-    found = dhcp.pxe_answer(message, client)
+    found = message.pxe_answer(reply, client)
     if found is None:
         return None
     # A DHCP server that takes the question for one about an address acknowledges that, without the item.

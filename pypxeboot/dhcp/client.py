@@ -13,8 +13,7 @@ from enum import Enum
 from ipaddress import IPv4Address
 from typing import Optional, Union
 
-from pypxeboot.dhcp import message as dhcp
-from pypxeboot.dhcp.message import Message, Type, suboptions
+from pypxeboot.dhcp.message import BOOTREPLY, BadMessage, Message, Type, lease_of, pxe_answer, suboptions
 from pypxeboot.lease import DhcpOption, Lease, PxeAnswer, describe
 from pypxeboot.text import printable
 
@@ -186,7 +185,7 @@ class DhcpClient:
 
     def is_reply(self, message: Message) -> bool:
         """Whether ``message`` answers what this client sent."""
-        if message.op != dhcp.BOOTREPLY or message.xid != self.xid or message.chaddr != self.mac:
+        if message.op != BOOTREPLY or message.xid != self.xid or message.chaddr != self.mac:
             return False
         own = self.identity.get(DhcpOption.CLIENT_ID)
         return (
@@ -221,7 +220,7 @@ class DhcpClient:
         server = message.server_id or message.siaddr
         try:
             lease, remarks = self._lease_of(message)
-        except dhcp.BadMessage as why:
+        except BadMessage as why:
             return self._once(f"offer of {server} refused: {why}")
         # A good one is taken at once: a flood of others must not keep it out, nor may a server that did not
         # keep its word before be always the first. A PXE server's is one: where there is no more in it, its
@@ -245,12 +244,12 @@ class DhcpClient:
 
     def _answer(self, message: Message) -> Optional[PxeAnswer]:
         """Read what a server for such clients says; HTTP boot has no more than the URL in the offer."""
-        answer = dhcp.pxe_answer(message, self._client)
+        answer = pxe_answer(message, self._client)
         return None if answer is None or (self._http and "://" not in answer.bootfile) else answer
 
     def _lease_of(self, message: Message) -> tuple[Lease, tuple[str, ...]]:
         """Read the lease in ``message``, what it says as a PXE server's, and remarks. Raises BadMessage."""
-        lease, remarks = dhcp.lease_of(message)
+        lease, remarks = lease_of(message)
         answer = self._answer(message)
         if answer is not None:
             return replace(lease, pxe=(answer,)), remarks
@@ -270,7 +269,7 @@ class DhcpClient:
     def _handle_ack(self, message: Message, now: float) -> list[Step]:
         try:
             lease, _remarks = self._lease_of(message)
-        except dhcp.BadMessage as why:
+        except BadMessage as why:
             return [Note(f"lease refused: {why}", warning=True), *self._next_offer(now)]
         assert self._chosen is not None
         return self._bind(lease if lease.pxe else replace(lease, pxe=self._chosen.lease.pxe))

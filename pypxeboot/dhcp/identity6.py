@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Optional
 from uuid import UUID
 
-from pypxeboot.dhcp import identity as pxe
+from pypxeboot.dhcp.identity import arch_code, undi_version, vendor_class
 from pypxeboot.dhcp.message6 import Option
 from pypxeboot.lease import DhcpOption
 
@@ -33,9 +33,9 @@ def identity(options: Mapping[int, bytes], arch: str) -> dict[int, bytes]:
     )
     interface = options.get(DhcpOption.CLIENT_INTERFACE, b"")
     if code == _BIOS:
-        was, code = pxe.vendor_class(_BIOS).encode("ascii"), pxe.arch_code("efi", arch)
-        name = pxe.vendor_class(code).encode("ascii") if name in (was, b"") else name
-        interface = bytes((1, *pxe.undi_version(code)))
+        was, code = vendor_class(_BIOS).encode("ascii"), arch_code("efi", arch)
+        name = vendor_class(code).encode("ascii") if name in (was, b"") else name
+        interface = bytes((1, *undi_version(code)))
     said = {
         Option.VENDOR_CLASS: _INTEL.to_bytes(4, "big") + _with_lengths(name),
         Option.CLIENT_ARCH: code.to_bytes(2, "big"),

@@ -13,8 +13,8 @@ from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
+from pypxeboot import text
 from pypxeboot.lease import Address, DhcpOption, Lease, Network, PxeAnswer, default_route, is_host
-from pypxeboot.text import decode as to_text
 from pypxeboot.text import is_dname, printable
 from pypxeboot.wire import BadName, Reader, Truncated, dns_name
 
@@ -281,7 +281,7 @@ def _string(value: bytes) -> bytes:
 
 def _name(value: bytes, what: str, remarks: list[str]) -> str:
     """Return a file name of the network, or '' (and a remark) where it holds what no name holds."""
-    name = to_text(_string(value))
+    name = text.decode(_string(value))
     if name.isprintable():
         return name
     remarks.append(f"{what} is not printable and is not used: {printable(name)}")
@@ -305,7 +305,7 @@ def _next_server(message: Message, remarks: list[str]) -> Optional[str]:
         (message.options.get(DhcpOption.TFTP_SERVER_NAME, b""), "option 66"),
         (message.sname, "sname"),
     ):
-        name = to_text(_string(value)).strip()
+        name = text.decode(_string(value)).strip()
         if name and is_dname(name):
             return name
         if name:
@@ -318,7 +318,7 @@ def _next_server(message: Message, remarks: list[str]) -> Optional[str]:
 
 
 def _domain(value: Optional[bytes], remarks: list[str]) -> str:
-    name = to_text(_string(value or b"")).strip()
+    name = text.decode(_string(value or b"")).strip()
     if name and not is_dname(name):
         remarks.append(f"domain name (option 15) is not valid and is not used: {printable(name)}")
         return ""
@@ -334,7 +334,7 @@ def search_list(value: Optional[bytes]) -> tuple[str, ...]:
             labels, at = dns_name(data, at)
         except (Truncated, BadName):
             return ()
-        name = ".".join(map(to_text, labels))
+        name = ".".join(map(text.decode, labels))
         if not is_dname(name):
             return ()
         names.append(name)

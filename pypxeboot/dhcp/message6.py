@@ -12,9 +12,9 @@ from enum import IntEnum
 from ipaddress import IPv6Address
 from typing import Optional
 
+from pypxeboot import text
 from pypxeboot.dhcp.message import INFINITE, BadMessage
 from pypxeboot.lease import is_host
-from pypxeboot.text import decode as to_text
 from pypxeboot.text import printable
 from pypxeboot.wire import Reader, Truncated
 
@@ -167,12 +167,12 @@ def _check_status(value: Optional[bytes]) -> None:
     if value is None:
         return
     reader = Reader(value)
-    code, text = reader.number(2), printable(reader.rest())
+    code, said = reader.number(2), printable(reader.rest())
     if code != StatusCode.SUCCESS:
         name = (
             StatusCode(code).name.lower().replace("_", " ") if code in list(StatusCode) else f"status {code}"
         )
-        raise Denied(f"{name} ({text})" if text else name)
+        raise Denied(f"{name} ({said})" if said else name)
 
 
 def servers(value: Optional[bytes]) -> tuple[IPv6Address, ...]:
@@ -185,7 +185,7 @@ def servers(value: Optional[bytes]) -> tuple[IPv6Address, ...]:
 
 def boot_file_url(message: Message6) -> str:
     """Option 59; empty if there is none. Raises BadMessage for what no URL is made of."""
-    url = to_text((message.first(Option.BOOT_FILE_URL) or b"").partition(b"\0")[0]).strip()
+    url = text.decode((message.first(Option.BOOT_FILE_URL) or b"").partition(b"\0")[0]).strip()
     if not url.isprintable():
         raise BadMessage(f"the boot file URL is not printable: {printable(url)}")
     return url
@@ -196,7 +196,7 @@ def boot_file_parameters(value: Optional[bytes]) -> tuple[str, ...]:
     reader, words = Reader(value or b""), []
     try:
         while reader.remaining:
-            words.append(to_text(reader.take(reader.number(2))))
+            words.append(text.decode(reader.take(reader.number(2))))
     except Truncated:
         return ()
     return tuple(words) if all(word.isprintable() for word in words) else ()

@@ -14,9 +14,8 @@ from ipaddress import IPv4Address
 from typing import Optional
 
 from pypxeboot.dhcp import boot_server
-from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp.boot_server import Question
-from pypxeboot.dhcp.message import CLIENT_PORT
+from pypxeboot.dhcp.message import CLIENT_PORT, PXE_PORT, BadMessage, Message, decode
 from pypxeboot.lease import DhcpOption, Lease, PxeAnswer
 from pypxeboot.text import printable
 
@@ -92,7 +91,7 @@ class PxeSocket:
             except OSError as why:
                 log.info("PXE server %s: %s", address, why.strerror)
 
-    def _receive(self, until: float) -> Optional[tuple[dhcp.Message, tuple[IPv4Address, int]]]:
+    def _receive(self, until: float) -> Optional[tuple[Message, tuple[IPv4Address, int]]]:
         """Return the next message that can be read; None when the time is over."""
         while True:
             left = until - time.monotonic()
@@ -100,8 +99,8 @@ class PxeSocket:
                 return None
             try:
                 data, (host, port) = self._socket.recvfrom(_LARGEST, socket.MSG_DONTWAIT)
-                return dhcp.decode(data), (IPv4Address(host), port)
-            except dhcp.BadMessage as why:
+                return decode(data), (IPv4Address(host), port)
+            except BadMessage as why:
                 log.debug("PXE message ignored: %s", printable(str(why)))
             except OSError:  # an ICMP error for what was sent, or a wrong checksum
                 continue
@@ -123,5 +122,5 @@ def _own_address(target: IPv4Address) -> IPv4Address:
     """Return the address of this host that ``target`` would see; servers send their answers there."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         with suppress(OSError):
-            probe.connect((str(target), dhcp.PXE_PORT))  # sends nothing
+            probe.connect((str(target), PXE_PORT))  # sends nothing
         return IPv4Address(probe.getsockname()[0])

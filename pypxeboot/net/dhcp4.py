@@ -9,8 +9,6 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Optional
 
-from pypxeboot.dhcp import identity as pxe
-from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp.boot_server import Question
 from pypxeboot.dhcp.client import (
     BETTER_OFFER_WAITS,
@@ -20,6 +18,8 @@ from pypxeboot.dhcp.client import (
     State,
     Step,
 )
+from pypxeboot.dhcp.identity import PARAMETER_REQUEST, identity_of
+from pypxeboot.dhcp.message import BadMessage, Message, decode
 from pypxeboot.errors import NoLease
 from pypxeboot.lease import DhcpOption, Lease, PxeAnswer
 from pypxeboot.limits import Deadline
@@ -66,14 +66,14 @@ class Discovery:
         plan = self._plan
         # With a path prefix there is something to boot even if DHCP says nothing.
         waits = BETTER_OFFER_WAITS if plan.path_prefix is None else BETTER_OFFER_WAITS[:1]
-        self._start(pxe.identity_of(plan), waits, needs_boot_information=not plan.says_what_to_boot)
+        self._start(identity_of(plan), waits, needs_boot_information=not plan.says_what_to_boot)
 
     def listen(self, enough: float, longest: float) -> list[Heard]:
         """All answers to a DISCOVER, none of which is followed; asked again where nobody answers.
 
         Takes ``enough`` seconds, up to ``longest`` while there is no answer.
         """
-        self._start(pxe.identity_of(self._plan), (), needs_boot_information=False)
+        self._start(identity_of(self._plan), (), needs_boot_information=False)
         started, heard = time.monotonic(), list[Heard]()
         try:
             while len(heard) < _MAX_HEARD:
@@ -141,7 +141,7 @@ class Discovery:
             mac=guest.mac_bytes,
             xid=secrets.randbits(32),
             identity={DhcpOption.MAX_MESSAGE_SIZE: _MAX_MESSAGE, **identity},
-            request_list=pxe.PARAMETER_REQUEST,
+            request_list=PARAMETER_REQUEST,
             broadcast=foreign,
             needs_boot_information=needs_boot_information,
             better_offer_waits=waits,
@@ -187,15 +187,15 @@ class Discovery:
         message = self._message()
         return [] if message is None else self._machine.receive(message, time.monotonic())
 
-    def _message(self) -> Optional[dhcp.Message]:
+    def _message(self) -> Optional[Message]:
         """Return the message in the frame that waits, if it is a reply to what was sent."""
         frame, checksum_ready = self._socket.receive()
         payload = frames.reply_payload(frame, self._machine.xid, checksum_ready=checksum_ready)
         if payload is None:
             return None
         try:
-            return dhcp.decode(payload)
-        except dhcp.BadMessage as why:
+            return decode(payload)
+        except BadMessage as why:
             log.debug("DHCP message ignored: %s", why)
             if len(self.void) < _MAX_VOID:
                 self.void.add(str(why))

@@ -15,10 +15,10 @@ from collections.abc import Callable, Collection, Mapping
 from ipaddress import IPv6Address
 from typing import Optional
 
-from pypxeboot.dhcp import identity as pxe
 from pypxeboot.dhcp import identity6, message6, neighbor
 from pypxeboot.dhcp.boot_server import Question
 from pypxeboot.dhcp.client6 import AskRouters, Dhcp6Client, Multicast, Step
+from pypxeboot.dhcp.identity import identity_of
 from pypxeboot.dhcp.message import BadMessage
 from pypxeboot.errors import NoLease, UsageError
 from pypxeboot.lease import Lease, PxeAnswer
@@ -40,7 +40,7 @@ class Discovery6:
     def __init__(self, plan: Plan, deadline: Deadline, add: Callable[[Lease], None]) -> None:
         self._plan, self._deadline, self.add = plan, deadline, add
         # There from the beginning: IPv6 may fail before anything is sent, and is asked all the same.
-        self._machine = self._new(pxe.identity_of(plan), needs_boot_information=not plan.says_what_to_boot)
+        self._machine = self._new(identity_of(plan), needs_boot_information=not plan.says_what_to_boot)
 
     def open(self, place: Placed) -> None:
         """Make the sockets, while there are privileges. Raises OSError where the kernel has no IPv6."""
@@ -70,7 +70,7 @@ class Discovery6:
     def only_address(self, seconds: float) -> Lease:
         """Return an address, whatever there is to boot. Raises NoLease."""
         end = min(self._deadline.at, time.monotonic() + seconds)
-        self._machine = self._new(pxe.identity_of(self._plan), needs_boot_information=False)
+        self._machine = self._new(identity_of(self._plan), needs_boot_information=False)
         self.start()
         return finish(self, end)
 

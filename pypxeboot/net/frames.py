@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from typing import Optional
 
-from pypxeboot.dhcp import message as dhcp
+from pypxeboot.dhcp import message
 from pypxeboot.dhcp.client import Send
 
 ETH_P_ALL = 0x0003
@@ -62,16 +62,16 @@ def summary(frame: bytes) -> str:
         return f"{len(frame)} bytes that cannot be read"
 
 
-def build(mac: bytes, message: Send) -> bytes:
+def build(mac: bytes, send: Send) -> bytes:
     """Return the Ethernet frame, broadcast from 0.0.0.0, of one message of the client with ``mac``."""
     from scapy.layers.inet import IP, UDP
     from scapy.layers.l2 import Ether
 
-    payload = dhcp.request(message.xid, mac, message.options, secs=message.secs, broadcast=message.broadcast)
+    payload = message.request(send.xid, mac, send.options, secs=send.secs, broadcast=send.broadcast)
     frame = (
         Ether(src=mac.hex(":"), dst="ff:ff:ff:ff:ff:ff")
         / IP(src="0.0.0.0", dst="255.255.255.255", ttl=64)
-        / UDP(sport=dhcp.CLIENT_PORT, dport=dhcp.SERVER_PORT)
+        / UDP(sport=message.CLIENT_PORT, dport=message.SERVER_PORT)
         / payload
     )
     return bytes(frame)
@@ -104,8 +104,8 @@ def reply_payload(frame: bytes, xid: int, *, checksum_ready: bool = True) -> Opt
         or ip.flags.MF
         or checksum(frame[14:start])
         or not 8 < length <= len(datagram)
-        or udp.sport != dhcp.SERVER_PORT
-        or udp.dport != dhcp.CLIENT_PORT
+        or udp.sport != message.SERVER_PORT
+        or udp.dport != message.CLIENT_PORT
     ):
         return None
     # RFC 768: 0 = no checksum was made.

@@ -65,11 +65,14 @@ def boot_file(why: str, plan: Plan) -> Steps[Optional[Plan]]:
         url = yield from _ask(User(terminal), prompt, _url)
     except _GivenUp:
         return None
-    return None if url is None else booting(plan, url)
+    return None if url is None else plan_with_url(plan, url)
 
 
-def booting(plan: Plan, url: str) -> Plan:
-    """``plan`` with ``url`` to boot from; if it is a configuration by its name, with what lies beside it."""
+def plan_with_url(plan: Plan, url: str) -> Plan:
+    """Return ``plan`` with ``url`` to boot from.
+
+    Of a configuration by its name, server and path prefix are those of the URL, too.
+    """
     if not url.endswith(".cfg") and f"/{bootsource.CONFIG_DIRECTORY}/" not in url:
         return replace(plan, bootfile=url)
     server, prefix = bootsource.server_and_prefix(url)

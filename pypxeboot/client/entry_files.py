@@ -83,11 +83,11 @@ class Downloads:
         self.files = Files()
         started = time.monotonic()
         try:
-            self.files = self._side_by_side(entry, entry.kernel)
+            self.files = self._load_side_by_side(entry, entry.kernel)
         finally:
             self.seconds += time.monotonic() - started
 
-    def _side_by_side(self, entry: Entry, location: Location) -> Files:
+    def _load_side_by_side(self, entry: Entry, location: Location) -> Files:
         given_up = threading.Event()
         with ExitStack() as sinks:
             kernel_sink = sinks.enter_context(FileSink(self.open_output("kernel"), self.workers.start))

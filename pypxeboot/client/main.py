@@ -105,7 +105,7 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     _lock_up(order, parent)
     workers = Workers(THREADS)
     sandbox.no_more_processes()
-    progress = Progress(sys.stderr, bar=_bar_wanted(sys.stderr))
+    progress = Progress(sys.stderr, bar=_has_progress_bar(sys.stderr))
     note = None if examination is None else examination.note
     clients = schemes.table(authorities, plan.http_proxy, note)
     fetcher = Fetcher(clients, deadline=deadline, progress=progress)
@@ -152,7 +152,7 @@ def _no_dhcp(plan: Plan, udhcpc_output: Optional[int], deadline: float) -> NoDhc
     return NoDhcp(why, lambda: lease_of_udhcpc(plan, descriptor, deadline))
 
 
-def _bar_wanted(stream: TextIO) -> bool:
+def _has_progress_bar(stream: TextIO) -> bool:
     """Whether a line that moves is shown: on a terminal that can go back; libxl's is written into a log."""
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not logs.is_raw(stream)
 

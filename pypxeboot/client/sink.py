@@ -64,7 +64,7 @@ class FileSink:
             try:
                 written = os.write(self.descriptor, view)
             except OSError as why:
-                raise _unwritable(why, self.size) from None
+                raise _write_error(why, self.size) from None
             self.size += written
             view = view[written:]
         if self.size - self._told >= _TELL:
@@ -77,7 +77,7 @@ class FileSink:
             try:
                 count = _copy(descriptor, self.descriptor, done, size - done)
             except OSError as why:
-                raise _unwritable(why, self.size) from None
+                raise _write_error(why, self.size) from None
             if not count:
                 raise FetchError("cannot read the download again")
             done += count
@@ -151,7 +151,7 @@ def _copy(source: int, target: int, offset: int, count: int) -> int:
     return os.sendfile(target, source, offset, count)
 
 
-def _unwritable(why: OSError, size: int) -> FetchError:
+def _write_error(why: OSError, size: int) -> FetchError:
     return FetchError(
         f"cannot write the download: {why.strerror} (after {size_text(size)})",
         hint="make room in the output directory, or name another by --output-directory",

@@ -36,7 +36,7 @@ def boot_source(
     if vendor.get(BOOT_ITEM, b"")[:2] == b"\0\0" and not (bootfile or config):
         return BootSource(Kind.LOCAL, None, "")
     server = server or _server(lease)
-    name = _usable(bootfile if bootfile is not None else lease.bootfile, "boot file name")
+    name = _check_printable(bootfile if bootfile is not None else lease.bootfile, "boot file name")
     kind = kind_of_name(name) if name and config is None else Kind.PXELINUX
     config = _value(config, DhcpOption.CONFIG_FILE, lease, vendor)
     given_prefix = _value(path_prefix, DhcpOption.PATH_PREFIX, lease, vendor)
@@ -70,10 +70,10 @@ def _value(given: Optional[str], code: int, lease: Lease, vendor: dict[int, byte
     if given is None and raw is not None:
         # Servers count a trailing NUL in, and some an end mark.
         given = decode(raw.partition(b"\0")[0].rstrip(b"\xff"))
-    return None if given is None else _usable(given, f"option {code}")[:NAME_MAX]
+    return None if given is None else _check_printable(given, f"option {code}")[:NAME_MAX]
 
 
-def _usable(text: str, what: str) -> str:
+def _check_printable(text: str, what: str) -> str:
     if not text.isprintable():
         raise Refused(
             f"the {what} {printable(text)!r} has characters that a name cannot have",

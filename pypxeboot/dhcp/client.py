@@ -160,7 +160,7 @@ class DhcpClient:
             if self._tries < len(DISCOVER_WAITS):
                 return self._discover(now, DISCOVER_WAITS[self._tries])
             if now >= self._started + self.patience:
-                return self._fail(self.standing(now))
+                return self._fail(self.describe_progress(now))
             return self._discover(now, DISCOVER_WAITS[-1])
         if self._tries == len(REQUEST_WAITS):
             assert self._chosen is not None
@@ -180,7 +180,9 @@ class DhcpClient:
             assert self._chosen is not None
             if message.server_id not in (self._chosen.server_id, None):
                 return []
-            return self._nak(message, now) if message.type == Type.NAK else self._handle_ack(message, now)
+            return (
+                self._handle_nak(message, now) if message.type == Type.NAK else self._handle_ack(message, now)
+            )
         return []
 
     def is_reply(self, message: Message) -> bool:
@@ -192,8 +194,8 @@ class DhcpClient:
             message.options.get(DhcpOption.CLIENT_ID, own) == own
         )  # or it echoes what somebody else sent (RFC 6842)
 
-    def standing(self, now: float) -> str:
-        """How far it has come, for the one who gives up."""
+    def describe_progress(self, now: float) -> str:
+        """Say in words how far the client has come, for the error of an exchange that is given up."""
         waited = f"in {now - self._started:.0f} s ({self._discovers} DISCOVERs)"
         if self._chosen is None:
             if self._pxe:
@@ -280,7 +282,7 @@ class DhcpClient:
         alone = any(suboptions(lease.options.get(DhcpOption.IPXE, b"")).get(_NO_PXEDHCP, b""))
         return [Bound(replace(lease, pxe=() if alone or not self.needs_boot_information else answers))]
 
-    def _nak(self, message: Message, now: float) -> list[Step]:
+    def _handle_nak(self, message: Message, now: float) -> list[Step]:
         text = printable(message.options.get(DhcpOption.MESSAGE, b""))
         note = Note(f"DHCP server {message.server_id} says NAK{': ' + text if text else ''}", warning=True)
         return [note, *self._next_offer(now)]

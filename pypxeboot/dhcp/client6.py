@@ -186,8 +186,8 @@ class Dhcp6Client:
         """Whether anybody at all has said something."""
         return bool(self._routers or self._offers or self._chosen or self._denials)
 
-    def standing(self, now: float) -> str:
-        """How far it has come, for the one who gives up."""
+    def describe_progress(self, now: float) -> str:
+        """Say in words how far the client has come, for the error of an exchange that is given up."""
         routers = "" if self._routers else ", and no router"
         waited = f"in {now - self._started:.0f} s ({self._solicits} SOLICITs)"
         if self._chosen is not None:
@@ -219,7 +219,7 @@ class Dhcp6Client:
             # Who gives no addresses may know the rest all the same.
             return self._begin_informing(now)
         if self._tries == len(SOLICIT_WAITS):
-            return self._fail(self.standing(now))
+            return self._fail(self.describe_progress(now))
         return self._solicit(now)
 
     def _handle_advertise(

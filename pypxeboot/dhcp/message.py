@@ -249,13 +249,13 @@ def _routes(
     # RFC 3442: "if the DHCP server returns both a Classless Static Routes option and a Router option,
     # the DHCP client MUST ignore the Router option".
     value = options.get(DhcpOption.CLASSLESS_ROUTES)
-    classless = None if value is None else _classless(value)
+    classless = None if value is None else _classless_routes(value)
     if classless is not None:
         return classless
     return default_route(routers[0]) if routers else ()
 
 
-def _classless(value: bytes) -> Optional[tuple[tuple[IPv4Network, Optional[IPv4Address]], ...]]:
+def _classless_routes(value: bytes) -> Optional[tuple[tuple[IPv4Network, Optional[IPv4Address]], ...]]:
     """RFC 3442: width of the mask, its significant octets, the router (0.0.0.0 = on the link)."""
     reader, routes = Reader(value), []
     try:

@@ -118,14 +118,14 @@ def _advertisement(
         preference=_PREFERENCE.get(flags >> 3 & 3, 0),
         prefixes=tuple(prefix for prefix in prefixes if prefix is not None),
         routes=tuple(route for route in routes if route is not None),
-        dns=tuple(server for value in _living(options.get(25, [])) for server in servers(value)),
-        search=tuple(name for value in _living(options.get(31, [])) for name in _names(value)),
+        dns=tuple(server for value in _data_in_force(options.get(25, [])) for server in servers(value)),
+        search=tuple(name for value in _data_in_force(options.get(31, [])) for name in _names(value)),
         mtu=next((size for size in sizes if _MIN_MTU <= size < 1 << 16), None),
     )
 
 
-def _living(values: list[bytes]) -> list[bytes]:
-    """Return what stands behind two reserved octets and a lifetime, where that is not over."""
+def _data_in_force(values: list[bytes]) -> list[bytes]:
+    """Return the data of options with a lifetime (behind two reserved octets) that is not over."""
     return [value[6:] for value in values if value[2:6] != bytes(4)]
 
 

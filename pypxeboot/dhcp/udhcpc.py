@@ -96,11 +96,11 @@ def _options(values: Mapping[str, str]) -> dict[int, bytes]:
     if "mtu" in values:
         options[DhcpOption.INTERFACE_MTU] = int(values["mtu"]).to_bytes(2, "big")
     if "staticroutes" in values:
-        options[DhcpOption.CLASSLESS_ROUTES] = _classless(values["staticroutes"].split())
+        options[DhcpOption.CLASSLESS_ROUTES] = _encode_routes(values["staticroutes"].split())
     return options
 
 
-def _classless(words: list[str]) -> bytes:
+def _encode_routes(words: list[str]) -> bytes:
     """``10.0.0.0/8 10.77.0.1 ...`` as option 121 (RFC 3442)."""
     parts = []
     for target, gateway in zip(words[::2], words[1::2]):

@@ -107,7 +107,7 @@ class _FtpSession(ftplib.FTP):
         size = self._size(name)
         if size is not None:
             if size > limit:
-                raise self._too_large(limit, size)
+                raise self._size_error(limit, size)
             sink.expect(size)
         with tcp.connect(*self.makepasv(), self._left) as data:
             if not self.sendcmd(f"RETR {name}").startswith("1"):
@@ -133,10 +133,10 @@ class _FtpSession(ftplib.FTP):
                 return got
             got += count
             if got > limit:
-                raise self._too_large(limit)
+                raise self._size_error(limit)
             sink.write(block[:count])
 
-    def _too_large(self, limit: int, size: Optional[int] = None) -> Refused:
+    def _size_error(self, limit: int, size: Optional[int] = None) -> Refused:
         has = "" if size is None else f"{text.size_text(size)}, "
         return Refused(f"{self._url}: {has}more than the limit of {text.size_text(limit)}")
 

@@ -232,7 +232,7 @@ class _Matcher:
         if kind == ".":
             return True
         if kind == "%":
-            return _of_class(char, self._pattern[p + 1])
+            return _is_in_class(char, self._pattern[p + 1])
         if kind == "[":
             return self._in_set(char, p, end)
         return char == kind
@@ -244,7 +244,7 @@ class _Matcher:
         while at < last:
             self._budget.spend()
             if pattern[at] == "%":
-                if _of_class(char, pattern[at + 1]):
+                if _is_in_class(char, pattern[at + 1]):
                     return not negated
                 at += 2
             elif pattern[at + 1] == "-" and at + 2 < last:
@@ -258,7 +258,7 @@ class _Matcher:
         return negated
 
 
-def _of_class(char: str, letter: str) -> bool:
+def _is_in_class(char: str, letter: str) -> bool:
     """Tell whether ``char`` is of the class ``%letter``, of ASCII as in the loader's own Lua."""
     test = _CLASSES.get(letter.lower())
     if test is None or not letter.isascii():

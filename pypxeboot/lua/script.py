@@ -38,27 +38,27 @@ def script(order: RunLua) -> Generator[LuaCall, tuple[ScriptValue, ...], str]:
 
     Raises Refused where there is no Lua.
     """
-    runtime, error = _runtime()
+    runtime, error = _make_runtime()
     try:
         begin = runtime.execute(
-            prelude(), _finder(), INSTRUCTIONS, SECONDS, _inward(order.config), _inward(order.version)
+            prelude(), _make_find(), INSTRUCTIONS, SECONDS, _to_lua(order.config), _to_lua(order.version)
         )
-        words = (_inward(word) for word in order.arguments)
-        resume, why = begin(order.source.decode("latin-1"), _inward(order.name), *words)
+        words = (_to_lua(word) for word in order.arguments)
+        resume, why = begin(order.source.decode("latin-1"), _to_lua(order.name), *words)
         if resume is None:
-            return str(_outward(why))
+            return str(_from_lua(why))
         answer: tuple[ScriptValue, ...] = ()
         while True:
-            kind, *values = resume(*(_inward(value) for value in answer))
+            kind, *values = resume(*(_to_lua(value) for value in answer))
             if kind != "call":
-                return str(_outward(values[0]))
-            arguments = tuple(_outward(value) for value in values)
+                return str(_from_lua(values[0]))
+            arguments = tuple(_from_lua(value) for value in values)
             answer = yield LuaCall(str(arguments[0]), arguments[1:])
     except (error, MemoryError) as why:
         return str(why) or "not enough memory"
 
 
-def _runtime() -> tuple[Any, type[Exception]]:
+def _make_runtime() -> tuple[Any, type[Exception]]:
     """Make a Lua, and name the exception of its errors. Raises Refused where there is none."""
     for version in _VERSIONS:
         try:
@@ -68,7 +68,7 @@ def _runtime() -> tuple[Any, type[Exception]]:
                 register_eval=False,
                 register_builtins=False,
                 unpack_returned_tuples=True,
-                attribute_filter=_no_attribute,
+                attribute_filter=_refuse_attribute,
                 max_memory=MEMORY,
             )
             return runtime, lupa.LuaError
@@ -80,11 +80,11 @@ def _runtime() -> tuple[Any, type[Exception]]:
     )
 
 
-def _no_attribute(_object: object, _name: object, _is_setting: bool) -> str:
+def _refuse_attribute(_object: object, _name: object, _is_setting: bool) -> str:
     raise AttributeError("nothing of Python is for scripts")
 
 
-def _finder() -> Any:
+def _make_find() -> Any:
     """Make ``string.find`` within a budget.
 
     Its values are False and an error, nil, or places and captures.
@@ -101,11 +101,11 @@ def _finder() -> Any:
     return find
 
 
-def _inward(value: ScriptValue) -> ScriptValue:
+def _to_lua(value: ScriptValue) -> ScriptValue:
     return encode(value).decode("latin-1") if isinstance(value, str) else value
 
 
-def _outward(value: Any) -> Any:
+def _from_lua(value: Any) -> Any:
     """Convert text, numbers and truth of a script; what is none of those is nothing."""
     if isinstance(value, str):
         return decode(value.encode("latin-1"))

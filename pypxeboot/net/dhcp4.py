@@ -177,7 +177,7 @@ class Discovery:
 
     def timeout_error(self) -> NoLease:
         """Return the error for an exchange that has no more time."""
-        return self._no_lease(f"{self._machine.standing(time.monotonic())} before the deadline")
+        return self._no_lease(f"{self._machine.describe_progress(time.monotonic())} before the deadline")
 
     def rest(self) -> None:
         """Hear nothing until the next exchange."""

@@ -48,7 +48,7 @@ class Discovery6:
         self._servers = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         self._servers.bind(("::", message6.CLIENT_PORT))
         self._routers = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
-        self._routers.setsockopt(socket.IPPROTO_ICMPV6, _ICMP6_FILTER, _only(neighbor.ROUTER_ADVERT))
+        self._routers.setsockopt(socket.IPPROTO_ICMPV6, _ICMP6_FILTER, _icmp6_filter(neighbor.ROUTER_ADVERT))
         self._routers.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, neighbor.HOP_LIMIT)
         self._routers.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
 
@@ -135,7 +135,7 @@ class Discovery6:
 
     def timeout_error(self) -> NoLease:
         """Return the error for an exchange that has no more time."""
-        return self._no_lease(f"{self._machine.standing(time.monotonic())} before the deadline")
+        return self._no_lease(f"{self._machine.describe_progress(time.monotonic())} before the deadline")
 
     def _from_server(self) -> list[Step]:
         payload, sender = self._servers.recvfrom(_LARGEST)
@@ -192,7 +192,7 @@ def _address(text: str) -> IPv6Address:
     return IPv6Address(text.partition("%")[0])
 
 
-def _only(kind: int) -> bytes:
+def _icmp6_filter(kind: int) -> bytes:
     """Return the filter (RFC 3542 3.2) that lets one type of ICMPv6 through: a set bit keeps one out."""
     words = [0xFFFFFFFF] * 8
     words[kind >> 5] &= ~(1 << (kind & 31))

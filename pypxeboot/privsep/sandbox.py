@@ -130,13 +130,13 @@ def may_read(uid: int, gid: int, paths: Iterable[str]) -> bool:
     os.setegid(gid)
     os.seteuid(uid)
     try:
-        return all(os.access(path, os.R_OK, effective_ids=True) or _absent(path) for path in paths)
+        return all(os.access(path, os.R_OK, effective_ids=True) or _is_absent(path) for path in paths)
     finally:
         os.seteuid(0)
         os.setegid(0)
 
 
-def _absent(path: str) -> bool:
+def _is_absent(path: str) -> bool:
     try:
         os.stat(path)  # noqa: PTH116
     except FileNotFoundError:

@@ -352,7 +352,7 @@ def _receive(
     if size is None:
         return _receive_all(exchange, write, limit)
     if size > limit:
-        raise _too_large(address, limit, size)
+        raise _size_error(address, limit, size)
     if expect:
         expect(size)
     got = exchange.body(write, size)
@@ -367,7 +367,7 @@ def _receive_all(exchange: _HttpExchange, write: Write, limit: int) -> int:
     """Hand a body that ends with the connection to ``write``; return its size."""
     got = exchange.body(write, limit)
     if exchange.body(lambda _: None, 1):
-        raise _too_large(exchange.address, limit)
+        raise _size_error(exchange.address, limit)
     return got
 
 
@@ -379,7 +379,7 @@ def _receive_chunks(exchange: _HttpExchange, write: Write, limit: int) -> int:
         if not size:
             break
         if got + size > limit:
-            raise _too_large(exchange.address, limit)
+            raise _size_error(exchange.address, limit)
         if exchange.body(write, size) < size:
             raise FetchError(f"{exchange.address}: the body ended within a chunk, after {got} bytes")
         if exchange.line():
@@ -391,7 +391,7 @@ def _receive_chunks(exchange: _HttpExchange, write: Write, limit: int) -> int:
     raise FetchError(f"{exchange.address}: more than {_TRAILERS} trailers")
 
 
-def _too_large(address: Address, limit: int, size: Optional[int] = None) -> Refused:
+def _size_error(address: Address, limit: int, size: Optional[int] = None) -> Refused:
     has = "" if size is None else f"{text.size_text(size)}, "
     return Refused(f"{address}: {has}more than the limit of {text.size_text(limit)}")
 
@@ -404,7 +404,7 @@ def _failure(address: Address, error: BaseException) -> FetchError:
     from requests.exceptions import SSLError
     from urllib3.exceptions import TimeoutError as TookTooLong
 
-    root = _innermost(error)
+    root = _root_error(error)
     if isinstance(root, TookTooLong):  # holds no error of the socket
         root = socket.timeout()
     elif isinstance(error, SSLError) and not isinstance(root, OSError):  # urllib3 1.26 compares names itself
@@ -418,7 +418,7 @@ def _failure(address: Address, error: BaseException) -> FetchError:
     return FetchError(f"{address}: {_reason(root)}", hint=hint)
 
 
-def _innermost(error: BaseException) -> BaseException:
+def _root_error(error: BaseException) -> BaseException:
     """Return the error that the wrappers of requests and urllib3 hold."""
     for _ in range(8):
         held = getattr(error, "reason", None)

@@ -170,7 +170,7 @@ class _TransferSession:
         if error.code in (Code.NO_FILE, Code.NO_ACCESS):
             return NotFound(f"{self._job.what}: {words}", cause=cause)
         # RFC 2347: ERROR 8 refuses the options; servers older than that use whatever code comes to mind.
-        if self._ask and self._nothing_yet:
+        if self._ask and self._is_empty:
             return _AskAgain({})
         words = f"the server says: {words} (TFTP error {error.code})"
         return ServerError(f"{self._job.what}: {words}", cause=cause)
@@ -191,7 +191,7 @@ class _TransferSession:
                 if not patience.silences:  # or it would not be clear what was answered
                     patience.learn(now - started)
                 return answer
-            if now >= deadline or patience.over(now):
+            if now >= deadline or patience.is_over(now):
                 raise self._no_answer(now - started)
             patience.silence(now)
             self.retransmits += 1
@@ -261,7 +261,7 @@ class _TransferSession:
             now = time.monotonic()
             if receiver.pending > before:
                 self._sent = now
-                if receiver.full and not before:
+                if receiver.is_full and not before:
                     haste.learn(now - started)
                     patience.learn((now - started) * receiver.windowsize / receiver.slots)
             if count > 0:
@@ -270,8 +270,8 @@ class _TransferSession:
                 self._errors = 0
                 patience.reset(now)
             if now >= self._job.deadline and not receiver.complete:
-                raise FetchError(f"{self._job.what}: not finished in time ({self._so_far})")
-            if receiver.full:
+                raise FetchError(f"{self._job.what}: not finished in time ({self._progress})")
+            if receiver.is_full:
                 self._flush()
                 patience.reset(time.monotonic())
             elif count == _SILENT or now >= patience.due:
@@ -298,7 +298,7 @@ class _TransferSession:
             raise _server_error(bytes(packet[:count]))
         elif opcode in (Op.RRQ, Op.WRQ):
             raise Violation(Code.ILLEGAL, "the server sent a request in the middle of the transfer")
-        elif opcode == Op.OACK and self._nothing_yet:
+        elif opcode == Op.OACK and self._is_empty:
             self._answer_echo()
 
     def _judge(self, count: int) -> None:
@@ -326,11 +326,11 @@ class _TransferSession:
     def _silence(self, now: float) -> None:
         """Nothing has come for too long: acknowledge again, or give up."""
         self._line.turn_strangers_away()
-        if self._patience.over(now):
-            raise FetchError(f"{self._job.what}: the server has fallen silent ({self._so_far})")
+        if self._patience.is_over(now):
+            raise FetchError(f"{self._job.what}: the server has fallen silent ({self._progress})")
         self._patience.silence(now)
         self.retransmits += 1
-        if self._nothing_yet and self._patience.silences == _BLACK_HOLE:
+        if self._is_empty and self._patience.silences == _BLACK_HOLE:
             # The OACK was short; where full blocks do not fit through, nobody says so.
             for blksize in self._job.options.smaller:
                 if blksize < self.receiver.blksize:
@@ -354,11 +354,11 @@ class _TransferSession:
         self._acknowledge()
 
     @property
-    def _nothing_yet(self) -> bool:
+    def _is_empty(self) -> bool:
         return not self.size and not self.receiver.pending
 
     @property
-    def _so_far(self) -> str:
+    def _progress(self) -> str:
         total = f" of {size_text(self.tsize)}" if self.tsize else ""
         return f"{size_text(self.size + self.receiver.pending)}{total} received"
 

@@ -103,7 +103,7 @@ class Patience:
         self._timeout = min(2 * self._timeout, self._most)
         self.due = min(now + self._timeout, self._since + self._total)
 
-    def over(self, now: float) -> bool:
+    def is_over(self, now: float) -> bool:
         """Whether it is no use to wait any longer."""
         return now >= self._since + self._total
 
@@ -192,7 +192,7 @@ class Receiver:
         self._furthest = 0  # how far past a gap blocks have come since it was reported
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether the batch must be taken away before more fits."""
         return self._slot == self.slots
 

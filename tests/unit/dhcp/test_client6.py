@@ -342,7 +342,7 @@ def test_a_server_without_addresses() -> None:
     machine.start(0.0)
     denied = peers.association(peers.status(NO_ADDRESS, b"the pool is empty"))
     give(machine, 0.2, ADVERTISE, ia=denied)
-    assert "no address (the pool is empty)" in machine.standing(9.0)
+    assert "no address (the pool is empty)" in machine.describe_progress(9.0)
 
 
 def test_a_flood_of_routers() -> None:

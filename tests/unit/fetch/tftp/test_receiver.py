@@ -49,7 +49,7 @@ def test_patience_backs_off_and_recovers() -> None:
     patience = Patience(first=0.5, least=0.25, most=2, total=5, now=0)
     assert patience.due == 0.5
     due = []
-    while not patience.over(patience.due):
+    while not patience.is_over(patience.due):
         patience.silence(patience.due)
         due.append(patience.due)
     assert due == [1.5, 3.5, 5]

@@ -177,7 +177,7 @@ def test_a_script_of_gpxe(site: Site) -> None:
 def test_a_name_that_promises_a_script(site: Site) -> None:
     serve(site, "boot.ipxe", boot__ipxe="<html>404, politely</html>\n")
     run = site.boot()
-    assert run.rc == 4 and "no iPXE script" in run.result["error"]["message"]
+    assert run.rc == 4 and "not an iPXE script" in run.result["error"]["message"]
     site.assert_nothing_left()
 
 

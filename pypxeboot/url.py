@@ -50,7 +50,7 @@ class Location:
 
     def __str__(self) -> str:
         """Return the URL, which can be pasted; never with the password."""
-        user = f"{quote(self.user, safe='')}@" if self.user else ""
+        user = f"{quote(encode(self.user), safe='')}@" if self.user else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port is None else f":{self.port}"
         path = quote(encode(self.path), safe=_TFTP_SAFE) if self.scheme == "tftp" else self.path

@@ -135,3 +135,15 @@ def test_prefixes_without_a_server_mean_the_default_one() -> None:
     assert as_prefix("http://h/") == "http://h/"
     assert as_prefix("h::sub/") == "h::sub/"
     assert is_absolute("::x") and is_absolute("h::x") and not is_absolute("a:b::c")
+
+
+@pytest.mark.parametrize("login", ["u\udc80", "u\udc80:p\udcff", "\udcc3\udca9:x", "%80", "\u00e9\udcff:%ff"])
+def test_a_user_need_not_be_utf_8(login: str) -> None:
+    location = parse(f"http://{login}@h/k")
+    assert str(location).isascii() and parse(str(location)).user == location.user
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20))
+def test_any_bytes_may_be_user_and_password(user: bytes, password: bytes) -> None:
+    location = Location("http", "h", "k", None, decode(user), decode(password))
+    assert (parse(str(location)).user or "") == decode(user)

@@ -71,8 +71,8 @@ class Uri:
         port = "" if location.port is None else f":{location.port}"
         login = ""
         if location.user is not None:
-            password = "" if location.password is None else f":{quote(location.password, safe='')}"
-            login = f"{quote(location.user, safe='')}{password}@"
+            password = "" if location.password is None else f":{quote(encode(location.password), safe='')}"
+            login = f"{quote(encode(location.user), safe='')}{password}@"
         path, question, query = location.path.partition("?")
         if location.scheme == "tftp":
             path, question = quote(encode(location.path), safe="/:@!$&'()*+,=~"), ""

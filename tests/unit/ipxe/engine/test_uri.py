@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxe.engine.uri import Uri
+from pypxeboot.text import decode
+from pypxeboot.url import Location
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,9 @@ def test_any_text_is_a_uri(text: str) -> None:
         assert uri.locate().host
     except (ConfigError, UnicodeEncodeError):
         pass
+
+
+@given(st.binary(max_size=9), st.binary(max_size=9))
+def test_user_and_password_need_not_be_utf_8(user: bytes, password: bytes) -> None:
+    location = Location("http", "h", "k", None, decode(user), decode(password))
+    assert Uri.of(location).locate() == location

@@ -73,7 +73,7 @@ class TftpTransfer:
     @property
     def _block_size(self) -> int:
         text = self._options.get("blksize", "512")
-        return int(text) if text.isdecimal() and len(text) < 6 else 512
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 512
 
     def _end(self, end: float) -> str:
         """Return how a transfer ended that did not succeed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ftplib
 import io
+import re
 import socket
 import time
 from typing import Optional
@@ -24,6 +25,12 @@ _BLOCK = 1 << 18
 _REPLIES_LIMIT = 1 << 16  # bytes of all replies of one session; a long welcome has some 2 KiB
 # Names are bytes to FTP, and so are they to us: this maps each to one character and back.
 _ENCODING = "latin-1"
+# "227 Entering Passive Mode (h1,h2,h3,h4,p1,p2)", the parentheses left out by some (RFC 1123 4.1.2.6), and
+# "229 Entering Extended Passive Mode (|||6446|)" (RFC 2428).
+_PORT = re.compile(
+    r"227.*?[^0-9](?:[0-9]{1,3},){4}(?P<high>[0-9]{1,3}),(?P<low>[0-9]{1,3})(?![0-9])", re.DOTALL
+)
+_EXTENDED_PORT = re.compile(r"229.*?\(([!-~])\1\1(?P<high>)(?P<low>[0-9]{1,5})\1\)", re.DOTALL)
 
 
 def get(request: FetchRequest, sink: Sink) -> None:
@@ -96,10 +103,13 @@ class _FtpSession(ftplib.FTP):
 
     def makepasv(self) -> tuple[str, int]:
         """Return where the data connection goes: to the same host, on the port that it says."""
-        _host, port = super().makepasv()
         assert self.sock is not None
+        form, command = (_PORT, "PASV") if self.af == socket.AF_INET else (_EXTENDED_PORT, "EPSV")
+        reply = self.sendcmd(command)
+        match = form.match(reply)
+        port = 0 if match is None else (int(match["high"] or 0) << 8) + int(match["low"])
         if not 0 < port < 65536:
-            raise ftplib.error_proto(f"port {port}")
+            raise ftplib.error_proto(reply)
         return str(self.sock.getpeername()[0]), port
 
     def fetch(self, name: str, sink: Sink, limit: int) -> None:
@@ -120,9 +130,13 @@ class _FtpSession(ftplib.FTP):
     def _size(self, name: str) -> Optional[int]:
         """Return the size if the server tells it; whether the file is there, RETR says (RFC 3659 4)."""
         try:
-            return self.size(name)
+            reply = self.sendcmd(f"SIZE {name}")
         except ftplib.error_perm:
             return None
+        match = re.fullmatch(r"213 +([0-9]{1,18})[ \r]*", reply)
+        if match is None:
+            raise ftplib.error_proto(reply)
+        return int(match[1])
 
     def _receive(self, data: socket.socket, sink: Sink, limit: int) -> int:
         block, got = memoryview(bytearray(_BLOCK)), 0

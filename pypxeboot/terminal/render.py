@@ -10,7 +10,7 @@ from typing import Optional
 from pypxeboot.picture import Picture, Row, Terminal
 from pypxeboot.terminal.cells import ascii_cells, cells, fit
 
-_STYLE = re.compile(r"\d{1,3}(;\d{1,3}){0,7}")
+_STYLE = re.compile(r"[0-9]{1,3}(;[0-9]{1,3}){0,7}")
 
 Cell = tuple[str, str]
 """A character (or "", the second half of a wide one) and its style."""

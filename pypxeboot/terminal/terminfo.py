@@ -10,7 +10,7 @@ from typing import Optional
 # A name, not a path: terminfo is made of files.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+_.-]{0,63}")
 # Where terminfo is not installed: all of these understand ANSI X3.64.
-_ANSI = re.compile(r"(ansi|cygwin|eterm|foot|konsole|linux|putty|rxvt|screen|tmux|vt[1-5]\d\d|xterm)\b.*")
+_ANSI = re.compile(r"(ansi|cygwin|eterm|foot|konsole|linux|putty|rxvt|screen|tmux|vt[1-5][0-9]{2}|xterm)\b.*")
 _PADDING = re.compile(rb"\$<[^>]*>")  # delays for terminals of the seventies
 
 Index = Callable[[int], bytes]

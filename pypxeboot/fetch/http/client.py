@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from pypxeboot import text
 from pypxeboot.effects import Form
-from pypxeboot.errors import FetchError, PxeBootError, Refused
+from pypxeboot.errors import FetchError, PxeBootError
 from pypxeboot.fetch.http import auth, message
 from pypxeboot.fetch.http import proxy as httpproxy
 from pypxeboot.fetch.http.message import Address, HttpTransfer
@@ -38,7 +38,7 @@ REDIRECTS = 5  # as PXELINUX (http.c); iPXE and browsers follow more, but no boo
 _TRIES = 8  # of one file: servers that are busy, or want to know who asks
 _BLOCK = 1 << 18  # one read: large enough that the calls cost nothing, small enough for a 64 MiB process
 _HEAD_LIMIT = 1 << 18  # all of the head; http.client alone would take 100 lines of 64 KiB
-_LINE_LIMIT = 4096  # of a chunk's size with extensions, or a trailer
+_LINE_LIMIT = 4096  # of the status, a chunk's size with extensions, or a trailer
 _TRAILERS = 64
 _GRACE = 0.05  # seconds to see the end of a connection that the server said it would close
 _CA_FILES = (
@@ -249,7 +249,7 @@ class _HttpExchange:
 
     def open(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         """Return the reader of the answer, in place of http.client's own: it reads through :class:`Paced`."""
-        head = http.client.HTTPResponse(sock, *args, **kwargs)
+        head = _HttpHead(sock, *args, **kwargs)
         head.fp.close()
         head.fp = self._stream = io.BufferedReader(Paced(sock, self.time_left, self._count), 1 << 16)
         self._head = head
@@ -297,6 +297,13 @@ class _HttpExchange:
             return bool(self._stream.read(1))
         except (OSError, ValueError, FetchError):
             return False
+
+
+class _HttpHead(http.client.HTTPResponse):
+    """The reader of an answer, strict about its first line: http.client takes ``2_00`` for 200."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        return message.parse_status_line(self.fp.readline(_LINE_LIMIT))
 
 
 class _ServerConnection:
@@ -352,7 +359,7 @@ def _receive(
     if size is None:
         return _receive_all(exchange, write, limit)
     if size > limit:
-        raise _size_error(address, limit, size)
+        raise message.size_error(address, limit, size)
     if expect:
         expect(size)
     got = exchange.body(write, size)
@@ -367,7 +374,7 @@ def _receive_all(exchange: _HttpExchange, write: Write, limit: int) -> int:
     """Hand a body that ends with the connection to ``write``; return its size."""
     got = exchange.body(write, limit)
     if exchange.body(lambda _: None, 1):
-        raise _size_error(exchange.address, limit)
+        raise message.size_error(exchange.address, limit)
     return got
 
 
@@ -379,7 +386,7 @@ def _receive_chunks(exchange: _HttpExchange, write: Write, limit: int) -> int:
         if not size:
             break
         if got + size > limit:
-            raise _size_error(exchange.address, limit)
+            raise message.size_error(exchange.address, limit)
         if exchange.body(write, size) < size:
             raise FetchError(f"{exchange.address}: the body ended within a chunk, after {got} bytes")
         if exchange.line():
@@ -389,11 +396,6 @@ def _receive_chunks(exchange: _HttpExchange, write: Write, limit: int) -> int:
         if not exchange.line():
             return got
     raise FetchError(f"{exchange.address}: more than {_TRAILERS} trailers")
-
-
-def _size_error(address: Address, limit: int, size: Optional[int] = None) -> Refused:
-    has = "" if size is None else f"{text.size_text(size)}, "
-    return Refused(f"{address}: {has}more than the limit of {text.size_text(limit)}")
 
 
 # ---- what went wrong

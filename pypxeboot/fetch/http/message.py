@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from http.client import BadStatusLine, RemoteDisconnected
 from types import MappingProxyType
 from typing import Optional
 from urllib.parse import unquote_to_bytes, urljoin
@@ -20,9 +21,12 @@ _LATER_STATUS = (408, 425, 429)  # 4xx, but the file may well be there
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _PORTS = {"http": 80, "https": 443}
 _URL = re.compile(
-    r"(https?)://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^/?#\[\]@]*)?\]|[^/?#\[\]@:]+)(?::(\d{0,5}))?([/?][^#]*)?(?:#.*)?",
+    r"(https?)://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^/?#\[\]@]*)?\]|[^/?#\[\]@:]+)(?::([0-9]{0,5}))?([/?][^#]*)?(?:#.*)?",
     re.DOTALL | re.IGNORECASE,
 )
+_STATUS_LINE = re.compile(rb"(HTTP/[0-9]\.[0-9]) +([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
+# What may stand around a value (RFC 9110 5.6.3): less than Python takes for white space.
+_BLANKS = " \t"
 # Web servers name the compression of a file that is stored compressed (Apache's AddEncoding). Then the
 # bytes are what they should be: those of the file asked for.
 _STORED_AS = {"gzip": (".gz", ".tgz"), "x-gzip": (".gz", ".tgz"), "xz": (".xz",), "zstd": (".zst",)}
@@ -68,6 +72,19 @@ def status_text(status: int) -> str:
         return str(status)
 
 
+def parse_status_line(line: bytes) -> tuple[str, int, str]:
+    """Return version, status and words of the first line of an answer (RFC 9112 4).
+
+    Raises RemoteDisconnected where there is none, BadStatusLine where it is another one.
+    """
+    if not line:
+        raise RemoteDisconnected("")
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise BadStatusLine(text.printable(line, 60))
+    return match[1].decode("ascii"), int(match[2]), (match[3] or b"").decode("latin-1")
+
+
 def parse(url: str) -> Address:
     """Return the pieces of ``url``; Refused if it is no URL of HTTP.
 
@@ -95,7 +112,7 @@ def redirect_target(address: Address, status: int, places: list[str]) -> Address
     if len(places) != 1:
         raise FetchError(f"{address}: {status_text(status)} without one place to go to")
     # http.client reads headers as Latin-1; back to the bytes, so that they are escaped as ours.
-    place = text.decode(places[0].strip().encode("latin-1", "replace"))
+    place = text.decode(places[0].strip(_BLANKS).encode("latin-1", "replace"))
     try:
         target = parse(urljoin(address.origin + address.target, place))
     except (Refused, ValueError):
@@ -125,7 +142,7 @@ def retry_after(status: int, values: list[str]) -> Optional[float]:
     """
     if status != 503 or not values:
         return None
-    value = values[0].strip()
+    value = values[0].strip(_BLANKS)
     return float(value) if re.fullmatch(r"[0-9]{1,9}", value) else _RETRY_SECONDS
 
 
@@ -146,7 +163,7 @@ def check_encoding(address: Address, codings: list[str]) -> None:
     """FetchError if ``Content-Encoding`` says that the body is not the file as it is stored."""
     name = address.target.partition("?")[0].lower()
     for value in codings:
-        coding = value.strip().lower()
+        coding = value.strip(_BLANKS).lower()
         if coding not in ("", "identity") and not name.endswith(_STORED_AS.get(coding, ())):
             raise FetchError(
                 f"{address}: comes encoded as {text.printable(coding, 40)}, which nobody asked for",
@@ -158,7 +175,7 @@ def is_chunked(address: Address, codings: list[str], lengths: list[str]) -> bool
     """Whether ``Transfer-Encoding`` says chunks; FetchError if the end of the body is then in doubt."""
     if not codings:
         return False
-    if [value.strip().lower() for value in codings] != ["chunked"] or lengths:
+    if [value.strip(_BLANKS).lower() for value in codings] != ["chunked"] or lengths:
         raise FetchError(f"{address}: unclear where the body ends (Transfer-Encoding)")
     return True
 
@@ -168,19 +185,26 @@ def content_length(address: Address, lengths: list[str]) -> Optional[int]:
     if not lengths:
         return None
     # RFC 9110 8.6: digits, nothing else; and two of them are one too many even if they agree.
-    if len(lengths) > 1 or not re.fullmatch(r"[0-9]{1,18}", lengths[0].strip()):
+    digits = lengths[0].strip(_BLANKS)
+    if len(lengths) > 1 or not re.fullmatch(r"[0-9]{1,18}", digits):
         raise FetchError(
             f"{address}: Content-Length is not a number: {text.printable(', '.join(lengths), 60)}"
         )
-    return int(lengths[0])
+    return int(digits)
 
 
 def chunk_size(address: Address, line: bytes) -> int:
     """Return the size in the line before a chunk (RFC 9112 7.1)."""
-    digits = line.partition(b";")[0].strip()
+    digits = line.partition(b";")[0].strip(b" \t")
     if not re.fullmatch(rb"[0-9A-Fa-f]{1,16}", digits):
         raise FetchError(f"{address}: broken chunks: {text.printable(digits, 40)!r} is not a size")
     return int(digits, 16)
+
+
+def size_error(address: Address, limit: int, size: Optional[int] = None) -> Refused:
+    """Return the error of a body beyond ``limit`` bytes; of ``size`` where that is known."""
+    has = "" if size is None else f"{text.size_text(size)}, "
+    return Refused(f"{address}: {has}more than the limit of {text.size_text(limit)}")
 
 
 def _text_of(url: str) -> str:

@@ -66,7 +66,7 @@ def option_values(ask: Mapping[str, int], granted: Mapping[str, str]) -> dict[st
     for name, text in granted.items():
         if name not in ask:  # RFC 2347: only options that were asked for may be granted
             raise Violation(Code.BAD_OPTION, f"the server insists on option {printable(name)}")
-        number = int(text) if text.isdigit() and len(text) <= 20 else -1
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else -1
         if number < 0 or (name in _LEAST and not _LEAST[name] <= number <= ask[name]):
             raise Violation(Code.BAD_OPTION, f"the server answers {name} with {printable(text)}")
         values[name] = number

@@ -13,7 +13,7 @@ from pypxeboot.ipxe.engine.settings import Settings, parse_name
 from pypxeboot.lease import Lease, default_route
 from pypxeboot.text import printable
 
-_CARD = re.compile(r"net0(-(\d{1,4}))?")
+_CARD = re.compile(r"net0(-([0-9]{1,4}))?")
 
 
 def vlan_tag(card: str) -> int:

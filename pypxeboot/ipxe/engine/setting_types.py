@@ -43,7 +43,7 @@ class SettingType:
 
 
 # strtoul() with base 0 takes a sign, 0x.., with no digit following, too, and octal 0..
-_NUMBER = re.compile(r"\s*([+-]?)(?:0[xX]([0-9a-fA-F]*)|(0[0-7]*)|([1-9][0-9]*))")
+_NUMBER = re.compile(r"[\t-\r ]*([+-]?)(?:0[xX]([0-9a-fA-F]*)|(0[0-7]*)|([1-9][0-9]*))")
 # A long of the 64-bit builds: longer values are no numbers.
 _LONG = 8
 # Blanks, what does not print, the escape itself, and what would end a part of a URI.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pypxeboot.fetch.tftp.receiver import Haste, Patience, Receiver, Verdict
+from pypxeboot.fetch.tftp.receiver import Haste, Patience, Receiver, Verdict, Violation, option_values
 from tests.support.peers.tftp import (
     ack,
     data,
@@ -84,3 +84,9 @@ def test_haste_notices_a_change_but_not_a_hiccup() -> None:
     for _ in range(5):
         haste.learn(3.0 if haste.awake else 6.0)
     assert haste.awake
+
+
+@pytest.mark.parametrize("text", ["\xb2", "1\xb2", "\u0661", "+8", "0_8", " 8", "8\x1f", "", "9" * 5000])
+def test_19_numbers_of_options_are_ascii_digits(text: str) -> None:
+    with pytest.raises(Violation):
+        option_values({"tsize": 0}, {"tsize": text})

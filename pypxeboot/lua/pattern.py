@@ -15,6 +15,7 @@ _CAPTURES = 32
 
 Capture = Union[str, int]
 
+_DIGITS = tuple("0123456789")
 _CLASSES: dict[str, Callable[[str], bool]] = {
     "a": str.isalpha,
     "d": str.isdigit,
@@ -111,7 +112,7 @@ class _Matcher:
                 return self._close(s, p + 1)
             if char == "$" and p + 1 == len(pattern):
                 return s if s == len(self._text) else None
-            if char == "%" and (following in ("b", "f") or following.isdigit()):
+            if char == "%" and (following in ("b", "f") or following in _DIGITS):
                 step = {"b": self._balance, "f": self._frontier}.get(following, self._back)(s, p)
                 if step is None:
                     return None

@@ -8,7 +8,8 @@
 local find, instructions, seconds, config_file, version = ...
 local clock, sethook = os.clock, debug.sethook
 local create, resume, status, call = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
-local error, load, type, tostring, select, pcall = error, load, type, tostring, select, pcall
+local error, load, type, tostring, tonumber = error, load, type, tostring, tonumber
+local select, pcall = select, pcall
 local setmetatable, getmetatable, rawget, pairs = setmetatable, getmetatable, rawget, pairs
 local sub, rawrep, rawfind, concat = string.sub, string.rep, string.find, table.concat
 local unpack = table.unpack or unpack
@@ -24,6 +25,12 @@ local function text(value, number, name)
   if type(value) == "number" then return tostring(value) end
   if type(value) == "string" then return value end
   error("bad argument #" .. number .. " to '" .. name .. "' (string expected, got " .. type(value) .. ")", 3)
+end
+
+local function number(value, position, name)
+  local meant = tonumber(value)
+  if meant and meant == meant and meant > -LARGEST and meant < 2^32 then return meant end
+  error("bad argument #" .. position .. " to '" .. name .. "' (number expected)", 3)
 end
 
 -- Strings. Patterns are matched outside, where steps are counted.
@@ -165,10 +172,11 @@ function sl.boot_linux(kernel, line)
 end
 function sl.run_kernel_image(name, line, append, kind)
   local file = text(name, 1, "run_kernel_image")
-  call("run_kernel_image", file, text(line, 2, "run_kernel_image"), append or 0, kind or 0)
+  append, kind = number(append or 0, 3, "run_kernel_image"), number(kind or 0, 4, "run_kernel_image")
+  call("run_kernel_image", file, text(line, 2, "run_kernel_image"), append, kind)
 end
-function sl.sleep(amount) call("sleep", amount) end
-function sl.msleep(amount) call("sleep", amount / 1000) end
+function sl.sleep(amount) call("sleep", number(amount or 0, 1, "sleep")) end
+function sl.msleep(amount) call("sleep", number(amount, 1, "msleep") / 1000) end
 function sl.loadfile(name)
   if not call("exists", text(name, 1, "loadfile")) then error("Could not load file", 2) end
   local file = setmetatable({}, File)
@@ -200,7 +208,7 @@ function sl.ipappend_strs() return {call("ipappend_strs")} end
 function sl.reboot() call("reboot") end
 function sl.derivative() return "PXELINUX" end
 function sl.version() return version end
-function sl.get_key(milliseconds) return (call("get_key", (milliseconds or 0) / 1000)) end
+function sl.get_key(milliseconds) return (call("get_key", number(milliseconds or 0, 1, "get_key") / 1000)) end
 function sl.KEY_CTRL(letter) return letter % 32 end
 sl.KEY = {NONE = -1, BACKSPACE = 8, TAB = 9, ENTER = 13, ESC = 27, DEL = 127}
 local number = 256

@@ -178,10 +178,10 @@ class _ScriptRun:
                 packed.append(RamdiskFile(None, name, encode(data)))
         self.choice = yield from self._api.boot(UnresolvedEntry(kernel, line, initrds, packed=packed))
 
-    def _sleep(self, seconds: Optional[float]) -> Steps[None]:
+    def _sleep(self, seconds: float) -> Steps[None]:
         """Sleep; shorter without a terminal, where nobody sees a count-down."""
         watched = yield FindTerminal()
-        amount = min(max(float(seconds or 0), 0.0), 3600.0)
+        amount = min(max(float(seconds), 0.0), 3600.0)
         if watched is None:
             amount = min(amount, SLEEP_LIMIT - self._slept)
             self._slept += amount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 
 from pypxeboot.lua.pattern import Budget, PatternError, search
@@ -22,3 +23,9 @@ def test_patterns_match_as_in_lua(text: str, pattern: str) -> None:
         assert found is not None and theirs[1:] == (found.start + 1, found.end, *found.captures)
     else:
         assert found is None
+
+
+@pytest.mark.parametrize("pattern", ["%\xb2", "(a)%\xb9", "[%\xb3]", "%\u0661"])
+def test_digits_that_are_not_ascii_are_characters(pattern: str) -> None:
+    assert search("a", pattern, 0, Budget(1000)) is None
+    assert search(pattern.strip("(a)[]%"), pattern.replace("(a)", ""), 0, Budget(1000)) is not None

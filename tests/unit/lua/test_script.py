@@ -255,3 +255,23 @@ def test_a_machine_without_lua_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refused) as caught:
         boot("print(1)")
     assert caught.value.hint is not None and "pypxeboot[lua]" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "syslinux.sleep('x')",
+        "syslinux.sleep({})",
+        "syslinux.sleep(1/0)",
+        "syslinux.msleep(nil)",
+        "syslinux.msleep(0/0)",
+        "syslinux.get_key('x')",
+        "syslinux.get_key(1/0)",
+        "syslinux.run_kernel_image('k', 'l', 'x', 0)",
+        "syslinux.run_kernel_image('k', 'l', 0, {})",
+        "syslinux.run_kernel_image('k', 'l', 0/0, 0)",
+    ],
+)
+def test_what_is_no_number_is_told_to_the_script(call: str) -> None:
+    asked, error = calls(call)
+    assert not asked and "number expected" in error

@@ -1,6 +1,7 @@
 """The exceptions of pypxeboot: their class is the cause of a failure, and so the exit code.
 
     PxeBootError            1   anything else
+      InternalError         1   a fault of pypxeboot itself, or of a library
       UsageError            2   the command line or configuration file is wrong
       NoLease               3   no DHCP server gave a usable address
       NoBootSource          4   the network says nothing (usable) about what to boot
@@ -19,6 +20,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Optional
 
+from pypxeboot.text import printable
+
 
 class PxeBootError(Exception):
     """An error that ends a boot: one line what went wrong, and one line (``hint``) what to do about it."""
@@ -29,6 +32,18 @@ class PxeBootError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class InternalError(PxeBootError):
+    """Something that nobody foresaw, and so a fault of pypxeboot or of a library that it uses."""
+
+    @classmethod
+    def of(cls, why: BaseException) -> InternalError:
+        """Return the error that tells of ``why``, an exception that is none of the classes here."""
+        kind = type(why)
+        name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+        what = f"{name}: {printable(str(why))}" if str(why) else name
+        return cls(f"internal error: {what}", hint="-vv shows where; please report it")
 
 
 class UsageError(PxeBootError):
@@ -105,8 +120,13 @@ class HandoverError(PxeBootError):
 KINDS: dict[str, type[PxeBootError]] = {
     kind.__name__: kind
     for kind in (
-        PxeBootError, UsageError, NoLease, NoBootSource, ConfigError, FetchError, NotFound,
+        PxeBootError, InternalError, UsageError, NoLease, NoBootSource, ConfigError, FetchError, NotFound,
         ServerError, Refused, Aborted, HandoverError,
     )
 }  # fmt: skip
 """Exception class by name: the closed set that may cross the process boundary."""
+
+
+def kind_of(error: PxeBootError) -> str:
+    """Return the name of the class in :data:`KINDS` that ``error`` is of."""
+    return next(kind.__name__ for kind in type(error).__mro__ if KINDS.get(kind.__name__) is kind)

@@ -13,7 +13,7 @@ import typing
 from enum import Enum
 from typing import Any, TypeVar, Union
 
-from pypxeboot.text import encode
+from pypxeboot.text import encode, printable
 
 T = TypeVar("T")
 
@@ -27,13 +27,22 @@ class SchemaError(ValueError):
 
 
 def pack(value: Any) -> Any:
-    """``value`` (dataclasses, enums, tuples, numbers, text) as JSON values."""
+    """Return ``value`` (dataclasses, enums, tuples, numbers, text) as JSON values.
+
+    Raises SchemaError for text, numbers and lists that :func:`unpack` would not take.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {name: pack(getattr(value, name)) for name in _fields(type(value))}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (tuple, list)):
+        if len(value) > MAX_ITEMS:
+            raise SchemaError(f"a list of {len(value)} items")
         return [pack(item) for item in value]
+    if isinstance(value, str) and not _is_text(value):
+        raise SchemaError(f"a text of {len(value)} characters: {printable(value, 40)}")
+    if isinstance(value, (int, float)) and not 0 <= value < MAX_NUMBER:
+        raise SchemaError("a number out of bounds")
     return value
 
 
@@ -86,6 +95,14 @@ def _unpack_dataclass(kind: Any, value: object, where: str) -> Any:
     return kind(**{name: _unpack(hint, value[name], f"{where}.{name}") for name, hint in hints.items()})
 
 
+def _is_text(value: str) -> bool:
+    """Whether ``value`` is text that may cross."""
+    try:
+        return len(value) <= MAX_TEXT and (value.isascii() or len(encode(value)) <= MAX_TEXT)
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte
+        return False
+
+
 def _plain(kind: Any, value: object, where: str) -> Any:
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if 0 <= value < MAX_NUMBER:  # neither NaN nor infinity is, nor a number too large for a float
@@ -94,11 +111,8 @@ def _plain(kind: Any, value: object, where: str) -> Any:
         if 0 <= value < MAX_NUMBER:
             return value
     elif kind is str and isinstance(value, str):
-        try:
-            if len(encode(value)) <= MAX_TEXT:
-                return value
-        except UnicodeEncodeError:  # a lone surrogate that stands for no byte
-            pass
+        if _is_text(value):
+            return value
     elif kind is bool and isinstance(value, bool):
         return value
     raise SchemaError(f"{where}: no {kind.__name__} within the limits")

@@ -15,14 +15,40 @@ from pypxeboot.client.script_files import ScriptFiles
 from pypxeboot.client.terminal import HostTerminal, TerminalEffects
 from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, RunIpxe, RunIpxeScript, Steps
 from pypxeboot.entry import Choice
-from pypxeboot.errors import ConfigError, FetchError, NotFound, Refused, ServerError
+from pypxeboot.errors import (
+    ConfigError,
+    FetchError,
+    InternalError,
+    NotFound,
+    PxeBootError,
+    Refused,
+    ServerError,
+)
 from pypxeboot.lua import script
 from pypxeboot.plan import Plan
+from pypxeboot.privsep.channel import Closed
 
 T = TypeVar("T")
 Start = Union[RunIpxeScript, RunIpxe]
 
 log = logging.getLogger(__name__)
+
+_FAILED: dict[type, Callable[[InternalError], object]] = {
+    Fetch: lambda why: Fetched(None, why.message),
+    Load: lambda why: Loaded(False, why.message, InternalError, why.hint),
+    effects.Assemble: lambda why: Loaded(False, why.message, InternalError, why.hint),
+    effects.Download: lambda why: effects.ScriptFile(None, error=why.message),
+    effects.Unpack: lambda why: effects.ScriptFile(None, error=why.message),
+    effects.ComputeDigest: lambda _why: "",
+    effects.Verify: lambda why: why.message,
+    effects.Identify: lambda _why: None,
+    effects.SetAddress: lambda why: why.message,
+    effects.RunDhcp: lambda why: effects.Leased(None, why.message),
+    effects.ChangeVlan: lambda why: why.message,
+    effects.Resolve: lambda why: effects.Resolved((), why.message),
+    effects.Ping: lambda _why: 0,
+}
+"""The replies to effects that failed."""
 
 _NESTING = 8  # loaders that started each other: a script, a PXELINUX it chains, a script in that one's menu
 
@@ -44,7 +70,7 @@ class Driver:
         self._silent: dict[tuple[str, str, Optional[int]], FetchError] = {}
         self._depth = 0
         self._terminal = TerminalEffects(plan, terminal, downloads.fetcher.deadline, self.warn)
-        self._handlers: dict[type, Callable[[Any], object]] = {
+        handlers: dict[type, Callable[[Any], object]] = {
             Fetch: self.fetch,
             Load: self.load,
             RunIpxeScript: self._run,
@@ -67,6 +93,29 @@ class Driver:
             effects.Resolve: network.lookup,
             effects.Ping: network.ping,
         }
+        self._handlers = {kind: self._guarded(kind, handler) for kind, handler in handlers.items()}
+
+    def _guarded(self, kind: type, handler: Callable[[Any], object]) -> Callable[[Any], object]:
+        """Return ``handler``, which fails as its effect can fail where something happens that nobody foresaw.
+
+        So a file that a parser stumbles over is one that cannot be used, and the loader goes on from there.
+        """
+        failed = _FAILED.get(kind)
+        if failed is None:
+            return handler
+
+        def guarded(effect: Any) -> object:
+            try:
+                return handler(effect)
+            except (PxeBootError, Closed):
+                raise
+            except Exception as why:
+                log.debug("where it failed", exc_info=True)
+                error = InternalError.of(why)
+                self.warn(error.message)
+                return failed(error)
+
+        return guarded
 
     def run(self, steps: Steps[T]) -> T:
         """Do what a loader asks for, until it has come to its result."""
@@ -90,6 +139,10 @@ class Driver:
             return Fetched(self.downloads.fetcher.small(effect.location, effect.limit, head=effect.head))
         except NotFound:
             return Fetched(None, "not-found")
+        except Refused as why:
+            if not effect.head:
+                raise
+            return Fetched(None, why.message.replace(f"{location}: ", "", 1))  # it was only looked into
         except FetchError as why:
             # To PXELINUX a file that does not come is not there; but no server is waited for twice.
             if not isinstance(why, ServerError):

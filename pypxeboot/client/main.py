@@ -8,12 +8,15 @@ import logging
 import os
 import socket
 import sys
+import traceback
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, TextIO, Union
 
 from pypxeboot.client.host import HostSide
-from pypxeboot.errors import PxeBootError, UsageError
+from pypxeboot.errors import InternalError, PxeBootError, Refused, UsageError, kind_of
 from pypxeboot.fetch import schemes
 from pypxeboot.limits import Deadline
 from pypxeboot.net import frames
@@ -26,19 +29,54 @@ from pypxeboot.plan import Order, Plan
 from pypxeboot.privsep import logs, sandbox
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.messages import Ready
-from pypxeboot.result import Failure
+from pypxeboot.result import BootResult, Failure, Request
+from pypxeboot.schema import SchemaError
 from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
+
+_TOLD = 2000  # characters of a cause, hint, warning or request that are told with a failure
+_WARNINGS = 1000  # that are told, the last ones
 
 # Beyond the largest output file; a write past it fails instead of filling the disk.
 _FILE_SIZE_SLACK = 1 << 20
 
 
+@dataclass
+class _Story:
+    """What a boot has done so far, which is told with whatever ends it."""
+
+    requests: Sequence[Request] = ()
+    warnings: Sequence[str] = ()
+
+    def failure(self, error: PxeBootError) -> Failure:
+        """Return ``error`` and the story as the message that the host side takes, whatever is in them."""
+        hint = None if error.hint is None else printable(error.hint, _TOLD)
+        requests = tuple(
+            Request(printable(one.url, _TOLD), printable(one.result, _TOLD), one.bytes, one.seconds)
+            for one in self.requests
+        )
+        warnings = tuple(printable(text, _TOLD) for text in self.warnings[-_WARNINGS:])
+        return Failure(kind_of(error), printable(error.message, _TOLD), hint, requests, warnings)
+
+
+def _error_of(why: Exception) -> PxeBootError:
+    """Return ``why`` as an error that has an exit code, whatever it is."""
+    if isinstance(why, PxeBootError):
+        return why
+    if isinstance(why, OSError) and why.errno in (errno.ENODEV, errno.ENETDOWN):
+        # An administrator took the link away; or the host side did, which knows why and does not listen.
+        return PxeBootError("the guest's interface is gone")
+    log.debug("where it failed", exc_info=why)
+    if isinstance(why, MemoryError):
+        traceback.clear_frames(why.__traceback__)  # there has to be room to tell of it
+    return InternalError.of(why)
+
+
 def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool) -> int:
     """Live the whole life of the client process, from just after the fork; return its exit status."""
     logs.configure(logging.WARNING)
-    channel = Channel(end)
+    channel, story = Channel(end), _Story()
     try:
         if new_network:
             try:
@@ -46,32 +84,25 @@ def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool
             except OSError as why:
                 hint = "run it as root on the host itself; --link host works without network namespaces"
                 text = f"no network namespace can be made: {why.strerror}"
-                channel.send(Failure("PxeBootError", text, hint, (), ()))
-                return 1
+                raise PxeBootError(text, hint=hint) from None
         channel.send(Ready())  # the host side may join the namespace to the network meanwhile
         if raw_frames:
             frames.preload()
         order = channel.receive_order()
         logs.configure(order.log_level)
-        return _boot(order, channel, parent, raw_frames)
+        _boot(order, channel, parent, raw_frames, story)
+        return 0
     except Closed:
         return 1
-    except PxeBootError as why:  # before there was anything to boot from
-        with suppress(Closed):  # a host side that has ended knows why
-            channel.send(Failure(type(why).__name__, why.message, why.hint, (), ()))
-        return why.code
     except Exception as why:
-        if isinstance(why, OSError) and why.errno in (errno.ENODEV, errno.ENETDOWN):
-            # An administrator took the link away; or the host side did, which knows why and does not listen.
-            with suppress(Closed):
-                channel.send(Failure("PxeBootError", "the guest's interface is gone", None, (), ()))
-            return 1
-        log.error("the client process failed: %s: %s", type(why).__name__, printable(str(why)))
-        log.debug("where it failed", exc_info=True)
-        return 1
+        error = _error_of(why)
+        with suppress(Closed):  # a host side that has ended knows why
+            channel.send(story.failure(error))
+        return error.code
 
 
-def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
+def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool, story: _Story) -> None:
+    """Boot, and send what came of it. Raises what went wrong, with what led to it in ``story``."""
     plan, host = order.plan, HostSide(channel)
     deadline = Deadline(order.deadline)
     discovery = Discovery(plan, deadline) if raw_frames else None
@@ -109,23 +140,30 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool) -> int:
     note = None if examination is None else examination.note
     clients = schemes.table(authorities, plan.http_proxy, note)
     fetcher = Fetcher(clients, deadline=deadline, progress=progress)
+    story.requests = fetcher.requests
     wanted = (plan.look_inside, plan.must_boot, plan.target)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, *wanted)
     pipeline = Pipeline(plan, host, downloads, dhcp or _no_dhcp(plan, udhcpc_output, order.deadline))
+    story.warnings = pipeline.warnings
     try:
         if examination is not None:
             examination.listen(discovery, dhcp)
         result = pipeline.run()
-        if examination is not None:
-            examination.tell(pipeline, result)
-        channel.send(result)
-        return 0
-    except PxeBootError as why:
+    except Exception:
         if examination is not None:
             examination.tell(pipeline, None)
-        requests, warnings = tuple(fetcher.requests), tuple(pipeline.warnings)
-        channel.send(Failure(type(why).__name__, why.message, why.hint, requests, warnings))
-        return why.code
+        raise
+    if examination is not None:
+        examination.tell(pipeline, result)
+    _hand_over(result, channel)
+
+
+def _hand_over(result: BootResult, channel: Channel) -> None:
+    """Send the result. Raises Refused where it is larger than the host side takes."""
+    try:
+        channel.send(result)
+    except SchemaError as why:
+        raise Refused(f"what the boot came to cannot be handed over: {why}") from None
 
 
 def _dhcp(
@@ -188,7 +226,9 @@ def _prepare(*, signatures: bool) -> None:
     own = (
         *loaders.LOADERS.values(),
         "pypxeboot.syslinux.loader.interactive",
+        "pypxeboot.client.by_hand",
         "pypxeboot.client.pxe_menu",
+        "pypxeboot.client.signature",
         "pypxeboot.fetch.tftp.client",
         "pypxeboot.fetch.http.client",
         "pypxeboot.fetch.ftp",

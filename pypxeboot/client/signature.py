@@ -69,6 +69,8 @@ def check(
         return _MISSING
     except _Bad as why:
         return str(why)
+    except Exception as why:  # of a parser that stumbles over hostile bytes, whichever layer that is
+        return f"it cannot be checked: {text.printable(str(why) or type(why).__name__, 100)}"
     return ""
 
 
@@ -78,7 +80,7 @@ def _check(signature: bytes, pieces: Iterable[bytes], anchors: bytes, signer: st
         infos, certificates = _parse(signature)
     except (_Bad, ImportError):
         raise
-    except Exception as why:  # of a parser that stumbles over hostile bytes, whichever layer that is
+    except Exception as why:
         raise _Bad(f"it is not a signature in DER: {text.printable(str(why), 100)}") from None
     named = [(info, leaf) for info, leaf in infos if not signer or signer in _names(leaf)]
     if not named:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Optional, Protocol
 
 from pypxeboot.effects import Form
-from pypxeboot.errors import NotFound, PxeBootError, Refused
+from pypxeboot.errors import FetchError, InternalError, NotFound, PxeBootError, Refused
 from pypxeboot.fetch.progress import Progress
 from pypxeboot.fetch.request import Data, FetchRequest, Scheme
 from pypxeboot.limits import Deadline
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 # entry.
 MAX_REQUESTS = 256
 
+_URL_LIMIT = 16384  # characters of one URL: web servers take 8 KiB
 _HEAD_LIMIT = 1 << 40  # the size of a file does not matter where its head is enough
 
 
@@ -145,6 +146,8 @@ class Fetcher:
             scheme = self._schemes.get(location.scheme)
             if scheme is None:
                 raise self._unsupported_scheme_error(location)
+            if len(url) > _URL_LIMIT:
+                raise Refused(f"{printable(url)}: a URL of {size_text(len(url))}, which no server takes")
             with self._lock:
                 if len(self.requests) >= MAX_REQUESTS:
                     raise Refused(
@@ -157,10 +160,18 @@ class Fetcher:
         except PxeBootError as why:
             result = why.message.replace(f"{url}: ", "", 1)
             raise
+        except _Enough:
+            raise
+        except Exception as why:  # an answer that nobody foresaw is the failure of this file alone
+            log.debug("where it failed", exc_info=True)
+            error = InternalError.of(why)
+            result = error.message
+            raise FetchError(f"{printable(url)}: {result}", hint=error.hint) from None
         finally:
             if shown:
                 self._progress.end(url)
-            self._record(Request(url, result, sink.count, round(time.monotonic() - began, 6)), shown)
+            seconds_taken = round(time.monotonic() - began, 6)
+            self._record(Request(url[:_URL_LIMIT], result, sink.count, seconds_taken), shown)
 
     def _unsupported_scheme_error(self, location: Location) -> Refused:
         shown, scheme = printable(str(location)), location.scheme

@@ -40,10 +40,15 @@ class Channel:
         self._timeout = seconds
 
     def send(self, message: Any, descriptor: Optional[int] = None) -> None:
-        """Send one message of the dataclasses above, and perhaps a descriptor with it."""
+        """Send one message of the dataclasses above, and perhaps a descriptor with it.
+
+        Raises Closed, and SchemaError for what the other side would not take.
+        """
         body = {"type": type(message).__name__, "value": pack(message)}
         data = json.dumps(body, separators=(",", ":")).encode()
         pieces = [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)]
+        if len(pieces) > MAX_MESSAGE // _PIECE:
+            raise SchemaError(f"a message of {len(data)} bytes")
         # The first packet says how many follow, and carries the descriptor.
         head = str(len(pieces)).encode()
         try:

@@ -13,7 +13,7 @@ from typing import Optional
 from pypxeboot.bootsource import BootRequest, BootSource, Kind
 from pypxeboot.effects import Load, Loaded, Log, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
-from pypxeboot.errors import ConfigError, NoBootSource, PxeBootError
+from pypxeboot.errors import ConfigError, InternalError, NoBootSource, PxeBootError
 from pypxeboot.guest import soc_and_board
 from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.syslinux.config.search import uboot_names
@@ -150,6 +150,11 @@ class _UbootBoot:
             tree = yield from self._device_tree(label)
         except ConfigError as why:
             return None, ConfigError(f"{where}: {why.message}", hint=why.hint)
+        except PxeBootError:
+            raise
+        except Exception as why:  # what nobody foresaw is the failure of this label, as of any other
+            error = InternalError.of(why)
+            return None, InternalError(f"{where}: {error.message}", hint=error.hint)
         entry = Entry(
             entry.label, entry.action, entry.kernel, entry.initrds, entry.cmdline, title=label.title, dtb=tree
         )

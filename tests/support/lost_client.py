@@ -135,13 +135,12 @@ def main() -> None:
     scenario = SCENARIOS[sys.argv.pop(1)]
     victim = os.environ.get("VICTIM", "")
 
-    def boot(order: Order, channel: Channel, parent: int, _raw_frames: bool) -> int:
+    def boot(order: Order, channel: Channel, parent: int, _raw_frames: bool, _story: object) -> None:
         host = HostSide(channel)
         _place, _udhcpc = host.wait_for_place()
         client._lock_up(order, parent)
         scenario(Lost(channel._socket, host, victim))
         time.sleep(30)  # the host side ends it
-        return 0
 
     client._boot = boot
     from pypxeboot.__main__ import run

@@ -154,3 +154,22 @@ def test_any_dataclass_is_a_schema() -> None:
     value = Mixed("a", None, ("b",), True)
     assert pack(value) == {"text": "a", "maybe": None, "many": ["b"], "flag": True}
     assert unpack(Mixed, pack(value)) == value
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"message": "x" * (MAX_TEXT + 1)},
+        {"message": "\u00e9" * MAX_TEXT},
+        {"hint": "\ud800"},
+        {"requests": (Request("u", "ok", MAX_NUMBER, 0.0),)},
+        {"requests": (Request("u", "ok", -1, 0.0),)},
+        {"requests": (Request("u", "ok", 10**5000, 0.0),)},
+        {"requests": (Request("u", "ok", 1, float("nan")),)},
+        {"warnings": ("",) * (MAX_ITEMS + 1)},
+    ],
+)
+def test_what_would_be_refused_is_not_sent(change: dict[str, Any]) -> None:
+    with pytest.raises(SchemaError) as caught:
+        pack(replace(FAILURE, **change))
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 200

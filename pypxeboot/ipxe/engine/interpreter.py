@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Optional
 
 from pypxeboot.effects import Log, ReadClock, Steps
+from pypxeboot.errors import InternalError, PxeBootError
 from pypxeboot.ipxe.engine.images import Image, is_pxelinux, is_syslinux_menu, unfit
-from pypxeboot.ipxe.engine.machine import EXPANSION_LIMIT, Machine
+from pypxeboot.ipxe.engine.machine import EXPANSION_LIMIT, BootChosen, Machine, MenuFound
 from pypxeboot.ipxe.engine.options import BadUsage
 from pypxeboot.ipxe.engine.script import Script, commands, innermost
 from pypxeboot.ipxe.engine.stack import ScriptFrame
@@ -75,6 +76,12 @@ def _command(machine: Machine, words: list[str]) -> Steps[int]:
         return (yield from command.run(machine, command.syntax.parse(words)))
     except BadUsage as why:
         return (yield from machine.refuse(why.message, why.status))
+    except (PxeBootError, BootChosen, MenuFound):
+        raise
+    except Exception as why:  # what nobody foresaw is the failure of this command, as of any other
+        error = InternalError.of(why)
+        yield Log(error.message, warning=True)
+        return (yield from machine.refuse(error.message, Status.INVALID))
 
 
 def is_executable(machine: Machine, image: Image) -> Steps[bool]:

@@ -12,7 +12,7 @@ from typing import Optional, Protocol
 from pypxeboot.bootsource import Kind, kind_of_name
 from pypxeboot.effects import Load, Loaded, Log, RunIpxe, RunIpxeScript, Steps
 from pypxeboot.entry import Action, Choice, Entry, Reason
-from pypxeboot.errors import ConfigError, PxeBootError, Refused
+from pypxeboot.errors import ConfigError, InternalError, PxeBootError, Refused
 from pypxeboot.guest import Guest
 from pypxeboot.syslinux.com32 import table
 from pypxeboot.syslinux.com32.unresolved import UnresolvedEntry
@@ -35,6 +35,19 @@ from pypxeboot.text import encode, printable
 CMDLINE_LIMIT = 2047
 # Commands that lead to other commands or configurations. Real chains have two or three links.
 STEP_LIMIT = 32
+
+
+class Redirect(Exception):
+    """Leave what runs for good: for a menu, for another configuration, else for the prompt.
+
+    ``message`` says why, where that is not what was asked for.
+    """
+
+    def __init__(self, *, menu: Optional[Config] = None, fresh: bool = False, message: str = "") -> None:
+        super().__init__()
+        self.menu = menu
+        self.fresh = fresh
+        self.message = message
 
 
 class Operator(Protocol):
@@ -135,6 +148,17 @@ class Executor:
         ``sysappend`` adds the strings that SYSAPPEND asks for outside of labels.
         """
         self.returned = False
+        try:
+            return (yield from self._execute(command, reason, label, sysappend))
+        except (PxeBootError, Redirect):
+            raise
+        except Exception as why:  # what nobody foresaw is the failure of this command, as of any other
+            error = InternalError.of(why)
+            return self.fail(InternalError(f"{where(label, command)}: {error.message}", hint=error.hint))
+
+    def _execute(
+        self, command: str, reason: Reason, label: Optional[Label], sysappend: bool
+    ) -> Steps[Optional[Choice]]:
         if len(encode(command)) > CMDLINE_LIMIT:
             return self.fail(
                 ConfigError(

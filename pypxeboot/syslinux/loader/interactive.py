@@ -13,7 +13,7 @@ from pypxeboot.entry import Choice, Reason
 from pypxeboot.errors import ConfigError, PxeBootError
 from pypxeboot.syslinux.config.model import Config
 from pypxeboot.syslinux.loader.current_config import CurrentConfig
-from pypxeboot.syslinux.loader.execute import Executor
+from pypxeboot.syslinux.loader.execute import Executor, Redirect
 from pypxeboot.syslinux.menu import defaults
 from pypxeboot.syslinux.menu.message_files import MessageFiles
 from pypxeboot.syslinux.menu.program import MenuProgram
@@ -23,19 +23,6 @@ from pypxeboot.text import printable
 
 # Lines of SAY and files of DISPLAY that are shown; what came before them has left the screen.
 _MESSAGES_SHOWN = 100
-
-
-class Redirect(Exception):
-    """Leave what runs for good: for a menu, for another configuration, else for the prompt.
-
-    ``message`` says why, where that is not what was asked for.
-    """
-
-    def __init__(self, *, menu: Optional[Config] = None, fresh: bool = False, message: str = "") -> None:
-        super().__init__()
-        self.menu = menu
-        self.fresh = fresh
-        self.message = message
 
 
 class InteractiveBoot:

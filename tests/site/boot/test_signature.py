@@ -12,9 +12,12 @@ def test_a_script_verifies_what_it_boots(site: Site, authority: Authority) -> No
     kernel = dummy("vmlinuz")
     (authority.directory / "data").write_bytes(kernel)
     good, bad = authority.sign("good"), authority.sign("web")
+    damaged = good.replace(b"\x0c\x04good", b"\x0c\x04\xff\xfe\xfd\xfc")
     (authority.directory / "data").write_bytes(DATA)
     script = "#!ipxe\nimgtrust\nkernel vmlinuz\nimgverify vmlinuz {} || goto bad\nboot\n:bad\nexit 1\n"
-    files = {"vmlinuz": kernel, "good.sig": good, "bad.sig": bad}
+    files = {"vmlinuz": kernel, "good.sig": good, "bad.sig": bad, "damaged.sig": damaged}
+    by_name = script.replace("imgverify ", "imgverify --signer other.example ")
+    files["damaged.ipxe"] = by_name.format("damaged.sig").encode()
     files.update({f"{name}.ipxe": script.format(f"{name}.sig").encode() for name in ("good", "bad")})
     servers.dnsmasq(site, servers.plant(site.directory / "root", files), Offer(filename="good.ipxe"))
     trust = ("--trust", str(authority.directory / "root.pem"))
@@ -25,3 +28,5 @@ def test_a_script_verifies_what_it_boots(site: Site, authority: Authority) -> No
     assert without.result["action"] == "localboot" and "--trust" in without.stderr
     refused = site.boot(*trust, "-v", "--bootfile", f"tftp://{SERVER}/bad.ipxe").ok()
     assert refused.result["action"] == "localboot" and "not for code signing" in refused.stderr
+    refused = site.boot(*trust, "-v", "--bootfile", f"tftp://{SERVER}/damaged.ipxe").ok()
+    assert refused.result["action"] == "localboot" and "cannot be checked" in refused.stderr, str(refused)

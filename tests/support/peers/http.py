@@ -1,4 +1,9 @@
-"""Web servers on loopback that do what their script says, and what the client makes of them."""
+"""Web servers that do what their script says, on loopback or in a site, and what the client makes of them.
+
+    python -m tests.support.peers.http ADDRESS SCRIPT
+
+It stands at port 80 of ADDRESS then, with one of SCRIPTS.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,11 +32,16 @@ Script = Callable[[socket.socket, bytes], None]
 class Peer:
     """A server that reads one request a connection, keeps it in ``requests`` and hands over to ``script``."""
 
-    def __init__(self, script: Union[Script, bytes], tls: Optional[ssl.SSLContext] = None) -> None:
+    def __init__(
+        self,
+        script: Union[Script, bytes],
+        tls: Optional[ssl.SSLContext] = None,
+        place: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
         self.requests: list[bytes] = []
         self._script = script
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(place)
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -194,3 +205,29 @@ def failure(url: str, kind: type[PxeBootError], **options: Any) -> str:
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 700
     return caught.value.message
+
+
+SCRIPTS = {
+    "27-separator-in-length": answer(b"x" * 49, length="\x1f49"),
+    "27-underscore-in-length": answer(b"x" * 49, length="4_9"),
+    "27-underscore-in-status": answer(b"x" * 49, "2_00 OK"),
+    "27-separator-in-chunks": answer(
+        b"\x1f1\r\nx\r\n0\r\n\r\n", "200 OK", "Transfer-Encoding: chunked", length=None
+    ),
+    "27-number-without-end": answer(b"x", length="1" * 5000),
+    "28-redirect-to-bad-brackets": redirect("http://[::1/k"),
+    "28-redirect-to-user-of-bytes": redirect("http://u\xff@10.77.0.3/gone"),
+}
+"""Answers with digits and names that only Python takes; numbers are of the table of bad inputs."""
+
+
+def main() -> None:
+    """Serve SCRIPT at ADDRESS until somebody ends it."""
+    address, name = sys.argv[1:]
+    Peer(SCRIPTS[name], place=(address, 80))
+    print(f"serving {name}", flush=True)
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

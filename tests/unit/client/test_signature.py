@@ -88,3 +88,13 @@ def test_trust_must_be_certificates(tmp_path: Path, content: Optional[bytes]) ->
         path.write_bytes(content)
     with pytest.raises(UsageError, match="--trust"):
         planner.plan(options.parse(["--mac", "52:54:00:ab:cd:ef", "--trust", str(path)]))
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe\xfd\xfc", b"\x00\x00\x00\x00", b"\x1b[2J"])
+def test_a_signer_whose_name_is_damaged(authority: Authority, name: bytes) -> None:
+    damaged = authority.sign("good").replace(b"\x0c\x04good", b"\x0c\x04" + name)
+    for signer in ("", "good", "other.example"):
+        why = check(authority, damaged, signer=signer)
+        assert why and why.isprintable()
+    damaged = authority.sign("good").replace(b"\x0c\x04good", b"\x0f\x04good")  # of a type that no name has
+    assert "cannot be checked" in check(authority, damaged, signer="good")

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import resource
+import struct
 import threading
 from pathlib import Path
 from typing import Callable
@@ -14,7 +15,7 @@ import pytest
 
 from pypxeboot import url
 from pypxeboot.client.sink import FileSink
-from pypxeboot.errors import Aborted, FetchError, NotFound, PxeBootError, Refused
+from pypxeboot.errors import Aborted, FetchError, InternalError, NotFound, PxeBootError, Refused
 from pypxeboot.fetch import fetcher as fetch
 from pypxeboot.fetch.fetcher import MAX_REQUESTS
 from pypxeboot.fetch.progress import Progress
@@ -200,3 +201,30 @@ def test_lines_in_a_log_are_few(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
             progress.advance("a", 1000)
         progress.end("a")
     assert stream.getvalue() == "" and len(caplog.records) == 2, caplog.text
+
+
+@pytest.mark.parametrize("why", [UnicodeError("x\x1b[m"), MemoryError(), struct.error("x"), OSError(5, "x")])
+def test_what_nobody_foresaw_is_the_failure_of_one_file(why: Exception) -> None:
+    def stumble(_write: Callable[[bytes], object]) -> None:
+        raise why
+
+    one = fetcher({"a": stumble, "b": b"good"})
+    with pytest.raises(FetchError, match="internal error: ") as caught:
+        one.small(at("a"), 1024)
+    assert caught.value.message.isprintable() and "report" in (caught.value.hint or "")
+    assert one.small(at("b"), 1024) == b"good"
+    assert [request.result for request in one.requests] == [f"internal error: {told(why)}", "ok"]
+
+
+def told(why: Exception) -> str:
+    """How an exception is told."""
+    return InternalError.of(why).message.partition(": ")[2]
+
+
+def test_a_url_that_no_server_takes_is_not_asked_for() -> None:
+    files = Files({})
+    one = fetcher({}, schemes={"tftp": files})
+    with pytest.raises(Refused, match="which no server takes") as caught:
+        one.small(at("a" * 70_000), 1024)
+    assert not files.asked and len(caught.value.message) < 400
+    assert len(one.requests[0].url) < 20_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import NoReturn, Optional
 
 import pytest
 
@@ -11,6 +11,7 @@ from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import ConfigError, NoBootSource, NotFound
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe import boot
+from pypxeboot.ipxe.engine.uri import Uri
 from tests.support.recorded import boots as oracle
 from tests.support.recorded import replay
 from tests.support.recorded.replay import Replay, script
@@ -346,3 +347,21 @@ def test_arm_guests() -> None:
     guest = Guest(mac="52:54:00:ab:cd:ef", arch="arm64")
     _, played = booted("echo ${buildarch} ${platform}", "cpuid --ext 29 || echo no cpuid", guest=guest)
     assert played.printed.split("\n")[:2] == ["arm64 efi", "no cpuid"]
+
+
+def test_a_user_of_bytes_in_a_url() -> None:
+    lines = b"#!ipxe\nkernel http://u\x80:p\xff@h/x || kernel k\nboot\n"
+    choice, _ = script(lines)
+    assert choice.entry.action is Action.BOOT and str(choice.entry.kernel).endswith("/k")
+    choice, _ = script(lines, files={"http://u%80@h/x": "@kernel"})
+    assert str(choice.entry.kernel) == "http://u%80@h/x"
+
+
+def test_what_nobody_foresaw_is_the_failure_of_one_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(*_: object) -> NoReturn:
+        raise OverflowError("too large")
+
+    monkeypatch.setattr(Uri, "parse", stumble)
+    choice, played = script("#!ipxe\nkernel k || goto other\nboot\n:other\nexit 0\n")
+    assert choice.entry.action is Action.LOCALBOOT
+    assert any("internal error: OverflowError: too large" in line for line in played.log)

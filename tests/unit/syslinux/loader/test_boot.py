@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from textwrap import dedent
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 
 from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
-from pypxeboot.entry import Action, Reason
-from pypxeboot.errors import ConfigError, NotFound, PxeBootError, Refused
+from pypxeboot.entry import Action, Entry, Reason
+from pypxeboot.errors import ConfigError, InternalError, NotFound, PxeBootError, Refused
+from pypxeboot.syslinux.com32.unresolved import UnresolvedEntry
 from pypxeboot.syslinux.loader import boot as ldlinux
 from pypxeboot.syslinux.loader.sysappend import select, strings
 from pypxeboot.url import Location
@@ -248,3 +249,33 @@ def test_a_file_without_a_label_is_looked_for_along_path() -> None:
     config = "PATH one:two\nDEFAULT menu\nTIMEOUT 5\nLABEL a\nKERNEL k\n"
     assert boot(config, files={"two/menu.c32": "module"}).entry.label == "a"
     assert boot("UI 10.77.0.3::x/menu.c32\nTIMEOUT 5\nLABEL a\nKERNEL k\n").entry.label == "a"
+
+
+@pytest.mark.parametrize("word", ["KERNEL", "INITRD"])
+def test_a_user_of_bytes_in_a_url(word: str) -> None:
+    kernel = b"" if word == "KERNEL" else b" KERNEL k\n"
+    config = (
+        b"DEFAULT a\nONERROR b\nLABEL a\n"
+        + kernel
+        + word.encode()
+        + b" http://u\x80@10.77.0.1/x\nLABEL b\n KERNEL k2\n"
+    )
+    choice = boot(config)
+    assert (choice.entry.label, choice.reason) == ("b", Reason.ONERROR)
+    choice = boot(config, files={"http://u%80@10.77.0.1/x": "@kernel"})
+    assert choice.entry.label == "a"
+
+
+def test_what_nobody_foresaw_is_the_failure_of_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = UnresolvedEntry.resolve
+
+    def stumble(self: UnresolvedEntry, *args: Any) -> Entry:
+        if self.kernel == "k":
+            raise RecursionError("too deep")
+        return resolve(self, *args)
+
+    monkeypatch.setattr(UnresolvedEntry, "resolve", stumble)
+    choice = boot("DEFAULT a\nONERROR b\nLABEL a\n KERNEL k\nLABEL b\n KERNEL k2\n")
+    assert (choice.entry.label, choice.reason) == ("b", Reason.ONERROR)
+    with pytest.raises(InternalError, match="label 'a': internal error: RecursionError: too deep"):
+        boot("DEFAULT a\nLABEL a\n KERNEL k\n")

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pypxeboot.errors import PxeBootError, UsageError
+from pypxeboot.errors import InternalError, PxeBootError, UsageError
 from pypxeboot.explain import capture_file, packets
 from pypxeboot.explain.timeline import Timeline
 from pypxeboot.privsep import sandbox
@@ -95,4 +95,7 @@ def _read(descriptor: int) -> TimelineReport:
                     break
         except capture_file.BadCapture as why:
             damage = str(why)
+        except Exception as why:  # of a frame that was made to cause it; those before it count
+            log.debug("where it failed", exc_info=True)
+            damage = f"{InternalError.of(why).message} at frame {timeline.frames + 1}; please report it"
     return TimelineReport(tuple(timeline.lines()) if timeline.frames or not damage else (), damage)

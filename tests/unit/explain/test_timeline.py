@@ -8,11 +8,12 @@ import subprocess
 import sys
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
 from pypxeboot.dhcp import message as dhcp
-from pypxeboot.explain import packets
+from pypxeboot.explain import packets, reader
 from pypxeboot.explain.capture_file import CapturedFrame
 from pypxeboot.explain.timeline import Timeline
 from tests.support.boot_frames import (
@@ -254,3 +255,21 @@ def test_a_release_and_nothing_of_a_boot() -> None:
         f"RELEASE of {CLIENT}" in line for line in timeline((0.0, udp(CLIENT, 68, OTHER, 67, data)), end=1)
     )
     assert "no boot in this capture" in timeline((0.0, b"nonsense"))[-1]
+
+
+def test_an_exception_at_a_frame_is_told_behind_what_came_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Timeline.add
+
+    def stumble(self: Timeline, packet: Optional[packets.Packet], when: float) -> None:
+        if self.frames == 2:
+            raise RecursionError("too deep\x1b[m")
+        add(self, packet, when)
+
+    monkeypatch.setattr(Timeline, "add", stumble)
+    path = tmp_path / "boot.pcap"
+    path.write_bytes(pcap(*(frame for _when, frame in LEASED)))
+    report = reader.read_timeline(str(path))
+    assert "DISCOVER" in "".join(report.lines)
+    assert report.damage.startswith("internal error: RecursionError: too deep\\x1b[m at frame 3")

@@ -1,0 +1,1 @@
+"""Entry points that take a stranger's bytes, and what feeds them."""

@@ -1,0 +1,434 @@
+"""The targets of the fuzzer: a function of bytes for every entry point that takes a stranger's.
+
+``TARGETS`` has them by name. What a function raises is a finding: it suppresses what its entry point
+documents, and nothing else. Seeds are in ``tests/data/fuzz/NAME``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timezone
+from ipaddress import IPv6Address
+from typing import Any, Callable
+
+import dns.message
+
+from pypxeboot import url
+from pypxeboot.bootsource import BootRequest
+from pypxeboot.client import script_files, signature
+from pypxeboot.config import options, sections
+from pypxeboot.dhcp import boot_info, lease6, message, message6, neighbor, pxe_options, udhcpc
+from pypxeboot.dhcp.message import BadMessage
+from pypxeboot.dhcp.message6 import Denied
+from pypxeboot.entry import Choice
+from pypxeboot.errors import ConfigError, HandoverError, InternalError, PxeBootError, Refused, UsageError
+from pypxeboot.explain import packets
+from pypxeboot.explain.capture_file import BadCapture, CapturedFrame, frames
+from pypxeboot.explain.timeline import Timeline
+from pypxeboot.fetch import ftp
+from pypxeboot.fetch.http import auth
+from pypxeboot.fetch.http import client as http
+from pypxeboot.fetch.http import message as http_message
+from pypxeboot.fetch.request import Data, FetchRequest
+from pypxeboot.fetch.tftp import client as tftp
+from pypxeboot.ipxe.engine import setting_types
+from pypxeboot.ipxe.engine.images import Image, cpio_headers
+from pypxeboot.ipxe.engine.uri import Uri
+from pypxeboot.kernel import cpio, elf, extract, identify
+from pypxeboot.kernel.unpack import Broken, Unknown, UnpackedFile
+from pypxeboot.lua import pattern
+from pypxeboot.net import frames as ethernet
+from pypxeboot.net.resolver import Resolver
+from pypxeboot.privsep.channel import Channel, Closed
+from pypxeboot.privsep.messages import ConfigureInterface, Placed, UseImage
+from pypxeboot.result import BootResult, Failure
+from pypxeboot.schema import SchemaError, pack, unpack
+from pypxeboot.syslinux.loader import boot as ldlinux
+from pypxeboot.syslinux.menu import passwords
+from pypxeboot.target import NAMES, Target
+from pypxeboot.terminal.key_decoder import Decoder
+from pypxeboot.text import decode, encode, printable
+from pypxeboot.uboot import boot as uboot
+from pypxeboot.url import Location
+from pypxeboot.virt import domain_xml, live_xml, smbios
+from pypxeboot.xen import xl_config
+from tests.support.fuzz import scripted
+from tests.support.ground import tools
+from tests.support.recorded import replay
+
+SEEDS = tools.DATA / "fuzz"
+MAC = b"\x52\x54\x00\xab\xcd\xef"
+LINK_LOCAL = IPv6Address("fe80::1")
+HERE = Location("http", "10.77.0.3", "k")
+KEYS = "enter escape tab up down f1 a 1 ctrl-e backspace page-down right delete left home end".split()
+NOW = datetime(2026, 12, 1, tzinfo=timezone.utc)
+_LIMIT = 1 << 20
+
+
+class Got:
+    """A sink in memory."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def expect(self, size: int) -> None:
+        """Take a size, which no server may make negative."""
+        assert size >= 0
+
+    def write(self, piece: Data) -> None:
+        """Keep a piece."""
+        self.content += piece
+
+
+def reader(data: bytes) -> Callable[[int, int], bytes]:
+    """Return a ``ReadAt`` of ``data``."""
+    return lambda offset, count: data[offset : offset + count]
+
+
+def ends(act: Callable[[], object]) -> None:
+    """Run what may end with an error of the project, which must be one that somebody foresaw."""
+    try:
+        act()
+    except InternalError as why:
+        raise AssertionError(why.message) from why
+    except PxeBootError as why:
+        printable(why.message), encode(why.message)
+
+
+def check_choice(choice: Choice) -> None:
+    """Check that a choice can be handed over as far as its text goes."""
+    entry = choice.entry
+    locations = [entry.kernel, *entry.initrds, entry.dtb, *(module.location for module in entry.modules)]
+    pack(
+        (
+            entry.cmdline[:1000],
+            entry.title[:1000],
+            entry.label,
+            *(str(one)[:1000] for one in locations if one),
+        )
+    )
+
+
+def dhcp4(data: bytes) -> None:
+    """A DHCP message, to the lease and what it says about booting."""
+    with suppress(BadMessage):
+        said = message.decode(data)
+        answer = message.pxe_answer(said, b"PXEClient")
+        services = pxe_options.of(said.options) if answer is None else pxe_options.of(answer.options)
+        assert services is None or services.counts("x") in (True, False)
+        lease, remarks = message.lease_of(said)
+        assert all(printable(remark) for remark in remarks)
+        ends(lambda: boot_info.boot_source(lease))
+
+
+def dhcp6(data: bytes) -> None:
+    """A DHCPv6 message, to the lease."""
+    with suppress(BadMessage, Denied):
+        said = message6.decode(data)
+        lease, _remarks = lease6.lease_of(said, LINK_LOCAL, b"\1\2\3\4", MAC, ())
+        ends(lambda: boot_info.boot_source(lease))
+
+
+def router(data: bytes) -> None:
+    """A router advertisement, to the lease."""
+    with suppress(BadMessage, Denied):
+        found = neighbor.decode(data, LINK_LOCAL, 255)
+        lease6.lease_of(None, None, b"\1\2\3\4", MAC, (found,))
+
+
+def frame(data: bytes) -> None:
+    """An Ethernet frame in which a DHCP reply may be."""
+    header = 14 + (data[14] & 15) * 4 if len(data) > 14 else 0
+    ethernet.reply_payload(data, int.from_bytes(data[header + 12 : header + 16], "big"))
+    ethernet.summary(data)
+
+
+def udhcpc_words(data: bytes) -> None:
+    """What a udhcpc wrote."""
+    with suppress(BadMessage):
+        message.lease_of(udhcpc.message(data, MAC))
+
+
+def pxelinux(data: bytes) -> None:
+    """A configuration of PXELINUX, to what boots when nobody types."""
+    ends(lambda: check_choice(replay.boot(data, files={"inc": data, "t": data})))
+
+
+def pxelinux_list(data: bytes) -> None:
+    """A configuration of PXELINUX, to the list of its entries."""
+    served = replay.serving({"k": "@kernel", "pxelinux.cfg/default": data})
+    request = BootRequest(boot_info.boot_source(replay.LEASE), replay.GUEST, replay.LEASE)
+    ends(lambda: served.drive(ldlinux.entries(request)))
+
+
+def menu(data: bytes) -> None:
+    """Keys (the first bytes), and the configuration that they are pressed in."""
+    pressed = [KEYS[byte & 15] for byte in data[1 : 1 + (data[0] & 15 if data else 0)]]
+    config = data[1 + len(pressed) :]
+    ends(lambda: check_choice(replay.attended(config, pressed, files={"t": config})[0]))
+
+
+def uboot_config(data: bytes) -> None:
+    """A configuration of U-Boot."""
+    served = replay.serving({"k": "@kernel", "pxelinux.cfg/default": data, "inc": data})
+    source = uboot.uboot_source(boot_info.boot_source(replay.LEASE), None)
+    request = BootRequest(source, replay.GUEST, replay.LEASE)
+    ends(lambda: check_choice(served.drive(uboot.boot(request))))
+
+
+def ipxe(data: bytes) -> None:
+    """An iPXE script, to what it boots."""
+    ends(lambda: check_choice(replay.script(b"#!ipxe\n" + data, files={"x": data})[0]))
+
+
+def uri(data: bytes) -> None:
+    """A URI of a script, a name of PXELINUX's, and both shown again."""
+    text = decode(data)
+    with suppress(ConfigError):
+        shown = Uri.of(Uri.parse(text).resolve(Uri.parse("http://h/a/b?c")).locate())
+        encode(str(shown)), encode(shown.name)
+    with suppress(ConfigError):
+        location = url.resolve(text, "http://h/x/", "10.77.0.1")
+        assert url.parse(str(location), None).host == location.host
+
+
+def settings(data: bytes) -> None:
+    """A value of each type of iPXE's settings, parsed and shown."""
+    for kind in setting_types.TYPES.values():
+        with suppress(setting_types.BadValue, setting_types.NotSupported, setting_types.Unformattable):
+            encode(kind.format(kind.parse(decode(data))))
+        with suppress(setting_types.Unformattable):
+            encode(kind.format(data))
+
+
+def http_answer(data: bytes) -> None:
+    """Answers of a web server, one a connection."""
+    got, deadline = Got(), time.monotonic() + 1
+    more = {"expect": got.expect, "user": "u", "challenged": True}
+    with scripted.connections(scripted.split(data)):
+        ends(lambda: http.get(str(HERE), got.write, limit=_LIMIT, deadline=deadline, **more))
+
+
+def http_fields(data: bytes) -> None:
+    """The fields of an answer by themselves."""
+    text, here = data.decode("latin-1"), http_message.parse(str(HERE))
+    ends(lambda: http_message.redirect_target(here, 302, [text]))
+    ends(lambda: http_message.content_length(here, [text]))
+    ends(lambda: http_message.chunk_size(here, data))
+    ends(lambda: http_message.is_chunked(here, [text], []))
+    ends(lambda: http_message.check_encoding(here, [text]))
+    http_message.retry_after(503, [text])
+    said = auth.answer([text], decode(data[:4]), decode(data[:4]), method="GET", target="/k", cnonce="0")
+    assert said is None or "\n" not in said
+
+
+def tftp_packets(data: bytes) -> None:
+    """Packets of a TFTP server."""
+    got = Got()
+    with scripted.conversation(scripted.split(data)):
+        deadline = time.monotonic() + 10
+        ends(lambda: tftp.get("h", b"k", got.write, limit=_LIMIT, deadline=deadline, expect=got.expect))
+
+
+def ftp_replies(data: bytes) -> None:
+    """What an FTP server says, and the files that it sends."""
+    request = FetchRequest(Location("ftp", "10.77.0.3", "k"), _LIMIT, time.monotonic() + 10)
+    with scripted.connections(scripted.split(data)):
+        ends(lambda: ftp.get(request, Got()))
+
+
+class ScriptedResolver(Resolver):
+    """A resolver that is given an answer."""
+
+    answer = b""
+
+    def _exchange(self, query: Any, server: str, deadline: float) -> Any:
+        del server, deadline
+        reply = dns.message.from_wire(query.id.to_bytes(2, "big") + self.answer)
+        if not isinstance(reply, dns.message.QueryMessage):
+            raise dns.exception.FormError
+        return reply
+
+
+def dns_answer(data: bytes) -> None:
+    """An answer of a name server, less its identifier."""
+    resolver = ScriptedResolver(["10.77.0.1"])
+    resolver.answer = data
+    with suppress(socket.gaierror):
+        for address in resolver.addresses("host.lab"):
+            socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def kernel(data: bytes) -> None:
+    """A file that may be a kernel, for whoever boots it."""
+    read_at = reader(data)
+    with suppress(Refused):
+        info = identify.identify(data[: identify.HEAD], len(data), read_at)
+        identify.identify_payload(info, read_at)
+        with suppress(Refused):
+            identify.check_xen(info, "k", ("xen-pv", "xen-pvh"))
+        for vmm in NAMES:
+            for arch in ("x86_64", "arm64"):
+                with suppress(Refused):
+                    inner = extract.identify_for(info, read_at, Target(vmm, arch), "k")
+                    pack((inner.format, inner.release))
+        for _ in extract.pieces(info, read_at):
+            pass
+
+
+def packed(data: bytes) -> None:
+    """Data in each of the compressions of kernels; the first byte chooses."""
+    kinds = ("gzip", "bzip2", "xz", "lzma", "zstd", "lz4")
+    with suppress(Broken, Unknown):
+        unpacked = UnpackedFile(kinds[data[0] % len(kinds) if data else 0], reader(data), 1, len(data) - 1)
+        unpacked.read_at(0, 100)
+        unpacked.read_at(1000, 100)
+        unpacked.read_at(10, 100)
+
+
+def elf_file(data: bytes) -> None:
+    """An ELF file."""
+    from pypxeboot.wire import FileView
+
+    with suppress(Refused):
+        elf.read(FileView(data[:64], len(data), reader(data)))
+
+
+def cpio_names(data: bytes) -> None:
+    """Names and arguments of files that are wrapped into a ramdisk."""
+    cpio.wrap(data, len(data), 1)
+    image = Image("i", Uri.parse("http://h/i"), HERE, 1, len(data), b"")
+    image.cmdline = decode(data)
+    cpio_headers(image)
+
+
+def capture(data: bytes) -> None:
+    """A capture file, to its timeline."""
+    timeline = Timeline()
+    with suppress(BadCapture):
+        for found in frames(io.BytesIO(data).read):
+            timeline.add(packets.decode(found), found.when)
+    pack(tuple(timeline.lines()))
+
+
+def captured_packets(data: bytes) -> None:
+    """Ethernet frames of a capture."""
+    timeline = Timeline()
+    for number, piece in enumerate(scripted.split(data)):
+        timeline.add(packets.decode(CapturedFrame(1, number / 10, piece)), number / 10)
+    pack(tuple(timeline.lines()))
+
+
+def cms(data: bytes) -> None:
+    """A signature."""
+    anchors = (SEEDS / "anchors.pem").read_bytes()
+    for signer in ("", "other.example"):
+        assert signature.check(data, [b"what is signed\n"], anchors, signer, NOW).isprintable()
+
+
+def inflated(data: bytes) -> None:
+    """A gzip or zlib file that a script has unpacked."""
+
+    def pieces(_file: object) -> Iterator[bytes]:
+        yield from (data[at : at + 100] for at in range(0, len(data), 100))
+
+    from unittest import mock
+
+    file = script_files._StoredFile(0, HERE)
+    with mock.patch.object(script_files, "_pieces", pieces), suppress(zlib.error):
+        ends(lambda: sum(map(len, script_files._content(file))))
+
+
+def keys(data: bytes) -> None:
+    """Bytes of a terminal, in two pieces."""
+    decoder = Decoder()
+    half = len(data) // 2
+    found = decoder.feed(data[:half]) + decoder.feed(data[half:]) + decoder.flush()
+    assert all(key.isprintable() for key in found) and not decoder.pending
+
+
+def message_values(data: bytes) -> None:
+    """A message of the client process, as values."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    for kind in (BootResult, Failure, ConfigureInterface, Placed, UseImage):
+        with suppress(SchemaError):
+            pack(unpack(kind, value))
+
+
+def channel(data: bytes) -> None:
+    """Packets on the socket of the client process."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with near:
+        with far:
+            far.setblocking(False)
+            with suppress(BlockingIOError):
+                for piece in scripted.split(data):
+                    far.send(piece)
+        end = Channel(near)
+        end.settimeout(1)
+        with suppress(Closed, SchemaError):
+            while True:
+                end.receive()
+
+
+def xl(data: bytes) -> None:
+    """The configuration of a Xen domain."""
+    with suppress(UsageError):
+        for value in xl_config.parse(decode(data)).values():
+            xl_config.texts(value)
+
+
+def libvirt(data: bytes) -> None:
+    """The XML of a domain or a network, read and written again."""
+    with suppress(UsageError):
+        root = domain_xml.parse(decode(data))
+        with suppress(UsageError):
+            domain_xml.network(root, "p")
+        domain_xml.domain(root)
+        smbios.words(root, None)
+        with suppress(HandoverError):
+            live_xml.booting(root, {"kernel": "/k", "cmdline": decode(data[:20])}, {"label": "a"}, again=True)
+
+
+CONF_KEYS = frozenset(options.keys(options.parser()))
+
+
+def conf(data: bytes) -> None:
+    """A file like pypxeboot.conf."""
+    with suppress(UsageError):
+        sections.parse("f", decode(data), CONF_KEYS)
+
+
+def lua_pattern(data: bytes) -> None:
+    """A pattern of Lua and a text, with a NUL between."""
+    form, _, text = data.decode("latin-1").partition("\0")
+    with suppress(pattern.PatternError):
+        pattern.search(text, form, 0, pattern.Budget(2000))
+
+
+def password(data: bytes) -> None:
+    """A MENU PASSWD and what is typed, with a NUL between."""
+    stored, _, typed = decode(data).partition("\0")
+    if "rounds" not in stored and stored[:2] not in ("$5", "$6"):  # which take their time, as they should
+        passwords.matches(stored, typed)
+
+
+Run = Callable[[bytes], None]
+TARGETS: dict[str, Run] = {
+    "dhcp4": dhcp4, "dhcp6": dhcp6, "router": router, "frame": frame, "udhcpc": udhcpc_words,
+    "pxelinux": pxelinux, "pxelinux-list": pxelinux_list, "menu": menu, "uboot": uboot_config, "ipxe": ipxe,
+    "uri": uri, "settings": settings, "http": http_answer, "http-fields": http_fields, "tftp": tftp_packets,
+    "ftp": ftp_replies, "dns": dns_answer, "kernel": kernel, "packed": packed, "elf": elf_file,
+    "cpio": cpio_names, "capture": capture, "packets": captured_packets, "signature": cms, "keys": keys,
+    "inflate": inflated, "schema": message_values, "channel": channel, "xl": xl, "libvirt": libvirt,
+    "conf": conf, "lua-pattern": lua_pattern, "password": password,
+}  # fmt: skip

@@ -95,6 +95,7 @@ class HostPlan:
     mac_wait: float = Limits.mac_wait  # s that a MAC which is alive elsewhere is waited for
     run_as: Optional[str] = None  # the user of the client process, a name or a number; None: nobody
     capture_file: Optional[str] = None  # path of the capture
+    digests: bool = False  # compute those of the files that are handed over
 
 
 @dataclass(frozen=True)

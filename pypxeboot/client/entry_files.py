@@ -61,18 +61,19 @@ class Downloads:
     """Download the files of entries.
 
     ``open_output`` gives a descriptor for a kind (kernel, unpacked-kernel, ramdisk, module, dtb) of output
-    file; ``look_inside``, ``must_boot`` and ``target`` are the plan's.
+    file; ``mark_initrd`` is called where an initrd begins or ends in the ramdisk. ``look_inside``,
+    ``must_boot`` and ``target`` are those of the plan.
     """
 
     fetcher: Fetcher
     workers: Workers
     limits: Limits
     open_output: Callable[[str], int]
+    mark_initrd: Callable[[], None]
     look_inside: bool = False
     must_boot: tuple[str, ...] = ()
     target: Optional[Target] = None
     files: Files = field(default_factory=Files)
-    seconds: float = 0.0
 
     def load(self, entry: Entry) -> None:
         """Download kernel, initrds and modules of ``entry`` into :attr:`files`.
@@ -81,11 +82,7 @@ class Downloads:
         """
         assert entry.kernel is not None
         self.files = Files()
-        started = time.monotonic()
-        try:
-            self.files = self._load_side_by_side(entry, entry.kernel)
-        finally:
-            self.seconds += time.monotonic() - started
+        self.files = self._load_side_by_side(entry, entry.kernel)
 
     def _load_side_by_side(self, entry: Entry, location: Location) -> Files:
         given_up = threading.Event()
@@ -166,7 +163,9 @@ class Downloads:
         files: list[InitrdFile] = []
         for location in entry.initrds:
             sink.pad(_INITRD_ALIGN)
+            self.mark_initrd()
             size, digest = self.fetcher.into(location, sink, self.limits.ramdisk - sink.size)
+            self.mark_initrd()
             _not_empty(location, size)
             log.info("initrd %s: sha256 %s", printable(str(location)), digest)
             files.append(InitrdFile(str(location), size, digest))
@@ -181,7 +180,12 @@ class Downloads:
                 digest = hashlib.sha256(data).hexdigest()
                 files.append(InitrdFile(str(packed.location), len(data), digest))
             before, number = cpio.wrap(encode(packed.path), len(data), number)
-            sink.write(before + data)
+            sink.write(before)
+            if packed.location is not None:
+                self.mark_initrd()
+            sink.write(data)
+            if packed.location is not None:
+                self.mark_initrd()
         if len(files) > 1:
             log.info("ramdisk: %d initrds joined, %s", len(files), size_text(sink.size))
         return files

@@ -17,6 +17,7 @@ from pypxeboot.privsep.messages import (
     DropImage,
     FoundTerminal,
     Leave,
+    MarkInitrd,
     OpenImage,
     OpenOutput,
     Placed,
@@ -110,6 +111,10 @@ class HostSide:
         """Return a descriptor of a new output file."""
         return self._request_file(OpenOutput(kind))
 
+    def mark_initrd(self) -> None:
+        """Note where the ramdisk ends now: an initrd begins or ends there."""
+        self._request(MarkInitrd())
+
     def open_image(self, number: int) -> int:
         """Return a descriptor of a new file without a name, which is ``number`` from now on."""
         return self._request_file(OpenImage(number))
@@ -119,7 +124,7 @@ class HostSide:
         self._request(DropImage(number))
 
     def use_image(self, number: int, kind: str) -> None:
-        """Make the file ``number`` an output of ``kind``."""
+        """Make the file ``number`` an output of ``kind``, or note that the ramdisk is made of it (initrd)."""
         self._request(UseImage(number, kind))
 
     def _request_file(self, request: object) -> int:

@@ -28,7 +28,7 @@ from pypxeboot.net.udhcpc import lease_of_udhcpc
 from pypxeboot.plan import Order, Plan
 from pypxeboot.privsep import logs, sandbox
 from pypxeboot.privsep.channel import Channel, Closed
-from pypxeboot.privsep.messages import Ready
+from pypxeboot.privsep.messages import ClientResult, Ready
 from pypxeboot.result import BootResult, Failure, Request
 from pypxeboot.schema import SchemaError
 from pypxeboot.text import printable
@@ -115,7 +115,7 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool, story: 
         dhcp.begin(place)
     from pypxeboot.client import loaders
     from pypxeboot.client.entry_files import THREADS, Downloads
-    from pypxeboot.client.pipeline import Pipeline
+    from pypxeboot.client.pipeline import Pipeline, report
     from pypxeboot.client.workers import Workers
     from pypxeboot.fetch.fetcher import Fetcher
     from pypxeboot.fetch.progress import Progress
@@ -142,7 +142,7 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool, story: 
     fetcher = Fetcher(clients, deadline=deadline, progress=progress)
     story.requests = fetcher.requests
     wanted = (plan.look_inside, plan.must_boot, plan.target)
-    downloads = Downloads(fetcher, workers, plan.limits, host.open_output, *wanted)
+    downloads = Downloads(fetcher, workers, plan.limits, host.open_output, host.mark_initrd, *wanted)
     pipeline = Pipeline(plan, host, downloads, dhcp or _no_dhcp(plan, udhcpc_output, order.deadline))
     story.warnings = pipeline.warnings
     try:
@@ -155,10 +155,10 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool, story: 
         raise
     if examination is not None:
         examination.tell(pipeline, result)
-    _hand_over(result, channel)
+    _hand_over(report(result), channel)
 
 
-def _hand_over(result: BootResult, channel: Channel) -> None:
+def _hand_over(result: ClientResult, channel: Channel) -> None:
     """Send the result. Raises Refused where it is larger than the host side takes."""
     try:
         channel.send(result)

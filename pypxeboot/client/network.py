@@ -48,7 +48,7 @@ class Interfaces(Protocol):
 class GuestNet:
     """The guest's network as one boot has it.
 
-    ``lease`` is the last that DHCP gave, ``seconds`` how long that took, all in all.
+    ``lease`` is the last that DHCP gave.
     """
 
     plan: Plan
@@ -56,7 +56,6 @@ class GuestNet:
     dhcp: Dhcp
     deadline: Deadline
     lease: Optional[Lease] = None
-    seconds: float = 0.0
 
     def begin(self) -> Lease:
         """Return the address that the boot begins with: given by hand, or by DHCP."""
@@ -98,11 +97,9 @@ class GuestNet:
             return Leased(None, why.message)
 
     def _run_dhcp(self, exchange: Callable[[], Lease], vlan: int = 0) -> Lease:
-        started = time.monotonic()
         lease = self.plan.with_overrides(exchange())
         self.interfaces.configure(lease, vlan)
         lease = self.lease = self._add_boot_server(lease)
-        self.seconds += time.monotonic() - started
         return lease
 
     def _add_boot_server(self, lease: Lease) -> Lease:
@@ -130,9 +127,7 @@ class GuestNet:
         if kind == LOCAL_BOOT:
             options = {**lease.options, DhcpOption.VENDOR_OPTIONS: boot_item(LOCAL_BOOT)}
             return replace(lease, bootfile="", options=options)
-        started = time.monotonic()
         answer = self.dhcp.ask(boot_server.of_boot_servers(services, kind), lease)
-        self.seconds += time.monotonic() - started
         if answer is None:
             told = f"no PXE boot server of type {kind} answers"
             if not lease.bootfile:

@@ -9,7 +9,6 @@ BootResult.
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import replace
 from typing import Optional, Protocol, Union
 
@@ -29,6 +28,7 @@ from pypxeboot.lease import Lease
 from pypxeboot.limits import NOTICE
 from pypxeboot.net.exchange import Dhcp
 from pypxeboot.plan import Plan
+from pypxeboot.privsep.messages import ClientResult, KernelReport, ModuleReport
 from pypxeboot.result import BootResult, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
 from pypxeboot.text import printable
 from pypxeboot.url import Location
@@ -73,7 +73,6 @@ class Pipeline:
 
     def run(self) -> BootResult:
         """Boot the guest. Raises PxeBootError."""
-        started = time.monotonic()
         self.lease = self._choose_boot_server(self._obtain_lease())
         self.source = self._find_source(self.lease)
         if self.source.kind is Kind.IPXE_BINARY and self.source.bootfile is not None:
@@ -82,10 +81,7 @@ class Pipeline:
         if not self.plan.list_entries:
             what = "the boot file" if choice.entry.label is None else f"entry {printable(choice.entry.label)}"
             log.info("%s: %s, because %s", what, choice.entry.action.value, _WHY[choice.reason])
-        dhcp, download = self.network.seconds, self.downloads.seconds
-        config = time.monotonic() - started - dhcp - download - self.downloads.fetcher.deadline.waited
-        seconds = Seconds(dhcp=round(dhcp, 3), config=round(max(config, 0), 3), download=round(download, 3))
-        return self.result(choice, seconds)
+        return self.result(choice)
 
     def _obtain_lease(self) -> Lease:
         """Get the first address: by DHCP; by hand, where that was asked for, or DHCP gives none."""
@@ -246,8 +242,8 @@ class Pipeline:
             return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
         return self.driver.run(loader.boot(request))
 
-    def result(self, choice: Choice, seconds: Seconds) -> BootResult:
-        """Collect what came of it for the host side and the JSON result."""
+    def result(self, choice: Choice) -> BootResult:
+        """Return the result of the boot as this process sees it."""
         entry, files = choice.entry, self.downloads.files
         boots = entry.action is Action.BOOT and not self.plan.list_entries
         planned = tuple(InitrdFile(url) for url in _parts(entry))
@@ -264,11 +260,32 @@ class Pipeline:
             modules=(files.modules or self.downloads.module_plans(entry)) if boots else (),
             cmdline=entry.cmdline if boots else "",
             requests=tuple(self.downloads.fetcher.requests),
-            seconds=seconds,
+            seconds=Seconds(),
             warnings=tuple(self.warnings),
             entries=_entry_reports(choice) if self.plan.list_entries else (),
             dtb=(files.dtb or self.downloads.dtb_plan(entry)) if boots else None,
         )
+
+
+def report(result: BootResult) -> ClientResult:
+    """Return of a result what the host side cannot know by itself."""
+    kernel, dtb = result.kernel, result.dtb
+    return ClientResult(
+        action=result.action,
+        lease=result.lease,
+        loader=result.loader,
+        config=result.config,
+        label=result.label,
+        reason=result.reason,
+        kernel=None if kernel is None else KernelReport(kernel.url, kernel.format, kernel.boots),
+        initrds=tuple(initrd.url for initrd in result.initrds),
+        modules=tuple(ModuleReport(module.url, module.cmdline) for module in result.modules),
+        dtb=None if dtb is None else dtb.url,
+        cmdline=result.cmdline,
+        requests=result.requests,
+        warnings=result.warnings,
+        entries=result.entries,
+    )
 
 
 def _lease_report(lease: Lease) -> LeaseReport:

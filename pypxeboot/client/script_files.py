@@ -59,7 +59,7 @@ class HostFiles(Protocol):
         """Forget a file that is no longer needed."""
 
     def use_image(self, number: int, kind: str) -> None:
-        """Make a file an output of ``kind``: kernel, ramdisk or module."""
+        """Make a file an output of ``kind``: kernel, ramdisk or module; initrd: the ramdisk is made of it."""
 
 
 @dataclass
@@ -119,15 +119,12 @@ class ScriptFiles:
     def _download_file(
         self, location: Location, form: Optional[Form], seconds: Optional[float], head: Optional[int]
     ) -> ScriptFile:
-        started = time.monotonic()
         number, file = self._open(location, form)
         try:
             place = self._fill(file, seconds, head)
         except BaseException:
             self.drop(DropFile(number))
             raise
-        finally:
-            self.downloads.seconds += time.monotonic() - started
         return self._reply(number, place)
 
     def read(self, effect: ReadFile) -> bytes:
@@ -257,6 +254,9 @@ class ScriptFiles:
         ramdisk = self._ramdisk(effect.parts, file.location) if effect.parts else None
         # Nothing can go wrong any more: a failed attempt leaves all files as they were.
         self._use(boots, "kernel")
+        for part in effect.parts:
+            if isinstance(part, int):
+                self.host.use_image(part, "initrd")
         made = None if ramdisk is None else self._use(ramdisk, "ramdisk")
         modules = [self._use(handle, "module") for handle in effect.modules]
         return Files(

@@ -59,6 +59,7 @@ def host_plan(settings: BootSettings) -> HostPlan:
         mac_wait=Limits.mac_wait if settings.mac_wait is None else settings.mac_wait,
         run_as=settings.runas,
         capture_file=settings.pcap,
+        digests=FORMATS[settings.output_format].details,
     )
 
 
@@ -110,7 +111,7 @@ def _plan(settings: BootSettings) -> Plan:
         http_proxy=settings.http_proxy,
         trust=None if settings.trust is None else _certificates("--trust", settings.trust, _TRUST_LIMIT),
         look_inside=not settings.no_kernel_check
-        and (guest.hypervisor == "xen" or FORMATS[settings.output_format].inspects_kernel),
+        and (guest.hypervisor == "xen" or FORMATS[settings.output_format].details),
         must_boot=_must_boot(settings, guest),
         target=_target(settings, guest),
         limits=Limits(kernel=settings.max_kernel, ramdisk=settings.max_ramdisk, timeout=settings.timeout),

@@ -15,6 +15,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Optional
@@ -32,13 +33,14 @@ def _write_error(path: Path, why: OSError) -> HandoverError:
 class OutputFile:
     """A file that has no name yet: write to ``descriptor``, then :meth:`publish` or :meth:`discard` it.
 
-    ``kind`` is the first part of its name, and may be changed until it is published.
+    ``kind`` is the first part of its name, and may be changed until it is published; ``opened`` is the time
+    of its opening, of ``time.monotonic``.
     """
 
     def __init__(self, directory: Path, kind: str) -> None:
         self._directory, self.kind = directory, kind
         self.path: Optional[Path] = None
-        self.published = False
+        self.published, self.opened = False, time.monotonic()
         try:
             self.descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, MODE)
         except OSError as why:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Optional
@@ -20,20 +20,24 @@ from typing import TYPE_CHECKING, Any, NoReturn, Optional
 from pypxeboot.entry import Action
 from pypxeboot.errors import KINDS, FetchError, NoLease, PxeBootError, Refused, UsageError
 from pypxeboot.host import spawn
-from pypxeboot.host.output_files import OutputFile, Store
+from pypxeboot.host.output_files import Store
+from pypxeboot.host.received_files import HandedOver, ReceivedFiles, broken_contract, plan_files
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.host.terminal import TerminalService
 from pypxeboot.lease import Address, Network, is_host
 from pypxeboot.limits import NOTICE, Deadline
-from pypxeboot.links import iproute, select
+from pypxeboot.links import iproute
 from pypxeboot.links.link import Attached, AttachRequest, Link
+from pypxeboot.links.select import link_for
 from pypxeboot.plan import HostPlan, Order, Plan
 from pypxeboot.privsep import sandbox
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.messages import (
+    ClientResult,
     ConfigureInterface,
     Done,
     DropImage,
+    MarkInitrd,
     OpenImage,
     OpenOutput,
     Placed,
@@ -42,7 +46,7 @@ from pypxeboot.privsep.messages import (
     UseImage,
 )
 from pypxeboot.privsep.signals import BootFailed
-from pypxeboot.result import BootResult, Failure
+from pypxeboot.result import BootResult, Failure, Seconds
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.text import printable
 
@@ -51,8 +55,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_CHECK_SECONDS = 1.0  # between looks at how large the client's files are
 _GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
-_KINDS = ("kernel", "unpacked-kernel", "ramdisk", "module", "dtb")
 
 
 def _parse_route(route: Route, version: int) -> tuple[Network, Optional[Address]]:
@@ -70,11 +74,11 @@ def boot(
     mode: str,
     mac_wait: float,
     ids: tuple[int, int],
-    store: Store,
+    files: ReceivedFiles,
     capture: Optional[Capture] = None,
     hear: Optional[Callable[[object], None]] = None,
 ) -> BootResult:
-    """Boot as ``plan`` says, and return the result, whose files have names in ``store``.
+    """Boot as ``plan`` says, and return the result, whose ``files`` have names then.
 
     ``process`` is the client if it runs already, ``mode`` is that of ``--link``, ``ids`` are uid and gid of
     the client, ``mac_wait`` is in seconds. ``hear`` takes (and checks) each finding of an examination.
@@ -94,7 +98,7 @@ def boot(
         if capture is not None:
             undo.callback(capture.stop)
         undo.callback(process.stop)
-        session = _Session(plan, process, store, deadline, hear)
+        session = _Session(plan, process, files, deadline, hear)
         undo.callback(session.leave)
         undo.callback(session.terminal.close)
         session.order(ids)
@@ -129,16 +133,16 @@ class _Session:
         self,
         plan: Plan,
         process: ClientProcess,
-        store: Store,
+        files: ReceivedFiles,
         deadline: Deadline,
         hear: Optional[Callable[[object], None]],
     ) -> None:
-        self._plan, self._channel, self._pid = plan, Channel(process.end), process.pid
+        self._plan, self._process, self._pid = plan, process, process.pid
+        self._channel = Channel(process.end)
         self._hear = hear
         self.terminal = TerminalService(plan, self._channel, deadline)
-        self._store, self._deadline = store, deadline
-        self._files: dict[str, list[OutputFile]] = {kind: [] for kind in _KINDS}
-        self._images: dict[int, OutputFile] = {}
+        self._files, self._deadline = files, deadline
+        self._leased: Optional[float] = None  # when the client first asked for an address
         self._vlans: set[int] = set()
         self._link: Optional[Link] = None
         self._attached: Optional[Attached] = None
@@ -154,7 +158,7 @@ class _Session:
     def join(self, mode: str, mac_wait: float) -> Attached:
         """Join the client to the guest's network. Raises PxeBootError, BootFailed."""
         request = AttachRequest(self._plan.guest, mac_wait, lambda line: log.log(NOTICE, "%s", line))
-        self._link = link = select.link_for(request, mode)
+        self._link = link = link_for(request, mode)
         kind, value = self._receive()  # its namespace is there
         if kind == "Failure":
             self._raise_failure(value)
@@ -189,9 +193,48 @@ class _Session:
             except Closed:
                 self._raise_reported_failure()
                 raise self._no_result() from None
-            result = self._serve()
-        seconds = replace(result.seconds, link=round(linked, 3), total=round(time.monotonic() - started, 3))
-        return self._publish_files(replace(result, seconds=seconds))
+            placed = time.monotonic()
+            told = self._serve()
+        self._process.stop()  # from here on its files are nobody's but the host side's
+        return self._result(told, started, linked, placed)
+
+    def _result(self, told: ClientResult, started: float, linked: float, placed: float) -> BootResult:
+        """Return the result: what the client told, with the files and times of this side."""
+        kernel, handed = told.kernel, HandedOver()
+        boots = told.action is Action.BOOT and not self._plan.list_entries
+        if boots and kernel is None:
+            raise broken_contract("a boot without a kernel")
+        if boots and self._plan.download:
+            handed = self._files.hand_over(told)
+        elif boots and kernel is not None:
+            handed = plan_files(told, kernel)
+        ended = time.monotonic()
+        leased, begun = self._leased or placed, handed.begun or ended
+        seconds = Seconds(
+            total=round(ended - started, 3),
+            link=round(linked, 3),
+            dhcp=round(leased - placed, 3),
+            config=round(max(begun - leased - self._deadline.waited, 0), 3),
+            download=round(ended - begun, 3),
+        )
+        return BootResult(
+            action=told.action,
+            lease=told.lease,
+            loader=told.loader,
+            config=told.config,
+            label=told.label,
+            reason=told.reason,
+            kernel=handed.kernel,
+            initrds=handed.initrds,
+            ramdisk=handed.ramdisk,
+            modules=handed.modules,
+            cmdline=told.cmdline,
+            requests=told.requests,
+            seconds=seconds,
+            warnings=told.warnings,
+            entries=told.entries,
+            dtb=handed.dtb,
+        )
 
     @contextmanager
     def _run_udhcpc(self, attached: Attached) -> Iterator[Optional[int]]:
@@ -216,37 +259,50 @@ class _Session:
             process.wait()
 
     def _receive(self) -> tuple[str, object]:
+        """Return the next message of the client, which has the limits of the boot. Raises PxeBootError."""
         try:
-            self._channel.settimeout(max(self._deadline.at + _GRACE - time.monotonic(), 0.001))
+            while True:
+                left = self._deadline.at + _GRACE - time.monotonic()
+                if left <= 0:  # whatever else the client has queued
+                    raise self._timeout()
+                self._files.check_limits()
+                if select.select([self._channel], [], [], min(left, _CHECK_SECONDS))[0]:
+                    break
+            self._channel.settimeout(left)
             kind, value, descriptor = self._channel.receive()
             if descriptor is not None:  # nobody asked for one
                 os.close(descriptor)
             return kind, value
         except socket.timeout:
-            raise FetchError(
-                f"not done after {self._plan.limits.timeout:.0f} s", hint="--timeout SECONDS gives it longer"
-            ) from None
+            raise self._timeout() from None
         except Closed:
             raise self._no_result() from None
+
+    def _timeout(self) -> PxeBootError:
+        return FetchError(
+            f"not done after {self._plan.limits.timeout:.0f} s", hint="--timeout SECONDS gives it longer"
+        )
 
     @staticmethod
     def _no_result() -> PxeBootError:
         return PxeBootError("the client process ended without a result", hint="-vv says where")
 
-    def _serve(self) -> BootResult:
-        """Answer the client until it has a result."""
+    def _serve(self) -> ClientResult:
+        """Answer the client until it has a result. Raises PxeBootError and BootFailed."""
         try:
             while True:
                 kind, value = self._receive()
-                if kind == "BootResult":
-                    return unpack(BootResult, value)
+                if kind == "ClientResult":
+                    return unpack(ClientResult, value)
                 if kind == "Failure":
                     self._raise_failure(value)
                 self._answer(kind, value)
         except Closed:
             raise self._no_result() from None
+        except socket.timeout:  # it does not read its answers
+            raise self._timeout() from None
         except (SchemaError, ValueError, KeyError) as why:
-            raise self._contract_error(printable(str(why))) from None
+            raise broken_contract(printable(str(why), 400)) from None
 
     def _answer(self, kind: str, value: object) -> None:
         """Do what one request of the client asks for. Raises ValueError, KeyError for a bad request."""
@@ -255,14 +311,20 @@ class _Session:
         elif kind == "SetVlan":
             self._set_vlan(unpack(SetVlan, value))
         elif kind == "OpenOutput":
-            self._open_output(unpack(OpenOutput, value))
+            self._channel.send(Done(), self._files.open(unpack(OpenOutput, value).kind))
+        elif kind == "MarkInitrd":
+            unpack(MarkInitrd, value)
+            self._files.mark_initrd()
+            self._channel.send(Done())
         elif kind == "OpenImage":
-            self._open_image(unpack(OpenImage, value))
+            self._channel.send(Done(), self._files.open_image(unpack(OpenImage, value).number))
         elif kind == "DropImage":
-            self._store.drop(self._images.pop(unpack(DropImage, value).number))
+            self._files.drop_image(unpack(DropImage, value).number)
             self._channel.send(Done())
         elif kind == "UseImage":
-            self._use_image(unpack(UseImage, value))
+            request = unpack(UseImage, value)
+            self._files.use_image(request.number, request.kind)
+            self._channel.send(Done())
         elif kind == "Finding" and self._hear is not None:
             self._hear(value)
         elif not self.terminal.answer(kind, value):
@@ -271,7 +333,10 @@ class _Session:
     @staticmethod
     def _raise_failure(value: object) -> NoReturn:
         """Raise BootFailed for the failure that the client sent."""
-        failure = unpack(Failure, value)
+        try:
+            failure = unpack(Failure, value)
+        except SchemaError as why:
+            raise broken_contract(printable(str(why), 400)) from None
         error = KINDS.get(failure.kind, PxeBootError)
         hint = None if failure.hint is None else printable(failure.hint, 2000)
         raise BootFailed(error(printable(failure.message, 2000), hint=hint), failure)
@@ -280,6 +345,8 @@ class _Session:
         address = ip_address(request.address)
         if not is_host(address) or not 0 < request.prefix_length <= address.max_prefixlen:
             raise ValueError(f"address {address}/{request.prefix_length}")
+        if self._leased is None:
+            self._leased = time.monotonic()
         routes = [_parse_route(route, address.version) for route in request.routes]
         assert self._attached is not None
         mtu = request.mtu
@@ -323,77 +390,6 @@ class _Session:
         self._channel.send(Done())
         return True
 
-    def _open_output(self, request: OpenOutput) -> None:
-        self._prepare_kind(request.kind)
-        file = self._store.open(request.kind)
-        self._files[request.kind].append(file)
-        self._channel.send(Done(), file.descriptor)
-
-    def _prepare_kind(self, kind: str) -> None:
-        """Check the ``kind`` of a new file; a kernel discards the files of the entry before it."""
-        if kind not in _KINDS:
-            raise ValueError(f"an output file {printable(kind, 40)}")
-        if kind == "kernel":  # another entry is tried: what the last one left is of no use
-            for files in self._files.values():
-                for file in files:
-                    self._store.drop(file)
-                files.clear()
-
-    def _open_image(self, request: OpenImage) -> None:
-        if request.number in self._images:
-            raise ValueError(f"a second file {request.number}")
-        file = self._images[request.number] = self._store.open("image")
-        self._channel.send(Done(), file.descriptor)
-
-    def _use_image(self, request: UseImage) -> None:
-        self._prepare_kind(request.kind)
-        file = self._images.pop(request.number)
-        file.kind = request.kind
-        self._files[request.kind].append(file)
-        self._channel.send(Done())
-
-    def _publish_files(self, result: BootResult) -> BootResult:
-        """Give the files of the result their names, if they are what the client says.
-
-        Where they lie is for the host side to say: a path in what the client sends breaks the contract, and
-        so does a file without a size (a path would stay as it came), or a boot without a kernel.
-        """
-        kernel, ramdisk, modules = result.kernel, result.ramdisk, result.modules
-        dtb = result.dtb
-        files = [file for file in (kernel, ramdisk, *modules, dtb) if file is not None]
-        if any(file.path is not None for file in files):
-            raise self._contract_error("it names a file of this host")
-        if result.action is not Action.BOOT or self._plan.list_entries:
-            return result
-        if kernel is None:
-            raise self._contract_error("a boot without a kernel")
-        if not self._plan.download:
-            return result
-        kind = "unpacked-kernel" if self._files["unpacked-kernel"] else "kernel"
-        kernel = replace(kernel, path=self._publish_file(kind, 0, kernel.size))
-        if ramdisk is not None:
-            ramdisk = replace(ramdisk, path=self._publish_file("ramdisk", 0, ramdisk.size))
-        modules = tuple(
-            replace(module, path=self._publish_file("module", index, module.size))
-            for index, module in enumerate(modules)
-        )
-        if dtb is not None:
-            dtb = replace(dtb, path=self._publish_file("dtb", 0, dtb.size))
-        return replace(result, kernel=kernel, ramdisk=ramdisk, modules=modules, dtb=dtb)
-
-    def _publish_file(self, kind: str, index: int, size: Optional[int]) -> str:
-        """Give a file its name and return it. Raises PxeBootError if the file has not ``size`` bytes."""
-        files = self._files[kind]
-        if size is None or index >= len(files) or os.fstat(files[index].descriptor).st_size != size:
-            raise self._contract_error(
-                f"the {kind} is not of {'a size' if size is None else f'{size} bytes'}"
-            )
-        return str(files[index].publish())
-
-    @staticmethod
-    def _contract_error(why: str) -> PxeBootError:
-        return PxeBootError(f"the client process broke its contract: {why}")
-
 
 def resolve(
     host: HostPlan,
@@ -424,7 +420,7 @@ def resolve(
         mode=host.link,
         mac_wait=host.mac_wait,
         ids=ids,
-        store=store,
+        files=ReceivedFiles(store, plan.limits, digests=host.digests),
         capture=capture,
         hear=hear,
     )

@@ -48,7 +48,7 @@ class OutputFormat:
     for_xen: bool = False  # libxl reads it, and pygrub has the local disk
     tells_any_action: bool = False  # reboot and power off, too
     needs_disk: bool = False  # named by the caller, where the entry says local disk
-    inspects_kernel: bool = False  # who can boot the kernel is part of the result
+    details: bool = False  # digests, and who can boot the kernel, are part of the result
 
     def smbios_of(self, guest: Guest) -> Mapping[str, str]:
         """Return the strings that ``guest`` finds in its SMBIOS, where nobody says other ones."""
@@ -68,7 +68,7 @@ _ROWS = (
     OutputFormat("simple0", "xen", for_xen=True),
     OutputFormat("simple", "xen", for_xen=True),
     OutputFormat("sxp", "xen", for_xen=True),
-    OutputFormat("json", "json_report", tells_any_action=True, inspects_kernel=True),
+    OutputFormat("json", "json_report", tells_any_action=True, details=True),
     OutputFormat("shell", "shell", tells_any_action=True),
     OutputFormat("qemu", "qemu", monitor="qemu", needs_disk=True),
     OutputFormat("qemu-microvm", "qemu", monitor="qemu", needs_disk=True, smbios={}),

@@ -2,7 +2,7 @@
 
 The client asks (configure my interface, open an output file; and ``FindTerminal``, ``Show`` and ``Print`` of
 :mod:`pypxeboot.effects`), the host side checks and answers, and the client's last word is
-:class:`~pypxeboot.result.BootResult` or :class:`~pypxeboot.result.Failure`.
+:class:`~pypxeboot.privsep.messages.ClientResult` or :class:`~pypxeboot.result.Failure`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import json
 import pickle
 import socket
 import time
-from typing import Any, Optional
+from typing import Any, NoReturn, Optional
 
 from pypxeboot.plan import Order
 from pypxeboot.schema import SchemaError, pack
 
-MAX_MESSAGE = 8 << 20  # a menu of 10,000 entries takes 3 MiB
+MAX_MESSAGE = 4 << 20  # bytes; a menu of 10,000 entries takes 3 MiB
+_MAX_CONTAINERS = 200_000  # lists and objects in one message; that menu has 50,000
+_MAX_ITEMS = 1_000_000  # that menu has 110,000
+_MAX_DIGITS = 20  # of a number
 _PIECE = 65536  # a packet must fit the socket's buffer, whatever the host's limits are
 
 
@@ -71,14 +74,14 @@ class Channel:
             if not head:
                 raise Closed
             count = int(head)
-            if not 0 < count <= MAX_MESSAGE // _PIECE:
+            if not head.isdigit() or not 0 < count <= MAX_MESSAGE // _PIECE:
                 raise SchemaError("a message too long")
-            body = json.loads(b"".join(self._piece(end) for _ in range(count)))
-            return str(body["type"]), body["value"], descriptor
+            body = _decode(b"".join(self._piece(end) for _ in range(count)))
+            return body["type"], body["value"], descriptor
         except ConnectionResetError:
             raise Closed from None
         except (ValueError, KeyError, TypeError, RecursionError) as why:
-            raise SchemaError(f"no message: {why}") from None
+            raise SchemaError(f"not a message: {why}") from None
 
     def _piece(self, end: Optional[float]) -> bytes:
         """One more packet of a message that has to be there at ``end``: its pieces share one timeout."""
@@ -104,3 +107,32 @@ class Channel:
             raise Closed
         order: Order = pickle.loads(data)  # from our own privileged side
         return order
+
+
+def _decode(data: bytes) -> dict[str, Any]:
+    """Return the JSON object of a message with type and value. Raises ValueError, RecursionError.
+
+    What Python would need much more memory or time for than it has bytes is refused before it is parsed.
+    """
+    if data.count(b"[") + data.count(b"{") > _MAX_CONTAINERS or data.count(b",") > _MAX_ITEMS:
+        raise SchemaError("a message with too many items")
+    body = json.loads(data, parse_int=_number, parse_float=_fraction, parse_constant=_refuse_constant)
+    if not isinstance(body, dict) or body.keys() != {"type", "value"} or type(body["type"]) is not str:
+        raise SchemaError("a message without a type and a value")
+    return body
+
+
+def _number(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise SchemaError("a number too long")
+    return int(text)
+
+
+def _fraction(text: str) -> float:
+    if len(text) > 2 * _MAX_DIGITS:
+        raise SchemaError("a number too long")
+    return float(text)
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise SchemaError(f"{text} in a message")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+from pypxeboot.entry import Action, Reason
 from pypxeboot.picture import Terminal
+from pypxeboot.result import LeaseReport, ListedEntry, Request
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Leave:
 
 
 @dataclass(frozen=True)
+class MarkInitrd:
+    """Client to host: where the ramdisk ends now, an initrd begins or ends."""
+
+
+@dataclass(frozen=True)
 class OpenImage:
     """Client to host: give me a file without a name, which is called ``number`` from now on."""
 
@@ -79,7 +86,10 @@ class DropImage:
 
 @dataclass(frozen=True)
 class UseImage:
-    """Client to host: that file is an output now, of ``kind`` kernel or ramdisk."""
+    """Client to host: that file is an output now, of ``kind`` kernel, ramdisk or module.
+
+    Of kind initrd it stays what it is: the ramdisk is made of it.
+    """
 
     number: int
     kind: str
@@ -91,6 +101,50 @@ class SetVlan:
 
     tag: int
     remove: bool
+
+
+@dataclass(frozen=True)
+class KernelReport:
+    """What only the client can know of the kernel: where it came from, what it is, and who can boot it.
+
+    ``format`` and ``boots`` are of :class:`~pypxeboot.kernel.identify.KernelInfo`.
+    """
+
+    url: str
+    format: Optional[str] = None
+    boots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModuleReport:
+    """What only the client can know of a multiboot module: where it came from, and its command line."""
+
+    url: str
+    cmdline: str
+
+
+@dataclass(frozen=True)
+class ClientResult:
+    """Client to host, its last word after a boot that succeeded: what only the client can know of it.
+
+    Files are URLs: their paths, sizes and digests are the host's own, as times are, and have no field here.
+    ``initrds`` are in the order in which the ramdisk has them.
+    """
+
+    action: Action
+    lease: Optional[LeaseReport]
+    loader: str
+    config: Optional[str]
+    label: Optional[str]
+    reason: Reason
+    kernel: Optional[KernelReport]
+    initrds: tuple[str, ...]
+    modules: tuple[ModuleReport, ...]
+    dtb: Optional[str]
+    cmdline: str
+    requests: tuple[Request, ...]
+    warnings: tuple[str, ...]
+    entries: tuple[ListedEntry, ...]
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class HostFiles:
         self.dropped: list[int] = []
         self.used: dict[str, int] = {}
         self.open: set[int] = set()
+        self.parts: list[int] = []
 
     def open_image(self, number: int) -> int:
         self.open.add(number)
@@ -51,6 +52,9 @@ class HostFiles:
         self.dropped.append(number)
 
     def use_image(self, number: int, kind: str) -> None:
+        if kind == "initrd":
+            self.parts.append(number)
+            return
         self.open.remove(number)
         self.used[kind] = number
 
@@ -76,7 +80,9 @@ class Kit:
         self.deadline = Deadline(time.monotonic() + 600)
         fetching = fetcher({}, schemes={"tftp": self.server}, deadline=self.deadline)
         nothing: dict[str, int] = {}
-        self.downloads = Downloads(fetching, Workers(3), limits or Limits(), nothing.__getitem__)
+        self.downloads = Downloads(
+            fetching, Workers(3), limits or Limits(), nothing.__getitem__, lambda: None
+        )
         self.files = ScriptFiles(self.downloads, self.host, **how)
 
     def get(self, name: str) -> ScriptFile:

@@ -1,0 +1,191 @@
+"""The files that the client process fills: opened, measured, hashed and named on this side.
+
+The client writes to descriptors, and says nothing of paths, sizes and digests: whatever it may have become,
+what is handed over is what this side has found in its own files, within the limits of the boot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from pypxeboot.errors import PxeBootError
+from pypxeboot.host.output_files import OutputFile, Store
+from pypxeboot.limits import Limits
+from pypxeboot.privsep.messages import ClientResult, KernelReport, ModuleReport
+from pypxeboot.result import DeviceTree, InitrdFile, KernelFile, ModuleFile, Ramdisk
+from pypxeboot.text import printable, size_text
+
+KINDS = ("kernel", "unpacked-kernel", "ramdisk", "module", "dtb")
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """The files of a boot, with the names that they have now."""
+
+    kernel: Optional[KernelFile] = None
+    initrds: tuple[InitrdFile, ...] = ()
+    ramdisk: Optional[Ramdisk] = None
+    modules: tuple[ModuleFile, ...] = ()
+    dtb: Optional[DeviceTree] = None
+    begun: float = 0.0  # when the first of them was opened, of time.monotonic
+
+
+class ReceivedFiles:
+    """All files of one boot, in ``store``; ``limits`` hold for each kind of them.
+
+    ``digests``: compute the SHA-256 of what is handed over.
+    """
+
+    def __init__(self, store: Store, limits: Limits, *, digests: bool) -> None:
+        self._store, self._limits, self._digests = store, limits, digests
+        self._outputs: dict[str, list[OutputFile]] = {kind: [] for kind in KINDS}
+        self._images: dict[int, OutputFile] = {}
+        self._marks: list[int] = []  # where initrds begin and end in the ramdisk
+        self._parts: list[OutputFile] = []  # images of which the ramdisk was made
+        self._known: dict[tuple[int, int, int], str] = {}  # digests, by descriptor, begin and end
+
+    def open(self, kind: str) -> int:
+        """Open an output file; return its descriptor. Raises ValueError for a kind that there is none of."""
+        self._begin(kind)
+        file = self._store.open(kind)
+        self._outputs[kind].append(file)
+        return file.descriptor
+
+    def open_image(self, number: int) -> int:
+        """Open a file that is called ``number`` from now on; return its descriptor. Raises ValueError."""
+        if number in self._images:
+            raise ValueError(f"a second file {number}")
+        file = self._images[number] = self._store.open("image")
+        return file.descriptor
+
+    def drop_image(self, number: int) -> None:
+        """Remove the file ``number``. Raises KeyError."""
+        self._store.drop(self._images.pop(number))
+
+    def use_image(self, number: int, kind: str) -> None:
+        """Make the file ``number`` an output of ``kind``, or note that the ramdisk is made of it (initrd).
+
+        Raises KeyError and ValueError.
+        """
+        if kind == "initrd":
+            self._parts.append(self._images[number])
+            return
+        self._begin(kind)
+        file = self._images.pop(number)
+        file.kind = kind
+        self._outputs[kind].append(file)
+
+    def mark_initrd(self) -> None:
+        """Note that an initrd begins or ends where the ramdisk ends now. Raises ValueError without one."""
+        ramdisks = self._outputs["ramdisk"]
+        if len(ramdisks) != 1 or len(self._marks) >= 2 * self._store.MAX_FILES:
+            raise ValueError("an initrd of no ramdisk, or one too many")
+        self._marks.append(_size(ramdisks[0]))
+
+    def check_limits(self) -> None:
+        """Raise PxeBootError when the files have more bytes than a boot may have, whatever they are for."""
+        # Images are kept until it is known what they are for, and a ramdisk may be joined of several.
+        most = 2 * (self._limits.kernel + self._limits.ramdisk)
+        total = sum(
+            _size(file) for files in (*self._outputs.values(), self._images.values()) for file in files
+        )
+        if total > most:
+            raise broken_contract(f"its files have {size_text(total)}")
+
+    def hand_over(self, result: ClientResult) -> HandedOver:
+        """Give the files of ``result`` their names, once the client has ended. Raises PxeBootError."""
+        if result.kernel is None:
+            raise broken_contract("a boot without a kernel")
+        kernels = self._outputs["unpacked-kernel"] or self._outputs["kernel"]
+        ramdisks, modules, dtbs = (self._outputs[kind] for kind in ("ramdisk", "module", "dtb"))
+        if not kernels or len(modules) != len(result.modules) or (result.dtb is not None) is not bool(dtbs):
+            raise broken_contract("it tells of files that it did not open")
+        self._check_size("the kernel", _size(kernels[0]), self._limits.kernel, "--max-kernel")
+        together = sum(_size(file) for file in (*ramdisks, *modules, *dtbs))
+        self._check_size("what goes with the kernel", together, self._limits.ramdisk, "--max-ramdisk")
+        initrds = self._initrds(result.initrds)
+        return HandedOver(
+            KernelFile(
+                result.kernel.url, *self._publish(kernels[0]), result.kernel.format, result.kernel.boots
+            ),
+            initrds,
+            Ramdisk(*self._publish(ramdisks[0])) if ramdisks else None,
+            tuple(self._module(report, file) for report, file in zip(result.modules, modules)),
+            None if result.dtb is None else DeviceTree(result.dtb, *self._publish(dtbs[0])),
+            min(file.opened for file in (*kernels, *self._parts, *ramdisks, *modules, *dtbs)),
+        )
+
+    def _begin(self, kind: str) -> None:
+        """Get ready for a file of ``kind``: with a kernel another entry begins. Raises ValueError."""
+        if kind not in KINDS:
+            raise ValueError(f"an output file {printable(kind, 40)}")
+        if kind == "kernel":  # what the last entry left is of no use
+            for files in self._outputs.values():
+                for file in files:
+                    self._store.drop(file)
+                files.clear()
+            self._marks.clear()
+            self._parts.clear()
+
+    @staticmethod
+    def _check_size(what: str, size: int, most: int, option: str) -> None:
+        if size > most:
+            raise broken_contract(f"{what} has {size_text(size)}, more than {option} allows")
+
+    def _initrds(self, urls: Sequence[str]) -> tuple[InitrdFile, ...]:
+        """Measure the initrds that the ramdisk is made of: each is a file, or a stretch of the ramdisk."""
+        parts = [(file.descriptor, 0, _size(file)) for file in self._parts]
+        if not parts and self._marks:
+            ramdisk = self._outputs["ramdisk"][0].descriptor
+            parts = [(ramdisk, begin, end) for begin, end in zip(self._marks[::2], self._marks[1::2])]
+        if len(parts) != len(urls) or any(begin > end for _, begin, end in parts):
+            raise broken_contract("it tells of initrds that it did not write")
+        return tuple(
+            InitrdFile(url, end - begin, self._digest(descriptor, begin, end))
+            for url, (descriptor, begin, end) in zip(urls, parts)
+        )
+
+    def _module(self, report: ModuleReport, file: OutputFile) -> ModuleFile:
+        path, size, sha256 = self._publish(file)
+        return ModuleFile(report.url, path, size, report.cmdline, sha256)
+
+    def _publish(self, file: OutputFile) -> tuple[str, int, Optional[str]]:
+        """Give a file its name; return that, its size, and its digest where digests are wanted."""
+        size = _size(file)
+        return str(file.publish()), size, self._digest(file.descriptor, 0, size)
+
+    def _digest(self, descriptor: int, begin: int, end: int) -> Optional[str]:
+        if not self._digests:
+            return None
+        stretch = (descriptor, begin, end)
+        if stretch not in self._known:
+            state = hashlib.sha256()
+            for at in range(begin, end, _PIECE):
+                state.update(os.pread(descriptor, min(_PIECE, end - at), at))
+            self._known[stretch] = state.hexdigest()
+        return self._known[stretch]
+
+
+def plan_files(result: ClientResult, kernel: KernelReport) -> HandedOver:
+    """Return the files of a boot of which nothing is downloaded: they are known by their URLs."""
+    return HandedOver(
+        KernelFile(kernel.url, format=kernel.format, boots=kernel.boots),
+        tuple(InitrdFile(url) for url in result.initrds),
+        Ramdisk() if result.initrds else None,
+        tuple(ModuleFile(module.url, None, None, module.cmdline) for module in result.modules),
+        None if result.dtb is None else DeviceTree(result.dtb),
+    )
+
+
+def broken_contract(why: str) -> PxeBootError:
+    """Return the error of a client process that does what the real one does not."""
+    return PxeBootError(f"the client process broke its contract: {why}")
+
+
+def _size(file: OutputFile) -> int:
+    return os.fstat(file.descriptor).st_size

@@ -103,7 +103,7 @@ class Order:
     """The first message of the host side to the client process: the plan, and how to run.
 
     The client becomes user ``uid`` and group ``gid``. ``deadline`` is of :func:`time.monotonic`,
-    ``log_level`` of :mod:`logging`.
+    ``log_level`` of :mod:`logging`; ``shows_progress``: a line that moves can be shown.
     """
 
     plan: Plan
@@ -111,3 +111,4 @@ class Order:
     gid: int
     deadline: float
     log_level: int
+    shows_progress: bool = False

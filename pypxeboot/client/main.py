@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
-import os
 import socket
 import sys
 import traceback
@@ -13,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, TextIO, Union
+from typing import Optional, Union
 
 from pypxeboot.client.host import HostSide
 from pypxeboot.errors import InternalError, PxeBootError, Refused, UsageError, kind_of
@@ -75,7 +74,7 @@ def _error_of(why: Exception) -> PxeBootError:
 
 def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool) -> int:
     """Live the whole life of the client process, from just after the fork; return its exit status."""
-    logs.configure(logging.WARNING)
+    logs.configure_locked_up(logging.WARNING)
     channel, story = Channel(end), _Story()
     try:
         if new_network:
@@ -89,7 +88,7 @@ def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool
         if raw_frames:
             frames.preload()
         order = channel.receive_order()
-        logs.configure(order.log_level)
+        logs.configure_locked_up(order.log_level)
         _boot(order, channel, parent, raw_frames, story)
         return 0
     except Closed:
@@ -136,7 +135,7 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool, story: 
     _lock_up(order, parent)
     workers = Workers(THREADS)
     sandbox.no_more_processes()
-    progress = Progress(sys.stderr, bar=_has_progress_bar(sys.stderr))
+    progress = Progress(sys.stderr if order.shows_progress else None)
     note = None if examination is None else examination.note
     clients = schemes.table(authorities, plan.http_proxy, note)
     fetcher = Fetcher(clients, deadline=deadline, progress=progress)
@@ -190,11 +189,6 @@ def _no_dhcp(plan: Plan, udhcpc_output: Optional[int], deadline: float) -> NoDhc
     return NoDhcp(why, lambda: lease_of_udhcpc(plan, descriptor, deadline))
 
 
-def _has_progress_bar(stream: TextIO) -> bool:
-    """Whether a line that moves is shown: on a terminal that can go back; libxl's is written into a log."""
-    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not logs.is_raw(stream)
-
-
 def _authorities(name: str) -> str:
     """Return the file of ``--tls-ca``, read while root's own files can be."""
     try:
@@ -203,9 +197,9 @@ def _authorities(name: str) -> str:
         raise UsageError(f"--tls-ca {name}: {why.strerror}") from None
 
 
-def _lock_up(order: Order, parent: int) -> None:
+def _lock_up(order: Order, parent: int) -> sandbox.Layers:
     limits = order.plan.limits
-    missing = sandbox.lock_up(
+    layers = sandbox.lock_up(
         order.uid,
         order.gid,
         parent=parent,
@@ -213,8 +207,9 @@ def _lock_up(order: Order, parent: int) -> None:
         readable=[*sandbox.certificate_files(), *sandbox.codec_libraries()],
         prepare=lambda: _prepare(signatures=order.plan.trust is not None),
     )
-    for layer in missing:
+    for layer in layers.missing:
         log.warning("the sandbox lacks %s", layer)
+    return layers
 
 
 def _prepare(*, signatures: bool) -> None:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pypxeboot.errors import InternalError, PxeBootError, UsageError
 from pypxeboot.explain import capture_file, packets
 from pypxeboot.explain.timeline import Timeline
-from pypxeboot.privsep import sandbox
+from pypxeboot.privsep import logs, sandbox
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.fork import Child, fork
+from pypxeboot.privsep.log_pipe import LogPipe
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.text import printable
 
@@ -48,7 +49,7 @@ def read_timeline(name: str) -> TimelineReport:
         reader = _start(descriptor)
     finally:
         os.close(descriptor)
-    channel = Channel(reader.end)
+    channel, pipe = Channel(reader.end), LogPipe(reader.log)
     channel.settimeout(_SECONDS + 5)
     try:
         kind, value, _descriptor = channel.receive()
@@ -60,6 +61,7 @@ def read_timeline(name: str) -> TimelineReport:
         raise PxeBootError(f"{name}: the process that reads it ended without a result") from None
     finally:
         reader.stop()
+        pipe.drain()
 
 
 def _start(descriptor: int) -> Child:
@@ -67,6 +69,7 @@ def _start(descriptor: int) -> Child:
     ids = sandbox.user_ids(None) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
     def run(end: socket.socket, parent: int) -> int:
+        logs.configure_locked_up(logging.getLogger("pypxeboot").level)
         try:
             with suppress(OSError):  # only root can; nothing here wants a network
                 sandbox.new_network()

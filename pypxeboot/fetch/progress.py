@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TextIO
+from typing import Optional, TextIO
 
 from pypxeboot.text import size_text
 
@@ -15,15 +15,18 @@ LOG_LINE_SECONDS = 5.0  # between lines about one download, in a log
 
 
 class Progress:
-    """How far the downloads are: one line that moves on a terminal, a line now and then in a log."""
+    """How far the downloads are: lines to ``stream`` that each take the place of the one before.
 
-    def __init__(self, stream: TextIO, *, bar: bool) -> None:
-        self._stream, self._bar = stream, bar
+    Those begin with a carriage return. Without a stream, a line now and then goes to the log.
+    """
+
+    def __init__(self, stream: Optional[TextIO]) -> None:
+        self._stream = stream
         self._lock = threading.Lock()
         self._done: dict[str, int] = {}
         self._expected: dict[str, int] = {}
         self._started = self._told = time.monotonic()
-        self._width = 0
+        self._shown = False
 
     def begin(self, name: str) -> None:
         """Count a new download, called ``name``."""
@@ -42,7 +45,7 @@ class Progress:
         with self._lock:
             self._done[name] += count
             now = time.monotonic()
-            if now - self._told >= (0.1 if self._bar else LOG_LINE_SECONDS):
+            if now - self._told >= (LOG_LINE_SECONDS if self._stream is None else 0.1):
                 self._told = now
                 self._tell(now)
 
@@ -50,10 +53,10 @@ class Progress:
         """Take a download off the line, whether it succeeded or failed."""
         with self._lock:
             self._expected.setdefault(name, self._done.get(name, 0))
-            if self._bar and self._width:
-                self._stream.write("\r" + " " * self._width + "\r")
+            if self._stream is not None and self._shown:
+                self._stream.write("\r\n")
                 self._stream.flush()
-                self._width = 0
+                self._shown = False
 
     def _tell(self, now: float) -> None:
         done = sum(self._done.values())
@@ -62,12 +65,12 @@ class Progress:
         total = sum(self._expected.values()) if known else 0
         share = f" of {size_text(total)}" if total else ""
         line = f"{size_text(done)}{share}, {size_text(rate)}/s"
-        if not self._bar:
+        if self._stream is None:
             log.info("downloading: %s", line)
             return
         if total:
             filled = min(30, 30 * done // total)
             line = f"[{'#' * filled}{'.' * (30 - filled)}] {line}"
-        self._stream.write("\r" + line.ljust(self._width))
+        self._stream.write(f"\r{line}\n")
         self._stream.flush()
-        self._width = len(line)
+        self._shown = True

@@ -17,8 +17,9 @@ from typing import Optional
 
 from pypxeboot.errors import PxeBootError, UsageError
 from pypxeboot.net import frames
-from pypxeboot.privsep import sandbox
+from pypxeboot.privsep import logs, sandbox
 from pypxeboot.privsep.fork import Child, fork
+from pypxeboot.privsep.log_pipe import LogPipe
 from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Capture:
     def __init__(self, path: Optional[Path], *, tell: bool) -> None:
         self._file, self._tell = -1, tell
         self._child: Optional[Child] = None
+        self._log: Optional[LogPipe] = None
         self._unused: Optional[Path] = None
         if path is not None:
             # Not blocking: a FIFO that nobody reads is an error.
@@ -49,7 +51,7 @@ class Capture:
                 raise UsageError(f"cannot write {path}: {why.strerror}") from None
             self._unused = None if existed else path
 
-    def start(self, pid: int, interface: str, mac: bytes, ids: tuple[int, int]) -> None:
+    def start(self, pid: int, interface: str, mac: bytes, ids: tuple[int, int]) -> LogPipe:
         """Start to capture on ``interface`` in the network namespace of process ``pid``.
 
         Of the frames are kept those in which the bytes ``mac`` are, or all if it is empty. ``ids`` are uid
@@ -63,6 +65,7 @@ class Capture:
             listener.bind(interface, promiscuous=True, protocol=frames.ETH_P_ALL)
             end.send(b"1")
             frames.preload(every_protocol=self._tell)
+            logs.configure_locked_up(logging.getLogger("pypxeboot").level)
             sandbox.lock_up(*ids, parent=parent, file_size=_FILE_SIZE)
             sandbox.no_more_processes()
             self._write_frames(listener, end, mac)
@@ -71,8 +74,10 @@ class Capture:
         files = () if self._file < 0 else (self._file,)
         # What there is belongs into the file: signals do not end it, the host side does.
         self._child = fork(run, name="the capture", keep=files, ignore_signals=True)
+        self._log = LogPipe(self._child.log)
         if not self._child.end.recv(1):
             raise PxeBootError(f"cannot capture on {interface}")
+        return self._log
 
     def stop(self) -> None:
         """Write the frames that still wait, and end; remove a new file if the capture was never started."""
@@ -81,6 +86,8 @@ class Capture:
             self._unused = None
         if self._child is not None:
             self._child.stop(_LAST_FRAMES + 1)
+        if self._log is not None:
+            self._log.drain()
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

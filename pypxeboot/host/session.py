@@ -30,8 +30,9 @@ from pypxeboot.links import iproute
 from pypxeboot.links.link import Attached, AttachRequest, Link
 from pypxeboot.links.select import link_for
 from pypxeboot.plan import HostPlan, Order, Plan
-from pypxeboot.privsep import sandbox
+from pypxeboot.privsep import logs, sandbox
 from pypxeboot.privsep.channel import Channel, Closed
+from pypxeboot.privsep.log_pipe import LogPipe
 from pypxeboot.privsep.messages import (
     ClientResult,
     ConfigureInterface,
@@ -59,9 +60,22 @@ _CHECK_SECONDS = 1.0  # between looks at how large the client's files are
 _GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
 
 
+def _parse_address(text: str) -> Address:
+    """Return an address that the client sent. Raises ValueError.
+
+    One with a zone, which Python takes as it comes, would be text of the client in a command of root.
+    """
+    if "%" in text:
+        raise ValueError("an address with a zone")
+    return ip_address(text)
+
+
 def _parse_route(route: Route, version: int) -> tuple[Network, Optional[Address]]:
     """Return network and gateway of a client's route, which must be of IP ``version``. Raises ValueError."""
-    network, gateway = ip_network(route.network), None if route.gateway is None else ip_address(route.gateway)
+    if "%" in route.network:
+        raise ValueError("a network with a zone")
+    network = ip_network(route.network)
+    gateway = None if route.gateway is None else _parse_address(route.gateway)
     if {version} != {network.version, version if gateway is None else gateway.version}:
         raise ValueError(f"a route of IPv{network.version}")
     return network, gateway
@@ -97,8 +111,10 @@ def boot(
     with ExitStack() as undo:
         if capture is not None:
             undo.callback(capture.stop)
+        pipe = LogPipe(process.log, progress=logs.shows_progress())
+        undo.callback(pipe.drain)
         undo.callback(process.stop)
-        session = _Session(plan, process, files, deadline, hear)
+        session = _Session(plan, process, [pipe], files, deadline, hear)
         undo.callback(session.leave)
         undo.callback(session.terminal.close)
         session.order(ids)
@@ -106,7 +122,8 @@ def boot(
         if capture is not None:
             undo.callback(capture.stop)  # before its network goes
             own = attached.mode == "host"  # all the traffic of the host passes there, not just the guest's
-            capture.start(process.pid, attached.name, plan.guest.mac_bytes if own else b"", ids)
+            mac = plan.guest.mac_bytes if own else b""
+            session.logs.append(capture.start(process.pid, attached.name, mac, ids))
         try:
             return session.run(attached, started)
         except BootFailed as why:
@@ -133,12 +150,14 @@ class _Session:
         self,
         plan: Plan,
         process: ClientProcess,
+        pipes: list[LogPipe],
         files: ReceivedFiles,
         deadline: Deadline,
         hear: Optional[Callable[[object], None]],
     ) -> None:
         self._plan, self._process, self._pid = plan, process, process.pid
         self._channel = Channel(process.end)
+        self.logs = pipes
         self._hear = hear
         self.terminal = TerminalService(plan, self._channel, deadline)
         self._files, self._deadline = files, deadline
@@ -151,7 +170,7 @@ class _Session:
         """Send the client its order: the plan, and uid and gid to run as."""
         level = logging.getLogger("pypxeboot").level
         try:
-            self._channel.send_order(Order(self._plan, *ids, self._deadline.at, level))
+            self._channel.send_order(Order(self._plan, *ids, self._deadline.at, level, logs.shows_progress()))
         except Closed:
             raise self._no_result() from None
 
@@ -196,6 +215,7 @@ class _Session:
             placed = time.monotonic()
             told = self._serve()
         self._process.stop()  # from here on its files are nobody's but the host side's
+        self._drain_logs()
         return self._result(told, started, linked, placed)
 
     def _result(self, told: ClientResult, started: float, linked: float, placed: float) -> BootResult:
@@ -266,10 +286,14 @@ class _Session:
                 if left <= 0:  # whatever else the client has queued
                     raise self._timeout()
                 self._files.check_limits()
-                if select.select([self._channel], [], [], min(left, _CHECK_SECONDS))[0]:
+                waited_for = [self._channel, *(pipe for pipe in self.logs if pipe.fileno() >= 0)]
+                ready = select.select(waited_for, [], [], min(left, _CHECK_SECONDS))[0]
+                self._drain_logs()
+                if self._channel in ready:
                     break
             self._channel.settimeout(left)
             kind, value, descriptor = self._channel.receive()
+            self._drain_logs()  # what was logged before that message stands before what comes of it
             if descriptor is not None:  # nobody asked for one
                 os.close(descriptor)
             return kind, value
@@ -277,6 +301,10 @@ class _Session:
             raise self._timeout() from None
         except Closed:
             raise self._no_result() from None
+
+    def _drain_logs(self) -> None:
+        for pipe in self.logs:
+            pipe.drain()
 
     def _timeout(self) -> PxeBootError:
         return FetchError(
@@ -342,7 +370,7 @@ class _Session:
         raise BootFailed(error(printable(failure.message, 2000), hint=hint), failure)
 
     def _configure(self, request: ConfigureInterface) -> None:
-        address = ip_address(request.address)
+        address = _parse_address(request.address)
         if not is_host(address) or not 0 < request.prefix_length <= address.max_prefixlen:
             raise ValueError(f"address {address}/{request.prefix_length}")
         if self._leased is None:

@@ -19,7 +19,7 @@ class ClientProcess(Child):
     """A running client, and how it was started."""
 
     def __init__(self, child: Child, *, new_network: bool, raw_frames: bool) -> None:
-        super().__init__(child.pid, child.end)
+        super().__init__(child.pid, child.end, child.log)
         self.new_network, self.raw_frames = new_network, raw_frames
 
 

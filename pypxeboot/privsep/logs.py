@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import termios
 import threading
@@ -41,6 +42,33 @@ def configure(level: int) -> None:
     top.handlers[:] = [handler]
     top.propagate = False
     top.setLevel(level)
+
+
+def configure_locked_up(level: int) -> None:
+    """Let every line of ``level`` and above go to standard error as it is: the host side has the rest."""
+    global _format
+    _format = "%(message)s"
+    configure(level)
+
+
+def write_line(text: str) -> None:
+    """Write a line of a locked-up process, which has seen to its level."""
+    values = {"name": "pypxeboot", "msg": "%s", "args": (text,), "levelno": logging.ERROR}
+    logging.getLogger("pypxeboot").handle(logging.makeLogRecord(values))
+
+
+def write_progress(text: str, width: int) -> None:
+    """Write ``text`` over the first ``width`` columns of the present line; empty: clear them."""
+    with _hold.lock:
+        if _hold.held is None:
+            end = "" if text else "\r"
+            sys.stderr.write(f"\r{text.ljust(width)}{end}")
+            sys.stderr.flush()
+
+
+def shows_progress() -> bool:
+    """Whether a line that moves may be shown: on a terminal that can go back; libxl's goes to a log."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not is_raw(sys.stderr)
 
 
 def name(guest: str) -> None:

@@ -1,13 +1,14 @@
-"""Lock the client process up before it sees a byte of the network.
+"""Lock a process up before it sees a byte of the network.
 
-Layers, each of its own: another uid, no_new_privs, resource limits, Landlock. Standard library and ctypes
-only, since this runs at every start. What a kernel lacks is named by :func:`lock_up`, and the next best
-takes its place.
+Layers, each of its own: another uid, namespaces with nothing in them, no_new_privs, resource limits,
+Landlock, a filter of system calls. Standard library and ctypes only, since this runs at every start. What a
+host lacks is named by :func:`lock_up`, and the other layers hold without it.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import resource
@@ -18,11 +19,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot.privsep import mounts, seccomp
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
+_CLONE_NEWIPC = 0x08000000
+_KEYCTL_JOIN_SESSION_KEYRING = 1
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_DUMPABLE = 4
@@ -32,6 +38,7 @@ _LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 444, 445
 _CREATE_RULESET_VERSION = 1
 _RULE_PATH_BENEATH = 1
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
+_SCOPES = 1 | 2  # abstract UNIX sockets, and signals, of nobody outside (version 6)
 # Rights that each ABI knows, from execute (bit 0) on: 13 in ABI 1, refer in 2, truncate in 3, ioctl_dev in 5.
 _FS_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 
@@ -54,9 +61,7 @@ _QUIET_IPV6 = (
 
 def new_network() -> None:
     """Move this process into a network namespace of its own. Raises OSError."""
-    if _LIBC.unshare(_CLONE_NEWNET) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    _unshare(_CLONE_NEWNET)
     # The guest's own kernel will speak IPv6 later; until then, nothing goes out in its name but what is asked
     # for: no address of the kernel's own making, no solicitations, no heed to what routers advertise.
     for name, value in _QUIET_IPV6:
@@ -146,6 +151,33 @@ def _is_absent(path: str) -> bool:
     return False
 
 
+@dataclass(frozen=True)
+class Layers:
+    """The layers of a sandbox: those in force, and those that this host lacks, each with the reason."""
+
+    in_force: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+class _Building:
+    """Layers as they are put in force."""
+
+    def __init__(self) -> None:
+        self.in_force: list[str] = []
+        self.missing: list[str] = []
+
+    def add(self, layer: str, put_in_force: Callable[[], Optional[str]]) -> None:
+        """Put a layer in force; the function returns what else is lost, and raises OSError without it."""
+        try:
+            lost = put_in_force()
+        except OSError as why:
+            self.missing.append(f"{layer}: {why.strerror or why}")
+            return
+        self.in_force.append(layer)
+        if lost:
+            self.missing.append(lost)
+
+
 def lock_up(
     uid: int,
     gid: int,
@@ -154,22 +186,32 @@ def lock_up(
     file_size: int,
     readable: Iterable[str] = (),
     prepare: Callable[[], object] = lambda: None,
-) -> list[str]:
+) -> Layers:
     """Become ``uid``, with no way back, seeing only Python's folders and ``readable`` of the file system.
 
     The process ends when ``parent``, the process that forked it, does. ``file_size`` (bytes) is the most that
-    a file may grow to.
-    ``prepare`` imports what would be imported on first use; it is called if that would fail later: Python
-    may stand in root's home, or a chroot in place of Landlock. Returns one line for each layer that this
-    kernel does not have. Raises OSError when the uid cannot be changed.
+    a file may grow to. ``prepare`` imports what would be imported on first use; it is called if that would
+    fail later: Python may stand in root's home, or a chroot in place of everything. Raises OSError when the
+    uid cannot be changed.
     """
-    missing: list[str] = []
-    landlock = has_landlock()
+    layers = _Building()
     readable = [*python_folders(), *readable]
-    if not landlock or not may_read(uid, gid, readable):
+    call_filter: Optional[seccomp.Filter] = None
+    try:
+        call_filter = seccomp.Filter()  # now: Landlock would hide the library
+    except OSError as why:
+        layers.missing.append(f"seccomp: {why.strerror or why}")
+    if os.geteuid() == 0:
+        layers.add("IPC namespace", lambda: _unshare(_CLONE_NEWIPC))
+        if call_filter is not None:
+            keyctl = call_filter.number("keyctl")
+            layers.add("session keyring", lambda: _join_new_keyring(keyctl))
+        layers.add("mount namespace", lambda: mounts.leave_nothing_but(readable))
+    alone = not has_landlock() and "mount namespace" not in layers.in_force
+    if alone or not may_read(uid, gid, readable):
         prepare()
     if os.geteuid() == 0:
-        if not landlock:
+        if alone:
             _chroot_to_nothing()
         os.setgroups([])
         os.setresgid(gid, gid, gid)
@@ -178,6 +220,7 @@ def lock_up(
             raise PermissionError(f"uid {uid} and gid {gid} were not taken on")
     elif os.geteuid() != uid:
         raise PermissionError(f"not root, so uid {uid} cannot be taken on")
+    layers.in_force.append(f"uid {uid}")
     _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -186,15 +229,27 @@ def lock_up(
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     _die_with(parent)  # changing the uid would have cleared this
-    if not landlock:
-        missing.append(f"Landlock (kernel {platform.release()}): a chroot stands in for it")
-    else:
-        _restrict_files(readable)
-    return missing
+    layers.add("Landlock", lambda: _restrict_files(readable))
+    if call_filter is not None:
+        layers.add("seccomp", call_filter.install)
+    return Layers(tuple(layers.in_force), tuple(layers.missing))
+
+
+def _unshare(flag: int) -> None:
+    if _LIBC.unshare(flag) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _join_new_keyring(keyctl: int) -> None:
+    """Leave the session keyring of whoever started this, for an empty one. Raises OSError."""
+    if _LIBC.syscall(keyctl, _KEYCTL_JOIN_SESSION_KEYRING, None) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _chroot_to_nothing() -> None:
-    """Make an empty directory the root, as pygrub does for its child, where there is no Landlock."""
+    """Make an empty directory the root, as pygrub does for its child, where there is nothing better."""
     parent = os.open("/run", os.O_PATH | os.O_DIRECTORY)
     nothing = Path(tempfile.mkdtemp(prefix="pypxeboot.", dir="/run"))
     os.chroot(nothing)
@@ -208,23 +263,45 @@ def no_more_processes() -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
-def _restrict_files(readable: Iterable[str]) -> None:
+def _restrict_files(readable: Iterable[str]) -> Optional[str]:
     """Forbid this thread, and those it starts, every file but what lies below ``readable``.
 
-    Raises OSError.
+    Kernels have been seen to refuse rights and scopes that their version promises: then fewer are asked for,
+    and what is lost is returned in words. Raises OSError without Landlock.
     """
+    if not has_landlock():
+        raise OSError(errno.ENOSYS, f"kernel {platform.release()} has none")
     abi = _LIBC.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
-    handled = struct.pack("Q", _FS_RIGHTS[min(abi, max(_FS_RIGHTS))])
-    ruleset = _LIBC.syscall(_LANDLOCK_CREATE_RULESET, handled, len(handled), 0)
-    if ruleset < 0:
-        raise OSError(ctypes.get_errno(), "no Landlock ruleset can be made")
+    ruleset, lost = _make_ruleset(abi)
     try:
         for path in readable:
             _allow_reading(ruleset, path)
         if _LIBC.syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0) != 0:
-            raise OSError(ctypes.get_errno(), "Landlock does not take its ruleset")
+            raise OSError(ctypes.get_errno(), "the kernel does not take the ruleset")
     finally:
         os.close(ruleset)
+    return lost
+
+
+def _make_ruleset(abi: int) -> tuple[int, Optional[str]]:
+    """Return a ruleset of as much as the kernel of ``abi`` takes, and what it refuses."""
+    attempts = [
+        (version, scoped)
+        for version, scoped in ((6, _SCOPES), (5, 0), (3, 0), (2, 0), (1, 0))
+        if version <= abi
+    ]
+    for attempt, (version, scoped) in enumerate(attempts):
+        rights = _FS_RIGHTS[min(version, max(_FS_RIGHTS))]
+        attributes = struct.pack("QQQ", rights, 0, scoped) if scoped else struct.pack("Q", rights)
+        ruleset = _LIBC.syscall(_LANDLOCK_CREATE_RULESET, attributes, len(attributes), 0)
+        if ruleset >= 0:
+            lost = (
+                f"Landlock beyond version {version}: the kernel has {abi}, and refuses it"
+                if attempt
+                else None
+            )
+            return ruleset, lost
+    raise OSError(ctypes.get_errno(), "the kernel takes no ruleset")
 
 
 def _allow_reading(ruleset: int, path: str) -> None:

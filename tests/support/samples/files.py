@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -55,7 +54,7 @@ def at(path: str, scheme: str = "tftp") -> Location:
 
 def fetcher(files: Mapping[str, Content], **changed: Any) -> Fetcher:
     schemes = {"tftp": Files(files)}
-    quiet = Progress(io.StringIO(), bar=False)
+    quiet = Progress(None)
     return Fetcher(**{"schemes": schemes, "deadline": Deadline(77.0), "progress": quiet, **changed})
 
 

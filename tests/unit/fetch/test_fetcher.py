@@ -174,7 +174,7 @@ def test_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(fetch.time, "monotonic", lambda: now[0])
     stream = io.StringIO()
-    bar = Progress(stream, bar=True)
+    bar = Progress(stream)
     bar.begin("kernel")
     bar.expect("kernel", 1000)
     for _ in range(10):
@@ -183,15 +183,13 @@ def test_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     bar.end("kernel")
     shown = stream.getvalue()
     assert "[###############...............]" in shown and "1000 B of 1000 B" in shown
-    assert shown.endswith("\r") and shown.rstrip("\r").endswith(" "), "wiped in the end"
-    assert "\n" not in shown
+    assert {line[:1] for line in shown.split("\n")[:-1]} == {"\r"} and shown.split("\n")[-2] == "\r"
 
 
 def test_lines_in_a_log_are_few(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     now = [0.0]
     monkeypatch.setattr(fetch.time, "monotonic", lambda: now[0])
-    stream = io.StringIO()
-    progress = Progress(stream, bar=False)
+    progress = Progress(None)
     monkeypatch.setattr(fetch.log, "propagate", True)
     monkeypatch.setattr(fetch.logging.getLogger("pypxeboot"), "propagate", True)
     with caplog.at_level("INFO", logger="pypxeboot"):
@@ -200,7 +198,7 @@ def test_lines_in_a_log_are_few(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
             now[0] += 0.01
             progress.advance("a", 1000)
         progress.end("a")
-    assert stream.getvalue() == "" and len(caplog.records) == 2, caplog.text
+    assert len(caplog.records) == 2, caplog.text
 
 
 @pytest.mark.parametrize("why", [UnicodeError("x\x1b[m"), MemoryError(), struct.error("x"), OSError(5, "x")])

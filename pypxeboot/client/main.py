@@ -28,7 +28,7 @@ from pypxeboot.plan import Order, Plan
 from pypxeboot.privsep import logs, sandbox
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.messages import ClientResult, Ready
-from pypxeboot.result import BootResult, Failure, Request
+from pypxeboot.result import Failure, Request
 from pypxeboot.schema import SchemaError
 from pypxeboot.text import printable
 

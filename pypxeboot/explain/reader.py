@@ -61,7 +61,7 @@ def read_timeline(name: str) -> TimelineReport:
         raise PxeBootError(f"{name}: the process that reads it ended without a result") from None
     finally:
         reader.stop()
-        pipe.drain()
+        pipe.drain(to_end=True)
 
 
 def _start(descriptor: int) -> Child:

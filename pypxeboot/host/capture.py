@@ -87,7 +87,7 @@ class Capture:
         if self._child is not None:
             self._child.stop(_LAST_FRAMES + 1)
         if self._log is not None:
-            self._log.drain()
+            self._log.drain(to_end=True)
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

@@ -112,7 +112,7 @@ def boot(
         if capture is not None:
             undo.callback(capture.stop)
         pipe = LogPipe(process.log, progress=logs.shows_progress())
-        undo.callback(pipe.drain)
+        undo.callback(pipe.drain, to_end=True)
         undo.callback(process.stop)
         session = _Session(plan, process, [pipe], files, deadline, hear)
         undo.callback(session.leave)
@@ -215,7 +215,7 @@ class _Session:
             placed = time.monotonic()
             told = self._serve()
         self._process.stop()  # from here on its files are nobody's but the host side's
-        self._drain_logs()
+        self.logs[0].drain(to_end=True)
         return self._result(told, started, linked, placed)
 
     def _result(self, told: ClientResult, started: float, linked: float, placed: float) -> BootResult:

@@ -73,8 +73,8 @@ class Channel:
             descriptor = descriptors[0] if descriptors else None
             if not head:
                 raise Closed
-            count = int(head)
-            if not head.isdigit() or not 0 < count <= MAX_MESSAGE // _PIECE:
+            count = int(head) if head.isdigit() else 0
+            if not 0 < count <= MAX_MESSAGE // _PIECE:
                 raise SchemaError("a message too long")
             body = _decode(b"".join(self._piece(end) for _ in range(count)))
             return body["type"], body["value"], descriptor

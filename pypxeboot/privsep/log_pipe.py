@@ -13,7 +13,7 @@ PROGRESS = b"\r"
 
 _LONGEST = 10000  # bytes of a line: a command line has 8192 at most, and a name stands in front of it
 _LINES = 50_000  # of one process; -vv of a boot with a thousand files has 10,000
-_READ = 65536
+_READ, _READS = 65536, 4  # bytes at once, and how often in a row
 
 
 class LogPipe:
@@ -33,9 +33,14 @@ class LogPipe:
         """Return the file descriptor to wait for; -1 once the process has ended."""
         return self._descriptor
 
-    def drain(self) -> None:
-        """Write what there is by now to the log."""
-        while self._descriptor >= 0:
+    def drain(self, *, to_end: bool = False) -> None:
+        """Write to the log what there is by now; ``to_end``: of a process that has ended, all there is.
+
+        A process that does not end may write faster than this reads: a bounded part of that is read.
+        """
+        reads = 0
+        while self._descriptor >= 0 and (to_end or reads < _READS):
+            reads += 1
             try:
                 data = os.read(self._descriptor, _READ)
             except BlockingIOError:

@@ -93,13 +93,17 @@ class Capture:
             self._file = -1
 
     def _write_frames(self, listener: frames.FrameSocket, end: socket, mac: bytes) -> None:
-        file = frames.CaptureFile(self._file) if self._file >= 0 else None
+        file = self._open_file()
         left = _LOGGED if self._tell else 0
         for frame, when in _receive_frames(listener, end):
             if mac not in frame[:100]:
                 continue
             if file is not None:
-                file.write(frame, when)
+                try:
+                    file.write(frame, when)
+                except OSError as why:
+                    log.warning("the capture ends here: %s; the boot goes on", why.strerror)
+                    file = None
             if left:
                 log.debug("packet: %s", printable(frames.summary(frame), 400))
                 left -= 1
@@ -108,6 +112,13 @@ class Capture:
         lost = listener.lost_frames()
         if lost and file is not None:
             log.warning("the capture lacks %d frames: they came faster than they could be written", lost)
+
+    def _open_file(self) -> Optional[frames.CaptureFile]:
+        try:
+            return frames.CaptureFile(self._file) if self._file >= 0 else None
+        except OSError as why:
+            log.warning("there is no capture: %s; the boot goes on", why.strerror)
+            return None
 
 
 def _receive_frames(listener: frames.FrameSocket, host_side: socket) -> Iterator[tuple[bytes, float]]:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import secrets
 import shutil
+import socket
 import stat
+import struct
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Optional
@@ -24,50 +28,66 @@ from pypxeboot.errors import HandoverError
 
 RUN_DIRECTORY = Path("/run/pypxeboot")
 MODE = 0o600
+_REPORT_FLAGS = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
 def _write_error(path: Path, why: OSError) -> HandoverError:
     return HandoverError(f"cannot write {path}: {why.strerror}")
 
 
+def _open_unnamed(directory: Path) -> Optional[int]:
+    """Open a file in ``directory`` that has no name; None where there are none. Raises HandoverError."""
+    try:
+        return os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, MODE)
+    except OSError as why:
+        # EISDIR: a kernel, EOPNOTSUPP: a file system, that has no O_TMPFILE.
+        if why.errno not in (errno.EISDIR, errno.EOPNOTSUPP, errno.EINVAL):
+            raise _write_error(directory, why) from None
+        return None
+
+
+def _give_name(descriptor: int, path: Path) -> None:
+    """Give a file that has no name this one, which nothing may have. Raises OSError."""
+    # A source relative to a descriptor makes Python use linkat(2), which follows the magic link.
+    here = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=here, follow_symlinks=True)
+    finally:
+        os.close(here)
+
+
 class OutputFile:
     """A file that has no name yet: write to ``descriptor``, then :meth:`publish` or :meth:`discard` it.
 
-    ``kind`` is the first part of its name, and may be changed until it is published; ``opened`` is the time
-    of its opening, of ``time.monotonic``.
+    It is in the file system of ``place``, and gets its name in the directory that ``home`` gives: now, where
+    files without a name are not possible. ``kind`` is the first part of its name, and may be changed until it
+    is published; ``opened`` is the time of its opening, of ``time.monotonic``.
     """
 
-    def __init__(self, directory: Path, kind: str) -> None:
-        self._directory, self.kind = directory, kind
+    def __init__(self, place: Path, home: Callable[[], Path], kind: str) -> None:
+        self._home, self.kind = home, kind
         self.path: Optional[Path] = None
         self.published, self.opened = False, time.monotonic()
+        unnamed = _open_unnamed(place)
+        if unnamed is not None:
+            self.descriptor = unnamed
+            return
+        self.path = self._fresh_path()
+        flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
         try:
-            self.descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, MODE)
+            self.descriptor = os.open(self.path, flags, MODE)
         except OSError as why:
-            # EISDIR: a kernel, EOPNOTSUPP: a file system, that has no O_TMPFILE.
-            if why.errno not in (errno.EISDIR, errno.EOPNOTSUPP, errno.EINVAL):
-                raise _write_error(directory, why) from None
-            self.path = self._fresh_path()
-            flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
-            try:
-                self.descriptor = os.open(self.path, flags, MODE)
-            except OSError as why:
-                raise _write_error(self.path, why) from None
+            raise _write_error(self.path, why) from None
 
     def _fresh_path(self) -> Path:
-        return self._directory / f"{self.kind}.{secrets.token_hex(4)}"
+        return self._home() / f"{self.kind}.{secrets.token_hex(4)}"
 
     def publish(self) -> Path:
         """Give the file its name, and return that. Raises HandoverError."""
         if self.path is None:
             path = self._fresh_path()
             try:
-                # A source relative to a descriptor makes Python use linkat(2), which follows the magic link.
-                here = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-                try:
-                    os.link(f"/proc/self/fd/{self.descriptor}", path, src_dir_fd=here, follow_symlinks=True)
-                finally:
-                    os.close(here)
+                _give_name(self.descriptor, path)
             except OSError as why:
                 raise _write_error(path, why) from None
             self.path = path
@@ -86,6 +106,15 @@ class OutputFile:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+
+def _run_directory() -> Path:
+    """Return the directory of private directories. Raises HandoverError."""
+    try:
+        RUN_DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as why:
+        raise _write_error(RUN_DIRECTORY, why) from None
+    return RUN_DIRECTORY
 
 
 class Store:
@@ -142,17 +171,15 @@ class Store:
 
     @staticmethod
     def _make_directory() -> Path:
-        try:
-            RUN_DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix="boot.", dir=RUN_DIRECTORY))
-        except OSError as why:
-            raise _write_error(RUN_DIRECTORY, why) from None
+        return Path(tempfile.mkdtemp(prefix="boot.", dir=_run_directory()))
 
     def open(self, kind: str) -> OutputFile:
         """Return a new file of ``kind`` (kernel, ramdisk, module, image). Raises HandoverError."""
         if len(self._files) >= self.MAX_FILES:
             raise HandoverError(f"more than {self.MAX_FILES} output files")
-        file = OutputFile(self.directory, kind)
+        # A private directory is made when there is something for it: whatever ends this process leaves none.
+        place = _run_directory() if self._given is None else self.directory
+        file = OutputFile(place, lambda: self.directory, kind)
         self._files.append(file)
         return file
 
@@ -169,34 +196,47 @@ class Store:
 class Report:
     """The file that ``--output`` names, opened and locked before anything else happens.
 
-    libxl makes it beforehand and reads it afterwards; a link, a FIFO or a device in its place is refused.
+    libxl makes it beforehand and reads it afterwards; a link, a FIFO or a device in its place is refused. One
+    that is not there appears when it is written.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._made = path, False
-        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+        self._path = path
+        self._named = True  # the file has its name
+        self._made = False  # and by us
+        self._claim: Optional[socket.socket] = None
         try:
+            self._descriptor = os.open(path, _REPORT_FLAGS)
+        except FileNotFoundError:
+            self._claim = _claim_name(path)
             try:
-                self._descriptor = os.open(path, flags)
-            except FileNotFoundError:
-                self._descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, MODE)
-                self._made = True
+                self._open_new(path)
+            except HandoverError:
+                self._claim.close()
+                raise
         except OSError as why:
-            said = "it is a symbolic link" if why.errno == errno.ELOOP else why.strerror
-            said = "it is a FIFO" if why.errno == errno.ENXIO else said
-            raise HandoverError(f"cannot write output file {path}: {said}") from None
+            raise _report_error(path, why) from None
         try:
             if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
                 raise HandoverError(f"output file {path} is not a regular file")
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            os.close(self._descriptor)
-            raise HandoverError(
-                f"another pypxeboot is writing {path}", hint="wait for it, or end it"
-            ) from None
+            self.close()
+            raise _busy(path) from None
         except HandoverError:
-            os.close(self._descriptor)
+            self.close()
             raise
+
+    def _open_new(self, path: Path) -> None:
+        try:
+            unnamed = _open_unnamed(path.parent)
+            if unnamed is None:
+                self._descriptor = os.open(path, _REPORT_FLAGS | os.O_CREAT | os.O_EXCL, MODE)
+                self._made = True
+            else:
+                self._descriptor, self._named = unnamed, False
+        except OSError as why:
+            raise _report_error(path, why) from None
 
     def write(self, data: bytes) -> None:
         """Replace the contents of the file. Raises HandoverError."""
@@ -206,6 +246,9 @@ class Report:
             view = memoryview(data)
             while view:
                 view = view[os.write(self._descriptor, view) :]
+            if not self._named:
+                _give_name(self._descriptor, self._path)
+                self._named = self._made = True
         except OSError as why:
             raise _write_error(self._path, why) from None
 
@@ -214,12 +257,55 @@ class Report:
         if self._made:
             with suppress(FileNotFoundError):
                 self._path.unlink()
-        else:
+        elif self._named:
             os.ftruncate(self._descriptor, 0)
 
     def close(self) -> None:
         """Close the file, and so give up its lock."""
         os.close(self._descriptor)
+        if self._claim is not None:
+            self._claim.close()
+
+
+def _report_error(path: Path, why: OSError) -> HandoverError:
+    said = "it is a symbolic link" if why.errno == errno.ELOOP else why.strerror
+    said = "it is a FIFO" if why.errno == errno.ENXIO else said
+    return HandoverError(f"cannot write output file {path}: {said}")
+
+
+def _busy(path: Path) -> HandoverError:
+    return HandoverError(f"another pypxeboot is writing {path}", hint="wait for it, or end it")
+
+
+def _claim_name(path: Path) -> socket.socket:
+    """Claim the name of a file that is not there yet; whatever ends this process gives it up.
+
+    Raises HandoverError when another process of this user has it.
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()
+    try:
+        claim.bind(f"\0pypxeboot-output-{name}")
+        claim.listen()
+    except OSError:
+        if _holder(claim.family, f"\0pypxeboot-output-{name}") == os.geteuid():
+            claim.close()
+            raise _busy(path) from None
+    return claim
+
+
+def _holder(family: int, name: str) -> Optional[int]:
+    """Return the uid of who listens at a socket, None if nobody does."""
+    with socket.socket(family, socket.SOCK_STREAM) as asking:
+        try:
+            asking.settimeout(1.0)
+            asking.connect(name)
+            _pid, uid, _gid = struct.unpack(
+                "3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            )
+        except OSError:
+            return None
+        return int(uid)
 
 
 def write(output: Optional[Report], data: bytes) -> None:

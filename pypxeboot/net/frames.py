@@ -7,10 +7,13 @@ options nor overloaded fields.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import socket
 import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Optional
 
@@ -180,6 +183,10 @@ class FrameSocket:
         self._socket.close()
 
 
+# Sizes in bytes, of the file format (draft-ietf-opsawg-pcap).
+_PCAP_HEADER, _PCAP_RECORD_HEADER = 24, 16
+
+
 class CaptureFile:
     """A capture file (pcap, Ethernet) on an open descriptor; every frame is on disk once it is written."""
 
@@ -188,9 +195,26 @@ class CaptureFile:
 
         self._file = open(descriptor, "wb", buffering=0, closefd=False)
         self._writer = RawPcapWriter(self._file, linktype=1, sync=True)
-        self._writer.write_header(b"")
+        self._end, self._seekable = 0, self._file.seekable()
+        self._append(_PCAP_HEADER, lambda: self._writer.write_header(b""))
 
     def write(self, frame: bytes, when: float) -> None:
-        """Add one frame seen at ``when`` (seconds since the epoch)."""
-        seconds = int(when)
-        self._writer.write_packet(frame, sec=seconds, usec=int((when - seconds) * 1e6))
+        """Add one frame seen at ``when`` (seconds since the epoch).
+
+        Raises OSError when the disk is full; the file then ends after the frame before.
+        """
+        seconds, micro = int(when), int((when - int(when)) * 1e6)
+        size = _PCAP_RECORD_HEADER + len(frame)
+        self._append(size, lambda: self._writer.write_packet(frame, sec=seconds, usec=micro))
+
+    def _append(self, size: int, write: Callable[[], object]) -> None:
+        """Write ``size`` bytes by ``write``, or nothing. Raises OSError."""
+        try:
+            write()
+            if self._seekable and self._file.tell() != self._end + size:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            if self._seekable:
+                self._file.truncate(self._end)
+            raise
+        self._end += size

@@ -53,6 +53,26 @@ def read_requests(path: Path) -> list[str]:
     return [data[2:].split(b"\0")[0].decode() for data in payloads if data[:2] == b"\0\1"]
 
 
+@pytest.mark.parametrize("room", ["8k", "4k"])
+def test_a_disk_that_is_full(site: Site, room: str) -> None:
+    """The boot goes on, one line says where the capture ends, and what is there can be read."""
+    serve(site)
+    small = site.directory / "small"
+    small.mkdir()
+    command("mount", "-t", "tmpfs", "-o", f"size={room}", "none", str(small))
+    try:
+        if room == "4k":
+            (small / "filler").write_bytes(bytes(4096))
+        run = site.boot("--pcap", str(small / "boot.pcap"))
+        check_simple(site, run)
+        (line,) = (line for line in run.stderr.splitlines() if "capture" in line)
+        assert "No space left on device; the boot goes on" in line
+        check_stderr(run)
+        assert room == "4k" or dhcp_types(small / "boot.pcap")
+    finally:
+        command("umount", "-l", str(small))
+
+
 def test_the_whole_conversation(site: Site, pcap: Path) -> None:
     root = serve(site, files=tree(OVER_HTTP))
     servers.nginx(site, root)

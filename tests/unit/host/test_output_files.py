@@ -153,7 +153,7 @@ def test_private_directory_does_not_stay_empty(private: Path, way: str) -> None:
 
 
 def test_discard_twice_and_after_removal(tmp_path: Path, way: str) -> None:
-    file = OutputFile(tmp_path, "kernel")
+    file = OutputFile(tmp_path, lambda: tmp_path, "kernel")
     file.publish().unlink()
     file.discard()
     file.discard()
@@ -212,16 +212,20 @@ def test_relative_directory_gives_absolute_paths(tmp_path: Path, monkeypatch: py
 _KILLED = """
 import os, sys, time
 from pathlib import Path
+from pypxeboot.host import output_files
 from pypxeboot.host.output_files import Report, Store
-with Store(Path(sys.argv[1])) as opened:
+output_files.RUN_DIRECTORY = Path(sys.argv[1])
+report = Report(Path(sys.argv[1], "result"))
+with Store(Path(sys.argv[1]) if sys.argv[2:] else None) as opened:
     os.write(opened.open("kernel").descriptor, b"x" * 100000)
     print("written", flush=True)
     time.sleep(60)
 """
 
 
-def test_39_kill_leaves_nothing(tmp_path: Path) -> None:
-    argv = [sys.executable, "-c", _KILLED, str(tmp_path)]
+@pytest.mark.parametrize("directory", [("given",), ()])
+def test_39_kill_leaves_nothing(tmp_path: Path, directory: tuple[str, ...]) -> None:
+    argv = [sys.executable, "-c", _KILLED, str(tmp_path), *directory]
     environment = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
     with subprocess.Popen(argv, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None and process.stdout.readline() == b"written\n"
@@ -246,6 +250,19 @@ def test_39_report_into_a_new_file(tmp_path: Path, no_umask: None) -> None:
     report.write(b"result")
     report.close()
     assert path.read_bytes() == b"result" and stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_new_report_appears_when_it_is_written(tmp_path: Path) -> None:
+    """Whatever ends the process before leaves nothing, and what another makes meanwhile is not replaced."""
+    path = tmp_path / "out"
+    report = Report(path)
+    assert not path.exists()
+    path.write_bytes(b"of somebody else")
+    with pytest.raises(HandoverError, match="File exists"):
+        report.write(b"result")
+    report.discard()
+    report.close()
+    assert path.read_bytes() == b"of somebody else"
 
 
 def test_discarded_report_is_as_it_was_found(tmp_path: Path) -> None:

@@ -199,6 +199,7 @@ class _HttpExchange:
             raise
         except (RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             raise _failure(self.address, error) from None
+        message.check_head(self.address, self._head)
         self.status = self._answer.status_code
         self.head_left = None
 

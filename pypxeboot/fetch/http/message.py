@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.client import BadStatusLine, RemoteDisconnected
+from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from types import MappingProxyType
 from typing import Optional
 from urllib.parse import unquote_to_bytes, urljoin
@@ -83,6 +83,14 @@ def parse_status_line(line: bytes) -> tuple[str, int, str]:
     if match is None:
         raise BadStatusLine(text.printable(line, 60))
     return match[1].decode("ascii"), int(match[2]), (match[3] or b"").decode("latin-1")
+
+
+def check_head(address: Address, head: Optional[HTTPResponse]) -> None:
+    """FetchError if a line of ``head`` is not a field: http.client drops it, and all behind it, silently."""
+    left = head.headers.get_payload() if head is not None else ""
+    if isinstance(left, str) and left:
+        line = text.printable(left.partition("\n")[0].rstrip("\r"), 60)
+        raise FetchError(f"{address}: no proper HTTP answer: its head has the line {line!r}")
 
 
 def parse(url: str) -> Address:

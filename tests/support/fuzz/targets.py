@@ -251,8 +251,8 @@ class ScriptedResolver(Resolver):
     def _exchange(self, query: Any, server: str, deadline: float) -> Any:
         del server, deadline
         reply = dns.message.from_wire(query.id.to_bytes(2, "big") + self.answer)
-        if not isinstance(reply, dns.message.QueryMessage):
-            raise dns.exception.FormError
+        if not isinstance(reply, dns.message.QueryMessage) or not query.is_response(reply):
+            raise dns.exception.FormError  # as dns.query does with what answers another question
         return reply
 
 

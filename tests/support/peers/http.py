@@ -215,6 +215,7 @@ SCRIPTS = {
         b"\x1f1\r\nx\r\n0\r\n\r\n", "200 OK", "Transfer-Encoding: chunked", length=None
     ),
     "27-number-without-end": answer(b"x", length="1" * 5000),
+    "27-line-in-head": answer(b"x", "200 OK", "no field \x1b[2J", "X: y"),
     "28-redirect-to-bad-brackets": redirect("http://[::1/k"),
     "28-redirect-to-user-of-bytes": redirect("http://u\xff@10.77.0.3/gone"),
 }

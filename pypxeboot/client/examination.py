@@ -25,6 +25,7 @@ from pypxeboot.net.dhcp6 import Discovery6
 from pypxeboot.net.dual_stack import DualStack
 from pypxeboot.plan import Plan
 from pypxeboot.privsep.messages import Placed
+from pypxeboot.privsep.sandbox import Layers
 from pypxeboot.result import BootResult
 from pypxeboot.url import Location
 
@@ -45,6 +46,13 @@ class Examination:
         self._plan, self._place, self._tell = plan, place, tell
         self._transfers: list[TftpStatistics] = []
         self._where = place.where
+
+    def report_layers(self, layers: Layers) -> None:
+        """Tell the layers of the sandbox in which this process is."""
+        self._tell(ok("sandbox", f"in force: {', '.join(layers.in_force)}"))
+        for layer in layers.missing:
+            hint = "a newer kernel, libseccomp, or a container that allows it has it"
+            self._tell(warn("sandbox", f"not in force: {layer}", hint))
 
     def listen(
         self, ipv4: Optional[Discovery], exchange: Union[Discovery, Discovery6, DualStack, None]

@@ -132,7 +132,9 @@ def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool, story: 
 
         with suppress(UsageError):
             authorities = _authorities(client.ca_bundle())
-    _lock_up(order, parent)
+    layers = _lock_up(order, parent)
+    if examination is not None:
+        examination.report_layers(layers)
     workers = Workers(THREADS)
     sandbox.no_more_processes()
     progress = Progress(sys.stderr if order.shows_progress else None)

@@ -15,6 +15,7 @@ from tests.support.ground.kernels import Said, checksum
 from tests.support.ground.libvirt import NETWORK, Libvirt, domain_xml, write_disk
 from tests.support.ground.net import wait_until
 from tests.support.ground.simple import INITRDS, JOINED
+from tests.support.lost_client import HANDOVER
 
 PLACE = "/var/lib/libvirt/boot/pypxeboot-hook"
 MAC = "52:54:00:00:00:01"
@@ -215,3 +216,14 @@ def test_without_its_program_other_domains_start(hooked: Libvirt, tmp_path: Path
     hooked.virsh("start", "other")
     define(hooked)
     assert shlex.quote("pypxeboot-virt-hook") in failing(hooked, "start", "guest")
+
+
+@pytest.mark.parametrize("scenario", ["kernel_with_a_path", "kernel_that_was_not_opened"])
+def test_a_lost_client_fills_nothing(hooked: Libvirt, tmp_path: Path, scenario: str) -> None:
+    program = tmp_path / "pypxeboot-virt-hook"
+    install = f'from tests.support.lost_client import install; install("{scenario}"); '
+    program.write_text(program.read_text().replace("-c 'from", f"-c '{install}from"))
+    place = define(hooked, NETWORK)
+    text = failing(hooked, "start", "guest")
+    assert "broke its contract" in text and HANDOVER[scenario][1] in text
+    assert not list(place.glob("*"))

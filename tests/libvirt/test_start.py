@@ -11,6 +11,7 @@ from tests.support.ground import BRIDGE, Run, kernels, tools
 from tests.support.ground.kernels import Said
 from tests.support.ground.libvirt import NETWORK, NETWORK_SERVER, Libvirt, domain_xml, need_python, write_disk
 from tests.support.ground.simple import INITRDS, JOINED
+from tests.support.lost_client import HANDOVER
 
 MAC = "52:54:00:00:00:01"
 UUID = "8c3a1f2e-5b6d-4e7f-9a0b-1c2d3e4f5a6b"
@@ -261,3 +262,21 @@ def test_two_starts_at_once(served: Libvirt) -> None:
     codes = sorted(server.process.wait(60) for server in servers)
     assert codes == [0, 7], [server.text() for server in servers]
     assert said(served).tag == "by libvirt" and files(served) == ["kernel", "ramdisk"]
+
+
+@pytest.mark.parametrize("scenario", ["kernel_with_a_path", "kernel_that_was_not_opened", "no_kernel"])
+def test_a_lost_client_starts_nothing(served: Libvirt, scenario: str) -> None:
+    """The files of a domain, and the domain, are the host side's own."""
+    victim = served.site.directory / "shadow"
+    victim.write_bytes(b"secret")
+    victim.chmod(0o600)
+    served.define(domain_xml("guest", MAC, uuid=UUID))
+    code = f"from tests.support.lost_client import install; install({scenario!r}); "
+    code += "from pypxeboot.commands.virt import run; run()"
+    run = served.site.pypxeboot(
+        "start", "guest", before=served._inside, program=("-c", code), env={"VICTIM": str(victim)}
+    )
+    assert run.rc == 1 and "broke its contract" in run.stderr and HANDOVER[scenario][1] in run.stderr, str(
+        run
+    )
+    assert nothing_runs(served) and victim.stat().st_mode & 0o777 == 0o600

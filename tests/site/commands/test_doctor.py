@@ -54,7 +54,7 @@ def test_a_healthy_site(site: Site) -> None:
     run = doctor(site)
     assert run.rc == 0 and verdict(run) == "all is well", str(run)
     topics = list(dict.fromkeys(topic for _level, topic, _text in findings(run)))
-    order = "bridge STP firewall MAC DHCP lease,boot file,TFTP HTTP config entry kernel initrd"
+    order = "bridge STP firewall sandbox MAC DHCP lease,boot file,TFTP HTTP config entry kernel initrd"
     assert topics == [
         topic for part in order.split(",") for topic in ([part] if "boot" in part else part.split())
     ]

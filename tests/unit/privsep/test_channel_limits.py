@@ -1,0 +1,82 @@
+"""No message of the client costs the host side much more memory than it has bytes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import tracemalloc
+
+import pytest
+
+from pypxeboot.privsep.channel import MAX_MESSAGE, Channel
+from pypxeboot.privsep.messages import ClientResult
+from pypxeboot.schema import SchemaError, unpack
+
+MOST = 80 << 20
+ENTRY = {
+    "label": "", "title": "", "action": "boot", "kernel": None, "initrds": [], "cmdline": "",
+    "default": False, "modules": [], "dtb": None, "menu": [], "meaning": "",
+}  # fmt: skip
+
+
+def result(count: int) -> bytes:
+    """A result with so many entries of a menu."""
+    value: dict[str, object] = dict.fromkeys(("lease", "config", "label", "kernel", "dtb"))
+    value.update(action="boot", loader="", reason="default", cmdline="", entries=[ENTRY] * count)
+    value.update({name: [] for name in ("initrds", "modules", "requests", "warnings")})
+    return json.dumps({"type": "ClientResult", "value": value}, separators=(",", ":")).encode()
+
+
+def whole(inside: bytes) -> bytes:
+    """A message as long as may be, whose value is a list of these."""
+    count = (MAX_MESSAGE - 40) // (len(inside) + 1)
+    return b'{"type":"x","value":[' + b",".join([inside] * count) + b"]}"
+
+
+MESSAGES = {
+    "lists": whole(b"[]"),
+    "objects": whole(b'{"":[]}'),
+    "numbers": whole(b"1"),
+    "texts": whole(b'""'),
+    "wide texts": whole('"\U0001f600aaaaaaaaaaaa"'.encode()),
+    "one text": b'{"type":"x","value":"' + "\U0001f600".encode() + b"a" * (MAX_MESSAGE - 40) + b'"}',
+    "nested": b"[" * MAX_MESSAGE,
+    "as many lists as may be": b'{"type":"x","value":[' + b",".join([b"[]"] * 190_000) + b"]}",
+    "as many objects as may be": b'{"type":"x","value":[' + b",".join([b'{"a":1}'] * 190_000) + b"]}",
+    "entries": result(15_000),
+    "a long number": b'{"type":"x","value":' + b"9" * (MAX_MESSAGE - 40) + b"}",
+    "a long fraction": b'{"type":"x","value":0.' + b"9" * (MAX_MESSAGE - 40) + b"}",
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_what_a_message_costs(name: str) -> None:
+    data = MESSAGES[name]
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pieces = [data[at : at + 65536] for at in range(0, len(data), 65536)]
+
+    def send() -> None:
+        theirs.send(str(len(pieces)).encode())
+        for piece in pieces:
+            theirs.send(piece)
+
+    sender = threading.Thread(target=send)
+    channel = Channel(ours)
+    channel.settimeout(60)
+    tracemalloc.start()
+    try:
+        sender.start()
+        try:
+            kind, value, _descriptor = channel.receive()
+            if kind == "ClientResult":
+                assert len(unpack(ClientResult, value).entries) == 15_000, "a large menu is no attack"
+        except SchemaError:
+            assert name != "entries"
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        sender.join()
+        ours.close()
+        theirs.close()
+    assert peak < MOST, f"{peak >> 20} MiB"

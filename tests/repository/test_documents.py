@@ -36,6 +36,15 @@ def _is_there(page: str, name: str) -> bool:
     return any((place / name).exists() for place in places)
 
 
+def test_what_a_lost_client_can_do_is_played() -> None:
+    """Each row of the table names a test that is there."""
+    rows = [line for line in (tools.ROOT / "docs/SECURITY.md").read_text().splitlines() if "::" in line]
+    named = [re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row) for row in rows]
+    assert len(rows) > 15 and all(len(found) == 1 for found in named)
+    for ((path, name),) in named:
+        assert f"def {name}(" in (tools.ROOT / path).read_text(), f"{path}::{name}"
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_of_a_page_lead_somewhere(page: str) -> None:
     text = (tools.ROOT / page).read_text()

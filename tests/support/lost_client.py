@@ -429,6 +429,17 @@ def standard_input(lost: Lost) -> None:
     lost.result()
 
 
+@scenario(HARMLESS)
+def a_kernel_of_its_own(lost: Lost) -> None:
+    """What the guest boots is the client's to say, as it is the servers'; so is what it sends in its name."""
+    lost.configure()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+        lost.tell(end.sendto(b"x", ("10.77.0.1", 9)))
+    os.write(2, b"handed over as json to standard output after 0.00 s\n")
+    lost.output("kernel", b"evil")
+    lost.result(cmdline="init=/bin/sh")
+
+
 def _error(attempt: Callable[[], object]) -> str:
     try:
         return f"done: {attempt()!r}"

@@ -126,6 +126,13 @@ def test_a_file_that_changes_afterwards(site: Site, victim: Path) -> None:
     assert hashlib.sha256(data).hexdigest() == kernel["sha256"]
 
 
+def test_what_is_the_clients_to_say(site: Site, victim: Path) -> None:
+    run = lost(site, "a_kernel_of_its_own", "--json", victim=victim).ok()
+    assert run.result["cmdline"] == "init=/bin/sh" and found(site) == [1]
+    assert Path(run.result["kernel"]["path"]).read_bytes() == b"evil"
+    assert "pypxeboot: handed over as json to standard output after 0.00 s" in run.stderr
+
+
 def test_rights_of_files(site: Site, victim: Path) -> None:
     run = lost(site, "a_file_with_other_rights", "--json", victim=victim).ok()
     status = Path(run.result["kernel"]["path"]).stat()

@@ -109,7 +109,9 @@ class Downloads:
                 if failure is not None:
                     raise failure
                 ramdisk = Ramdisk(None, ramdisk_sink.size, ramdisk_sink.digest_of_all())
-            return Files(loaded, tuple(initrds), ramdisk, modules, dtb)
+            files = Files(loaded, tuple(initrds), ramdisk, modules, dtb)
+            check_together(files, self.limits)
+            return files
 
     def _kernel(self, location: Location, cmdline: str, sink: FileSink) -> KernelFile:
         size, digest = self.fetcher.into(location, sink, self.limits.kernel)
@@ -156,6 +158,11 @@ class Downloads:
             for piece in extract.pieces(packed, read_at):
                 if time.monotonic() >= self.fetcher.deadline.at:
                     raise FetchError("the kernel was not unpacked in time")
+                if sink.size + len(piece) > self.limits.kernel:
+                    most = size_text(self.limits.kernel)
+                    raise Refused(
+                        f"the kernel unpacks to more than {most}", hint="--max-kernel SIZE allows more"
+                    )
                 sink.write(piece)
             return sink.size, sink.digest()
 
@@ -220,6 +227,17 @@ class Downloads:
     def dtb_plan(entry: Entry) -> Optional[DeviceTree]:
         """Return the device tree of an entry that is not downloaded."""
         return None if entry.dtb is None else DeviceTree(str(entry.dtb))
+
+
+def check_together(files: Files, limits: Limits) -> None:
+    """Raise Refused where what goes with the kernel has more bytes than ``--max-ramdisk`` allows."""
+    beside = (files.ramdisk, *files.modules, files.dtb)
+    size = sum(file.size or 0 for file in beside if file is not None)
+    if size > limits.ramdisk:
+        raise Refused(
+            f"ramdisk, modules and device tree have {size_text(size)} together, more than a ramdisk may have",
+            hint="--max-ramdisk SIZE allows more",
+        )
 
 
 def _not_empty(location: Location, size: int) -> None:

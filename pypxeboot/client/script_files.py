@@ -252,6 +252,9 @@ class ScriptFiles:
         boots, loaded = self._kernel(effect.kernel, effect.entry.cmdline)
         initrds = tuple(self._initrd(part) for part in effect.parts if isinstance(part, int))
         ramdisk = self._ramdisk(effect.parts, file.location) if effect.parts else None
+        beside = [*effect.modules, *([] if ramdisk is None else [ramdisk])]
+        if sum(self._files[number].size for number in beside) > downloads.limits.ramdisk:
+            raise Refused("ramdisk and modules have more bytes together than a ramdisk may have")
         # Nothing can go wrong any more: a failed attempt leaves all files as they were.
         self._use(boots, "kernel")
         for part in effect.parts:

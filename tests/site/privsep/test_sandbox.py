@@ -386,3 +386,41 @@ def test_the_client_cannot_type_into_the_terminal(site: Site) -> None:
         assert terminal == 0 and session != process.pid
     os.close(ours)
     os.close(theirs)
+
+
+@pytest.mark.parametrize("refused", ["scopes", "rights of version 5", "all but version 1"])
+def test_a_landlock_that_takes_less_than_its_version_promises(refused: str) -> None:
+    """Kernels of RHEL 9.7 say EINVAL to flags that their number stands for."""
+
+    class Grudging:
+        """The C library, before a kernel that takes fewer flags."""
+
+        def __init__(self, library: Any) -> None:
+            self.library = library
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.library, name)
+
+        def syscall(self, number: int, *arguments: Any) -> int:
+            if number == sandbox._LANDLOCK_CREATE_RULESET and arguments[0] is not None:
+                rights = int.from_bytes(arguments[0][:8], sys.byteorder)
+                most = {"scopes": 1 << 16, "rights of version 5": 1 << 15, "all but version 1": 1 << 13}[
+                    refused
+                ]
+                if len(arguments[0]) > 8 or rights >= most:
+                    ctypes.set_errno(errno.EINVAL)
+                    return -1
+            return int(self.library.syscall(number, *arguments))
+
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        sandbox._LIBC = Grudging(sandbox._LIBC)  # type: ignore[assignment]
+        layers = sandbox.lock_up(UID, GID, parent=os.getppid(), file_size=FILE_SIZE)
+        told = (layers.in_force, layers.missing, errors(lambda: Path("/").iterdir().__next__()))
+        os.write(writer, repr(told).encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    in_force, missing, listed = ast.literal_eval(os.read(reader, 65536).decode())
+    assert "Landlock" in in_force and listed == "EACCES"
+    assert len(missing) == 1 and missing[0].startswith("Landlock beyond version ")

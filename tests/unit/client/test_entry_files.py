@@ -82,6 +82,14 @@ def test_entry_with_all_its_files(outputs: Outputs) -> None:
     assert [(module.size, module.cmdline) for module in files.modules] == [(6, "m x=1")]
 
 
+def test_what_goes_with_the_kernel_is_limited_as_a_whole(outputs: Outputs) -> None:
+    """The host side hands no more over; each file alone would have room."""
+    loading = downloads({**SITE, "m": bytes(60), "i1": bytes(60)}, outputs, Limits(ramdisk=100))
+    with pytest.raises(Refused, match="120 B together") as caught:
+        loading.load(entry("k", "i1", modules=("m",)))
+    assert "--max-ramdisk" in (caught.value.hint or "")
+
+
 DTB = b"\xd0\x0d\xfe\xed and the rest"
 
 

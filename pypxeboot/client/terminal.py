@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Optional, Protocol
 
 from pypxeboot.effects import Effect, FindTerminal, Log, Print, Show, Sleep
@@ -17,6 +18,7 @@ from pypxeboot.text import printable
 log = logging.getLogger(__name__)
 
 _PIECE = 8192  # characters of a text for the terminal in one message
+_LONGEST_WAIT = 1e8  # seconds, three years: numbers that a configuration may have do not fit in a message
 _LONGEST_LINE = 4096  # of a text that goes to the log: what is beyond is another line
 
 
@@ -71,6 +73,8 @@ class TerminalEffects:
 
     def _show(self, effect: Show) -> KeyPress:
         self._picture_up = self._picture_up or effect.picture is not None
+        if effect.seconds is not None:
+            effect = replace(effect, seconds=min(effect.seconds, _LONGEST_WAIT))
         pressed = self._host.show(effect)
         self._deadline.extend(pressed.seconds)
         return pressed

@@ -7,7 +7,6 @@ documents, and nothing else. Seeds are in ``tests/data/fuzz/NAME``.
 from __future__ import annotations
 
 import io
-import json
 import socket
 import time
 import zlib
@@ -16,18 +15,19 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from ipaddress import IPv6Address
 from typing import Any, Callable
+from unittest import mock
 
 import dns.message
 
 from pypxeboot import url
 from pypxeboot.bootsource import BootRequest
+from pypxeboot.client import pxe_menu as menus
 from pypxeboot.client import script_files, signature
-from pypxeboot.config import options, sections
 from pypxeboot.dhcp import boot_info, lease6, message, message6, neighbor, pxe_options, udhcpc
 from pypxeboot.dhcp.message import BadMessage
 from pypxeboot.dhcp.message6 import Denied
 from pypxeboot.entry import Choice
-from pypxeboot.errors import ConfigError, HandoverError, InternalError, PxeBootError, Refused, UsageError
+from pypxeboot.errors import ConfigError, InternalError, PxeBootError, Refused
 from pypxeboot.explain import packets
 from pypxeboot.explain.capture_file import BadCapture, CapturedFrame, frames
 from pypxeboot.explain.timeline import Timeline
@@ -43,22 +43,18 @@ from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.kernel import cpio, elf, extract, identify
 from pypxeboot.kernel.unpack import Broken, Unknown, UnpackedFile
 from pypxeboot.lua import pattern
+from pypxeboot.lua import script as lua
 from pypxeboot.net import frames as ethernet
 from pypxeboot.net.resolver import Resolver
-from pypxeboot.privsep.channel import Channel, Closed
-from pypxeboot.privsep.messages import ConfigureInterface, Placed, UseImage
-from pypxeboot.result import BootResult, Failure
-from pypxeboot.schema import SchemaError, pack, unpack
+from pypxeboot.schema import pack
 from pypxeboot.syslinux.loader import boot as ldlinux
 from pypxeboot.syslinux.menu import passwords
 from pypxeboot.target import NAMES, Target
-from pypxeboot.terminal.key_decoder import Decoder
 from pypxeboot.text import decode, encode, printable
 from pypxeboot.uboot import boot as uboot
 from pypxeboot.url import Location
-from pypxeboot.virt import domain_xml, live_xml, smbios
-from pypxeboot.xen import xl_config
-from tests.support.fuzz import scripted
+from pypxeboot.wire import FileView
+from tests.support.fuzz import host_targets, scripted
 from tests.support.ground import tools
 from tests.support.recorded import replay
 
@@ -294,8 +290,6 @@ def packed(data: bytes) -> None:
 
 def elf_file(data: bytes) -> None:
     """An ELF file."""
-    from pypxeboot.wire import FileView
-
     with suppress(Refused):
         elf.read(FileView(data[:64], len(data), reader(data)))
 
@@ -338,74 +332,9 @@ def inflated(data: bytes) -> None:
     def pieces(_file: object) -> Iterator[bytes]:
         yield from (data[at : at + 100] for at in range(0, len(data), 100))
 
-    from unittest import mock
-
     file = script_files._StoredFile(0, HERE)
     with mock.patch.object(script_files, "_pieces", pieces), suppress(zlib.error):
         ends(lambda: sum(map(len, script_files._content(file))))
-
-
-def keys(data: bytes) -> None:
-    """Bytes of a terminal, in two pieces."""
-    decoder = Decoder()
-    half = len(data) // 2
-    found = decoder.feed(data[:half]) + decoder.feed(data[half:]) + decoder.flush()
-    assert all(key.isprintable() for key in found) and not decoder.pending
-
-
-def message_values(data: bytes) -> None:
-    """A message of the client process, as values."""
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return
-    for kind in (BootResult, Failure, ConfigureInterface, Placed, UseImage):
-        with suppress(SchemaError):
-            pack(unpack(kind, value))
-
-
-def channel(data: bytes) -> None:
-    """Packets on the socket of the client process."""
-    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with near:
-        with far:
-            far.setblocking(False)
-            with suppress(BlockingIOError):
-                for piece in scripted.split(data):
-                    far.send(piece)
-        end = Channel(near)
-        end.settimeout(1)
-        with suppress(Closed, SchemaError):
-            while True:
-                end.receive()
-
-
-def xl(data: bytes) -> None:
-    """The configuration of a Xen domain."""
-    with suppress(UsageError):
-        for value in xl_config.parse(decode(data)).values():
-            xl_config.texts(value)
-
-
-def libvirt(data: bytes) -> None:
-    """The XML of a domain or a network, read and written again."""
-    with suppress(UsageError):
-        root = domain_xml.parse(decode(data))
-        with suppress(UsageError):
-            domain_xml.network(root, "p")
-        domain_xml.domain(root)
-        smbios.words(root, None)
-        with suppress(HandoverError):
-            live_xml.booting(root, {"kernel": "/k", "cmdline": decode(data[:20])}, {"label": "a"}, again=True)
-
-
-CONF_KEYS = frozenset(options.keys(options.parser()))
-
-
-def conf(data: bytes) -> None:
-    """A file like pypxeboot.conf."""
-    with suppress(UsageError):
-        sections.parse("f", decode(data), CONF_KEYS)
 
 
 def lua_pattern(data: bytes) -> None:
@@ -413,6 +342,22 @@ def lua_pattern(data: bytes) -> None:
     form, _, text = data.decode("latin-1").partition("\0")
     with suppress(pattern.PatternError):
         pattern.search(text, form, 0, pattern.Budget(2000))
+
+
+def pxe_menu(data: bytes) -> None:
+    """The menu of a PXE server, and keys (the first bytes) pressed there."""
+    pressed = [KEYS[byte & 15] for byte in data[1 : 1 + (data[0] & 7 if data else 0)]]
+    services = pxe_options.services(data[1 + len(pressed) :])
+    if services.menu:
+        served = replay.serving({}, keys=pressed, terminal=replay.TERMINAL)
+        ends(lambda: served.drive(menus.choose(services, None, 5.0, listing=False)))
+
+
+def lua_script(data: bytes) -> None:
+    """A script of lua.c32, run for a short time."""
+    config = b"DEFAULT lua.c32 x.lua\nONERROR k"
+    with mock.patch.multiple(lua, INSTRUCTIONS=20_000, SECONDS=1, PATTERN_STEPS=5000):
+        ends(lambda: check_choice(replay.boot(config, files={"x.lua": data})))
 
 
 def password(data: bytes) -> None:
@@ -425,10 +370,12 @@ def password(data: bytes) -> None:
 Run = Callable[[bytes], None]
 TARGETS: dict[str, Run] = {
     "dhcp4": dhcp4, "dhcp6": dhcp6, "router": router, "frame": frame, "udhcpc": udhcpc_words,
-    "pxelinux": pxelinux, "pxelinux-list": pxelinux_list, "menu": menu, "uboot": uboot_config, "ipxe": ipxe,
-    "uri": uri, "settings": settings, "http": http_answer, "http-fields": http_fields, "tftp": tftp_packets,
-    "ftp": ftp_replies, "dns": dns_answer, "kernel": kernel, "packed": packed, "elf": elf_file,
-    "cpio": cpio_names, "capture": capture, "packets": captured_packets, "signature": cms, "keys": keys,
-    "inflate": inflated, "schema": message_values, "channel": channel, "xl": xl, "libvirt": libvirt,
-    "conf": conf, "lua-pattern": lua_pattern, "password": password,
+    "pxe-menu": pxe_menu, "pxelinux": pxelinux, "pxelinux-list": pxelinux_list, "menu": menu,
+    "lua": lua_script, "lua-pattern": lua_pattern, "password": password, "uboot": uboot_config,
+    "ipxe": ipxe, "uri": uri, "settings": settings, "http": http_answer, "http-fields": http_fields,
+    "tftp": tftp_packets, "ftp": ftp_replies, "dns": dns_answer, "kernel": kernel, "packed": packed,
+    "elf": elf_file, "cpio": cpio_names, "inflate": inflated, "signature": cms, "capture": capture,
+    "packets": captured_packets, "channel": host_targets.channel, "schema": host_targets.message_values,
+    "picture": host_targets.picture, "keys": host_targets.keys, "xl": host_targets.xl,
+    "libvirt": host_targets.libvirt, "conf": host_targets.conf,
 }  # fmt: skip

@@ -73,12 +73,18 @@ def _command(machine: Machine, words: list[str]) -> Steps[int]:
     if command is None:
         return (yield from machine.refuse(f"{words[0]}: command not found", Status.NOT_A_COMMAND))
     try:
-        return (yield from command.run(machine, command.syntax.parse(words)))
+        return (yield from _guarded(machine, command.run(machine, command.syntax.parse(words))))
     except BadUsage as why:
         return (yield from machine.refuse(why.message, why.status))
-    except (PxeBootError, BootChosen, MenuFound):
+
+
+def _guarded(machine: Machine, steps: Steps[int]) -> Steps[int]:
+    """Run ``steps``, which fail as a command does where something happens that nobody foresaw."""
+    try:
+        return (yield from steps)
+    except (PxeBootError, BadUsage, BootChosen, MenuFound):
         raise
-    except Exception as why:  # what nobody foresaw is the failure of this command, as of any other
+    except Exception as why:
         error = InternalError.of(why)
         yield Log(error.message, warning=True)
         return (yield from machine.refuse(error.message, Status.INVALID))
@@ -148,7 +154,8 @@ def _run_lines(machine: Machine, frame: ScriptFrame) -> Steps[int]:
     status: int = Status.OK
     line = frame.advance()
     while line is not None:
-        status = Status.CUT_SHORT if line.cut_short else (yield from run_line(machine, line.text))
+        steps = run_line(machine, line.text)
+        status = Status.CUT_SHORT if line.cut_short else (yield from _guarded(machine, steps))
         if status:
             machine.failure.locate(frame.place)
         if status or frame.over:

@@ -37,7 +37,7 @@ from pypxeboot.fetch.http import client as http
 from pypxeboot.fetch.http import message as http_message
 from pypxeboot.fetch.request import Data, FetchRequest
 from pypxeboot.fetch.tftp import client as tftp
-from pypxeboot.ipxe.engine import setting_types
+from pypxeboot.ipxe.engine import setting_types, stack
 from pypxeboot.ipxe.engine.images import Image, cpio_headers
 from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.kernel import cpio, elf, extract, identify
@@ -180,7 +180,8 @@ def uboot_config(data: bytes) -> None:
 
 def ipxe(data: bytes) -> None:
     """An iPXE script, to what it boots."""
-    ends(lambda: check_choice(replay.script(b"#!ipxe\n" + data, files={"x": data})[0]))
+    with mock.patch.object(stack, "STEP_LIMIT", 3000):  # enough for what is not a loop
+        ends(lambda: check_choice(replay.script(b"#!ipxe\n" + data, files={"x": data})[0]))
 
 
 def uri(data: bytes) -> None:

@@ -11,6 +11,7 @@ from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import ConfigError, NoBootSource, NotFound
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe import boot
+from pypxeboot.ipxe.engine.settings import Settings
 from pypxeboot.ipxe.engine.uri import Uri
 from tests.support.recorded import boots as oracle
 from tests.support.recorded import replay
@@ -365,3 +366,20 @@ def test_what_nobody_foresaw_is_the_failure_of_one_command(monkeypatch: pytest.M
     choice, played = script("#!ipxe\nkernel k || goto other\nboot\n:other\nexit 0\n")
     assert choice.entry.action is Action.LOCALBOOT
     assert any("internal error: OverflowError: too large" in line for line in played.log)
+
+
+def test_what_nobody_foresaw_in_a_line_ends_its_script_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    show = Settings.show
+
+    def stumble(self: Settings, name: str) -> Optional[str]:
+        if name == "odd":
+            raise UnicodeError("odd")
+        return show(self, name)
+
+    monkeypatch.setattr(Settings, "show", stumble)
+    inner = "#!ipxe\necho ${odd}\nkernel k2\nboot\n"
+    outer = "#!ipxe\nchain inner ||\ngoto on\nkernel k2\n:on\nkernel k on=1\nboot\n"
+    choice, played = script(outer, files={"inner": inner})
+    assert choice.entry.cmdline == "on=1" and kernel(played) == kernel(script("#!ipxe\nkernel k\nboot\n")[1])
+    assert any("internal error: UnicodeError: odd" in line for line in played.log)
+    assert script(inner)[0].entry.action is Action.LOCALBOOT

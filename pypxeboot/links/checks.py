@@ -9,15 +9,13 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from pypxeboot.doctor.findings import Finding, Level, fail, ok, warn
 from pypxeboot.errors import NoLease, PxeBootError
 from pypxeboot.guest import Guest
 from pypxeboot.links import firewall, iproute, select
-
-if TYPE_CHECKING:
-    from pypxeboot.links.openvswitch import Switch
+from pypxeboot.links.link import Switch
 
 _BRIDGE_NETFILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 _LEGACY_TABLES = Path("/proc/net/ip_tables_names")

@@ -13,14 +13,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Optional
+from typing import Any, ClassVar, Optional
 
 from pypxeboot.errors import PxeBootError, Refused, UsageError
 from pypxeboot.guest import Guest
 from pypxeboot.links import iproute
-
-if TYPE_CHECKING:
-    from pypxeboot.links.openvswitch import Switch
 
 DEFAULT_BRIDGE = "xenbr0"  # of Xen's own scripts
 
@@ -54,6 +51,15 @@ class AttachRequest:
     guest: Guest
     mac_wait: float
     log: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A bridge of Open vSwitch, by the name that ports are added to, and a port's ``tag`` and ``trunks``."""
+
+    name: str
+    tag: Optional[int] = None
+    trunks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,26 +11,16 @@ import json
 import os
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
 from pypxeboot.errors import PxeBootError, UsageError
 from pypxeboot.links import iproute
-from pypxeboot.links.link import HEARD_SECONDS, POLL, AttachRequest, FoundLink, Link
+from pypxeboot.links.link import HEARD_SECONDS, POLL, AttachRequest, FoundLink, Link, Switch
 
 _NAME = re.compile(r"(.+?)(?:\.([0-9]{1,4}))?((?::[0-9]{1,4})*)")
 _OWNER = "pypxeboot-owner"
 _SECONDS = 30  # as in Xen's script: ovs-vswitchd is at work somewhere else for so long at most
-
-
-@dataclass(frozen=True)
-class Switch:
-    """A bridge of Open vSwitch, by the name that ports are added to, and a port's ``tag`` and ``trunks``."""
-
-    name: str
-    tag: Optional[int] = None
-    trunks: tuple[int, ...] = ()
 
 
 def find_switch(where: str) -> Optional[Switch]:

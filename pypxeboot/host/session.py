@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MAX_ROUTES = 500  # of one lease; option 121 has some 300 in the largest message
 _CHECK_SECONDS = 1.0  # between looks at how large the client's files are
 _GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
 
@@ -373,6 +374,8 @@ class _Session:
         address = _parse_address(request.address)
         if not is_host(address) or not 0 < request.prefix_length <= address.max_prefixlen:
             raise ValueError(f"address {address}/{request.prefix_length}")
+        if len(request.routes) > _MAX_ROUTES:
+            raise ValueError(f"{len(request.routes)} routes")
         if self._leased is None:
             self._leased = time.monotonic()
         routes = [_parse_route(route, address.version) for route in request.routes]

@@ -238,6 +238,11 @@ def network_with_a_command(lost: Lost) -> None:
     lost.configure("2001:db8::5", [("fe80::1%\nnetns add lostpwn\n#/128", None)])
 
 
+@scenario(MESSAGES, "60000 routes")
+def routes_without_end(lost: Lost) -> None:
+    lost.configure("10.77.0.9", [(f"10.{at >> 8}.{at & 255}.0/24", "10.77.0.1") for at in range(60_000)])
+
+
 @scenario(MESSAGES, "VLAN 4095")
 def vlan_that_is_none(lost: Lost) -> None:
     lost.say("SetVlan", tag=4095, remove=False)
@@ -527,8 +532,39 @@ def install(name: str) -> None:
     client._boot = boot
 
 
+def install_capture() -> None:
+    """Let the capture process of this process try to get at the terminal, and tell what came of it."""
+    path = os.environ["FOUND"]
+    found = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    from pypxeboot.host import capture
+    from pypxeboot.privsep import fork
+
+    keep_only = fork._keep_only
+    fork._keep_only = lambda *descriptors: keep_only(found, *descriptors)
+
+    def write_frames(_capture: object, _listener: object, _end: object, _mac: bytes) -> None:
+        attempts: dict[str, Callable[[], object]] = {
+            "open the terminal": lambda: os.open("/dev/tty", os.O_RDWR),
+            "type into the terminal": lambda: [fcntl.ioctl(number, 0x5412, b"x") for number in range(3)],
+            "start a process": os.fork,
+            "start a program": lambda: os.execv("/bin/true", ["true"]),
+            "read the host's users": lambda: Path("/etc/passwd").read_text(),
+        }
+        told = {name: _error(attempt) for name, attempt in attempts.items()}
+        told["is a session of its own"] = str(os.getsid(0) == os.getpid())
+        os.write(found, json.dumps(told).encode() + b"\n")
+
+    capture.Capture._write_frames = write_frames
+
+
 def main() -> None:
-    """Run pypxeboot with a client that is lost."""
+    """Run pypxeboot with a client that is lost, or (capture) with a capture process that is."""
+    if sys.argv[1:2] == ["capture"]:
+        del sys.argv[1]
+        install_capture()
+        from pypxeboot.__main__ import run
+
+        run()
     install(sys.argv.pop(1))
     from pypxeboot.__main__ import run
 

@@ -20,7 +20,7 @@ from pypxeboot.output.formats import FORMATS
 from tests.support import lost_client
 from tests.support.ground import BRIDGE, MAC, SERVER, Run, Site
 from tests.support.ground.net import HOST, command
-from tests.support.ground.simple import check_stderr
+from tests.support.ground.simple import check_stderr, serve
 from tests.support.lost_client import CLOCK, HANDOVER, KERNEL, MESSAGES
 
 SECRET = b"root alone may read this"
@@ -187,6 +187,15 @@ def test_nothing_is_in_reach(site: Site, victim: Path, neighbour: int, short_tmp
     (told,) = found(site)
     assert len(told) > 15 and {name: said for name, said in told.items() if said.startswith("done")} == {}
     assert os.getpriority(os.PRIO_PROCESS, neighbour) == 0
+
+
+def test_a_capture_process_that_is_lost(site: Site, victim: Path) -> None:
+    """Through a terminal of its starter's it could type into root's shell."""
+    serve(site)
+    lost(site, "capture", "--json", "--pcap", str(site.directory / "boot.pcap"), victim=victim).ok()
+    (told,) = found(site)
+    assert told.pop("is a session of its own") == "True"
+    assert len(told) == 5 and not [name for name, said in told.items() if said.startswith("done")]
 
 
 @pytest.mark.parametrize(

@@ -242,7 +242,7 @@ def _output(add: _Add) -> None:
         metavar="SIZE",
         help="refuse a larger kernel (128M)",
     )
-    add("--max-ramdisk", type=_size, metavar="SIZE", help="refuse more of it (1G)")
+    add("--max-ramdisk", type=_size, metavar="SIZE", help="refuse more than that beside the kernel (1G)")
 
 
 def _configuration(add: _Add) -> None:

@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from ipaddress import IPv6Address
 from typing import Any, Callable
@@ -24,6 +25,8 @@ from pypxeboot.bootsource import BootRequest
 from pypxeboot.client import pxe_menu as menus
 from pypxeboot.client import script_files, signature
 from pypxeboot.dhcp import boot_info, lease6, message, message6, neighbor, pxe_options, udhcpc
+from pypxeboot.dhcp.client import Send
+from pypxeboot.dhcp.client6 import Dhcp6Client
 from pypxeboot.dhcp.message import BadMessage
 from pypxeboot.dhcp.message6 import Denied
 from pypxeboot.entry import Choice
@@ -57,6 +60,7 @@ from pypxeboot.wire import FileView
 from tests.support.fuzz import host_targets, scripted
 from tests.support.ground import tools
 from tests.support.recorded import replay
+from tests.support.samples import dhcp as dhcp_samples
 
 SEEDS = tools.DATA / "fuzz"
 MAC = b"\x52\x54\x00\xab\xcd\xef"
@@ -129,6 +133,37 @@ def dhcp6(data: bytes) -> None:
         said = message6.decode(data)
         lease, _remarks = lease6.lease_of(said, LINK_LOCAL, b"\1\2\3\4", MAC, ())
         ends(lambda: boot_info.boot_source(lease))
+
+
+def dhcp4_states(data: bytes) -> None:
+    """Messages of DHCP servers, one after the other, to a client that has asked for them."""
+    machine = dhcp_samples.client()
+    now, steps = 1.0, machine.start(1.0)
+    for piece in scripted.split(data)[:40]:
+        with suppress(BadMessage):
+            said = replace(message.decode(piece), xid=machine.xid, chaddr=MAC, op=message.BOOTREPLY)
+            steps += machine.receive(said, now)
+        now = max(machine.deadline, now + 1)
+        steps += machine.tick(now)
+    for step in steps:
+        if isinstance(step, Send):
+            message.decode(message.request(step.xid, MAC, step.options, secs=step.secs))
+
+
+def dhcp6_states(data: bytes) -> None:
+    """Messages of DHCPv6 servers and routers likewise; the first byte of a router's is its type."""
+    machine = Dhcp6Client(MAC, b"\0\3\0\1" + MAC, 1, {})
+    now, steps = 1.0, machine.start(1.0)
+    for piece in scripted.split(data)[:40]:
+        with suppress(BadMessage):
+            if piece[:1] == bytes((neighbor.ROUTER_ADVERT,)):
+                steps += machine.receive_advertisement(neighbor.decode(piece, LINK_LOCAL, 255), now)
+            else:
+                said = replace(message6.decode(piece), xid=machine.xid)
+                steps += machine.receive(said, LINK_LOCAL, now)
+        now += 1
+        steps += machine.tick(now)
+    assert steps
 
 
 def router(data: bytes) -> None:
@@ -370,7 +405,8 @@ def password(data: bytes) -> None:
 
 Run = Callable[[bytes], None]
 TARGETS: dict[str, Run] = {
-    "dhcp4": dhcp4, "dhcp6": dhcp6, "router": router, "frame": frame, "udhcpc": udhcpc_words,
+    "dhcp4": dhcp4, "dhcp6": dhcp6, "dhcp4-states": dhcp4_states,
+    "dhcp6-states": dhcp6_states, "router": router, "frame": frame, "udhcpc": udhcpc_words,
     "pxe-menu": pxe_menu, "pxelinux": pxelinux, "pxelinux-list": pxelinux_list, "menu": menu,
     "lua": lua_script, "lua-pattern": lua_pattern, "password": password, "uboot": uboot_config,
     "ipxe": ipxe, "uri": uri, "settings": settings, "http": http_answer, "http-fields": http_fields,

@@ -36,7 +36,7 @@ _IPV6_WAIT, _SILENCE = 9.0, 3.0
 _BESIDE_WAIT = 5.0
 
 
-class _Course:
+class _Attempt:
     """One family's exchange: when it began, and what came of it."""
 
     def __init__(self, exchange: Union[Discovery, Discovery6]) -> None:
@@ -68,7 +68,7 @@ class DualStack:
 
     def __init__(self, plan: Plan, deadline: Deadline, ipv4: Discovery, ipv6: Discovery6) -> None:
         self._plan, self._deadline, self._ipv4, self._ipv6 = plan, deadline, ipv4, ipv6
-        self._first, self._second = _Course(ipv4), _Course(ipv6)
+        self._first, self._second = _Attempt(ipv4), _Attempt(ipv6)
         self._current: Union[Discovery, Discovery6] = ipv4
         self._lock = threading.Lock()  # downloads run side by side
         self._is_reached = False

@@ -13,18 +13,17 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Optional
+from typing import TYPE_CHECKING, NoReturn, Optional
 
 from pypxeboot.entry import Action
-from pypxeboot.errors import KINDS, FetchError, NoLease, PxeBootError, Refused, UsageError
+from pypxeboot.errors import KINDS, FetchError, NoLease, PxeBootError, UsageError
 from pypxeboot.host import spawn
+from pypxeboot.host.interface import ClientInterface
 from pypxeboot.host.output_files import Store
 from pypxeboot.host.received_files import HandedOver, ReceivedFiles, broken_contract, plan_files
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.host.terminal import TerminalService
-from pypxeboot.lease import Address, Network, is_host
 from pypxeboot.limits import NOTICE, Deadline
 from pypxeboot.links import iproute
 from pypxeboot.links.link import Attached, AttachRequest, Link
@@ -42,7 +41,6 @@ from pypxeboot.privsep.messages import (
     OpenImage,
     OpenOutput,
     Placed,
-    Route,
     SetVlan,
     UseImage,
 )
@@ -56,30 +54,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MAX_ROUTES = 500  # of one lease; option 121 has some 300 in the largest message
 _CHECK_SECONDS = 1.0  # between looks at how large the client's files are
 _GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
-
-
-def _parse_address(text: str) -> Address:
-    """Return an address that the client sent. Raises ValueError.
-
-    One with a zone, which Python takes as it comes, would be text of the client in a command of root.
-    """
-    if "%" in text:
-        raise ValueError("an address with a zone")
-    return ip_address(text)
-
-
-def _parse_route(route: Route, version: int) -> tuple[Network, Optional[Address]]:
-    """Return network and gateway of a client's route, which must be of IP ``version``. Raises ValueError."""
-    if "%" in route.network:
-        raise ValueError("a network with a zone")
-    network = ip_network(route.network)
-    gateway = None if route.gateway is None else _parse_address(route.gateway)
-    if {version} != {network.version, version if gateway is None else gateway.version}:
-        raise ValueError(f"a route of IPv{network.version}")
-    return network, gateway
 
 
 def boot(
@@ -162,10 +138,8 @@ class _Session:
         self._hear = hear
         self.terminal = TerminalService(plan, self._channel, deadline)
         self._files, self._deadline = files, deadline
-        self._leased: Optional[float] = None  # when the client first asked for an address
-        self._vlans: set[int] = set()
         self._link: Optional[Link] = None
-        self._attached: Optional[Attached] = None
+        self._interface: Optional[ClientInterface] = None
 
     def order(self, ids: tuple[int, int]) -> None:
         """Send the client its order: the plan, and uid and gid to run as."""
@@ -183,13 +157,14 @@ class _Session:
         if kind == "Failure":
             self._raise_failure(value)
         try:
-            self._attached = link.join(self._pid, self._deadline.at)
+            attached = link.join(self._pid, self._deadline.at)
         except PxeBootError:
             self._raise_reported_failure()
             raise
-        where, mtu = self._attached.where, self._attached.mtu
-        log.info("MAC %s on %s (%s), MTU %d", self._plan.guest.mac, where, self._attached.mode, mtu)
-        return self._attached
+        self._interface = ClientInterface(link, attached, self._pid, self._deadline.at)
+        what = f"{attached.where} ({attached.mode}), MTU {attached.mtu}"
+        log.info("MAC %s on %s", self._plan.guest.mac, what)
+        return attached
 
     def _raise_reported_failure(self) -> None:
         """Raise the failure that an ended client has sent, if any: it is why its network is gone."""
@@ -230,7 +205,9 @@ class _Session:
         elif boots and kernel is not None:
             handed = plan_files(told, kernel)
         ended = time.monotonic()
-        leased, begun = self._leased or placed, handed.begun or ended
+        interface = self._interface
+        leased = (interface.configured if interface is not None else None) or placed
+        begun = handed.begun or ended
         seconds = Seconds(
             total=round(ended - started, 3),
             link=round(linked, 3),
@@ -335,10 +312,12 @@ class _Session:
 
     def _answer(self, kind: str, value: object) -> None:
         """Do what one request of the client asks for. Raises ValueError, KeyError for a bad request."""
+        interface = self._interface
+        assert interface is not None
         if kind == "ConfigureInterface":
-            self._configure(unpack(ConfigureInterface, value))
+            self._channel.send(interface.configure(unpack(ConfigureInterface, value)))
         elif kind == "SetVlan":
-            self._set_vlan(unpack(SetVlan, value))
+            self._channel.send(interface.set_vlan(unpack(SetVlan, value)))
         elif kind == "OpenOutput":
             self._channel.send(Done(), self._files.open(unpack(OpenOutput, value).kind))
         elif kind == "MarkInitrd":
@@ -369,57 +348,6 @@ class _Session:
         error = KINDS.get(failure.kind, PxeBootError)
         hint = None if failure.hint is None else printable(failure.hint, 2000)
         raise BootFailed(error(printable(failure.message, 2000), hint=hint), failure)
-
-    def _configure(self, request: ConfigureInterface) -> None:
-        address = _parse_address(request.address)
-        if not is_host(address) or not 0 < request.prefix_length <= address.max_prefixlen:
-            raise ValueError(f"address {address}/{request.prefix_length}")
-        if len(request.routes) > _MAX_ROUTES:
-            raise ValueError(f"{len(request.routes)} routes")
-        if self._leased is None:
-            self._leased = time.monotonic()
-        routes = [_parse_route(route, address.version) for route in request.routes]
-        assert self._attached is not None
-        mtu = request.mtu
-        if mtu is None or not iproute.MIN_MTU[address.version] <= mtu < self._attached.mtu:
-            mtu = self._attached.mtu
-        if request.vlan and request.vlan not in self._vlans:
-            raise ValueError(f"an address on VLAN {request.vlan}")
-        name = iproute.inner_name(request.vlan)
-        if self._attached.mode == "host":  # the host's own interfaces stay as they are
-            self._channel.send(Done())
-        else:
-            self._change_interface(
-                lambda: self._set_address(name, address, request.prefix_length, routes, mtu)
-            )
-
-    def _set_address(self, name: str, address: Address, *more: Any) -> None:
-        """Set the address of the client's interface ``name``, and route it to the client."""
-        assert self._link is not None
-        self._link.reach(str(address), self._deadline.at)
-        iproute.configure(self._pid, name, address, *more)
-
-    def _set_vlan(self, request: SetVlan) -> None:
-        assert self._attached is not None
-        own = self._attached.mode == "host"
-        known = request.tag in self._vlans
-        if own or not 0 < request.tag < 4095 or known is not request.remove:
-            raise ValueError(f"VLAN {request.tag}")
-        change = iproute.remove_vlan if request.remove else iproute.add_vlan
-        if self._change_interface(lambda: change(self._pid, request.tag)):
-            self._vlans ^= {request.tag}
-
-    def _change_interface(self, change: Callable[[], None]) -> bool:
-        """Do ``change``, tell the client whether that went well, and return it. Raises Refused."""
-        try:
-            change()
-        except Refused:  # the client cannot do anything about it
-            raise
-        except PxeBootError as why:
-            self._channel.send(Done(why.message))
-            return False
-        self._channel.send(Done())
-        return True
 
 
 def resolve(

@@ -15,7 +15,7 @@ from tests.support.ground.kernels import Said, checksum
 from tests.support.ground.libvirt import NETWORK, Libvirt, domain_xml, write_disk
 from tests.support.ground.net import wait_until
 from tests.support.ground.simple import INITRDS, JOINED
-from tests.support.lost_client import HANDOVER
+from tests.support.lost_scenarios import HANDOVER
 
 PLACE = "/var/lib/libvirt/boot/pypxeboot-hook"
 MAC = "52:54:00:00:00:01"

@@ -11,7 +11,7 @@ from tests.support.ground import BRIDGE, Run, kernels, tools
 from tests.support.ground.kernels import Said
 from tests.support.ground.libvirt import NETWORK, NETWORK_SERVER, Libvirt, domain_xml, need_python, write_disk
 from tests.support.ground.simple import INITRDS, JOINED
-from tests.support.lost_client import HANDOVER
+from tests.support.lost_scenarios import HANDOVER
 
 MAC = "52:54:00:00:00:01"
 UUID = "8c3a1f2e-5b6d-4e7f-9a0b-1c2d3e4f5a6b"

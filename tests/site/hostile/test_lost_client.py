@@ -21,7 +21,8 @@ from tests.support import lost_client
 from tests.support.ground import BRIDGE, MAC, SERVER, Run, Site
 from tests.support.ground.net import HOST, command
 from tests.support.ground.simple import check_stderr, serve
-from tests.support.lost_client import CLOCK, HANDOVER, KERNEL, MESSAGES
+from tests.support.lost_client import KERNEL
+from tests.support.lost_scenarios import CLOCK, HANDOVER, MESSAGES
 
 SECRET = b"root alone may read this"
 DEADLINE = 3

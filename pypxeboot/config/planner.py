@@ -12,7 +12,6 @@ from typing import Optional
 
 from pypxeboot.config.settings import COMMAND_LINE, TOOLSTACK, BootSettings
 from pypxeboot.errors import UsageError
-from pypxeboot.fetch.http import proxy
 from pypxeboot.guest import Guest, check_bridge, check_interface, parse_mac, parse_uuid
 from pypxeboot.lease import Address, Lease, is_host, static_lease
 from pypxeboot.limits import Limits
@@ -71,6 +70,8 @@ def _plan(settings: BootSettings) -> Plan:
     if not settings.timeout:
         raise UsageError("--timeout must be more than 0 seconds")
     if settings.http_proxy is not None:
+        from pypxeboot.fetch.http import proxy
+
         proxy.address(settings.http_proxy)
     if settings.interactive and settings.quiet:
         raise UsageError("--interactive and --quiet contradict each other")

@@ -15,7 +15,7 @@ COMMAND_LINE, TOOLSTACK = "command line", "toolstack"
 _RIVALS = {"bridge": "interface", "interface": "bridge", "interactive": "quiet", "quiet": "interactive"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)  # neither is used, and each costs every start its making
 class BootSettings:
     """What was asked for, option by option, in the form that the parser gives (``config/options.py``).
 

@@ -24,6 +24,7 @@ from pypxeboot.effects import Form
 from pypxeboot.errors import FetchError, PxeBootError
 from pypxeboot.fetch.http import auth, message
 from pypxeboot.fetch.http import proxy as httpproxy
+from pypxeboot.fetch.http.head import LINE_LIMIT, HttpHead, check_fields
 from pypxeboot.fetch.http.message import Address, HttpTransfer
 from pypxeboot.net import tcp
 from pypxeboot.net.tcp import Paced
@@ -38,7 +39,6 @@ REDIRECTS = 5  # as PXELINUX (http.c); iPXE and browsers follow more, but no boo
 _TRIES = 8  # of one file: servers that are busy, or want to know who asks
 _BLOCK = 1 << 18  # one read: large enough that the calls cost nothing, small enough for a 64 MiB process
 _HEAD_LIMIT = 1 << 18  # all of the head; http.client alone would take 100 lines of 64 KiB
-_LINE_LIMIT = 4096  # of the status, a chunk's size with extensions, or a trailer
 _TRAILERS = 64
 _GRACE = 0.05  # seconds to see the end of a connection that the server said it would close
 _CA_FILES = (
@@ -199,7 +199,7 @@ class _HttpExchange:
             raise
         except (RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             raise _failure(self.address, error) from None
-        message.check_head(self.address, self._head)
+        check_fields(self.address, self._head)
         self.status = self._answer.status_code
         self.head_left = None
 
@@ -250,7 +250,7 @@ class _HttpExchange:
 
     def open(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         """Return the reader of the answer, in place of http.client's own: it reads through :class:`Paced`."""
-        head = _HttpHead(sock, *args, **kwargs)
+        head = HttpHead(sock, *args, **kwargs)
         head.fp.close()
         head.fp = self._stream = io.BufferedReader(Paced(sock, self.time_left, self._count), 1 << 16)
         self._head = head
@@ -283,7 +283,7 @@ class _HttpExchange:
     def line(self) -> bytes:
         """One line of the chunk framing, without its end."""
         try:
-            line = self._stream.readline(_LINE_LIMIT)
+            line = self._stream.readline(LINE_LIMIT)
         except (OSError, ValueError) as error:
             raise _failure(self.address, error) from None
         if not line.endswith(b"\n"):
@@ -298,13 +298,6 @@ class _HttpExchange:
             return bool(self._stream.read(1))
         except (OSError, ValueError, FetchError):
             return False
-
-
-class _HttpHead(http.client.HTTPResponse):
-    """The reader of an answer, strict about its first line: http.client takes ``2_00`` for 200."""
-
-    def _read_status(self) -> tuple[str, int, str]:
-        return message.parse_status_line(self.fp.readline(_LINE_LIMIT))
 
 
 class _ServerConnection:

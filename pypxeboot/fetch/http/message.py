@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from types import MappingProxyType
 from typing import Optional
 from urllib.parse import unquote_to_bytes, urljoin
@@ -24,7 +23,6 @@ _URL = re.compile(
     r"(https?)://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^/?#\[\]@]*)?\]|[^/?#\[\]@:]+)(?::([0-9]{0,5}))?([/?][^#]*)?(?:#.*)?",
     re.DOTALL | re.IGNORECASE,
 )
-_STATUS_LINE = re.compile(rb"(HTTP/[0-9]\.[0-9]) +([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
 # What may stand around a value (RFC 9110 5.6.3): less than Python takes for white space.
 _BLANKS = " \t"
 # Web servers name the compression of a file that is stored compressed (Apache's AddEncoding). Then the
@@ -70,27 +68,6 @@ def status_text(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
-
-
-def parse_status_line(line: bytes) -> tuple[str, int, str]:
-    """Return version, status and words of the first line of an answer (RFC 9112 4).
-
-    Raises RemoteDisconnected where there is none, BadStatusLine where it is another one.
-    """
-    if not line:
-        raise RemoteDisconnected("")
-    match = _STATUS_LINE.fullmatch(line)
-    if match is None:
-        raise BadStatusLine(text.printable(line, 60))
-    return match[1].decode("ascii"), int(match[2]), (match[3] or b"").decode("latin-1")
-
-
-def check_head(address: Address, head: Optional[HTTPResponse]) -> None:
-    """FetchError if a line of ``head`` is not a field: http.client drops it, and all behind it, silently."""
-    left = head.headers.get_payload() if head is not None else ""
-    if isinstance(left, str) and left:
-        line = text.printable(left.partition("\n")[0].rstrip("\r"), 60)
-        raise FetchError(f"{address}: no proper HTTP answer: its head has the line {line!r}")
 
 
 def parse(url: str) -> Address:

@@ -19,6 +19,8 @@ class Limits:
     kernel: int = 128 << 20
     # What Xen takes of a module at most (XC_DOM_DECOMPRESS_MAX in xenguest.h). --max-ramdisk
     ramdisk: int = 1 << 30
+    # A detached signature: one with a chain of three certificates has 5 KiB.
+    signature: int = 64 << 10
     # What libxl waits for a restricted bootloader before it kills it (libxl_internal.h). --timeout
     timeout: float = 120.0
     # Teardown of a guest that reboots: backends have 10 s to close under libxl, and the bridge flushes at

@@ -171,7 +171,7 @@ class Driver:
             self._depth -= 1
 
     def _verify(self, effect: effects.Verify) -> str:
-        from pypxeboot.client import signature
+        from pypxeboot.signing import signature
 
         try:
             signed = self._files.read(effects.ReadFile(effect.signature, 0, signature.LIMIT + 1))

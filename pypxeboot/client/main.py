@@ -225,7 +225,7 @@ def _prepare(*, signatures: bool) -> None:
         "pypxeboot.syslinux.loader.interactive",
         "pypxeboot.client.by_hand",
         "pypxeboot.client.pxe_menu",
-        "pypxeboot.client.signature",
+        "pypxeboot.signing.signature",
         "pypxeboot.fetch.tftp.client",
         "pypxeboot.fetch.http.client",
         "pypxeboot.fetch.ftp",
@@ -239,6 +239,6 @@ def _prepare(*, signatures: bool) -> None:
     resolver.prepare()
     script.prelude()
     if signatures:
-        from pypxeboot.client import signature
+        from pypxeboot.signing import signature
 
         signature.prepare()

@@ -32,7 +32,9 @@ TABLE = """
     config:            fetch.http links output
     host:              client dhcp links net privsep terminal
     links:             doctor
-    client:            dhcp doctor fetch fetch.http ipxe kernel lua net privsep syslinux.loader terminal uboot
+    client:            dhcp doctor fetch fetch.http ipxe kernel lua net privsep signing syslinux.loader \
+                       terminal uboot
+    signing:           kernel privsep
     ipxe:              dhcp ipxe.commands ipxe.engine syslinux.loader
     ipxe.commands:     ipxe.engine terminal
     ipxe.engine:       dhcp kernel terminal
@@ -95,8 +97,8 @@ THIRD_PARTY = {
     "requests": "fetch.http.client",
     "urllib3": "fetch.http.client",
     "dns": "net.resolver",
-    "asn1crypto": "client.signature",
-    "cryptography": "client.signature",
+    "asn1crypto": "signing.signature",
+    "cryptography": "signing.signature",
     "lz4": "kernel.unpack",
     "zstandard": "kernel.unpack",
     "libvirt": "virt.connection",

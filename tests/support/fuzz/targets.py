@@ -23,7 +23,7 @@ import dns.message
 from pypxeboot import url
 from pypxeboot.bootsource import BootRequest
 from pypxeboot.client import pxe_menu as menus
-from pypxeboot.client import script_files, signature
+from pypxeboot.client import script_files
 from pypxeboot.dhcp import boot_info, lease6, message, message6, neighbor, pxe_options, udhcpc
 from pypxeboot.dhcp.client import Send
 from pypxeboot.dhcp.client6 import Dhcp6Client
@@ -50,6 +50,7 @@ from pypxeboot.lua import script as lua
 from pypxeboot.net import frames as ethernet
 from pypxeboot.net.resolver import Resolver
 from pypxeboot.schema import pack
+from pypxeboot.signing import signature
 from pypxeboot.syslinux.loader import boot as ldlinux
 from pypxeboot.syslinux.menu import passwords
 from pypxeboot.target import NAMES, Target

@@ -21,6 +21,15 @@ KINDS = {
 """What the certificates of the signers say of themselves."""
 
 
+CHAINS = {
+    "under-old-digest": "old-digest",
+    "under-constraints": "constraints",
+    "under-no-path": "no-paths",
+    "under-twin": "twin",
+}
+"""The certificates between a signer and the root, where these are not ``below``."""
+
+
 class Authority:
     """A root, an authority below it, and signers of each kind; all made by openssl in ``directory``."""
 
@@ -35,6 +44,23 @@ class Authority:
         for name, extensions in KINDS.items():
             self._make(name, extensions, "below")
         self._make("under-no-ca", LEAF, "no-ca")
+        self._make("weak-key", LEAF, "below", key=["-newkey", "rsa:1024"])
+        self._make("weak-curve", LEAF, "below", key=["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-224"])
+        self._make("old-digest", root, "root", digest="sha1")
+        self._make("constraints", f"{root}nameConstraints=critical,permitted;DNS:example\n", "root")
+        self._make("no-path", f"{root.replace('TRUE', 'TRUE,pathlen:0')}", "root")
+        self._make("below-no-path", root, "no-path")
+        self._make("expired", LEAF, "below", days="-1")
+        self._make("twin", root, None, subject="root")
+        for name, issuer in (
+            ("under-old-digest", "old-digest"),
+            ("under-constraints", "constraints"),
+            ("under-no-path", "below-no-path"),
+            ("under-twin", "twin"),
+        ):
+            self._make(name, LEAF, issuer)
+        for name, parts in {"no-paths": ("no-path", "below-no-path")}.items():
+            (directory / f"{name}.pem").write_bytes(b"".join(self.pem(part) for part in parts))
 
     def openssl(self, *words: str) -> None:
         """Run it there."""
@@ -43,16 +69,33 @@ class Authority:
         assert done.returncode == 0, done.stderr
 
     def _make(
-        self, name: str, extensions: str, issuer: Optional[str], key: Optional[list[str]] = None
+        self,
+        name: str,
+        extensions: str,
+        issuer: Optional[str],
+        *,
+        key: Optional[list[str]] = None,
+        digest: str = "sha256",
+        subject: str = "",
+        days: str = "30",
     ) -> None:
         """Key and certificate of ``name``."""
         (self.directory / "ext").write_text(extensions)
-        request = ["req", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}"]
+        request = [
+            "req",
+            "-nodes",
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.csr",
+            "-subj",
+            f"/CN={subject or name}",
+        ]
         self.openssl(*request, *(key or ["-newkey", "rsa:2048"]))
         by = ["-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-CAcreateserial"] if issuer else []
         by = by or ["-signkey", f"{name}.key"]
         self.openssl(
-            *("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", "-days", "30"),
+            *("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", "-days", days, f"-{digest}"),
             *("-extfile", "ext", *by),
         )
 
@@ -74,6 +117,14 @@ class Authority:
         )
         return (self.directory / "sig").read_bytes()
 
+    def sign_file(self, data: bytes, signer: str = "good", *more: str, chain: str = "below") -> bytes:
+        """The signature of ``data``, likewise."""
+        (self.directory / "data").write_bytes(data)
+        try:
+            return self.sign(signer, *more, chain=chain)
+        finally:
+            (self.directory / "data").write_bytes(DATA)
+
     def pem(self, name: str) -> bytes:
         """A certificate."""
         return (self.directory / f"{name}.pem").read_bytes()
@@ -81,5 +132,5 @@ class Authority:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    pytest.importorskip("cryptography", minversion="45")
+    pytest.importorskip("cryptography", minversion="38")
     return Authority(tmp_path_factory.mktemp("authority"))

@@ -9,8 +9,8 @@ from typing import Optional
 
 import pytest
 
-from pypxeboot.client import signature
-from tests.support.samples.signatures import DATA, Authority
+from pypxeboot.signing import signature
+from tests.support.samples.signatures import CHAINS, DATA, Authority
 
 
 def now() -> datetime:
@@ -54,6 +54,29 @@ def test_signed_attributes_are_not_of_ipxe(authority: Authority) -> None:
     words = ["cms", "-sign", "-binary", "-in", "data", "-signer", "good.pem", "-inkey", "good.key"]
     authority.openssl(*words, "-outform", "DER", "-out", "attributes")
     assert "-noattr" in check(authority, (authority.directory / "attributes").read_bytes())
+
+
+def test_der_or_pem(authority: Authority) -> None:
+    signed = authority.sign("good", "-outform", "PEM")
+    assert signed.startswith(b"-----BEGIN CMS-----") and check(authority, signed) == ""
+    assert "not that of this file" in check(authority, signed, data=b"other")
+    assert "not a signature in DER or PEM" in check(authority, signed[: len(signed) // 2])
+
+
+def test_what_is_wrong_with_a_chain_is_told(authority: Authority) -> None:
+    for name, why in (
+        ("weak-key", "a key has fewer than 2048 bits"),
+        ("weak-curve", "a key has fewer than 256 bits"),
+        ("under-old-digest", "is signed by an algorithm that is not trusted"),
+        ("under-constraints", "critical extension 2.5.29.30"),
+        ("under-no-path", "does not allow as many authorities"),
+        ("under-twin", "no authority of that name has signed it"),
+    ):
+        said = check(authority, authority.sign(name, chain=CHAINS.get(name, "below")))
+        assert why in said and said.startswith("the signer is not trusted: ") or "weak" in name, said
+    assert "has expired on" in check(authority, authority.sign("good"), after=60)
+    assert "is not valid before" in check(authority, authority.sign("good"), after=-60)
+    assert "no certificate of its issuer is at hand" in check(authority, authority.sign("good", chain="web"))
 
 
 def test_every_signer_must_be_good(authority: Authority) -> None:

@@ -1,0 +1,231 @@
+"""The process that judges whether files are vouched for: locked up, since what it reads is a stranger's.
+
+It is forked anew once the client process has ended. It gets read-only descriptors of the finished files and
+of their signatures, and nothing else; its answer is one small message of a closed schema for each file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import socket
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Optional
+
+from pypxeboot.errors import Refused
+from pypxeboot.privsep import logs, sandbox
+from pypxeboot.privsep.channel import Channel, Closed
+from pypxeboot.privsep.fork import Child, fork
+from pypxeboot.privsep.log_pipe import LogPipe
+from pypxeboot.schema import SchemaError, unpack
+from pypxeboot.signing import signature
+from pypxeboot.target import Target
+from pypxeboot.text import printable
+
+log = logging.getLogger(__name__)
+
+# For all files of a boot: SHA-256 takes some seconds a GiB where the processor does not help.
+SECONDS = 60.0
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A file to be judged: the bytes from ``begin`` to ``end`` behind ``descriptor``.
+
+    ``signature`` is the descriptor of its detached signature, None if there is none. ``unpacked`` is that of
+    what it was unpacked to, if it is a kernel and was.
+    """
+
+    descriptor: int
+    begin: int
+    end: int
+    signature: Optional[int] = None
+    unpacked: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What vouches for a file: a signature by one of ``authorities`` (PEM), or its SHA-256 in ``digests``.
+
+    ``target`` is for what kernels are unpacked.
+    """
+
+    authorities: Optional[bytes]
+    digests: Collection[str]
+    target: Optional[Target] = None
+
+
+class Voucher(str, Enum):
+    """What vouches for a file."""
+
+    SIGNATURE = "signature"
+    DIGEST = "digest"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The message of the judge on the exhibit ``number``: what vouches for it, or ``why`` nothing does.
+
+    ``sha256`` is in hexadecimal, and empty where nobody needed to know it.
+    """
+
+    number: int
+    voucher: Voucher
+    why: str
+    sha256: str
+
+
+def judge(exhibits: Sequence[Exhibit], rules: Rules, ids: tuple[int, int]) -> list[Judgement]:
+    """Have ``exhibits`` judged by a process of uid and gid ``ids``; return a verdict for each.
+
+    Raises Refused if it does not come to all of them.
+    """
+    verdicts: list[Judgement] = []
+    with ExitStack() as undo:
+        copies = [_read_only(exhibit, undo) for exhibit in exhibits]
+        process = _start(copies, rules, ids)
+        pipe = LogPipe(process.log)
+        undo.callback(pipe.drain, to_end=True)
+        undo.callback(process.stop)
+        channel, end = Channel(process.end), time.monotonic() + SECONDS
+        try:
+            for number in range(len(copies)):
+                channel.settimeout(max(end - time.monotonic(), 0.01))
+                kind, value, descriptor = channel.receive()
+                if descriptor is not None:
+                    os.close(descriptor)
+                verdict = unpack(Judgement, value)
+                if kind != "Judgement" or verdict.number != number:
+                    raise SchemaError("another message than a verdict on the next file")
+                verdicts.append(verdict)
+        except (Closed, SchemaError, socket.timeout) as why:
+            log.debug("the judge: %r", why)
+            slow = isinstance(why, socket.timeout)
+            said = f"was not done after {SECONDS:.0f} s" if slow else "ended without a verdict"
+            raise Refused(f"the process that verifies the files {said}", hint="-vv says where") from None
+    return verdicts
+
+
+def _read_only(exhibit: Exhibit, undo: ExitStack) -> Exhibit:
+    """Return ``exhibit`` with descriptors that nothing can be written to; ``undo`` closes them."""
+
+    def reopened(descriptor: Optional[int]) -> Optional[int]:
+        if descriptor is None:
+            return None
+        copy = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+        undo.callback(os.close, copy)
+        return copy
+
+    file = reopened(exhibit.descriptor)
+    assert file is not None
+    return Exhibit(file, exhibit.begin, exhibit.end, reopened(exhibit.signature), reopened(exhibit.unpacked))
+
+
+def _start(exhibits: Sequence[Exhibit], rules: Rules, ids: tuple[int, int]) -> Child:
+    """Fork the process that judges."""
+    level = logging.getLogger("pypxeboot").level
+
+    def run(end: socket.socket, parent: int) -> int:
+        logs.configure_locked_up(level)
+        try:
+            _prepare()
+            with suppress(OSError):  # only root can; nothing here wants a network
+                sandbox.new_network()
+            readable = sandbox.codec_libraries()
+            layers = sandbox.lock_up(*ids, parent=parent, file_size=0, readable=readable)
+            for layer in layers.missing:
+                log.info("the sandbox of the judge lacks %s", layer)
+            sandbox.no_more_processes()
+            channel, now = Channel(end), datetime.now(timezone.utc)
+            for number, exhibit in enumerate(exhibits):
+                channel.send(judgement_on(number, exhibit, rules, now))
+            return 0
+        except Exception as why:  # of files that were made to cause it; the host side says so
+            log.debug("judging failed: %s: %s", type(why).__name__, printable(str(why)))
+            return 1
+
+    opened = [(one.descriptor, one.signature, one.unpacked) for one in exhibits]
+    keep = tuple(descriptor for three in opened for descriptor in three if descriptor is not None)
+    return fork(run, name="the judge", keep=keep)
+
+
+def _prepare() -> None:
+    """Import what is needed while files can be opened: all of it is ours, or of the distribution."""
+    from pypxeboot.kernel import extract  # noqa: F401
+
+    signature.prepare()
+
+
+def judgement_on(number: int, exhibit: Exhibit, rules: Rules, now: datetime) -> Judgement:
+    """Return the verdict on ``exhibit``, which is the one of that number, as of ``now``."""
+    sha256 = ""
+    if rules.digests:
+        sha256 = _sha256(exhibit)
+        if sha256 in rules.digests:
+            return _with_unpacked(Judgement(number, Voucher.DIGEST, "", sha256), exhibit, rules)
+    if rules.authorities is None:
+        return Judgement(number, Voucher.NOTHING, "its SHA-256 is none of those that are allowed", sha256)
+    signed = b"" if exhibit.signature is None else os.pread(exhibit.signature, signature.LIMIT + 1, 0)
+    why = "there is no signature"
+    if signed:
+        why = signature.check(signed, _pieces(exhibit), rules.authorities, "", now)
+    if why:
+        why = printable(why, 400)
+        return Judgement(number, Voucher.NOTHING, why, sha256 or _sha256(exhibit))
+    return _with_unpacked(Judgement(number, Voucher.SIGNATURE, "", sha256), exhibit, rules)
+
+
+def _pieces(exhibit: Exhibit) -> Iterator[bytes]:
+    """Yield all of a file. Raises EOFError if it is shorter than was said."""
+    at = exhibit.begin
+    while at < exhibit.end:
+        piece = os.pread(exhibit.descriptor, min(_PIECE, exhibit.end - at), at)
+        if not piece:
+            raise EOFError("a file is shorter than it was")
+        yield piece
+        at += len(piece)
+
+
+def _sha256(exhibit: Exhibit) -> str:
+    state = hashlib.sha256()
+    for piece in _pieces(exhibit):
+        state.update(piece)
+    return state.hexdigest()
+
+
+def _with_unpacked(verdict: Judgement, exhibit: Exhibit, rules: Rules) -> Judgement:
+    """Return ``verdict``, or one that nothing vouches for what the kernel in ``exhibit`` was unpacked to."""
+    if exhibit.unpacked is None or _is_unpacked(exhibit, exhibit.unpacked, rules.target):
+        return verdict
+    why = "what it was unpacked to is not what it unpacks to"
+    return Judgement(verdict.number, Voucher.NOTHING, why, verdict.sha256)
+
+
+def _is_unpacked(exhibit: Exhibit, unpacked: int, target: Optional[Target]) -> bool:
+    """Unpack the kernel in ``exhibit`` for ``target`` once more, and compare with what is in ``unpacked``."""
+    from pypxeboot.kernel import extract, identify
+
+    def read_at(offset: int, count: int) -> bytes:
+        left = max(exhibit.end - exhibit.begin - offset, 0)
+        return os.pread(exhibit.descriptor, min(count, left), exhibit.begin + offset)
+
+    at = 0
+    try:
+        info = identify.identify(read_at(0, identify.HEAD), exhibit.end - exhibit.begin, read_at)
+        if target is None or target.takes(info):
+            return False
+        for piece in extract.pieces(info, read_at):
+            if os.pread(unpacked, len(piece), at) != piece:
+                return False
+            at += len(piece)
+    except Refused:
+        return False
+    return at == os.fstat(unpacked).st_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -10,7 +11,7 @@ from pypxeboot.errors import PxeBootError
 from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import BootResult, ListedEntry, Request
 from pypxeboot.schema import pack
-from pypxeboot.text import printable
+from pypxeboot.text import encode, printable
 
 SCHEMA = 1
 
@@ -33,8 +34,24 @@ def render(result: BootResult, request: OutputRequest) -> bytes:
             "action": packed["action"],
             "guest": identity,
             **{key: packed[key] for key in keys},
+            "sev": _sev(result),
         }
     )
+
+
+def _sev(result: BootResult) -> Optional[dict[str, str]]:
+    """Return the digests of QEMU's SEV hash table, for who attests a confidential guest that boots this.
+
+    None where there are no files to hash, or multiboot modules, which the table does not know. Source:
+    target/i386/sev.c, sev_add_kernel_loader_hashes(): the kernel, the initrd (of no bytes where there is
+    none), the command line with the NUL at its end.
+    """
+    kernel, ramdisk = result.kernel, result.ramdisk
+    if kernel is None or kernel.sha256 is None or result.modules:
+        return None
+    initrd = hashlib.sha256().hexdigest() if ramdisk is None else str(ramdisk.sha256)
+    cmdline = hashlib.sha256(encode(result.cmdline) + b"\0").hexdigest()
+    return {"kernel": kernel.sha256, "initrd": initrd, "cmdline": cmdline}
 
 
 def render_failure(error: PxeBootError, requests: Sequence[Request]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -14,6 +15,7 @@ from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused, Server
 from pypxeboot.output import json_report
 from pypxeboot.output.request import OutputRequest
 from pypxeboot.result import (
+    BootResult,
     DeviceTree,
     ListedEntry,
 )
@@ -22,7 +24,7 @@ from tests.support.samples.results import BOOT, GUEST, KERNEL, MULTIBOOT, PLANNE
 KEYS: dict[str, list[str]] = {
     "": (
         "schema action guest lease loader config label reason kernel initrds ramdisk modules dtb cmdline "
-        "requests seconds warnings"
+        "requests seconds warnings sev"
     ).split(),
     "guest": "mac uuid arch".split(),
     "lease": "address netmask gateway dns domain server_id next_server bootfile seconds".split(),
@@ -45,6 +47,27 @@ def test_json_keys_at_every_level() -> None:
         for item in value if isinstance(value, list) else [value]:
             assert list(item) == keys, name
     assert "dtb" not in json.loads(json_report.render(BOOT, OutputRequest(GUEST))), "where there is none"
+
+
+def test_the_digests_of_the_sev_hash_table() -> None:
+    """QEMU hashes what -kernel, -initrd and -append give it: sev_add_kernel_loader_hashes()."""
+
+    def sev(result: BootResult) -> Any:
+        return json.loads(json_report.render(result, OutputRequest(GUEST)))["sev"]
+
+    def sha256(data: bytes) -> str:
+        return hashlib.sha256(data).hexdigest()
+
+    assert BOOT.ramdisk is not None
+    assert sev(BOOT) == {
+        "kernel": KERNEL.sha256,
+        "initrd": BOOT.ramdisk.sha256,
+        "cmdline": sha256(BOOT.cmdline.encode() + b"\0"),
+    }
+    bare = sev(replace(BOOT, ramdisk=None, initrds=(), cmdline=""))
+    assert (bare["initrd"], bare["cmdline"]) == (sha256(b""), sha256(b"\0"))
+    assert sev(replace(BOOT, cmdline="a=\udcff"))["cmdline"] == sha256(b"a=\xff\0")
+    assert sev(PLANNED) is None and sev(MULTIBOOT) is None
 
 
 def test_json_values() -> None:

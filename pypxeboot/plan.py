@@ -51,6 +51,7 @@ class Plan:
     ca_file: Optional[str] = None  # authorities of https
     http_proxy: Optional[str] = None
     trust: Optional[bytes] = None  # PEM certificates of the authorities whose signatures iPXE scripts trust
+    signatures: bool = False  # download the detached signature of each file that boots, too
     look_inside: bool = False  # unpack the kernel to see who can boot it
     must_boot: tuple[str, ...] = ()  # refuse a kernel that surely boots as none of these (xen-pv, xen-pvh)
     target: Optional[Target] = None  # the kernel is unpacked for it if need be
@@ -88,6 +89,18 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class BootPolicy:
+    """What verified boot demands: files that are vouched for, and a command line of the host's own.
+
+    ``digests`` are the SHA-256 (hexadecimal) of files that need no signature; ``words`` names what may stand
+    on the command line beside the administrator's words: ip, BOOTIF, SYSUUID.
+    """
+
+    digests: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class HostPlan:
     """What the host side itself does for a boot, which is nothing that the client needs to know."""
 
@@ -96,6 +109,7 @@ class HostPlan:
     run_as: Optional[str] = None  # the user of the client process, a name or a number; None: nobody
     capture_file: Optional[str] = None  # path of the capture
     digests: bool = False  # compute those of the files that are handed over
+    policy: Optional[BootPolicy] = None  # None: whatever the network has to boot is booted
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
 from typing import Optional
 from urllib.parse import quote, unquote_to_bytes
@@ -47,6 +47,13 @@ class Location:
         """The last part of the path, without a query."""
         path = self.path if self.scheme == "tftp" else self.path.partition("?")[0]
         return path.rpartition("/")[2]
+
+    def beside(self, suffix: str) -> Location:
+        """Return where the file is whose name is this one's with ``suffix``; a query stays behind it."""
+        if self.scheme == "tftp":
+            return replace(self, path=self.path + suffix)
+        path, mark, query = self.path.partition("?")
+        return replace(self, path=f"{path}{suffix}{mark}{query}")
 
     def __str__(self) -> str:
         """Return the URL, which can be pasted; never with the password."""

@@ -36,6 +36,9 @@ _PACKED_LIMIT = 64 << 20
 _DTB_LIMIT = 2 << 20  # U-Boot leaves about as much room; real ones have less than 200 KiB
 _DTB_MAGIC = b"\xd0\x0d\xfe\xed"
 
+SIGNATURE = ".sig"
+"""What the name of a detached signature has behind that of its file."""
+
 # Threads that a download needs: one fetches initrds beside the kernel, and each file has one that hashes it:
 # of kernel, ramdisk, and the kernel unpacked, a module or a device tree, one at a time.
 THREADS = 4
@@ -54,15 +57,17 @@ class Files:
     ramdisk: Optional[Ramdisk] = None
     modules: tuple[ModuleFile, ...] = ()
     dtb: Optional[DeviceTree] = None
+    sources: tuple[Location, ...] = ()
+    """Where kernel, initrds, modules and device tree are on their servers, in this order."""
 
 
 @dataclass
 class Downloads:
     """Download the files of entries.
 
-    ``open_output`` gives a descriptor for a kind (kernel, unpacked-kernel, ramdisk, module, dtb) of output
-    file; ``mark_initrd`` is called where an initrd begins or ends in the ramdisk. ``look_inside``,
-    ``must_boot`` and ``target`` are those of the plan.
+    ``open_output`` gives a descriptor for a kind (kernel, unpacked-kernel, ramdisk, module, dtb,
+    signature) of output file; ``mark_initrd`` is called where an initrd begins or ends in the ramdisk.
+    ``look_inside``, ``must_boot`` and ``target`` are those of the plan.
     """
 
     fetcher: Fetcher
@@ -109,7 +114,7 @@ class Downloads:
                 if failure is not None:
                     raise failure
                 ramdisk = Ramdisk(None, ramdisk_sink.size, ramdisk_sink.digest_of_all())
-            files = Files(loaded, tuple(initrds), ramdisk, modules, dtb)
+            files = Files(loaded, tuple(initrds), ramdisk, modules, dtb, _sources(entry, location))
             check_together(files, self.limits)
             return files
 
@@ -197,6 +202,18 @@ class Downloads:
             log.info("ramdisk: %d initrds joined, %s", len(files), size_text(sink.size))
         return files
 
+    def load_signatures(self) -> None:
+        """Download the detached signature of each of :attr:`files`, one behind the other in their order.
+
+        Each has an output file, which is empty where none can be had: the host side judges what that means.
+        """
+        for location in self.files.sources:
+            with FileSink(self.open_output("signature"), self.workers.start) as sink:
+                try:
+                    sink.write(self.fetcher.small(location.beside(SIGNATURE), self.limits.signature))
+                except (FetchError, Refused) as why:
+                    log.info("no signature: %s", printable(why.message, 400))
+
     def _modules(self, entry: Entry) -> tuple[ModuleFile, ...]:
         modules: list[ModuleFile] = []
         for module in entry.modules:
@@ -238,6 +255,12 @@ def check_together(files: Files, limits: Limits) -> None:
             f"ramdisk, modules and device tree have {size_text(size)} together, more than a ramdisk may have",
             hint="--max-ramdisk SIZE allows more",
         )
+
+
+def _sources(entry: Entry, kernel: Location) -> tuple[Location, ...]:
+    packed = (item.location for item in entry.packed if item.location is not None)
+    modules = (module.location for module in entry.modules)
+    return (kernel, *entry.initrds, *packed, *modules, *(() if entry.dtb is None else (entry.dtb,)))
 
 
 def _not_empty(location: Location, size: int) -> None:

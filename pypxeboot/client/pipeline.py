@@ -81,6 +81,8 @@ class Pipeline:
         if not self.plan.list_entries:
             what = "the boot file" if choice.entry.label is None else f"entry {printable(choice.entry.label)}"
             log.info("%s: %s, because %s", what, choice.entry.action.value, _WHY[choice.reason])
+            if self.plan.signatures and choice.entry.action is Action.BOOT:
+                self.downloads.load_signatures()
         return self.result(choice)
 
     def _obtain_lease(self) -> Lease:

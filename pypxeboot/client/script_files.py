@@ -256,7 +256,11 @@ class ScriptFiles:
         if sum(self._files[number].size for number in beside) > downloads.limits.ramdisk:
             raise Refused("ramdisk and modules have more bytes together than a ramdisk may have")
         # Nothing can go wrong any more: a failed attempt leaves all files as they were.
-        self._use(boots, "kernel")
+        sources = [self._files[part].location for part in effect.parts if isinstance(part, int)]
+        sources += [self._files[handle].location for handle in effect.modules]
+        self._use(effect.kernel, "kernel")
+        if boots != effect.kernel:
+            self._use(boots, "unpacked-kernel")
         for part in effect.parts:
             if isinstance(part, int):
                 self.host.use_image(part, "initrd")
@@ -270,6 +274,7 @@ class ScriptFiles:
                 ModuleFile(str(used.location), None, used.size, module.cmdline, used.sha256)
                 for used, module in zip(modules, effect.entry.modules)
             ),
+            sources=(file.location, *sources),
         )
 
     def _kernel(self, number: int, cmdline: str) -> tuple[int, KernelFile]:

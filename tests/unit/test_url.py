@@ -147,3 +147,14 @@ def test_a_user_need_not_be_utf_8(login: str) -> None:
 def test_any_bytes_may_be_user_and_password(user: bytes, password: bytes) -> None:
     location = Location("http", "h", "k", None, decode(user), decode(password))
     assert (parse(str(location)).user or "") == decode(user)
+
+
+def test_beside_a_file() -> None:
+    """A query stays at the end; to TFTP a question mark is part of the name."""
+    for url, beside in (
+        ("http://h/a/k", "http://h/a/k.sig"),
+        ("https://u@h:8/k?arch=x86", "https://u@h:8/k.sig?arch=x86"),
+        ("tftp://h/k", "tftp://h/k.sig"),
+        ("tftp://h/k%3Fa", "tftp://h/k%3Fa.sig"),
+    ):
+        assert str(parse(url).beside(".sig")) == beside

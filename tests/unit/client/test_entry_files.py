@@ -190,3 +190,20 @@ def test_kernel_and_initrd_come_side_by_side(outputs: Outputs) -> None:
     loading = downloads({"k": meeting(KERNEL), "i1": meeting(b"initrd")}, outputs)
     loading.load(entry("k", "i1"))
     assert outputs.content("ramdisk") == b"initrd"
+
+
+def test_the_signature_of_each_file(outputs: Outputs) -> None:
+    """One behind the other in the order of the files; an empty one where there is none."""
+    more = {
+        "k.sig": b"of k",
+        "i2.sig": b"of i2",
+        "m.sig": bytes((64 << 10) + 1),
+        "d": b"\xd0\x0d\xfe\xed",
+        "d.sig": b"d",
+    }
+    loading = downloads({**SITE, **more}, outputs)
+    loading.load(replace(entry("k", "i1", "i2", modules=("m",)), dtb=at("d")))
+    assert not [kind for kind, _ in outputs.opened if kind == "signature"]
+    loading.load_signatures()
+    found = [os.pread(descriptor, 99, 0) for kind, descriptor in outputs.opened if kind == "signature"]
+    assert found == [b"of k", b"", b"of i2", b"", b"d"]

@@ -58,6 +58,7 @@ class BootParser(Parser):
         self._intermixing = False
         _identity(self.group("identity and place"))
         _without_dhcp(self.group("without DHCP (with DHCP these override what the server said)"))
+        _verified(self.group("verified boot"))
         _choice(self.group("choice"))
         _output(self.group("output"))
         _old(self.group("the options of 2007"))
@@ -113,6 +114,13 @@ def _client_arch(text: str) -> int:
     return int(text)
 
 
+def _digest(text: str) -> str:
+    if not re.fullmatch("[0-9A-Fa-f]{64}", text):
+        raise ValueError
+    return text.lower()
+
+
+_digest.__name__ = "SHA-256 (64 hexadecimal digits)"
 _client_arch.__name__ = "number of an architecture"
 _board.__name__ = "name of a board"
 _seconds.__name__ = "number of seconds"  # argparse says "invalid ... value"
@@ -192,7 +200,28 @@ def _without_dhcp(add: _Add) -> None:
     )
     add("--tls-ca", metavar="FILE", help="certificate authorities to trust for https")
     add("--http-proxy", metavar="URL", help="the web proxy, http://HOST:PORT, for all of HTTP and HTTPS")
-    add("--trust", metavar="FILE", help="certificate authorities to trust for imgverify")
+
+
+def _verified(add: _Add) -> None:
+    add(
+        "--verify",
+        choices=("required", "off"),
+        help="required: every file is vouched for, and the command line is that of --append",
+    )
+    add("--trust", metavar="FILE", help="certificate authorities to trust for signatures, imgverify's too")
+    add(
+        "--sha256",
+        type=_digest,
+        action="append",
+        metavar="HEX",
+        help="the digest of a file that needs no signature (may be repeated)",
+    )
+    add(
+        "--cmdline-allow",
+        choices=("ip", "BOOTIF", "SYSUUID"),
+        action="append",
+        help="a word of the guest's that is added to the command line (may be repeated)",
+    )
 
 
 def _choice(add: _Add) -> None:

@@ -16,7 +16,7 @@ from pypxeboot.guest import Guest, check_bridge, check_interface, parse_mac, par
 from pypxeboot.lease import Address, Lease, is_host, static_lease
 from pypxeboot.limits import Limits
 from pypxeboot.output.formats import FORMATS
-from pypxeboot.plan import HostPlan, Plan
+from pypxeboot.plan import BootPolicy, HostPlan, Plan
 from pypxeboot.target import Target
 
 _TRUST_LIMIT = 128 << 10  # as much as one message to the client process takes; some sixty certificates
@@ -59,6 +59,7 @@ def host_plan(settings: BootSettings) -> HostPlan:
         run_as=settings.runas,
         capture_file=settings.pcap,
         digests=FORMATS[settings.output_format].details,
+        policy=BootPolicy(settings.sha256, settings.cmdline_allow) if _is_verified(settings) else None,
     )
 
 
@@ -79,6 +80,11 @@ def _plan(settings: BootSettings) -> Plan:
         raise UsageError("--udhcpc and --ipv6 contradict each other: udhcpc does DHCP of IPv4")
     if settings.tls_ca is not None:
         _certificates("--tls-ca", settings.tls_ca, _AUTHORITIES_LIMIT)
+    if _is_verified(settings) and settings.trust is None and not settings.sha256:
+        raise UsageError(
+            "--verify required has nothing to verify by",
+            hint="name the authorities by --trust FILE, or files by --sha256 HEX",
+        )
     gateway = None if settings.gateway is None else _address("--gateway", settings.gateway)
     dns = tuple(_address("--dns", server) for server in settings.dns)
     return Plan(
@@ -111,12 +117,20 @@ def _plan(settings: BootSettings) -> Plan:
         ca_file=settings.tls_ca,
         http_proxy=settings.http_proxy,
         trust=None if settings.trust is None else _certificates("--trust", settings.trust, _TRUST_LIMIT),
+        signatures=_is_verified(settings)
+        and settings.trust is not None
+        and not (settings.not_really or settings.list_entries),
         look_inside=not settings.no_kernel_check
         and (guest.hypervisor == "xen" or FORMATS[settings.output_format].details),
         must_boot=_must_boot(settings, guest),
         target=_target(settings, guest),
         limits=Limits(kernel=settings.max_kernel, ramdisk=settings.max_ramdisk, timeout=settings.timeout),
     )
+
+
+def _is_verified(settings: BootSettings) -> bool:
+    """Whether everything that boots has to be vouched for."""
+    return settings.verify == "required"
 
 
 def _must_boot(settings: BootSettings, guest: Guest) -> tuple[str, ...]:

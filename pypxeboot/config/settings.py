@@ -60,6 +60,10 @@ class BootSettings:
     tls_ca: Optional[str] = None
     http_proxy: Optional[str] = None
     trust: Optional[str] = None
+    # Verified boot.
+    verify: Optional[str] = None  # required, off
+    sha256: tuple[str, ...] = ()
+    cmdline_allow: tuple[str, ...] = ()
     # Which entry boots.
     label: Optional[str] = None
     list_entries: bool = False

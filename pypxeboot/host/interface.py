@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Interface, ip_address, ip_network
 from typing import Optional
 
 from pypxeboot.errors import PxeBootError, Refused
@@ -22,13 +22,16 @@ _MAX_ROUTES = 500  # of one lease; option 121 has some 300 in the largest messag
 class ClientInterface:
     """The interface by which the process ``pid`` is ``attached``, by ``link``; ``deadline`` is the boot's.
 
-    ``configured`` is when it was first given an address, of ``time.monotonic``.
+    ``configured`` is when it was first given an address, of ``time.monotonic``; ``ipv4`` and ``gateway`` are
+    its address of IPv4 and its default route, as they were asked for last.
     """
 
     def __init__(self, link: Link, attached: Attached, pid: int, deadline: float) -> None:
         self._link, self._attached, self._pid, self._deadline = link, attached, pid, deadline
         self._vlans: set[int] = set()
         self.configured: Optional[float] = None
+        self.ipv4: Optional[IPv4Interface] = None
+        self.gateway: Optional[Address] = None
 
     def configure(self, request: ConfigureInterface) -> Done:
         """Give the interface its address. Raises ValueError for a bad request, Refused."""
@@ -40,6 +43,9 @@ class ClientInterface:
         if self.configured is None:
             self.configured = time.monotonic()
         routes = [_parse_route(route, address.version) for route in request.routes]
+        if address.version == 4:
+            self.ipv4 = IPv4Interface(f"{address}/{request.prefix_length}")
+            self.gateway = next((gateway for network, gateway in routes if not network.prefixlen), None)
         mtu = request.mtu
         if mtu is None or not iproute.MIN_MTU[address.version] <= mtu < self._attached.mtu:
             mtu = self._attached.mtu

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -19,7 +19,9 @@ from pypxeboot.privsep.messages import ClientResult, KernelReport, ModuleReport
 from pypxeboot.result import DeviceTree, InitrdFile, KernelFile, ModuleFile, Ramdisk
 from pypxeboot.text import printable, size_text
 
-KINDS = ("kernel", "unpacked-kernel", "ramdisk", "module", "dtb")
+KINDS = ("kernel", "unpacked-kernel", "ramdisk", "module", "dtb", "signature")
+Stretch = tuple[int, int, int]
+"""Bytes of a file: its descriptor, where they begin and where they end."""
 _PIECE = 1 << 20
 
 
@@ -35,14 +37,35 @@ class HandedOver:
     begun: float = 0.0  # when the first of them was opened, of time.monotonic
 
 
+@dataclass(frozen=True)
+class Stretches:
+    """Where the bytes of all that boots are: ``initrds`` lie in the ``ramdisk``.
+
+    ``kernel`` is what was served, ``unpacked`` the descriptor of what it was unpacked to, if it was;
+    ``signatures`` are descriptors.
+    """
+
+    kernel: Stretch
+    unpacked: Optional[int]
+    ramdisk: Optional[Stretch]
+    initrds: tuple[Stretch, ...]
+    modules: tuple[Stretch, ...]
+    dtbs: tuple[Stretch, ...]
+    signatures: tuple[int, ...]
+
+
 class ReceivedFiles:
     """All files of one boot, in ``store``; ``limits`` hold for each kind of them.
 
-    ``digests``: compute the SHA-256 of what is handed over.
+    ``digests``: compute the SHA-256 of what is handed over. ``signatures``: there may be files of these.
     """
 
-    def __init__(self, store: Store, limits: Limits, *, digests: bool) -> None:
-        self._store, self._limits, self._digests = store, limits, digests
+    ALIGN = (
+        4096  # what a script joins to a ramdisk begins at multiples of so many bytes (INITRD_ALIGN of iPXE)
+    )
+
+    def __init__(self, store: Store, limits: Limits, *, digests: bool, signatures: bool = False) -> None:
+        self._store, self._limits, self._digests, self._signatures = store, limits, digests, signatures
         self._outputs: dict[str, list[OutputFile]] = {kind: [] for kind in KINDS}
         self._images: dict[int, OutputFile] = {}
         self._marks: list[int] = []  # where initrds begin and end in the ramdisk
@@ -97,6 +120,35 @@ class ReceivedFiles:
         if total > most:
             raise broken_contract(f"its files have {size_text(total)}")
 
+    def stretches(self, result: ClientResult) -> Stretches:
+        """Return where the bytes are of which the files consist that would be handed over.
+
+        Raises PxeBootError if the client opened more or less than one boot has.
+        """
+        kernels, unpacked, ramdisks, modules, dtbs, signatures = (self._outputs[kind] for kind in KINDS)
+        if len(kernels) != 1 or any(len(files) > 1 for files in (unpacked, ramdisks, dtbs)):
+            raise broken_contract("it opened no kernel, or files of more than one boot")
+        ramdisk = _whole(ramdisks[0]) if ramdisks else None
+        return Stretches(
+            _whole(kernels[0]),
+            unpacked[0].descriptor if unpacked else None,
+            ramdisk,
+            () if ramdisk is None else tuple(self._initrd_stretches(ramdisk)),
+            tuple(_whole(file) for file in modules),
+            tuple(_whole(file) for file in dtbs),
+            tuple(file.descriptor for file in signatures),
+        )
+
+    def _initrd_stretches(self, ramdisk: Stretch) -> Iterator[Stretch]:
+        """Yield where the initrds are in the ramdisk, whatever the images are that it was made of."""
+        if not self._parts:
+            yield from ((ramdisk[0], begin, end) for begin, end in zip(self._marks[::2], self._marks[1::2]))
+        begin = 0
+        for part in self._parts:
+            end = begin + _size(part)
+            yield ramdisk[0], begin, end
+            begin = end + -end % self.ALIGN
+
     def hand_over(self, result: ClientResult) -> HandedOver:
         """Give the files of ``result`` their names, once the client has ended. Raises PxeBootError."""
         if result.kernel is None:
@@ -122,7 +174,7 @@ class ReceivedFiles:
 
     def _begin(self, kind: str) -> None:
         """Get ready for a file of ``kind``: with a kernel another entry begins. Raises ValueError."""
-        if kind not in KINDS:
+        if kind not in KINDS or (kind == "signature" and not self._signatures):
             raise ValueError(f"an output file {printable(kind, 40)}")
         if kind == "kernel":  # what the last entry left is of no use
             for files in self._outputs.values():
@@ -185,6 +237,10 @@ def plan_files(result: ClientResult, kernel: KernelReport) -> HandedOver:
 def broken_contract(why: str) -> PxeBootError:
     """Return the error of a client process that does what the real one does not."""
     return PxeBootError(f"the client process broke its contract: {why}")
+
+
+def _whole(file: OutputFile) -> Stretch:
+    return file.descriptor, 0, _size(file)
 
 
 def _size(file: OutputFile) -> int:

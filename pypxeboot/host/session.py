@@ -51,6 +51,7 @@ from pypxeboot.text import printable
 
 if TYPE_CHECKING:
     from pypxeboot.host.capture import Capture
+    from pypxeboot.host.verified_boot import VerifiedBoot
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +67,15 @@ def boot(
     mac_wait: float,
     ids: tuple[int, int],
     files: ReceivedFiles,
+    verified: Optional[VerifiedBoot] = None,
     capture: Optional[Capture] = None,
     hear: Optional[Callable[[object], None]] = None,
 ) -> BootResult:
     """Boot as ``plan`` says, and return the result, whose ``files`` have names then.
 
     ``process`` is the client if it runs already, ``mode`` is that of ``--link``, ``ids`` are uid and gid of
-    the client, ``mac_wait`` is in seconds. ``hear`` takes (and checks) each finding of an examination.
+    the client, ``mac_wait`` is in seconds, ``verified`` the policy, if there is one. ``hear`` takes (and
+    checks) each finding of an examination.
     Raises PxeBootError, and BootFailed for what the client reports.
     """
     started = time.monotonic()
@@ -91,7 +94,7 @@ def boot(
         pipe = LogPipe(process.log, progress=logs.shows_progress())
         undo.callback(pipe.drain, to_end=True)
         undo.callback(process.stop)
-        session = _Session(plan, process, [pipe], files, deadline, hear)
+        session = _Session(plan, process, [pipe], files, verified, deadline, hear)
         undo.callback(session.leave)
         undo.callback(session.terminal.close)
         session.order(ids)
@@ -129,6 +132,7 @@ class _Session:
         process: ClientProcess,
         pipes: list[LogPipe],
         files: ReceivedFiles,
+        verified: Optional[VerifiedBoot],
         deadline: Deadline,
         hear: Optional[Callable[[object], None]],
     ) -> None:
@@ -137,7 +141,7 @@ class _Session:
         self.logs = pipes
         self._hear = hear
         self.terminal = TerminalService(plan, self._channel, deadline)
-        self._files, self._deadline = files, deadline
+        self._files, self._verified, self._deadline = files, verified, deadline
         self._link: Optional[Link] = None
         self._interface: Optional[ClientInterface] = None
 
@@ -192,6 +196,8 @@ class _Session:
             told = self._serve()
         self._process.stop()  # from here on its files are nobody's but the host side's
         self.logs[0].drain(to_end=True)
+        if self._verified is not None:
+            told = self._verified.apply(told, self._files, self._interface)
         return self._result(told, started, linked, placed)
 
     def _result(self, told: ClientResult, started: float, linked: float, placed: float) -> BootResult:
@@ -373,13 +379,19 @@ def resolve(
         from pypxeboot.host.capture import Capture
 
         capture = Capture(None if host.capture_file is None else Path(host.capture_file), tell=tell)
+    verified = None
+    if host.policy is not None:
+        from pypxeboot.host.verified_boot import VerifiedBoot
+
+        verified = VerifiedBoot(host.policy, plan, ids)
     return boot(
         plan,
         process,
         mode=host.link,
         mac_wait=host.mac_wait,
         ids=ids,
-        files=ReceivedFiles(store, plan.limits, digests=host.digests),
+        files=ReceivedFiles(store, plan.limits, digests=host.digests, signatures=plan.signatures),
+        verified=verified,
         capture=capture,
         hear=hear,
     )

@@ -16,6 +16,7 @@ from tests.support.ground.libvirt import NETWORK, Libvirt, domain_xml, write_dis
 from tests.support.ground.net import wait_until
 from tests.support.ground.simple import INITRDS, JOINED
 from tests.support.lost_scenarios import HANDOVER
+from tests.support.samples.signatures import Authority
 
 PLACE = "/var/lib/libvirt/boot/pypxeboot-hook"
 MAC = "52:54:00:00:00:01"
@@ -111,6 +112,24 @@ def test_the_disk_is_next_in_the_boot_order(hooked: Libvirt, disk_image: bytes) 
     define(hooked, wish=" order='network disk'", disk=disk_image)
     hooked.virsh("start", "guest")
     hooked.await_serial("guest", "PROBE disk")
+
+
+def test_verified_boot(
+    hooked: Libvirt, probe_kernel: Callable[[str], bytes], tmp_path: Path, authority: Authority
+) -> None:
+    """The policy of pypxeboot.conf holds for the hook: a file without a signature starts nothing."""
+    conf, program, kernel = tmp_path / "conf", tmp_path / "pypxeboot-virt-hook", probe_kernel("verified")
+    conf.write_text(f"[guest]\nverify = required\ntrust = {authority.directory}/root.pem\nappend = mine=1\n")
+    patch = f'from pypxeboot.config import files; files.DEFAULT = "{conf}"; from pypxeboot.commands.virt_hook'
+    program.write_text(program.read_text().replace("from pypxeboot.commands.virt_hook", patch))
+    serve(hooked, kernel)
+    place = define(hooked)
+    assert "there is no signature" in failing(hooked, "start", "guest") and not list(place.iterdir())
+    for name, data in {"vmlinuz": kernel, **INITRDS}.items():
+        (hooked.tftp / f"{name}.sig").write_bytes(authority.sign_file(data))
+    hooked.virsh("start", "guest")
+    found = said(hooked)
+    assert (found.tag, found.cmdline, found.size) == ("verified", "mine=1", len(JOINED))
 
 
 @pytest.mark.parametrize("network", [None, NETWORK], ids=["bridge", "network"])

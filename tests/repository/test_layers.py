@@ -30,7 +30,7 @@ TABLE = """
     xen:               config
     virt:              config host output privsep
     config:            fetch.http links output
-    host:              client dhcp links net privsep terminal
+    host:              client dhcp links net privsep signing terminal
     links:             doctor
     client:            dhcp doctor fetch fetch.http ipxe kernel lua net privsep signing syslinux.loader \
                        terminal uboot

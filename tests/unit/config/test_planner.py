@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pypxeboot.config import planner
 from pypxeboot.config.options import parse
 from pypxeboot.errors import UsageError
+from pypxeboot.plan import BootPolicy, HostPlan, Plan
 from tests.support.samples.plans import LIBXL_END, LIBXL_OUT, MAC, ONE, plan
 
 
@@ -177,3 +180,41 @@ def test_architectures_by_other_names(arch: str, name: str) -> None:
     assert made.guest.arch == arch and made.target is not None and made.target.arch == name
     with pytest.raises(UsageError, match="has no guests of vax"):
         plan(f"mac={MAC}", "--output-format=qemu", "--arch=vax")
+
+
+def test_what_verified_boot_demands(tmp_path: Path) -> None:
+    trust = tmp_path / "root.pem"
+    trust.write_text("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
+
+    def planned(*argv: str) -> tuple[Plan, HostPlan]:
+        settings = parse([ONE, *argv])
+        return planner.plan(settings), planner.host_plan(settings)
+
+    plain, host = planned("--trust", str(trust), "--sha256", "a" * 64)
+    assert host.policy is None and not plain.signatures
+    assert planned("--verify=off")[1].policy is None
+    verified, host = planned(
+        "--verify=required", f"--trust={trust}", f"--sha256={'A' * 64}", "--cmdline-allow=ip"
+    )
+    assert host.policy == BootPolicy(("a" * 64,), ("ip",)) and verified.signatures
+    assert not planned("--verify=required", f"--sha256={'0' * 64}")[0].signatures, "there is nobody to trust"
+    for word in ("-n", "-l"):
+        listed, host = planned("--verify=required", f"--trust={trust}", word)
+        assert host.policy is not None and not listed.signatures
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--verify=required"], "--verify required has nothing to verify by"),
+        (["--verify=maybe"], "invalid choice: 'maybe'"),
+        (["--sha256=abc"], "invalid SHA-256 (64 hexadecimal digits) value: 'abc'"),
+        (["--sha256", "g" * 64], "invalid SHA-256"),
+        (["--cmdline-allow=init"], "invalid choice: 'init'"),
+        (["--verify=required", "--trust=/nosuch"], "--trust /nosuch: No such file"),
+    ],
+)
+def test_demands_that_make_no_sense(argv: list[str], says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan(ONE, *argv)
+    assert says in caught.value.message

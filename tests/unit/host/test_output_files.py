@@ -163,7 +163,7 @@ def test_36_the_kind_is_the_only_part_of_the_name_that_is_given(tmp_path: Path) 
     """No name of the network takes part: the ones that the host side allows are in this table."""
     from pypxeboot.host import received_files
 
-    assert set(received_files.KINDS) == {"kernel", "unpacked-kernel", "ramdisk", "module", "dtb"}
+    assert set(received_files.KINDS) == {"kernel", "unpacked-kernel", "ramdisk", "module", "dtb", "signature"}
 
 
 def test_number_of_files_is_bounded(tmp_path: Path) -> None:

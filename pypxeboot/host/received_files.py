@@ -60,9 +60,8 @@ class ReceivedFiles:
     ``digests``: compute the SHA-256 of what is handed over. ``signatures``: there may be files of these.
     """
 
-    ALIGN = (
-        4096  # what a script joins to a ramdisk begins at multiples of so many bytes (INITRD_ALIGN of iPXE)
-    )
+    ALIGN = 4096
+    """What a script joins to a ramdisk begins at multiples of so many bytes (INITRD_ALIGN of iPXE)."""
 
     def __init__(self, store: Store, limits: Limits, *, digests: bool, signatures: bool = False) -> None:
         self._store, self._limits, self._digests, self._signatures = store, limits, digests, signatures

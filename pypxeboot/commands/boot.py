@@ -134,6 +134,8 @@ def _run_pygrub(settings: BootSettings, output: Optional[Report]) -> Optional[by
     from pypxeboot.xen import pygrub
 
     path = None if output is None else Path(settings.output)
+    if output is not None:
+        output.appear()
     directory = None if settings.output_directory is None else Path(settings.output_directory)
     result = pygrub.run(_pygrub_arguments(settings), settings.disk, settings.output_format, path, directory)
     return result if output is None else None

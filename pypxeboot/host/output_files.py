@@ -246,11 +246,19 @@ class Report:
             view = memoryview(data)
             while view:
                 view = view[os.write(self._descriptor, view) :]
-            if not self._named:
-                _give_name(self._descriptor, self._path)
-                self._named = self._made = True
         except OSError as why:
             raise _write_error(self._path, why) from None
+        self.appear()
+
+    def appear(self) -> None:
+        """Give the file its name now, if it has none, for another program to write. Raises HandoverError."""
+        if self._named:
+            return
+        try:
+            _give_name(self._descriptor, self._path)
+        except OSError as why:
+            raise _write_error(self._path, why) from None
+        self._named = self._made = True
 
     def discard(self) -> None:
         """Leave the file as it was found: empty, or not there."""

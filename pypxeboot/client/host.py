@@ -123,9 +123,9 @@ class HostSide:
         """Have the host side forget the file ``number``."""
         self._request(DropImage(number))
 
-    def use_image(self, number: int, kind: str) -> None:
-        """Make the file ``number`` an output of ``kind``, or note that the ramdisk is made of it (initrd)."""
-        self._request(UseImage(number, kind))
+    def use_image(self, number: int, kind: str, offset: int = 0) -> None:
+        """Make the file ``number`` an output of ``kind``, or note where the ramdisk has it (initrd)."""
+        self._request(UseImage(number, kind, offset))
 
     def _request_file(self, request: object) -> int:
         descriptor = self._request(request)

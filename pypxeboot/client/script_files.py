@@ -58,8 +58,8 @@ class HostFiles(Protocol):
     def drop_image(self, number: int) -> None:
         """Forget a file that is no longer needed."""
 
-    def use_image(self, number: int, kind: str) -> None:
-        """Make a file an output of ``kind``: kernel, ramdisk or module; initrd: the ramdisk is made of it."""
+    def use_image(self, number: int, kind: str, offset: int = 0) -> None:
+        """Make a file an output of ``kind``: kernel, ramdisk, module; initrd: the ramdisk has it there."""
 
 
 @dataclass
@@ -261,9 +261,11 @@ class ScriptFiles:
         self._use(effect.kernel, "kernel")
         if boots != effect.kernel:
             self._use(boots, "unpacked-kernel")
+        offset = 0
         for part in effect.parts:
             if isinstance(part, int):
-                self.host.use_image(part, "initrd")
+                self.host.use_image(part, "initrd", offset)
+            offset += self._files[part].size if isinstance(part, int) else len(part)
         made = None if ramdisk is None else self._use(ramdisk, "ramdisk")
         modules = [self._use(handle, "module") for handle in effect.modules]
         return Files(

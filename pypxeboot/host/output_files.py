@@ -11,6 +11,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import resource
 import secrets
 import shutil
 import socket
@@ -28,7 +29,14 @@ from pypxeboot.errors import HandoverError
 
 RUN_DIRECTORY = Path("/run/pypxeboot")
 MODE = 0o600
+_MANY_FILES = 300  # that are open at a time; as many more as there are may need another limit
+_MEASURE_SECONDS = 0.5  # between looks at what was dropped
 _REPORT_FLAGS = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+def space_of(status: os.stat_result) -> int:
+    """Return how many bytes a file has, or takes on the disk, if that is more."""
+    return max(status.st_size, status.st_blocks * 512)
 
 
 def _write_error(path: Path, why: OSError) -> HandoverError:
@@ -126,17 +134,23 @@ class Store:
     # Kernel, ramdisk and multiboot modules of one entry, with room for entries tried before it; and the files
     # that a script keeps.
     MAX_FILES = 128
+    # Files of all times: a client keeps a descriptor of what it has dropped, and can go on to write.
+    MAX_OPENED = 4000
 
     def __init__(self, directory: Optional[Path]) -> None:
         self._given = directory
         self._directory: Optional[Path] = None
         self._files: list[OutputFile] = []
+        self._dropped: list[OutputFile] = []
+        self._dropped_size, self._measured = 0, 0.0  # and when that was found
         self._kept = False
 
     def __enter__(self) -> Store:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        for file in self._dropped:
+            file.close()
         for file in self._files:
             if self._kept and file.published:
                 file.close()
@@ -177,6 +191,8 @@ class Store:
         """Return a new file of ``kind`` (kernel, ramdisk, module, image). Raises HandoverError."""
         if len(self._files) >= self.MAX_FILES:
             raise HandoverError(f"more than {self.MAX_FILES} output files")
+        if len(self._files) + len(self._dropped) >= self.MAX_OPENED:
+            raise HandoverError(f"more than {self.MAX_OPENED} files, one after the other")
         # A private directory is made when there is something for it: whatever ends this process leaves none.
         place = _run_directory() if self._given is None else self.directory
         file = OutputFile(place, lambda: self.directory, kind)
@@ -184,9 +200,25 @@ class Store:
         return file
 
     def drop(self, file: OutputFile) -> None:
-        """Remove a file that is not part of the result."""
+        """Empty a file that is not part of the result. It stays open, and counts: its writer may go on."""
         self._files.remove(file)
-        file.discard()
+        if file.path is not None:
+            with suppress(FileNotFoundError):
+                file.path.unlink()
+        os.ftruncate(file.descriptor, 0)
+        self._dropped.append(file)
+        if len(self._dropped) == _MANY_FILES:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            wanted = 2 * self.MAX_OPENED
+            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+    def size(self) -> int:
+        """Return how many bytes all files have on the disk, those included that were dropped."""
+        if time.monotonic() > self._measured + _MEASURE_SECONDS:
+            self._dropped_size = sum(space_of(os.fstat(file.descriptor)) for file in self._dropped)
+            self._measured = time.monotonic()
+        return self._dropped_size + sum(space_of(os.fstat(file.descriptor)) for file in self._files)
 
     def keep(self) -> None:
         """Let the published files stay: the boot has succeeded."""

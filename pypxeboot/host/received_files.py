@@ -6,14 +6,16 @@ what is handed over is what this side has found in its own files, within the lim
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from pypxeboot.errors import PxeBootError
-from pypxeboot.host.output_files import OutputFile, Store
+from pypxeboot.errors import FetchError, PxeBootError
+from pypxeboot.host.output_files import OutputFile, Store, space_of
 from pypxeboot.limits import Limits
 from pypxeboot.privsep.messages import ClientResult, KernelReport, ModuleReport
 from pypxeboot.result import DeviceTree, InitrdFile, KernelFile, ModuleFile, Ramdisk
@@ -68,7 +70,8 @@ class ReceivedFiles:
         self._outputs: dict[str, list[OutputFile]] = {kind: [] for kind in KINDS}
         self._images: dict[int, OutputFile] = {}
         self._marks: list[int] = []  # where initrds begin and end in the ramdisk
-        self._parts: list[OutputFile] = []  # images of which the ramdisk was made
+        self._parts: list[tuple[int, int, float]] = []  # initrds that were images: offset, size, when opened
+        self._end = float("inf")
         self._known: dict[tuple[int, int, int], str] = {}  # digests, by descriptor, begin and end
 
     def open(self, kind: str) -> int:
@@ -89,13 +92,15 @@ class ReceivedFiles:
         """Remove the file ``number``. Raises KeyError."""
         self._store.drop(self._images.pop(number))
 
-    def use_image(self, number: int, kind: str) -> None:
-        """Make the file ``number`` an output of ``kind``, or note that the ramdisk is made of it (initrd).
+    def use_image(self, number: int, kind: str, offset: int = 0) -> None:
+        """Make the file ``number`` an output of ``kind``, or note where the ramdisk has it (initrd).
 
         Raises KeyError and ValueError.
         """
         if kind == "initrd":
-            self._parts.append(self._images[number])
+            if len(self._parts) >= self._store.MAX_FILES:
+                raise ValueError("an initrd too many")
+            self._parts.append((offset, _size(self._images[number]), self._images[number].opened))
             return
         self._begin(kind)
         file = self._images.pop(number)
@@ -113,11 +118,14 @@ class ReceivedFiles:
         """Raise PxeBootError when the files have more bytes than a boot may have, whatever they are for."""
         # Images are kept until it is known what they are for, and a ramdisk may be joined of several.
         most = 2 * (self._limits.kernel + self._limits.ramdisk)
-        total = sum(
-            _size(file) for files in (*self._outputs.values(), self._images.values()) for file in files
-        )
-        if total > most:
-            raise broken_contract(f"its files have {size_text(total)}")
+        if self._store.size() > most:
+            raise broken_contract(f"its files have {size_text(self._store.size())}")
+
+    def reclaim(self) -> None:
+        """Take the files back from a client that has ended, with the flags that it may have given them."""
+        for files in (*self._outputs.values(), self._images.values()):
+            for file in files:
+                fcntl.fcntl(file.descriptor, fcntl.F_SETFL, os.O_RDWR)
 
     def stretches(self, result: ClientResult) -> Stretches:
         """Return where the bytes are of which the files consist that would be handed over.
@@ -138,28 +146,34 @@ class ReceivedFiles:
             tuple(file.descriptor for file in signatures),
         )
 
-    def _initrd_stretches(self, ramdisk: Stretch) -> Iterator[Stretch]:
-        """Yield where the initrds are in the ramdisk, whatever the images are that it was made of."""
-        if not self._parts:
-            yield from ((ramdisk[0], begin, end) for begin, end in zip(self._marks[::2], self._marks[1::2]))
-        begin = 0
-        for part in self._parts:
-            end = begin + _size(part)
-            yield ramdisk[0], begin, end
-            begin = end + -end % self.ALIGN
+    def _initrd_stretches(self, ramdisk: Stretch) -> list[Stretch]:
+        """Return where the initrds are in the ramdisk. Raises PxeBootError if they are one in the other."""
+        descriptor, at, size = ramdisk
+        found = [(descriptor, offset, offset + length) for offset, length, _opened in self._parts]
+        found = found or [(descriptor, *pair) for pair in zip(self._marks[::2], self._marks[1::2])]
+        for _descriptor, begin, end in found:
+            if not at <= begin <= end <= size:
+                raise broken_contract("its initrds lie one in the other, or beyond the ramdisk")
+            at = end
+        return found
 
-    def hand_over(self, result: ClientResult) -> HandedOver:
-        """Give the files of ``result`` their names, once the client has ended. Raises PxeBootError."""
+    def hand_over(self, result: ClientResult, end: float) -> HandedOver:
+        """Give the files of ``result`` their names, once the client has ended, until ``end``.
+
+        That is of ``time.monotonic``. Raises PxeBootError.
+        """
+        self._end = end
         if result.kernel is None:
             raise broken_contract("a boot without a kernel")
         kernels = self._outputs["unpacked-kernel"] or self._outputs["kernel"]
         ramdisks, modules, dtbs = (self._outputs[kind] for kind in ("ramdisk", "module", "dtb"))
         if not kernels or len(modules) != len(result.modules) or (result.dtb is not None) is not bool(dtbs):
             raise broken_contract("it tells of files that it did not open")
-        self._check_size("the kernel", _size(kernels[0]), self._limits.kernel, "--max-kernel")
-        together = sum(_size(file) for file in (*ramdisks, *modules, *dtbs))
+        self._check_size("the kernel", _space(kernels[0]), self._limits.kernel, "--max-kernel")
+        together = sum(_space(file) for file in (*ramdisks, *modules, *dtbs))
         self._check_size("what goes with the kernel", together, self._limits.ramdisk, "--max-ramdisk")
-        initrds = self._initrds(result.initrds)
+        initrds = self._initrds(result.initrds, _whole(ramdisks[0]) if ramdisks else None)
+        opened = [file.opened for file in (*kernels, *ramdisks, *modules, *dtbs)]
         return HandedOver(
             KernelFile(
                 result.kernel.url, *self._publish(kernels[0]), result.kernel.format, result.kernel.boots
@@ -168,7 +182,7 @@ class ReceivedFiles:
             Ramdisk(*self._publish(ramdisks[0])) if ramdisks else None,
             tuple(self._module(report, file) for report, file in zip(result.modules, modules)),
             None if result.dtb is None else DeviceTree(result.dtb, *self._publish(dtbs[0])),
-            min(file.opened for file in (*kernels, *self._parts, *ramdisks, *modules, *dtbs)),
+            min([*opened, *(when for _offset, _length, when in self._parts)]),
         )
 
     def _begin(self, kind: str) -> None:
@@ -188,17 +202,14 @@ class ReceivedFiles:
         if size > most:
             raise broken_contract(f"{what} has {size_text(size)}, more than {option} allows")
 
-    def _initrds(self, urls: Sequence[str]) -> tuple[InitrdFile, ...]:
-        """Measure the initrds that the ramdisk is made of: each is a file, or a stretch of the ramdisk."""
-        parts = [(file.descriptor, 0, _size(file)) for file in self._parts]
-        if not parts and self._marks:
-            ramdisk = self._outputs["ramdisk"][0].descriptor
-            parts = [(ramdisk, begin, end) for begin, end in zip(self._marks[::2], self._marks[1::2])]
-        if len(parts) != len(urls) or any(begin > end for _, begin, end in parts):
+    def _initrds(self, urls: Sequence[str], ramdisk: Optional[Stretch]) -> tuple[InitrdFile, ...]:
+        """Measure the initrds in the ramdisk."""
+        found = [] if ramdisk is None else self._initrd_stretches(ramdisk)
+        if len(found) != len(urls):
             raise broken_contract("it tells of initrds that it did not write")
         return tuple(
             InitrdFile(url, end - begin, self._digest(descriptor, begin, end))
-            for url, (descriptor, begin, end) in zip(urls, parts)
+            for url, (descriptor, begin, end) in zip(urls, found)
         )
 
     def _module(self, report: ModuleReport, file: OutputFile) -> ModuleFile:
@@ -217,7 +228,14 @@ class ReceivedFiles:
         if stretch not in self._known:
             state = hashlib.sha256()
             for at in range(begin, end, _PIECE):
-                state.update(os.pread(descriptor, min(_PIECE, end - at), at))
+                piece = os.pread(descriptor, min(_PIECE, end - at), at)
+                if len(piece) != min(_PIECE, end - at):
+                    raise broken_contract("a file is shorter than it was")
+                state.update(piece)
+                if time.monotonic() > self._end:
+                    raise FetchError(
+                        "not done in time: files are still hashed", hint="--timeout SECONDS gives it longer"
+                    )
             self._known[stretch] = state.hexdigest()
         return self._known[stretch]
 
@@ -244,3 +262,8 @@ def _whole(file: OutputFile) -> Stretch:
 
 def _size(file: OutputFile) -> int:
     return os.fstat(file.descriptor).st_size
+
+
+def _space(file: OutputFile) -> int:
+    """Return how many bytes a file has, or takes on the disk, if that is more."""
+    return space_of(os.fstat(file.descriptor))

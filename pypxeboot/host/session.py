@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_CHECK_SECONDS = 1.0  # between looks at how large the client's files are
+_CHECK_SECONDS = 0.25  # between looks at how large the client's files are
 _GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
 
 
@@ -140,7 +140,7 @@ class _Session:
         self._channel = Channel(process.end)
         self.logs = pipes
         self._hear = hear
-        self.terminal = TerminalService(plan, self._channel, deadline)
+        self.terminal = TerminalService(plan, self._channel, deadline, files.check_limits)
         self._files, self._verified, self._deadline = files, verified, deadline
         self._link: Optional[Link] = None
         self._interface: Optional[ClientInterface] = None
@@ -196,6 +196,7 @@ class _Session:
             told = self._serve()
         self._process.stop()  # from here on its files are nobody's but the host side's
         self.logs[0].drain(to_end=True)
+        self._files.reclaim()
         if self._verified is not None:
             told = self._verified.apply(told, self._files, self._interface)
         return self._result(told, started, linked, placed)
@@ -207,7 +208,7 @@ class _Session:
         if boots and kernel is None:
             raise broken_contract("a boot without a kernel")
         if boots and self._plan.download:
-            handed = self._files.hand_over(told)
+            handed = self._files.hand_over(told, self._deadline.at + _GRACE)
         elif boots and kernel is not None:
             handed = plan_files(told, kernel)
         ended = time.monotonic()
@@ -337,7 +338,7 @@ class _Session:
             self._channel.send(Done())
         elif kind == "UseImage":
             request = unpack(UseImage, value)
-            self._files.use_image(request.number, request.kind)
+            self._files.use_image(request.number, request.kind, request.offset)
             self._channel.send(Done())
         elif kind == "Finding" and self._hear is not None:
             self._hear(value)

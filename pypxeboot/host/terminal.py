@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Optional, Union
 
 from pypxeboot.effects import Print, Show
@@ -16,10 +17,16 @@ from pypxeboot.terminal import console
 
 
 class TerminalService:
-    """The terminal of one boot; it is not touched before the client asks for it."""
+    """The terminal of one boot; it is not touched before the client asks for it.
 
-    def __init__(self, plan: Plan, channel: Channel, deadline: Deadline) -> None:
+    ``check`` is called while a key is waited for, and ends the wait by what it raises.
+    """
+
+    def __init__(
+        self, plan: Plan, channel: Channel, deadline: Deadline, check: Callable[[], object] = lambda: None
+    ) -> None:
         self._plan, self._channel, self._deadline = plan, channel, deadline
+        self._check = check
         self._console: Optional[console.Console] = None
         self._idle = 0.0  # seconds since the last key
 
@@ -63,7 +70,11 @@ class TerminalService:
             left = max(self._plan.limits.longest_wait - self._idle, 0)
             seconds = left if seconds is None else min(seconds, left)
         pressed = self._require_console().show(
-            request.picture, seconds, interrupt=request.interrupt, watched=self._channel.fileno()
+            request.picture,
+            seconds,
+            interrupt=request.interrupt,
+            watched=self._channel.fileno(),
+            check=self._check,
         )
         self._idle = self._idle + pressed.seconds if pressed.key in (None, "resize") else 0.0
         self._deadline.extend(pressed.seconds)

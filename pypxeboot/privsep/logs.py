@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from typing import Optional, TextIO
 
-_HELD = 10000  # lines; the oldest of more are lost
+_HELD_TEXT = 1 << 20  # characters; the oldest lines of more are lost
 
 
 class _Hold(logging.Filter):
@@ -20,11 +20,15 @@ class _Hold(logging.Filter):
         super().__init__()
         self.lock = threading.Lock()
         self.held: Optional[deque[logging.LogRecord]] = None
+        self.size = 0  # characters in them
 
     def filter(self, record: logging.LogRecord) -> bool:
         with self.lock:
             if self.held is not None:
                 self.held.append(record)
+                self.size += len(record.getMessage())
+                while self.size > _HELD_TEXT and len(self.held) > 1:
+                    self.size -= len(self.held.popleft().getMessage())
             return self.held is None
 
 
@@ -83,7 +87,7 @@ def hold() -> None:
     """Keep lines back: a picture is on the terminal."""
     with _hold.lock:
         if _hold.held is None:
-            _hold.held = deque(maxlen=_HELD)
+            _hold.held, _hold.size = deque(), 0
 
 
 def release() -> None:

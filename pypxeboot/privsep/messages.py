@@ -88,11 +88,12 @@ class DropImage:
 class UseImage:
     """Client to host: that file is an output now, of ``kind`` kernel, ramdisk or module.
 
-    Of kind initrd it stays what it is: the ramdisk is made of it.
+    Of kind initrd it stays what it is: the ramdisk has it at ``offset`` (bytes), 0 for other kinds.
     """
 
     number: int
     kind: str
+    offset: int = 0
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ BLOCKED = """
     mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr
     memfd_create memfd_secret
     io_uring_setup io_uring_enter io_uring_register
+    io_setup io_submit fallocate
     bpf userfaultfd perf_event_open
     ptrace process_vm_readv process_vm_writev process_madvise kcmp
     execve execveat fork vfork socketpair
@@ -49,6 +50,9 @@ _DCCP = 33
 _NAMESPACES = (0x80, 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000)
 _CLONE_THREAD = 0x10000
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_FIOSETOWN, _SIOCSPGRP = 0x8901, 0x8902
+_SIGNALS_TO_OTHERS = (8, 10, 15, 1024, 1026)  # F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4  # it ends with the host side, and cannot say otherwise
 # Numbers of calls that are younger than this list. clone3 is one of them in effect: it takes its flags in
 # memory, where no filter can look.
 _YOUNGEST, _BEYOND = 466, 500
@@ -87,8 +91,12 @@ class Filter:
         self._block("socket", (0, _GT, max(_FAMILIES), 0))
         self._block("socket", (2, _EQ, _DCCP, 0))
         self._block("socket", (2, _GT, _PROTOCOLS_ABOVE, 0))
-        for request in (_TIOCSTI, _TIOCLINUX):
+        for request in (_TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP):
             self._block("ioctl", (1, _MASKED_EQ, _INT, request))
+        for request in _SIGNALS_TO_OTHERS:
+            self._block("fcntl", (1, _MASKED_EQ, _INT, request))
+        for option in (_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE):
+            self._block("prctl", (0, _MASKED_EQ, _INT, option))
         self._add(self.number("clone3"), errno.ENOSYS)
         for number in range(_YOUNGEST + 1, _BEYOND):
             self._add(number, errno.ENOSYS)

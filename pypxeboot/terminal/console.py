@@ -14,6 +14,7 @@ import struct
 import termios
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Optional
 
@@ -107,19 +108,25 @@ class Console:
         return Terminal(columns, rows, colours=codes is not None and codes.colours >= 8, dumb=codes is None)
 
     def show(
-        self, picture: Optional[Picture], seconds: Optional[float], *, interrupt: bool, watched: int
+        self,
+        picture: Optional[Picture],
+        seconds: Optional[float],
+        *,
+        interrupt: bool,
+        watched: int,
+        check: Callable[[], object] = lambda: None,
     ) -> KeyPress:
         """Paint ``picture``, and wait ``seconds`` for a key (None: without end).
 
         With ``interrupt`` Ctrl-C is not a key, and raises Aborted; so does a terminal that is gone. The wait
-        ends without a key when ``watched`` (a descriptor) can be read.
+        ends without a key when ``watched`` (a descriptor) can be read; ``check`` is called now and then.
         """
         self._set_modes(interrupt=interrupt)
         if picture is not None and self._codes is not None:
             self._picture = picture
             self._paint()
         started = time.monotonic()
-        key = self._key(None if seconds is None else started + seconds, watched)
+        key = self._key(None if seconds is None else started + seconds, watched, check)
         if interrupt and key == "ctrl-c":
             raise Aborted("interrupted at the terminal")
         return KeyPress(key, time.monotonic() - started, self.terminal)
@@ -195,9 +202,10 @@ class Console:
             self._touched = True
             termios.tcsetattr(self._descriptor, termios.TCSANOW, wanted)
 
-    def _key(self, end: Optional[float], watched: int) -> Optional[str]:
+    def _key(self, end: Optional[float], watched: int, check: Callable[[], object]) -> Optional[str]:
         """Wait for the next key or ``resize``; None at ``end``, or when ``watched`` can be read."""
         while True:
+            check()
             if self._keys:
                 return self._keys.popleft()
             if self._size() != self._reported_size:

@@ -121,7 +121,7 @@ def install_capture() -> None:
     found = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     from pypxeboot.host import capture
     from pypxeboot.privsep import fork
-    from tests.support.lost_scenarios import error_of
+    from tests.support.lost_reach import error_of
 
     keep_only = fork._keep_only
     fork._keep_only = lambda *descriptors: keep_only(found, *descriptors)

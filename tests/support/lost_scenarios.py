@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import json
 import os
@@ -12,11 +11,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
+from tests.support.lost_reach import VICTIM, whatever_is_in_reach
+
 if TYPE_CHECKING:
     from tests.support.lost_client import Lost
-
-VICTIM = os.environ.get("VICTIM", "")
-"""A file of the host's that is none of the client's business."""
 
 Scenario = Callable[["Lost"], None]
 HANDOVER: dict[str, tuple[Scenario, str]] = {}
@@ -122,6 +120,59 @@ def files_without_end(lost: Lost) -> None:
     lost.result()
 
 
+@scenario(HANDOVER, "one in the other")
+def initrds_one_in_the_other(lost: Lost) -> None:
+    """Each would be hashed: a ramdisk of a GiB, a hundred times."""
+    lost.output("kernel")
+    ramdisk = lost.output("ramdisk")
+    for number in range(20):
+        for size in (number, lost.order.plan.limits.ramdisk - number):
+            os.ftruncate(ramdisk, size)
+            lost.host.mark_initrd()
+    lost.result(initrds=["i"] * 20)
+
+
+@scenario(HANDOVER, "one in the other, or beyond")
+def initrd_that_is_cut_afterwards(lost: Lost) -> None:
+    lost.output("kernel")
+    ramdisk = lost.output("ramdisk")
+    lost.host.mark_initrd()
+    os.ftruncate(ramdisk, 0)
+    lost.host.mark_initrd()
+    lost.result(initrds=["i"])
+
+
+@scenario(HANDOVER, "initrds that it did not write")
+def initrd_that_is_in_no_ramdisk(lost: Lost) -> None:
+    os.close(lost.host.open_image(1))
+    lost.output("kernel")
+    lost.host.use_image(1, "initrd")
+    lost.result(initrds=["i"])
+
+
+@scenario(HANDOVER, "one in the other, or beyond")
+def initrd_beyond_the_ramdisk(lost: Lost) -> None:
+    lost.output("kernel")
+    lost.output("ramdisk", b"EVIL")
+    image = lost.host.open_image(1)
+    os.write(image, b"a good initrd")
+    lost.host.use_image(1, "initrd")
+    lost.result(initrds=["i"])
+
+
+@scenario(HANDOVER, "its files have")
+def files_that_grow_once_dropped(lost: Lost) -> None:
+    """The host side has closed them, or so it seems; the client has not."""
+    size = lost.order.plan.limits.kernel
+    for number in range(40):
+        descriptor = lost.host.open_image(number)
+        lost.host.drop_image(number)
+        os.pwrite(descriptor, bytes(size), 0)
+        time.sleep(0.05)
+    lost.output("kernel")
+    lost.result()
+
+
 @scenario(HANDOVER, "ClientResult.action")
 def another_action(lost: Lost) -> None:
     lost.result(action="exec")
@@ -135,7 +186,7 @@ def kind_with_a_path(lost: Lost) -> None:
 @scenario(MESSAGES, "an output file ../x")
 def image_of_a_kind_with_a_path(lost: Lost) -> None:
     os.close(lost.host.open_image(1))
-    lost.say("UseImage", number=1, kind="../x")
+    lost.say("UseImage", number=1, kind="../x", offset=0)
 
 
 @scenario(MESSAGES, "a second file 1")
@@ -295,7 +346,7 @@ def addresses_without_end(lost: Lost) -> None:
         lost.configure()
 
 
-@scenario(CLOCK)
+@scenario(HARMLESS)
 def files_opened_and_dropped(lost: Lost) -> None:
     while True:
         os.close(lost.host.open_image(1))
@@ -330,6 +381,14 @@ def a_file_with_other_rights(lost: Lost) -> None:
             lost.tell(repr(change()))
         except OSError as why:
             lost.tell(why.strerror)
+    lost.result()
+
+
+@scenario(HARMLESS)
+def a_file_with_other_flags(lost: Lost) -> None:
+    """The host side reads by the same open file: not all of it can be read directly."""
+    descriptor = lost.output("kernel")
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_RDWR | getattr(os, "O_DIRECT", 0) | os.O_APPEND)
     lost.result()
 
 
@@ -372,65 +431,6 @@ def a_kernel_of_its_own(lost: Lost) -> None:
     lost.result(cmdline="init=/bin/sh")
 
 
-def error_of(attempt: Callable[[], object]) -> str:
-    """What an attempt came to: ``done``, or why not."""
-    try:
-        return f"done: {attempt()!r}"
-    except OSError as why:
-        return why.strerror or str(why)
-    except BaseException as why:
-        return type(why).__name__
-
-
-def _connect(path: str) -> object:
-    with socket.socket(socket.AF_UNIX) as end:
-        return end.connect(path)
-
-
-@scenario(HARMLESS)
-def whatever_is_in_reach(lost: Lost) -> None:
-    """Try every way out that an audit has found, and tell what came of each."""
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def call(number: int, *arguments: Any) -> str:
-        done = libc.syscall(number, *arguments)
-        return "done" if done >= 0 else os.strerror(ctypes.get_errno())
-
-    neighbour = int(os.environ["NEIGHBOUR"])
-    attempts: dict[str, Callable[[], object]] = {
-        "read the host's users": lambda: Path("/etc/passwd").read_text(),
-        "ask for a file of root": lambda: Path(VICTIM).stat(),
-        "look at another process": lambda: Path(f"/proc/{neighbour}/exe").readlink(),
-        "list the root": lambda: list(Path("/").iterdir()),
-        "connect to a socket of the host": lambda: _connect(os.environ["SOCKET"]),
-        "connect to an abstract socket": lambda: _connect(f"\0{os.environ['SOCKET']}"),
-        "speak to hypervisors": lambda: socket.socket(40, socket.SOCK_STREAM),
-        "speak to the kernel's crypto": lambda: socket.socket(38, 5, 0),
-        "speak to netfilter": lambda: socket.socket(16, socket.SOCK_RAW, 12),
-        "signal another process of the uid": lambda: os.kill(neighbour, 0),
-        "renice another process": lambda: os.setpriority(os.PRIO_PROCESS, neighbour, 19),
-        "pin another process": lambda: os.sched_setaffinity(neighbour, {0}),
-        "signal the parent": lambda: os.kill(os.getppid(), 0),
-        "start a program": lambda: os.execv("/bin/true", ["true"]),
-        "start a process": os.fork,
-        "type into a terminal": lambda: fcntl.ioctl(2, 0x5412, b"x"),
-        "make a terminal its own": lambda: os.open("/dev/tty", os.O_RDWR),
-        "write a file": lambda: Path("/tmp/lost-client").write_text("x"),
-        "map a file": lambda: os.memfd_create("x") if hasattr(os, "memfd_create") else call(319, b"x", 0),
-    }
-    found = {name: error_of(attempt) for name, attempt in attempts.items()}
-    if os.uname().machine == "x86_64":
-        found["make a user namespace"] = call(272, 0x10000000)
-        found["read the starter's keys"] = call(250, 10, -3, b"user", b"lost-secret", 0)
-        found["make shared memory"] = call(29, 0x6878, 4096, 0o1600)
-        found["io_uring"] = call(425, 8, bytes(200))
-        found["bpf"] = call(321, 0, bytes(200), 120)
-        found["userfaultfd"] = call(323, 1)
-        found["perf"] = call(298, bytes(200), 0, -1, -1, 0)
-        found["ptrace"] = call(101, 16, neighbour, 0, 0)
-    lost.tell(found)
-    lost.output("kernel")
-    lost.result()
-
+scenario(HARMLESS)(whatever_is_in_reach)
 
 SCENARIOS = {**HANDOVER, **MESSAGES, **CLOCK, **HARMLESS}

@@ -110,6 +110,13 @@ def test_clients_that_come_to_no_end(site: Site, victim: Path, scenario: str) ->
     assert_untouched(site, victim, run)
 
 
+def test_files_opened_and_dropped(site: Site, victim: Path) -> None:
+    """The host side keeps what was dropped in sight, and so there is an end to it."""
+    run = lost(site, "files_opened_and_dropped", "--json", victim=victim)
+    assert run.rc == 9 and "more than 4000 files" in run.stderr, str(run)
+    assert_untouched(site, victim, run)
+
+
 def test_lines_without_end_are_cut(site: Site, victim: Path) -> None:
     run = lost(site, "lines_without_end", "--json", f"--timeout={DEADLINE}", victim=victim)
     lines = run.stderr.splitlines()
@@ -139,6 +146,11 @@ def test_rights_of_files(site: Site, victim: Path) -> None:
     status = Path(run.result["kernel"]["path"]).stat()
     assert (status.st_mode & 0o7777, status.st_uid, status.st_gid) == (0o600, 0, 0)
     assert "Operation not permitted" in found(site)[0]
+
+
+def test_flags_of_files(site: Site, victim: Path) -> None:
+    run = lost(site, "a_file_with_other_flags", "--json", victim=victim).ok()
+    assert run.result["kernel"]["sha256"] == hashlib.sha256(KERNEL).hexdigest()
 
 
 def test_descriptors(site: Site, victim: Path) -> None:

@@ -51,7 +51,7 @@ class HostFiles:
         self.open.remove(number)
         self.dropped.append(number)
 
-    def use_image(self, number: int, kind: str) -> None:
+    def use_image(self, number: int, kind: str, offset: int = 0) -> None:
         if kind == "initrd":
             self.parts.append(number)
             return

@@ -130,6 +130,7 @@ SCHEMA: dict[str, Any] = {
     "requests": [{"url": str, "result": str, "bytes": int, "seconds": (int, float)}],
     "seconds": dict.fromkeys(("total", "link", "dhcp", "config", "download"), (int, float)),
     "warnings": list,
+    "sev": {"kernel": str, "initrd": str, "cmdline": str},
 }
 
 

@@ -99,7 +99,7 @@ def test_every_dhcp_server_is_heard(site: Site) -> None:
 def test_a_firewall_in_the_way(site: Site) -> None:
     serve(site)
     command("ip", "netns", "exec", site.hyp, tools.need("iptables"), "-P", "FORWARD", "DROP")
-    run = doctor(site, "--timeout", "5")
+    run = doctor(site, "--timeout", "12")
     assert run.rc == 3 and verdict(run).startswith("it fails at DHCP"), str(run)
     assert of(run, "firewall").startswith("WARN") and "physdev-is-bridged" in of(run, "firewall")
     assert "no DHCP server answers" in of(run, "DHCP")

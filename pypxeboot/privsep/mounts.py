@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
+from pypxeboot.privsep.libc import LIBC, check
+
 _CLONE_NEWNS = 0x20000
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
 _MOUNT_SETATTR, _AT_RECURSIVE = 442, 0x8000  # Linux 5.12; one number on every architecture but alpha
@@ -27,7 +28,7 @@ def leave_nothing_but(readable: Iterable[str]) -> None:
     Paths lead where they led before, through the same symbolic links. Raises OSError, after which the old
     file system is still there.
     """
-    _check(_LIBC.unshare(_CLONE_NEWNS))
+    check(LIBC.unshare(_CLONE_NEWNS))
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
     paths = [path for path in dict.fromkeys(readable) if os.path.lexists(path)]
     real = dict.fromkeys(map(os.path.realpath, paths))
@@ -46,9 +47,9 @@ def leave_nothing_but(readable: Iterable[str]) -> None:
     here = os.open(_PLACE, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     os.fchdir(here)
     os.close(here)
-    _LIBC.pivot_root.restype = ctypes.c_int
-    _check(_LIBC.pivot_root(b".", b"."))
-    _check(_LIBC.umount2(b".", _MNT_DETACH))
+    LIBC.pivot_root.restype = ctypes.c_int
+    check(LIBC.pivot_root(b".", b"."))
+    check(LIBC.umount2(b".", _MNT_DETACH))
     os.chdir("/")
 
 
@@ -85,7 +86,7 @@ def _make_read_only() -> None:
     attributes = struct.pack("QQQQ", _MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV, 0, 0, 0)
     call = (_MOUNT_SETATTR, -1, _PLACE.encode(), _AT_RECURSIVE, attributes, len(attributes))
     try:
-        _check(_LIBC.syscall(*call))
+        check(LIBC.syscall(*call))
     except OSError as why:
         if why.errno != errno.ENOSYS:  # without it, that the process is nobody's must do
             raise
@@ -93,10 +94,4 @@ def _make_read_only() -> None:
 
 def _mount(source: Optional[str], target: str, kind: Optional[str], flags: int, data: str = "") -> None:
     words = [None if word is None else os.fsencode(word) for word in (source, target, kind)]
-    _check(_LIBC.mount(*words, ctypes.c_ulong(flags), data.encode() or None))
-
-
-def _check(status: int) -> None:
-    if status != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    check(LIBC.mount(*words, ctypes.c_ulong(flags), data.encode() or None))

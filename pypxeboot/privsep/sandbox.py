@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Optional
 
 from pypxeboot.privsep import mounts, seccomp
+from pypxeboot.privsep.libc import LIBC as _LIBC
+from pypxeboot.privsep.libc import check
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
 _CLONE_NEWIPC = 0x08000000
 _KEYCTL_JOIN_SESSION_KEYRING = 1
@@ -61,7 +62,7 @@ _QUIET_IPV6 = (
 
 def new_network() -> None:
     """Move this process into a network namespace of its own. Raises OSError."""
-    _unshare(_CLONE_NEWNET)
+    check(_LIBC.unshare(_CLONE_NEWNET))
     # The guest's own kernel will speak IPv6 later; until then, nothing goes out in its name but what is asked
     # for: no address of the kernel's own making, no solicitations, no heed to what routers advertise.
     for name, value in _QUIET_IPV6:
@@ -76,9 +77,7 @@ def enter_network(pid: int) -> None:
     """Move this process into the network namespace of process ``pid``. Raises OSError."""
     namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if _LIBC.setns(namespace, _CLONE_NEWNET) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+        check(_LIBC.setns(namespace, _CLONE_NEWNET))
     finally:
         os.close(namespace)
 
@@ -202,7 +201,7 @@ def lock_up(
     except OSError as why:
         layers.missing.append(f"seccomp: {why.strerror or why}")
     if os.geteuid() == 0:
-        layers.add("IPC namespace", lambda: _unshare(_CLONE_NEWIPC))
+        layers.add("IPC namespace", lambda: check(_LIBC.unshare(_CLONE_NEWIPC)))
         if call_filter is not None:
             keyctl = call_filter.number("keyctl")
             layers.add("session keyring", lambda: _join_new_keyring(keyctl))
@@ -235,17 +234,9 @@ def lock_up(
     return Layers(tuple(layers.in_force), tuple(layers.missing))
 
 
-def _unshare(flag: int) -> None:
-    if _LIBC.unshare(flag) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
 def _join_new_keyring(keyctl: int) -> None:
     """Leave the session keyring of whoever started this, for an empty one. Raises OSError."""
-    if _LIBC.syscall(keyctl, _KEYCTL_JOIN_SESSION_KEYRING, None) < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    check(_LIBC.syscall(keyctl, _KEYCTL_JOIN_SESSION_KEYRING, None))
 
 
 def _chroot_to_nothing() -> None:

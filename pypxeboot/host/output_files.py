@@ -34,11 +34,6 @@ _MEASURE_SECONDS = 0.5  # between looks at what was dropped
 _REPORT_FLAGS = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
-def space_of(status: os.stat_result) -> int:
-    """Return how many bytes a file has, or takes on the disk, if that is more."""
-    return max(status.st_size, status.st_blocks * 512)
-
-
 def _write_error(path: Path, why: OSError) -> HandoverError:
     return HandoverError(f"cannot write {path}: {why.strerror}")
 
@@ -86,6 +81,17 @@ class OutputFile:
             self.descriptor = os.open(self.path, flags, MODE)
         except OSError as why:
             raise _write_error(self.path, why) from None
+
+    @property
+    def size(self) -> int:
+        """How many bytes the file has."""
+        return os.fstat(self.descriptor).st_size
+
+    @property
+    def space(self) -> int:
+        """How many bytes the file has, or takes on the disk, if that is more."""
+        status = os.fstat(self.descriptor)
+        return max(status.st_size, status.st_blocks * 512)
 
     def _fresh_path(self) -> Path:
         return self._home() / f"{self.kind}.{secrets.token_hex(4)}"
@@ -216,9 +222,9 @@ class Store:
     def size(self) -> int:
         """Return how many bytes all files have on the disk, those included that were dropped."""
         if time.monotonic() > self._measured + _MEASURE_SECONDS:
-            self._dropped_size = sum(space_of(os.fstat(file.descriptor)) for file in self._dropped)
+            self._dropped_size = sum(file.space for file in self._dropped)
             self._measured = time.monotonic()
-        return self._dropped_size + sum(space_of(os.fstat(file.descriptor)) for file in self._files)
+        return self._dropped_size + sum(file.space for file in self._files)
 
     def keep(self) -> None:
         """Let the published files stay: the boot has succeeded."""

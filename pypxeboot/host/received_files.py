@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from pypxeboot.errors import FetchError, PxeBootError
-from pypxeboot.host.output_files import OutputFile, Store, space_of
+from pypxeboot.host.output_files import OutputFile, Store
 from pypxeboot.limits import Limits
 from pypxeboot.privsep.messages import ClientResult, KernelReport, ModuleReport
 from pypxeboot.result import DeviceTree, InitrdFile, KernelFile, ModuleFile, Ramdisk
@@ -100,7 +100,7 @@ class ReceivedFiles:
         if kind == "initrd":
             if len(self._parts) >= self._store.MAX_FILES:
                 raise ValueError("an initrd too many")
-            self._parts.append((offset, _size(self._images[number]), self._images[number].opened))
+            self._parts.append((offset, self._images[number].size, self._images[number].opened))
             return
         self._begin(kind)
         file = self._images.pop(number)
@@ -112,14 +112,15 @@ class ReceivedFiles:
         ramdisks = self._outputs["ramdisk"]
         if len(ramdisks) != 1 or len(self._marks) >= 2 * self._store.MAX_FILES:
             raise ValueError("an initrd of no ramdisk, or one too many")
-        self._marks.append(_size(ramdisks[0]))
+        self._marks.append(ramdisks[0].size)
 
     def check_limits(self) -> None:
         """Raise PxeBootError when the files have more bytes than a boot may have, whatever they are for."""
         # Images are kept until it is known what they are for, and a ramdisk may be joined of several.
         most = 2 * (self._limits.kernel + self._limits.ramdisk)
-        if self._store.size() > most:
-            raise broken_contract(f"its files have {size_text(self._store.size())}")
+        total = self._store.size()
+        if total > most:
+            raise broken_contract(f"its files have {size_text(total)}")
 
     def reclaim(self) -> None:
         """Take the files back from a client that has ended, with the flags that it may have given them."""
@@ -169,8 +170,8 @@ class ReceivedFiles:
         ramdisks, modules, dtbs = (self._outputs[kind] for kind in ("ramdisk", "module", "dtb"))
         if not kernels or len(modules) != len(result.modules) or (result.dtb is not None) is not bool(dtbs):
             raise broken_contract("it tells of files that it did not open")
-        self._check_size("the kernel", _space(kernels[0]), self._limits.kernel, "--max-kernel")
-        together = sum(_space(file) for file in (*ramdisks, *modules, *dtbs))
+        self._check_size("the kernel", kernels[0].space, self._limits.kernel, "--max-kernel")
+        together = sum(file.space for file in (*ramdisks, *modules, *dtbs))
         self._check_size("what goes with the kernel", together, self._limits.ramdisk, "--max-ramdisk")
         initrds = self._initrds(result.initrds, _whole(ramdisks[0]) if ramdisks else None)
         opened = [file.opened for file in (*kernels, *ramdisks, *modules, *dtbs)]
@@ -218,7 +219,7 @@ class ReceivedFiles:
 
     def _publish(self, file: OutputFile) -> tuple[str, int, Optional[str]]:
         """Give a file its name; return that, its size, and its digest where digests are wanted."""
-        size = _size(file)
+        size = file.size
         return str(file.publish()), size, self._digest(file.descriptor, 0, size)
 
     def _digest(self, descriptor: int, begin: int, end: int) -> Optional[str]:
@@ -257,13 +258,4 @@ def broken_contract(why: str) -> PxeBootError:
 
 
 def _whole(file: OutputFile) -> Stretch:
-    return file.descriptor, 0, _size(file)
-
-
-def _size(file: OutputFile) -> int:
-    return os.fstat(file.descriptor).st_size
-
-
-def _space(file: OutputFile) -> int:
-    """Return how many bytes a file has, or takes on the disk, if that is more."""
-    return space_of(os.fstat(file.descriptor))
+    return file.descriptor, 0, file.size

@@ -9,7 +9,7 @@ from typing import Optional
 
 from pypxeboot.config import merge
 from pypxeboot.config.settings import BootSettings, Toolstack
-from pypxeboot.errors import Aborted, HandoverError, PxeBootError
+from pypxeboot.errors import Aborted, HandoverError, InternalError, PxeBootError
 from pypxeboot.host.output_files import write
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.limits import NOTICE
@@ -63,8 +63,7 @@ def run(read: Read, argv: Sequence[str], process: Optional[ClientProcess] = None
         error = Aborted("interrupted")
     except Exception as why:
         log.debug("where it failed", exc_info=True)
-        what = f"{type(why).__name__}: {printable(str(why))}"
-        error = PxeBootError(f"internal error: {what}", hint="-vv shows where; please report it")
+        error = InternalError.of(why)
     return report_failure(error, requests, json=json)
 
 

@@ -65,14 +65,13 @@ class LogPipe:
             self._show("")
 
     def _write(self, line: bytes) -> None:
-        text = printable(line[:_LONGEST].decode("utf-8", "replace"), _LONGEST)
         if line.startswith(PROGRESS):
             self._show(printable(line[1:200].decode("ascii", "replace"), 200))
             return
         self._left -= 1
         if self._left > 0:
             self._show("")
-            logs.write_line(text)
+            logs.write_line(printable(line[:_LONGEST].decode("utf-8", "replace"), _LONGEST))
         elif not self._left:
             logs.write_line("more lines of the client process are not shown")
 

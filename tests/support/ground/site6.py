@@ -53,11 +53,14 @@ def dnsmasq(
     url: str = f"{BASE6}pxelinux.0",
     *,
     range6: str = "2001:db8:77::100,2001:db8:77::1ff,64,1h",
-    host: str = f"{MAC},[{ADDRESS6}]",
+    host: str = f"{MAC},id:00:03:00:01:{MAC},[{ADDRESS6}]",
     routers: bool = True,
     extra: Sequence[str] = (),
 ) -> Server:
-    """DHCPv6, router advertisements and TFTP; the guest known by its MAC has ADDRESS6."""
+    """DHCPv6, router advertisements and TFTP; the guest known by its DUID and MAC has ADDRESS6.
+
+    dnsmasq gives the kernel half a second to learn the MAC behind a request, which a busy machine may need.
+    """
     own = [f"--dhcp-range={range6}", *([f"--dhcp-host={host}"] if host else [])]
     own += ["--enable-ra", f"--ra-param={site.server_link},5"] if routers else []
     own += [f"--dhcp-option=option6:bootfile-url,{url}"] if url else []

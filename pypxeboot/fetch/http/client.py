@@ -124,7 +124,8 @@ def get(
         if target.origin + target.target in seen and form is None:
             raise FetchError(f"{address}: redirects in a circle")
         address, form = target, None  # as iPXE: what a redirect leads to is always got
-        login = None if (login or "").startswith("Digest") else login  # it was for that target alone
+        # A digest was for that target alone; and an iPXE waits to be asked again.
+        login = None if challenged or (login or "").startswith("Digest") else login
     raise FetchError(f"{message.parse(url)}: more than {REDIRECTS} redirects")
 
 

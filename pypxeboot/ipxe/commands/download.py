@@ -12,7 +12,7 @@ from pypxeboot.ipxe.engine.machine import Machine
 from pypxeboot.ipxe.engine.status import Status, error_text
 from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.text import printable
-from pypxeboot.url import SCHEMES, Location
+from pypxeboot.url import SCHEMES
 
 # What a download counts for: a thousand without a key pressed are enough for anybody.
 _STEPS = 50
@@ -51,7 +51,7 @@ def download(
     if not quiet:
         yield from machine.say(" ok")
     image = Image(uri.name or "img", uri, file.location, file.handle, file.size, file.head)
-    if file.location != _place(machine, uri):
+    if file.location != uri.locate():
         image.uri = Uri.of(file.location)  # where redirects have led is where it lies
     machine.images.add(image)
     return image, Status.OK
@@ -68,11 +68,15 @@ def _openable(uri: Uri) -> int:
 
 
 def _fetch(machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[float]) -> Steps[ScriptFile]:
-    """Download a file; it says why there is none."""
+    """Download a file; it says why there is none.
+
+    User and password are those of the URI alone. The settings of those names are for iSCSI and EAP: any
+    server that answers 401 would be told them.
+    """
     if machine.images.is_full:
         return ScriptFile(None, error="too many images", cause="full")
     try:
-        location = _place(machine, uri)
+        location = uri.locate()
     except ConfigError as why:
         return ScriptFile(None, error=why.message, cause="no-uri")
     machine.quota.step(_STEPS)
@@ -111,12 +115,3 @@ def _why_not(uri: Uri, file: ScriptFile, limited: bool) -> tuple[int, str]:
         status = Status.HTTP_CLIENT_ERROR if cause < "http-5" else Status.HTTP_SERVER_ERROR
     known = status & 0xFFFFFF or not file.error
     return status, error_text(status) if known else printable(file.error)
-
-
-def _place(machine: Machine, uri: Uri) -> Location:
-    """Where ``uri`` is, with the user of the settings where it names none and HTTP may ask for one."""
-    location = uri.locate()
-    user = machine.settings.show("username")
-    if not user or location.user is not None or location.scheme == "tftp":
-        return location
-    return replace(location, user=user, password=machine.settings.show("password") or "")

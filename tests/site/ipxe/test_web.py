@@ -128,6 +128,21 @@ def test_user_and_password_of_the_settings(site: Site) -> None:
 
 
 @pytest.mark.parametrize("method", ["basic", "digest"])
+def test_a_server_that_asks_for_a_password_is_not_told_that_of_the_settings(site: Site, method: str) -> None:
+    """They are for iSCSI and EAP; DHCP may have them, too, as 175.190 and 175.191."""
+    script = (
+        "set username me\nset password s3:cret\nset 175.190:string me\nset 175.191:string s3:cret\n"
+        f"kernel http://{SERVER}/safe/k a=1 || kernel http://{SERVER}/vmlinuz x=1\nboot"
+    )
+    run = boot(site, script, auth(method, site), **{"safe/k": dummy("safe")})
+    assert words(run) == {"x": "1"}
+    assert [request["url"] for request in run.result["requests"]][-2:] == [
+        f"http://{SERVER}/safe/k",
+        f"http://{SERVER}/vmlinuz",
+    ]
+
+
+@pytest.mark.parametrize("method", ["basic", "digest"])
 def test_a_redirect_behind_a_password(site: Site, method: str) -> None:
     redirect = 'server.modules += ("mod_redirect")\nurl.redirect = ("^/safe/old$" => "/safe/k")\n'
     script = f"kernel http://me:s3%3Acret@{SERVER}/safe/old a=1\nboot"

@@ -70,17 +70,15 @@ def test_parameters() -> None:
     assert sum(form is not None for form in played.forms) == 1, "parameters are sent once"
 
 
-def test_passwords_of_the_settings() -> None:
-    files = {"http://me@h/s": "#!ipxe\nimgfree ||\nexit\n", "http://you@h/s": "#!ipxe\nexit\n"}
-    _, played = booted(
-        "set username me",
-        "set password pw",
-        "chain --autofree http://h/s",
-        "chain http://you:x@h/s",
-        files=files,
-    )
-    assert played.asked[1:] == ["http://me@h/s", "http://you@h/s"]
-    assert "pw" not in played.printed
+def test_passwords_of_the_settings_are_for_no_server() -> None:
+    files = {"http://h/s": "#!ipxe\nimgfree ||\nexit\n", "http://you@h/s": "#!ipxe\nexit\n"}
+    told = changed(replay.LEASE, options={175: bytes((190, 3)) + b"dhc" + bytes((191, 2)) + b"pw"})
+    for lines in (("set username me", "set password pw"), ()):
+        _, played = booted(
+            *lines, "chain --autofree http://h/s", "chain http://you:x@h/s", files=files, lease=told
+        )
+        assert played.asked[1:] == ["http://h/s", "http://you@h/s"]
+        assert "pw" not in played.printed
 
 
 # The network.

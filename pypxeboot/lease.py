@@ -184,4 +184,6 @@ def describe(lease: Lease) -> str:
             parts.append(f"{what} {printable(lease.options[code])}")
     if lease.next_server:
         parts.append(f"next server {lease.next_server}")
+    if lease.mtu is not None:
+        parts.append(f"MTU {lease.mtu}")
     return ", ".join(parts)

@@ -93,6 +93,8 @@ class Examination:
                 transfer.windowsize,
                 transfer.seconds,
                 transfer.retransmits,
+                transfer.mtu,
+                transfer.vanished,
             )
         )
 

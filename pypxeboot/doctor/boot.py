@@ -17,6 +17,7 @@ from pypxeboot.result import BootResult, Request
 from pypxeboot.text import size_text
 from pypxeboot.url import Location, parse
 
+_ETHERNET_MTU = 1500
 _SMALL_BLOCKS = 1024  # bytes; less than an Ethernet frame holds
 _LARGE = 8 << 20  # a file that is worth a word about its speed
 _SLOW = 4 << 20  # bytes a second; 100 Mbit/s carry 11 MiB
@@ -38,6 +39,8 @@ class TftpStatistics:
     """The transfer of one file by TFTP: the options that the server took, and how it went.
 
     ``size``, ``blksize`` are bytes, ``windowsize`` blocks; ``tsize``: the server said how large the file is.
+    ``mtu`` is the largest packet that the way takes as far as is known, ``vanished`` the size of blocks that
+    did not come through.
     """
 
     host: str
@@ -47,6 +50,8 @@ class TftpStatistics:
     windowsize: int
     seconds: float
     retransmits: int
+    mtu: int = 1500
+    vanished: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -143,8 +148,19 @@ def _server(
     options = [f"blksize {largest.blksize}"]
     options += [f"windowsize {largest.windowsize}"] if largest.windowsize > 1 else ["no windowsize"]
     options += ["tsize"] if any(one.tsize for one in transfers) else ["no tsize"]
+    if largest.mtu < _ETHERNET_MTU:
+        options.append(f"the path carries {largest.mtu} bytes")
     found = [ok(topic, f"{text}; takes {', '.join(options)}")]
-    if largest.blksize < _SMALL_BLOCKS:
+    vanished = max((one.vanished or 0 for one in transfers), default=0)
+    if vanished:
+        headers = 52 if ":" in host else 32
+        text = f"{host}: the path carries {largest.blksize + headers} bytes, but not {vanished + headers}"
+        hint = (
+            "a tunnel on the way (VXLAN, WireGuard, PPPoE) has a smaller MTU: set it on the bridge, or have "
+            "DHCP send it (option 26; IPv6: the router advertisement)"
+        )
+        found.append(warn(topic, f"{text}: larger packets vanish without a word", hint))
+    elif largest.blksize < _SMALL_BLOCKS:
         hint = "let through packets of 1500 bytes on the way, or use a TFTP server that knows RFC 2348"
         found.append(warn(topic, f"{host}: blocks of {largest.blksize} bytes only, which is slow", hint))
     blocks = largest.size / largest.blksize + 1

@@ -30,6 +30,7 @@ class DhcpExchange:
     _offered: float = 0.0  # when the last offer came
     _refused: str = ""
     _nak: str = ""
+    _mtu: Optional[int] = None
     _boot_server: Optional[float] = None  # when one was asked that has not answered
 
     def add(self, message: Message, when: float, source: str, port: int) -> None:
@@ -91,7 +92,7 @@ class DhcpExchange:
             return
         if message.type == Type.ACK or message.type is None:
             self._tell(when, f"{server} acknowledges {describe(lease)}")
-            self.address, self._nak = str(lease.address), ""
+            self.address, self._nak, self._mtu = str(lease.address), "", lease.mtu
             self.bootfile = self.bootfile or lease.is_bootable
         else:
             self._tell(when, f"{server} offers{self._after(when)}: {describe(lease)}")
@@ -164,6 +165,8 @@ class DhcpExchange:
         if len(ways) > 1:
             servers = " and ".join(sorted(self._offers))
             found.append(f"DHCP servers offer different things to boot: {servers}")
+        if self._mtu is not None and self._mtu < 1500:
+            found.append(f"the path carries {self._mtu} bytes, as DHCP says (option 26)")
         return found
 
 

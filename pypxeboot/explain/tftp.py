@@ -54,7 +54,7 @@ class TftpTransfer:
         if step == 1:
             self._block = number
             self.size += size
-            self.complete = size < self._block_size
+            self.complete = size < self.block_size
         elif step == 0 or step > 0x8000:
             self.duplicates += 1
         else:
@@ -71,7 +71,18 @@ class TftpTransfer:
             self.failed = words
 
     @property
-    def _block_size(self) -> int:
+    def has_vanished(self) -> bool:
+        """Whether options were agreed on, and then no block came."""
+        return bool(self._options) and not self._block and not self.complete and not self.failed
+
+    @property
+    def packet_size(self) -> int:
+        """The size of a packet with a full block, in bytes."""
+        return self.block_size + (52 if ":" in self.server else 32)
+
+    @property
+    def block_size(self) -> int:
+        """The size of a block in bytes, as it was agreed on."""
         text = self._options.get("blksize", "512")
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 512
 
@@ -111,14 +122,14 @@ class TftpTransfer:
         if not self._block:
             return (
                 f"{name}options are agreed on, but no block comes: packets of "
-                f"{self._block_size + 32} bytes do not get through (MTU, fragments), or the ACK is lost"
+                f"{self.packet_size} bytes do not get through (MTU, fragments), or the ACK is lost"
             )
         return f"{name}it stops after {size_text(self.size)}: the server or the way to it is gone"
 
     def remark(self) -> str:
         """Return a remark about packet loss, where there was much of it; else empty text."""
         lost = self.duplicates + self.reordered
-        blocks = self.size // self._block_size + 1
+        blocks = self.size // self.block_size + 1
         if lost <= max(2, blocks // 50):
             return ""
         return f"TFTP {self.name}: {lost} of {blocks} blocks came twice or out of order: packets are lost"

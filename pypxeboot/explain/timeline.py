@@ -287,4 +287,18 @@ class Timeline:
 def _remarks(own: list[Conversation]) -> list[str]:
     found = [remark for one in own if isinstance(one, DhcpExchange) for remark in one.remarks()]
     found += [one.remark() for one in own if isinstance(one, TftpTransfer) and one.remark()]
+    found += _narrow_paths([one for one in own if isinstance(one, TftpTransfer)])
     return found[:20]
+
+
+def _narrow_paths(transfers: list[TftpTransfer]) -> list[str]:
+    """Return a remark for each server on whose way full blocks vanish, and smaller ones do not."""
+    found = []
+    for server in dict.fromkeys(one.server for one in transfers):
+        own = [one for one in transfers if one.server == server]
+        vanished = [one.packet_size for one in own if one.has_vanished]
+        came = [one.packet_size for one in own if one.complete and one.size >= one.block_size]
+        if vanished and came and max(came) < min(vanished):
+            sizes = f"{max(came)} bytes, but not {min(vanished)}"
+            found.append(f"TFTP from {server}: the path carries {sizes} (the MTU of a tunnel?)")
+    return found

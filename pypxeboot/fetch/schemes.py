@@ -15,7 +15,7 @@ from pypxeboot.text import encode
 from pypxeboot.url import Location, parse
 
 if TYPE_CHECKING:
-    from pypxeboot.fetch.tftp.options import Transfer
+    from pypxeboot.fetch.tftp.options import Memory, Transfer
 
 
 log = logging.getLogger(__name__)
@@ -31,9 +31,10 @@ def table(
     ``proxy`` is the URL of the web proxy that all of HTTP goes through, if any.
     ``note`` is told of each finished TFTP transfer.
     """
+    memory: Memory = {}
 
     def tftp(request: FetchRequest, sink: Sink) -> None:
-        transfer = _tftp(request, sink)
+        transfer = _tftp(request, sink, memory)
         if note is not None:
             note(request.location, transfer)
 
@@ -43,7 +44,7 @@ def table(
     return {"tftp": tftp, "http": http, "https": http, "ftp": _ftp}
 
 
-def _tftp(request: FetchRequest, sink: Sink) -> Transfer:
+def _tftp(request: FetchRequest, sink: Sink, memory: Memory) -> Transfer:
     from pypxeboot.fetch.tftp import client
 
     return client.get(
@@ -54,6 +55,7 @@ def _tftp(request: FetchRequest, sink: Sink) -> Transfer:
         limit=request.limit,
         deadline=request.deadline,
         expect=sink.expect,
+        memory=memory,
     )
 
 

@@ -93,7 +93,7 @@ CALLS_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint
 
 THIRD_PARTY = {
     "scapy": "net.frames",
-    "tftpy": "fetch.tftp.client",
+    "tftpy": "fetch.tftp.packets",
     "requests": "fetch.http.client",
     "urllib3": "fetch.http.client",
     "dns": "net.resolver",

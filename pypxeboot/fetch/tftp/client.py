@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import logging
 import socket
-import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
 from pypxeboot.errors import FetchError, NotFound, Refused, ServerError
-from pypxeboot.fetch.tftp.options import SMALL, Options, Transfer
+from pypxeboot.fetch.tftp.options import HEADERS, SMALL, Memory, Options, Transfer
+from pypxeboot.fetch.tftp.packets import (
+    ErrorPacket,
+    error_packet,
+    granted_options,
+    opcode,
+    read_request,
+    rejection,
+    server_error,
+)
 from pypxeboot.fetch.tftp.peer import Line, find
 from pypxeboot.fetch.tftp.receiver import (
     HEADER,
@@ -32,7 +40,7 @@ from pypxeboot.text import printable, size_text
 
 log = logging.getLogger(__name__)
 
-_IPV6_EXTRA = 20  # bytes by which an IPv6 header is longer
+_LEAST = 8  # bytes of a block (RFC 2348)
 _QUIET = 0.1  # s; a block that comes again sooner is an echo, later a sender that lost our acknowledgement
 _NETWORK_ERRORS = 3  # in a row: one ICMP message may be forged, or tell of a server that restarts
 _BLACK_HOLE = 3  # silences after the OACK before smaller blocks are tried
@@ -49,21 +57,24 @@ def get(
     deadline: float,
     expect: Optional[Callable[[int], None]] = None,
     options: Optional[Options] = None,
+    memory: Optional[Memory] = None,
 ) -> Transfer:
     """Fetch ``name`` from ``host``, handing ``write`` its bytes in order, in large pieces not to be kept.
 
     ``deadline`` is a time of :func:`time.monotonic`; ``expect`` is told the size if the server announces
-    it. Raises NotFound and ServerError (what the server answers), FetchError (silence, broken protocol, cut
-    short, OSError of ``write``) and Refused (more than ``limit`` bytes, or a name that no request can
-    carry). What else ``write`` and ``expect`` raise ends the transfer and passes through.
+    it; ``memory`` has what worked with servers before, and is added to. Raises NotFound and ServerError (what
+    the server answers), FetchError (silence, broken protocol, cut short, OSError of ``write``) and Refused
+    (more than ``limit`` bytes, or a name that no request can carry). What else ``write`` and ``expect`` raise
+    ends the transfer and passes through.
     """
     started = time.monotonic()
     job = _Job(host, name, write, port, limit, deadline, expect, options or Options())
     try:
-        family, address = find(host, port)
+        family, address, mtu = find(host, port)
     except (OSError, ValueError) as error:  # ValueError: what cannot be a host name
         raise FetchError(f"{job.what}: cannot reach the server: {printable(str(error))}") from None
-    ask = _first_ask(job, family)
+    memory = {} if memory is None else memory
+    first = ask = _first_ask(job, family, mtu, memory.get((host, port)))
     retransmits = 0
     while True:
         session = _TransferSession(job, family, address, ask)
@@ -76,9 +87,18 @@ def get(
         finally:
             session.close()
             retransmits += session.retransmits
-        seconds = time.monotonic() - started
+        if ask != first:
+            memory[host, port] = ask
+        taken, asked = receiver.blksize, first.get("blksize", SMALL)
         return Transfer(
-            session.size, session.tsize, receiver.blksize, receiver.windowsize, seconds, retransmits
+            session.size,
+            session.tsize,
+            taken,
+            receiver.windowsize,
+            time.monotonic() - started,
+            retransmits,
+            mtu,
+            vanished=asked if ask.get("blksize", asked) < asked else None,
         )
 
 
@@ -106,22 +126,21 @@ class _AskAgain(Exception):
         self.ask = ask
 
 
-class _ErrorPacket(Exception):
-    """The server sent an ERROR."""
+def _first_ask(job: _Job, family: int, mtu: int, known: Optional[Mapping[str, int]]) -> Mapping[str, int]:
+    """Return the options of the first request: none if there is no room for them beside the name.
 
-    def __init__(self, code: int, text: bytes) -> None:
-        self.code, self.text = code, text
-
-
-def _first_ask(job: _Job, family: int) -> Mapping[str, int]:
-    """Return the options of the first request: none if there is no room for them beside the name."""
+    A block fits a packet of ``mtu`` bytes; ``known`` is what has worked with that server.
+    """
     if not job.name or b"\0" in job.name:
         raise Refused(f"{job.what}: not a file name that TFTP can carry")
-    blksize = job.options.blksize - (_IPV6_EXTRA if family == socket.AF_INET6 else 0)
-    ask = {"tsize": 0, "blksize": blksize, "windowsize": job.options.windowsize}
+    headers = HEADERS[6 if family == socket.AF_INET6 else 4]
+    blksize = max(_LEAST, min(job.options.blksize + HEADERS[4], mtu) - headers)
+    ask: Mapping[str, int] = {"tsize": 0, "blksize": blksize, "windowsize": job.options.windowsize}
+    if known is not None:
+        ask = {name: min(value, ask.get(name, value)) for name, value in known.items()}
     # RFC 2347: "The maximum size of a request packet is 512 octets"; more has overrun servers.
     for options in (ask, {}):
-        if len(_request(job.name, options)) <= SMALL:
+        if len(read_request(job.name, options)) <= SMALL:
             return options
     raise Refused(f"{job.what}: a name of {len(job.name)} bytes is too long for a TFTP request")
 
@@ -131,7 +150,7 @@ class _TransferSession:
 
     def __init__(self, job: _Job, family: int, address: Any, ask: Mapping[str, int]) -> None:
         self._job = job
-        self._line = Line(family, address, _rejection)
+        self._line = Line(family, address, rejection)
         self._ask = dict(ask)
         if ask:  # a window must find room to wait; the kernel counts a packet as up to twice its size
             self._ask["windowsize"] = max(1, min(ask["windowsize"], self._line.room // (2 * ask["blksize"])))
@@ -155,17 +174,17 @@ class _TransferSession:
             self._begin(self._first_answer())
             self._receive()
             return self.receiver
-        except _ErrorPacket as error:  # RFC 1350 7: never acknowledged
+        except ErrorPacket as error:  # RFC 1350 7: never acknowledged
             raise self._refusal(error) from None
         except Violation as broken:
-            self._line.tell(_error(broken.code, str(broken)))
+            self._line.tell(error_packet(broken.code, str(broken)))
             raise FetchError(f"{self._job.what}: {broken}") from None
         except BaseException as error:
             full = isinstance(error, Refused) or isinstance(error.__cause__, OSError)
-            self._line.tell(_error(Code.DISK_FULL if full else Code.NOT_DEFINED, "Transfer given up"))
+            self._line.tell(error_packet(Code.DISK_FULL if full else Code.NOT_DEFINED, "Transfer given up"))
             raise
 
-    def _refusal(self, error: _ErrorPacket) -> Exception:
+    def _refusal(self, error: ErrorPacket) -> Exception:
         words, cause = printable(error.text) or "no reason given", f"tftp-{int(error.code)}"
         if error.code in (Code.NO_FILE, Code.NO_ACCESS):
             return NotFound(f"{self._job.what}: {words}", cause=cause)
@@ -178,7 +197,7 @@ class _TransferSession:
     # -- the request
 
     def _first_answer(self) -> bytes:
-        request, patience = _request(self._job.name, self._ask), self._patience
+        request, patience = read_request(self._job.name, self._ask), self._patience
         started, deadline = time.monotonic(), self._job.deadline
         while True:
             try:
@@ -206,8 +225,8 @@ class _TransferSession:
                 continue
             if data is None:
                 return None
-            opcode = _opcode(data) if len(data) >= HEADER else 0
-            if opcode in (Op.RRQ, Op.WRQ, Op.ACK, Op.ERROR, Op.OACK) or data[:HEADER] == b"\0\3\0\1":
+            operation = opcode(data) if len(data) >= HEADER else 0
+            if operation in (Op.RRQ, Op.WRQ, Op.ACK, Op.ERROR, Op.OACK) or data[:HEADER] == b"\0\3\0\1":
                 return data
 
     def _no_answer(self, seconds: float) -> FetchError:
@@ -219,15 +238,15 @@ class _TransferSession:
 
     def _begin(self, data: bytes) -> None:
         """Settle with the server on what its first packet says."""
-        opcode = _opcode(data)
-        if opcode == Op.ERROR:
-            raise _server_error(data)
-        if opcode not in (Op.DATA, Op.OACK):
+        operation = opcode(data)
+        if operation == Op.ERROR:
+            raise server_error(data)
+        if operation not in (Op.DATA, Op.OACK):
             raise Violation(Code.ILLEGAL, "the server answered with something else than data")
         self._line.connect()
         packets = self._line.turn_strangers_away()
-        if opcode == Op.OACK:
-            self._agree(_granted_options(data))
+        if operation == Op.OACK:
+            self._agree(granted_options(data))
             self._acknowledge()
         else:
             packets.insert(0, data)
@@ -291,14 +310,14 @@ class _TransferSession:
     def _look(self, count: int) -> None:
         """Deal with the packet that was not the next full block."""
         packet = self.receiver.packet
-        opcode = _opcode(packet) if count >= HEADER else 0
-        if opcode == Op.DATA:
+        operation = opcode(packet) if count >= HEADER else 0
+        if operation == Op.DATA:
             self._judge(count)
-        elif opcode == Op.ERROR:
-            raise _server_error(bytes(packet[:count]))
-        elif opcode in (Op.RRQ, Op.WRQ):
+        elif operation == Op.ERROR:
+            raise server_error(bytes(packet[:count]))
+        elif operation in (Op.RRQ, Op.WRQ):
             raise Violation(Code.ILLEGAL, "the server sent a request in the middle of the transfer")
-        elif opcode == Op.OACK and self._is_empty:
+        elif operation == Op.OACK and self._is_empty:
             self._answer_echo()
 
     def _judge(self, count: int) -> None:
@@ -373,62 +392,3 @@ class _TransferSession:
                 f"{self._job.what}: {error.strerror}",
                 hint=f"does a TFTP server listen on UDP port {self._job.port} there?",
             ) from None
-
-
-def _packets() -> Any:
-    from tftpy import TftpPacketTypes  # on first use: 0.1 s
-
-    # It logs what servers say, as they said it, at error level.
-    logging.getLogger("tftpy").setLevel(logging.CRITICAL)
-    return TftpPacketTypes
-
-
-def _opcode(packet: Any) -> int:
-    return int.from_bytes(packet[:2], "big")
-
-
-def _request(name: bytes, options: Mapping[str, int]) -> bytes:
-    packet = _packets().TftpPacketRRQ()
-    packet.filename, packet.mode, packet.options = name, b"octet", options
-    return bytes(packet.encode().buffer)
-
-
-def _error(code: int, text: str) -> bytes:
-    packet = _packets().TftpPacketERR()
-    packet.errorcode = code
-    packet.errmsgs[code] = text.encode("ascii", "replace")
-    return bytes(packet.encode().buffer)
-
-
-def _rejection(data: bytes) -> bytes:
-    # RFC 1350 4: "an error packet should be sent to the source of the incorrect packet"; none for an error.
-    if len(data) < HEADER or _opcode(data) == Op.ERROR:
-        return b""
-    return _error(Code.UNKNOWN_TID, "Unknown transfer ID")
-
-
-def _server_error(data: bytes) -> _ErrorPacket:
-    packet = _packets().TftpPacketERR()
-    packet.buffer = data if data.endswith(b"\0") else data + b"\0"  # its decoder drops the last byte
-    packet.decode()
-    return _ErrorPacket(packet.errorcode, (packet.errmsg or b"").split(b"\0")[0])
-
-
-def _granted_options(data: bytes) -> Mapping[str, str]:
-    """Return the options of an OACK: lower-case name -> value. RFC 2347: names are "case in-sensitive"."""
-    packets = _packets()
-    *strings, _ = data[2:].split(b"\0")
-    count = next((at for at in range(0, len(strings), 2) if not strings[at]), len(strings)) // 2
-    whole = b"".join(string + b"\0" for string in strings[: 2 * count])
-    left = data[2 + len(whole) :].split(b"\0")[0]
-    packet = packets.TftpPacketOACK()
-    packet.buffer = data[:2] + whole
-    try:
-        packet.decode()
-    except (packets.TftpException, ValueError, struct.error):
-        raise Violation(Code.BAD_OPTION, "the server's options are not to be understood") from None
-    granted = {name.lower(): value for name, value in packet.options.items()}
-    # Garbage behind whole options is known of IBM Tivoli 5.1.0.3 and harmless; half an option is not.
-    if not count or len(granted) != count or left.lower() in (b"tsize", b"blksize", b"windowsize"):
-        raise Violation(Code.BAD_OPTION, "the server's options are cut short or come twice")
-    return granted

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Optional
 
+ETHERNET_MTU = 1500
+HEADERS = {4: 32, 6: 52}
+"""Bytes of a packet before the data, by IP version: headers of IP, UDP and TFTP."""
 SMALL = 512  # RFC 1350: the block size without options; RFC 2347: the longest request
 
 
@@ -24,7 +28,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Transfer:
-    """A finished transfer. ``retransmits`` counts what had to be sent again by us."""
+    """A finished transfer. ``retransmits`` counts what had to be sent again by us.
+
+    ``mtu`` is the largest packet that the way to the server takes as far as this host knows, ``vanished`` the
+    largest block size whose blocks did not come through, None where all did.
+    """
 
     size: int
     tsize: Optional[int]
@@ -32,3 +40,13 @@ class Transfer:
     windowsize: int
     seconds: float
     retransmits: int
+    mtu: int = ETHERNET_MTU
+    vanished: Optional[int] = None
+
+
+Memory = dict[tuple[str, int], Mapping[str, int]]
+"""The options that have worked with a server, by its name or address and port, where the best ones have not.
+
+The next request begins there: a way that swallows large packets, or a server that refuses options, is paid
+for once in a boot.
+"""

@@ -23,14 +23,21 @@ _POLLS = 20
 _RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 
 
-def find(host: str, port: int) -> tuple[int, Any]:
-    """Family and socket address of ``host``: the first of its addresses that there is a route to."""
+# Linux: the MTU of a connected socket's route, which knows the link's and what ICMP said; ip(7), ipv6(7).
+_MTU = {socket.AF_INET: (socket.IPPROTO_IP, 14), socket.AF_INET6: (socket.IPPROTO_IPV6, 24)}
+
+
+def find(host: str, port: int) -> tuple[int, Any, int]:
+    """Return family and socket address of ``host``, and how many bytes a packet to it may have.
+
+    It is the first of its addresses that there is a route to.
+    """
     problem = OSError("it has no address")
     for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM):
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             try:
                 probe.connect(address)  # sends nothing
-                return family, address
+                return family, address, probe.getsockopt(*_MTU[socket.AddressFamily(family)])
             except OSError as error:
                 problem = error
     raise problem

@@ -239,12 +239,13 @@ def fetch(
     seconds: float = 20,
     options: tftp.Options = QUICK,
     into: Optional[list[bytes]] = None,
+    memory: Optional[tftp.Memory] = None,
 ) -> tuple[bytes, tftp.Transfer]:
     """The file and the account of its transfer."""
     pieces: list[bytes] = [] if into is None else into
     done = tftp.get(
         server.host, name, lambda piece: pieces.append(bytes(piece)), port=server.port,
-        limit=limit, deadline=time.monotonic() + seconds, options=options,
+        limit=limit, deadline=time.monotonic() + seconds, options=options, memory=memory,
     )  # fmt: skip
     content = b"".join(pieces)
     assert done.size == len(content)

@@ -178,6 +178,37 @@ def test_blocks_that_vanish_are_asked_for_smaller(most: int) -> None:
     assert errors(server.talks[0]) == [0], "the first transfer is called off"
 
 
+def test_what_worked_with_a_server_is_known_for_the_rest_of_the_boot() -> None:
+    memory: client.Memory = {}
+
+    def black_hole(packet: bytes) -> list[bytes]:
+        return [packet] if len(packet) <= 1028 else []
+
+    with peer(serve(CONTENT, mangle=black_hole)) as server:
+        first, second = (fetch(server, memory=memory)[1] for _ in range(2))
+    assert [talk.options["blksize"] for talk in server.talks] == [1468, 1024, 1024]
+    assert (first.vanished, second.vanished) == (1468, None) and second.blksize == 1024
+
+
+def test_options_refused_once_are_not_asked_for_again() -> None:
+    def script(talk: Talk) -> None:
+        talk.send(error(8)) if talk.options else serve(CONTENT)(talk)
+
+    memory: client.Memory = {}
+    with peer(script) as server:
+        for _ in range(3):
+            assert fetch(server, memory=memory)[0] == CONTENT
+    assert [bool(talk.options) for talk in server.talks] == [True, False, False, False]
+
+
+def test_a_name_without_room_for_options_says_nothing_about_the_server() -> None:
+    memory: client.Memory = {}
+    with peer(serve(CONTENT)) as server:
+        fetch(server, b"n" * 490, memory=memory)
+        fetch(server, memory=memory)
+    assert [bool(talk.options) for talk in server.talks] == [False, True]
+
+
 # -- giving up
 
 

@@ -18,7 +18,6 @@ from pypxeboot.client.host import HostSide
 from pypxeboot.errors import InternalError, PxeBootError, Refused, UsageError, kind_of
 from pypxeboot.fetch import schemes
 from pypxeboot.limits import Deadline
-from pypxeboot.net import frames
 from pypxeboot.net.dhcp4 import Discovery
 from pypxeboot.net.dhcp6 import Discovery6
 from pypxeboot.net.dual_stack import DualStack
@@ -85,8 +84,6 @@ def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool
                 text = f"no network namespace can be made: {why.strerror}"
                 raise PxeBootError(text, hint=hint) from None
         channel.send(Ready())  # the host side may join the namespace to the network meanwhile
-        if raw_frames:
-            frames.preload()
         order = channel.receive_order()
         logs.configure_locked_up(order.log_level)
         _boot(order, channel, parent, raw_frames, story)

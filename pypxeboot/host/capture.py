@@ -16,7 +16,7 @@ from socket import socket
 from typing import Optional
 
 from pypxeboot.errors import PxeBootError, UsageError
-from pypxeboot.net import frames
+from pypxeboot.net import frames, pcap
 from pypxeboot.privsep import logs, sandbox
 from pypxeboot.privsep.fork import Child, fork
 from pypxeboot.privsep.log_pipe import LogPipe
@@ -64,7 +64,7 @@ class Capture:
             listener = frames.FrameSocket(_BUFFER)
             listener.bind(interface, promiscuous=True, protocol=frames.ETH_P_ALL)
             end.send(b"1")
-            frames.preload(every_protocol=self._tell)
+            pcap.preload(every_protocol=self._tell)
             logs.configure_locked_up(logging.getLogger("pypxeboot").level)
             sandbox.lock_up(*ids, parent=parent, file_size=_FILE_SIZE)
             sandbox.no_more_processes()
@@ -105,7 +105,7 @@ class Capture:
                     log.warning("the capture ends here: %s; the boot goes on", why.strerror)
                     file = None
             if left:
-                log.debug("packet: %s", printable(frames.summary(frame), 400))
+                log.debug("packet: %s", printable(pcap.summary(frame), 400))
                 left -= 1
                 if not left:
                     log.debug("packet: the first %d are shown; --pcap FILE keeps all", _LOGGED)
@@ -113,9 +113,9 @@ class Capture:
         if lost and file is not None:
             log.warning("the capture lacks %d frames: they came faster than they could be written", lost)
 
-    def _open_file(self) -> Optional[frames.CaptureFile]:
+    def _open_file(self) -> Optional[pcap.CaptureFile]:
         try:
-            return frames.CaptureFile(self._file) if self._file >= 0 else None
+            return pcap.CaptureFile(self._file) if self._file >= 0 else None
         except OSError as why:
             log.warning("there is no capture: %s; the boot goes on", why.strerror)
             return None

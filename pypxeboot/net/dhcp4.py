@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Optional
 
+from pypxeboot.dhcp import ethernet
 from pypxeboot.dhcp.boot_server import Question
 from pypxeboot.dhcp.client import (
     BETTER_OFFER_WAITS,
@@ -190,7 +191,7 @@ class Discovery:
     def _message(self) -> Optional[Message]:
         """Return the message in the frame that waits, if it is a reply to what was sent."""
         frame, checksum_ready = self._socket.receive()
-        payload = frames.reply_payload(frame, self._machine.xid, checksum_ready=checksum_ready)
+        payload = ethernet.reply_payload(frame, self._machine.xid, checksum_ready=checksum_ready)
         if payload is None:
             return None
         try:
@@ -204,7 +205,7 @@ class Discovery:
     def _perform(self, steps: list[Step]) -> Optional[Lease]:
         for step in steps:
             if isinstance(step, Send):
-                self._socket.send(frames.build(self._plan.guest.mac_bytes, step))
+                self._socket.send(ethernet.discover_frame(self._plan.guest.mac_bytes, step))
             else:
                 lease = report_step(step, self._no_lease)
                 if lease is not None:

@@ -92,7 +92,7 @@ LAZY = {"output.formats": {"importlib"}}
 CALLS_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
 
 THIRD_PARTY = {
-    "scapy": "net.frames",
+    "scapy": "net.pcap",
     "tftpy": "fetch.tftp.packets",
     "requests": "fetch.http.client",
     "urllib3": "fetch.http.client",

@@ -24,7 +24,7 @@ from pypxeboot import url
 from pypxeboot.bootsource import BootRequest
 from pypxeboot.client import pxe_menu as menus
 from pypxeboot.client import script_files
-from pypxeboot.dhcp import boot_info, lease6, message, message6, neighbor, pxe_options, udhcpc
+from pypxeboot.dhcp import boot_info, ethernet, lease6, message, message6, neighbor, pxe_options, udhcpc
 from pypxeboot.dhcp.client import Send
 from pypxeboot.dhcp.client6 import Dhcp6Client
 from pypxeboot.dhcp.message import BadMessage
@@ -47,7 +47,7 @@ from pypxeboot.kernel import cpio, elf, extract, identify
 from pypxeboot.kernel.unpack import Broken, Unknown, UnpackedFile
 from pypxeboot.lua import pattern
 from pypxeboot.lua import script as lua
-from pypxeboot.net import frames as ethernet
+from pypxeboot.net import pcap
 from pypxeboot.net.resolver import Resolver
 from pypxeboot.schema import pack
 from pypxeboot.signing import signature
@@ -178,7 +178,7 @@ def frame(data: bytes) -> None:
     """An Ethernet frame in which a DHCP reply may be."""
     header = 14 + (data[14] & 15) * 4 if len(data) > 14 else 0
     ethernet.reply_payload(data, int.from_bytes(data[header + 12 : header + 16], "big"))
-    ethernet.summary(data)
+    pcap.summary(data)
 
 
 def udhcpc_words(data: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from pypxeboot.errors import UsageError
 from pypxeboot.links import iproute
-from pypxeboot.links.link import HEARD_SECONDS, POLL, FoundLink, Link
+from pypxeboot.links.link import CARRIER_SECONDS, HEARD_SECONDS, FoundLink, Link
 
 _GUEST_PORT_KINDS = ("tun", "veth", "tap", "macvtap")
 
@@ -71,18 +71,20 @@ class LinuxBridge(Link):
         return None
 
     def _await_forwarding(self, deadline: float) -> None:
-        """Wait while a new port of a bridge with STP listens and learns.
+        """Wait until the new port forwards, or the deadline.
 
-        That takes twice the forward delay, 30 s by default.
+        It does once the kernel has seen its carrier; with STP it listens and learns first, for twice the
+        forward delay, 30 s by default.
         """
         if not self._data.get("stp_state"):
-            return
-        self._request.log(f"bridge {self.where} runs STP: its new port forwards in up to 30 s")
-        while time.monotonic() < deadline:
-            slave = (iproute.show(self._outer) or {}).get("linkinfo", {}).get("info_slave_data", {})
-            if slave.get("state") in ("forwarding", None):
-                return
-            time.sleep(POLL)
+            deadline = min(deadline, time.monotonic() + CARRIER_SECONDS)
+        else:
+            self._request.log(f"bridge {self.where} runs STP: its new port forwards in up to 30 s")
+        self._poll(self._is_forwarding, deadline)
+
+    def _is_forwarding(self) -> bool:
+        port = (iproute.show(self._outer) or {}).get("linkinfo", {}).get("info_slave_data", {})
+        return port.get("state") in ("forwarding", None)
 
 
 def _is_guest_port(port: str) -> bool:

@@ -30,6 +30,10 @@ HOST_END_MAC = "fe:ff:ff:ff:ff:ff"
 # there, presence alone means alive.
 HEARD_SECONDS = 10
 
+_FIRST_PAUSE = 0.005  # s
+CARRIER_SECONDS = (
+    3.0  # until the kernel has seen a carrier that is there (net/core/link_watch.c: 1 s if busy)
+)
 POLL = 0.25  # s; neither the kernel nor ovs-vswitchd tells when a port forwards or a MAC is gone
 _DEFAULT_MTU = 1500
 
@@ -134,6 +138,18 @@ class Link:
 
     def _await_forwarding(self, deadline: float) -> None:
         """Wait until frames pass, or the deadline."""
+
+    def _poll(self, is_ready: Callable[[], bool], deadline: float) -> None:
+        """Wait until ``is_ready``, looking ever more rarely, or the deadline."""
+        pause = _FIRST_PAUSE
+        while not is_ready() and time.monotonic() < deadline:
+            time.sleep(pause)
+            pause = min(pause * 2, POLL)
+
+    def _await_carrier(self, deadline: float) -> None:
+        """Wait until the kernel has seen the pair's carrier: it drops what is sent before without a word."""
+        deadline = min(deadline, time.monotonic() + CARRIER_SECONDS)
+        self._poll(lambda: (iproute.show(self._outer) or {}).get("operstate") in ("UP", None), deadline)
 
     def _make_pair(self, pid: int, more: str = "") -> None:
         """Make the veth pair, its outer end on the host and still down; ``more`` are lines for ``ip``."""

@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from pathlib import Path
 from typing import Any, Optional
 
 from pypxeboot.errors import PxeBootError, UsageError
 from pypxeboot.links import iproute
-from pypxeboot.links.link import HEARD_SECONDS, POLL, AttachRequest, FoundLink, Link, Switch
+from pypxeboot.links.link import HEARD_SECONDS, AttachRequest, FoundLink, Link, Switch
 
 _NAME = re.compile(r"(.+?)(?:\.([0-9]{1,4}))?((?::[0-9]{1,4})*)")
 _OWNER = "pypxeboot-owner"
@@ -125,14 +124,15 @@ class OpenVSwitch(Link):
     def _await_forwarding(self, deadline: float) -> None:
         """Wait while a new port of a switch with STP or RSTP listens and learns."""
         if not (self._config["stp_enable"] or self._config["rstp_enable"]):
+            self._await_carrier(deadline)
             return
         self._request.log(f"bridge {self._bridge} runs STP: its new port forwards in up to 30 s")
-        while time.monotonic() < deadline:
-            (port,) = _records("list", "Port", "status,rstp_status", self._outer)
-            states = {dict(port["status"]).get("stp_state"), dict(port["rstp_status"]).get("rstp_port_state")}
-            if {"forwarding", "Forwarding"} & states:
-                return
-            time.sleep(POLL)
+        self._poll(self._is_forwarding, deadline)
+
+    def _is_forwarding(self) -> bool:
+        (port,) = _records("list", "Port", "status,rstp_status", self._outer)
+        states = {dict(port["status"]).get("stp_state"), dict(port["rstp_status"]).get("rstp_port_state")}
+        return bool({"forwarding", "Forwarding"} & states)
 
 
 def _vsctl(*words: str) -> str:

@@ -60,6 +60,10 @@ class Routed(Link):
                 "this host forwards no packets (net.ipv4.ip_forward): the guest reaches the host alone"
             )
 
+    def _await_forwarding(self, deadline: float) -> None:
+        """Wait until what the host sends arrives."""
+        self._await_carrier(deadline)
+
     def reach(self, address: str, deadline: float) -> None:
         """Route the address to the guest's end, in place of any before it.
 

@@ -1,13 +1,17 @@
-"""``pypxeboot-virt start``, ``run`` and ``watch``: their arguments, and what they do with them."""
+"""``pypxeboot-virt start``, ``run`` and ``watch``: their arguments, and what they do with them.
+
+The other commands of ``pypxeboot-virt``, which boot nothing, are those of ``virt_admin.py``.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional, cast
 
 from pypxeboot import __version__
+from pypxeboot.commands import virt_admin
 from pypxeboot.commands.command import Command
 from pypxeboot.config import options
 from pypxeboot.config.settings import BootSettings
@@ -27,12 +31,14 @@ def parser() -> options.Parser:
     """Return the parser of ``pypxeboot-virt``."""
     top = options.Parser(
         prog="pypxeboot-virt",
-        usage="pypxeboot-virt start|run [OPTION...] DOMAIN\n       pypxeboot-virt watch [OPTION...]",
+        usage="pypxeboot-virt start|run [OPTION...] DOMAIN\n       pypxeboot-virt watch [OPTION...]\n"
+        f"       pypxeboot-virt {'|'.join(virt_admin.NAMES)} [OPTION...] [DOMAIN...]",
         description="libvirt domains that boot from the network. See pypxeboot-virt(8).",
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"pypxeboot-virt {__version__}")
-    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=options.BootParser)
+    kind = cast("type[options.Parser]", _sub_parser)
+    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=kind)
     start = _add(
         commands, "start", "DOMAIN", "boot DOMAIN from the network, and start it with what that gave"
     )
@@ -47,12 +53,19 @@ def parser() -> options.Parser:
     start.add_argument("--replace", action="store_true", help=argparse.SUPPRESS)
     _add(commands, "run", "DOMAIN", "the same, again at each reboot, until it is off")
     _add(commands, "watch", "", "the same for all domains that opt in")
+    virt_admin.add(commands)
     return top
 
 
+def _sub_parser(**kwargs: Any) -> options.Parser:
+    if kwargs["prog"].rpartition(" ")[2] in virt_admin.NAMES:
+        return options.Parser(allow_abbrev=False, **kwargs)
+    return options.BootParser(**kwargs)
+
+
 def _add(
-    commands: argparse._SubParsersAction[options.BootParser], name: str, word: str, text: str
-) -> options.BootParser:
+    commands: argparse._SubParsersAction[options.Parser], name: str, word: str, text: str
+) -> options.Parser:
     own = commands.add_parser(
         name, usage=f"pypxeboot-virt {name} [OPTION...] {word}".rstrip(), help=text, description=text
     )
@@ -65,6 +78,8 @@ def _add(
 def read(argv: Sequence[str]) -> tuple[Command, BootSettings]:
     """Read the arguments of ``pypxeboot-virt``. Raises UsageError."""
     found = parser().parse_args(options.unfold(argv))
+    if found.command in virt_admin.NAMES:
+        return virt_admin.read(found)
     settings, uri, names = options.settings_of(found), getattr(found, "connect", None), found.positional
     if found.command == "watch":
         if names:

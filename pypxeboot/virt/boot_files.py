@@ -1,18 +1,23 @@
-"""The files that running domains booted: a directory for each, which only one boot at a time may change.
+"""The files that domains booted: a directory for each, which only one boot at a time may change.
 
-QEMU maps the initrd and reads it again when the guest is reset, and libvirt needs both files to restore a
-saved guest: they stay while the domain lives. They are in the place that virt-install uses, too, from which
-SELinux and AppArmor let QEMU read.
+QEMU maps the initrd and reads it again when the guest is reset, and libvirt wants to find both files when it
+restores a saved guest or reverts to a snapshot. So each boot has names of its own, and a file stays while
+anything names it: a definition, a running domain, a saved state, a snapshot, a checkpoint. A state file of
+``virsh save`` is the caller's, and libvirt forgets it: what the domain ran by when it was saved is noted in
+its directory (:data:`NOTE`), and stays until it is given up.
+
+They are in the place that virt-install uses, too, from which SELinux and AppArmor let QEMU read.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import shutil
+import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
@@ -22,12 +27,26 @@ DIRECTORY = Path("/var/lib/libvirt/boot/pypxeboot")
 # Whoever QEMU runs as has to get through; names are UUIDs, and who serves by TFTP keeps no secrets.
 _DIRECTORY_MODE, _FILE_MODE = 0o711, 0o644
 _SWEPT = 5.0  # s; who sweeps has the lock for a moment
+_PATH = re.compile(re.escape(f"{DIRECTORY}/") + r"[0-9a-f-]+/[\w.-]+")
+NOTE = "saved"
+"""The name of the note: a line for each file by which a guest in a state file ran."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What libvirt knows to be needed: ``paths``, and the UUIDs of domains whose guest is in a state file.
+
+    Of those nobody can tell where their state is, and how long it will be there.
+    """
+
+    paths: frozenset[str]
+    saved: frozenset[str]
 
 
 class BootFiles:
     """The directory of the domain ``uuid``, locked. Raises Refused when somebody else has it.
 
-    It is as it was until :meth:`clear`, and from then on gone at the end, unless :meth:`keep` is called.
+    At the end it is gone if there is nothing in it.
     """
 
     def __init__(self, uuid: str) -> None:
@@ -44,26 +63,15 @@ class BootFiles:
             raise HandoverError(f"cannot make {self.path}: {why.strerror}") from None
         if self._lock is None:
             raise Refused("the domain is being booted by another pypxeboot-virt", hint="wait for its end")
-        self._kept = any(self.path.iterdir())
 
     def __enter__(self) -> BootFiles:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if not self._kept:
-            shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            self.path.rmdir()
         if self._lock is not None:
             os.close(self._lock)
-
-    def clear(self) -> None:
-        """Remove the files of the last run: the domain is off."""
-        self._kept = False
-        for path in self.path.iterdir():
-            path.unlink()
-
-    def keep(self) -> None:
-        """Keep the files: the domain runs by them."""
-        self._kept = any(self.path.iterdir())
 
     @staticmethod
     def open_to_qemu(path: str) -> None:
@@ -71,17 +79,104 @@ class BootFiles:
         Path(path).chmod(_FILE_MODE)
 
 
-def sweep(is_needed: Callable[[str], bool]) -> None:
-    """Remove what domains left that have no need of it any more."""
+def sweep(find_needed: Callable[[], Optional[Needed]]) -> None:
+    """Remove what nothing needs any more; ``find_needed`` asks libvirt, and gives None where that fails."""
+    needed = find_needed() if _directories() else None
+    for path in _directories():
+        if needed is None:
+            return
+        if path.name not in needed.saved and not unneeded(path.name, needed, gives_up=False) and _files(path):
+            continue
+        with _locked(path) as is_ours:
+            needed = find_needed() if is_ours else needed  # it may have been started in the meantime
+            if is_ours and needed is not None:
+                if path.name in needed.saved:
+                    _write_note(path, set(_files(path)))
+                _remove(path, set(_files(path)) - needed.paths - _held(path))
+
+
+def unneeded(uuid: str, needed: Needed, *, gives_up: bool) -> list[Path]:
+    """Return the files of the domain ``uuid`` that nothing needs; ``gives_up``: or just a state file."""
+    path = DIRECTORY / uuid
+    found = set(_files(path)) - needed.paths
+    if not gives_up:
+        found = set() if uuid in needed.saved else found - _held(path)
+    return sorted(map(Path, found))
+
+
+def give_up(uuid: str, needed: Needed) -> None:
+    """Remove what only a state file of the domain ``uuid`` can still need.
+
+    Raises Refused while the domain is being booted.
+    """
+    path = DIRECTORY / uuid
+    with _locked(path) as is_ours:
+        if not is_ours and path.exists():
+            raise Refused(f"domain {uuid} is being booted", hint="wait for its end")
+        _write_note(path, set())
+        _remove(path, set(_files(path)) - needed.paths)
+
+
+def _held(path: Path) -> set[str]:
+    """Return what is kept for a state file, in the directory of a domain."""
+    try:
+        return {str(path / name) for name in (path / NOTE).read_text().split("\n") if name}
+    except OSError:
+        return set()
+
+
+def named(text: str) -> list[str]:
+    """Return the paths of files here that stand in an XML, wherever in it."""
+    return _PATH.findall(text)
+
+
+def domains() -> list[str]:
+    """Return the UUIDs of the domains of which there are files."""
+    return [path.name for path in _directories()]
+
+
+def _directories() -> list[Path]:
+    try:
+        return sorted(DIRECTORY.iterdir())
+    except OSError:
+        return []
+
+
+def _files(path: Path) -> list[str]:
+    try:
+        return [str(path / name) for name in os.listdir(path) if name != NOTE]  # noqa: PTH208 - names alone
+    except OSError:
+        return []
+
+
+def _write_note(path: Path, files: set[str]) -> None:
     with suppress(OSError):
-        for path in list(DIRECTORY.iterdir()):
-            lock = None if is_needed(path.name) else _lock(path, make=False)
-            if lock is not None:  # else it is being filled
-                try:
-                    if not is_needed(path.name):  # it may have been started in the meantime
-                        shutil.rmtree(path, ignore_errors=True)
-                finally:
-                    os.close(lock)
+        if files:
+            (path / NOTE).write_text("".join(f"{Path(name).name}\n" for name in sorted(files)))
+        else:
+            (path / NOTE).unlink(missing_ok=True)
+
+
+def _remove(path: Path, files: set[str]) -> None:
+    for name in files:
+        with suppress(OSError):
+            Path(name).unlink()
+    left = _files(path)
+    with suppress(OSError):
+        if not left:
+            (path / NOTE).unlink(missing_ok=True)
+            path.rmdir()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Hold the lock of a directory, if it can be had."""
+    lock = _lock(path, make=False)
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 def _lock(path: Path, *, make: bool) -> Optional[int]:

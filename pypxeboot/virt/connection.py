@@ -6,6 +6,7 @@ Source: libvirt's API reference (libvirt-domain, libvirt-event), and what a real
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 from collections.abc import Callable
@@ -26,6 +27,7 @@ except ImportError:  # an extra
 
 # How often a dead connection is noticed by itself: after seconds without an answer, so many times.
 _KEEPALIVE = (5, 3)
+_END_OF_LOG = 64 << 10  # bytes; a start has some 3 KiB there
 _STOPPED = ("shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "snapshot")
 _SHUT_OFF = ("unknown", "shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "snapshot")
 
@@ -107,6 +109,40 @@ class DomainHandle:
     def live_xml(self) -> str:
         """Return the definition that it runs by, or else that it is stored with."""
         return str(self._do("read", lambda: self._domain.XMLDesc(0)))
+
+    def texts(self) -> list[str]:
+        """Return every XML that libvirt keeps of it: what may name files.
+
+        These are the definition, that of this run, of a saved state, of snapshots and checkpoints.
+        """
+
+        def read() -> list[str]:
+            domain = self._domain
+            found = [domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), domain.XMLDesc(0)]
+            if domain.hasManagedSaveImage(0):
+                found.append(domain.managedSaveGetXMLDesc(0))
+            found += [snapshot.getXMLDesc(0) for snapshot in domain.listAllSnapshots(0)]
+            return found + [checkpoint.getXMLDesc(0) for checkpoint in domain.listAllCheckpoints(0)]
+
+        return list(map(str, self._do("read", read)))
+
+    def is_in_a_file(self) -> bool:
+        """Whether it is off because ``virsh save`` wrote it to a file, of which libvirt keeps no track."""
+        why = self.why_stopped()
+        if why == "unknown" and not self.is_active():  # libvirt was restarted; but it keeps a log
+            with suppress(OSError), Path(f"/var/log/libvirt/qemu/{self.name}.log").open("rb") as log:
+                log.seek(max(0, os.fstat(log.fileno()).st_size - _END_OF_LOG))
+                ends = re.findall(rb"(starting up|shutting down, reason=saved|shutting down)", log.read())
+                why = "saved" if ends[-1:] == [b"shutting down, reason=saved"] else why
+        return why == "saved" and not self.has_saved_state()
+
+    def is_gone(self) -> bool:
+        """Whether libvirt knows it no more."""
+        try:
+            self._domain.isActive()
+        except libvirt.libvirtError as why:
+            return bool(why.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN)
+        return False
 
     def suspend(self) -> None:
         """Let it not go on."""

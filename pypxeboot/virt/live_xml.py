@@ -15,6 +15,7 @@ from pypxeboot.virt.domain_xml import metadata
 NAMESPACE = "urn:pypxeboot:live:1"
 """Of the metadata that a running domain has, and its stored definition has not."""
 
+_TOLD = "PXE: "
 _DIRECT = ("kernel", "initrd", "cmdline", "dtb")
 
 
@@ -68,13 +69,14 @@ def _tell(root: Element, told: Mapping[str, str]) -> None:
     found = root.find("metadata")
     if found is None:
         found = SubElement(root, "metadata")
+    lines = (root.findtext("description") or "").split("\n")
     old = metadata(root, NAMESPACE, "booted")
-    if old is not None:
+    if old is not None:  # somebody has defined what a run showed
         found.remove(old)
+        lines = [line for line in lines if not line.startswith(_TOLD)]
     values = {name: writable(name, value) for name, value in told.items() if value}
     SubElement(found, "pypxeboot-live:booted", {"xmlns:pypxeboot-live": NAMESPACE, **values})
-    before = root.findtext("description")
-    _set(root, "description", "\n".join(filter(None, (before, "PXE: " + " ".join(values.values())))))
+    _set(root, "description", "\n".join(filter(None, (*lines, _TOLD + " ".join(values.values())))))
 
 
 def _set(root: Element, name: str, text: str) -> None:

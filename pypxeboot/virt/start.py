@@ -29,7 +29,7 @@ from pypxeboot.plan import HostPlan, Plan
 from pypxeboot.result import BootResult
 from pypxeboot.text import printable
 from pypxeboot.virt import boot, boot_files, domain_xml, live_xml, smbios
-from pypxeboot.virt.boot_files import BootFiles
+from pypxeboot.virt.boot_files import BootFiles, Needed
 from pypxeboot.virt.connection import Connection, DomainHandle
 from pypxeboot.virt.domain_xml import Domain
 
@@ -108,15 +108,14 @@ class DomainStart(Toolstack):
             self.target.destroy()
         check_off(self.target)
         plan, host = boot.plan(settings, self.about), planner.host_plan(settings)
-        boot_files.sweep(lambda uuid: is_needed(self.connection, uuid))
+        if not self._supervised:  # else who supervises it sweeps
+            boot_files.sweep(lambda: needed(self.connection))
         with BootFiles(self.target.uuid) as files, Store(files.path) as store:
             check_off(self.target)  # another start may just have ended
-            files.clear()
             xml, result = self._boot(plan, host, process, store)
             check_off(self.target)  # it took its time
             self.connection.create(xml)
             store.keep()
-            files.keep()
         log.log(NOTICE, "domain %s is started", printable(self.target.name))
         if settings.output_format == "json" and result is not None:
             with suppress(HandoverError):  # the domain runs, whoever reads this
@@ -161,15 +160,23 @@ def check_off(target: DomainHandle) -> None:
         )
 
 
-def is_needed(connection: Connection, uuid: str) -> bool:
-    """Whether the files of a domain are needed."""
+def needed(connection: Connection) -> Optional[Needed]:
+    """Return what of :mod:`boot_files` libvirt knows to be needed; None where it does not say."""
+    paths: set[str] = set()
+    saved: set[str] = set()
     try:
-        target = connection.target(uuid)
-        return target.is_active() or target.has_saved_state()
-    except UsageError:
-        return False
+        for target in connection.targets():
+            try:
+                for text in target.texts():
+                    paths.update(boot_files.named(text))
+                if target.is_in_a_file():
+                    saved.add(target.uuid)
+            except HandoverError:
+                if not target.is_gone():  # by now
+                    raise
     except PxeBootError:
-        return True
+        return None
+    return Needed(frozenset(paths), frozenset(saved))
 
 
 def _elements(direct: DirectBoot) -> Mapping[str, Optional[str]]:

@@ -134,7 +134,7 @@ class Watcher:
                 self._look_at(target)
             except PxeBootError as why:  # it may be gone by now
                 log.warning("%s", why.message)
-        boot_files.sweep(lambda uuid: start.is_needed(connection, uuid))
+        boot_files.sweep(lambda: start.needed(connection))
 
     def _look_at(self, target: DomainHandle) -> None:
         if self._is_booting(target.uuid) or not self._wants(target):
@@ -303,7 +303,7 @@ class Watcher:
         self._guests.pop(guest.uuid, None)
         connection = self._connection
         if connection is not None:
-            boot_files.sweep(lambda uuid: start.is_needed(connection, uuid))
+            boot_files.sweep(lambda: start.needed(connection))
         if self.only is not None:
             self._result = status
 

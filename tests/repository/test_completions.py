@@ -128,7 +128,7 @@ def test_virt(programs: Path) -> None:
         ["pypxeboot-virt", "watch", "--link", "ma"],
         ["pypxeboot-virt", "start", "-v", ""],
     )
-    assert command == ["start", "run", "watch", "--help", "--version"] and choices == ["macvlan"]
+    assert command == ["start", "run", "watch", "clean", "--help", "--version"] and choices == ["macvlan"]
     assert sorted(options) == [name for name in OPTIONS if name.startswith("--out")]
     assert {"--print-xml", "--profile"} >= set(own) and "--print-xml" in own
     assert domains == ["web", "db"]

@@ -25,9 +25,10 @@ from pypxeboot.output.formats import FORMATS, OutputFormat
 PACKAGE = Path(__file__).resolve().parents[2] / "pypxeboot"
 
 TABLE = """
-    commands:          config doctor explain host links output privsep virt xen
+    commands:          config doctor explain host links output privsep virt virt.admin xen
     lab:               dhcp kernel
     xen:               config
+    virt.admin:        virt
     virt:              config host output privsep
     config:            fetch.http links output
     host:              client dhcp links net privsep signing terminal

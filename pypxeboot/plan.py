@@ -117,7 +117,8 @@ class Order:
     """The first message of the host side to the client process: the plan, and how to run.
 
     The client becomes user ``uid`` and group ``gid``. ``deadline`` is of :func:`time.monotonic`,
-    ``log_level`` of :mod:`logging`; ``shows_progress``: a line that moves can be shown.
+    ``log_level`` of :mod:`logging`; ``own_network``: in a network namespace of its own; ``shows_progress``:
+    a line that moves can be shown.
     """
 
     plan: Plan
@@ -125,4 +126,5 @@ class Order:
     gid: int
     deadline: float
     log_level: int
+    own_network: bool
     shows_progress: bool = False

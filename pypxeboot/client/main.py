@@ -71,22 +71,17 @@ def _error_of(why: Exception) -> PxeBootError:
     return InternalError.of(why)
 
 
-def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool) -> int:
+def main(end: socket.socket, parent: int) -> int:
     """Live the whole life of the client process, from just after the fork; return its exit status."""
     logs.configure_locked_up(logging.WARNING)
     channel, story = Channel(end), _Story()
     try:
-        if new_network:
-            try:
-                sandbox.new_network()
-            except OSError as why:
-                hint = "run it as root on the host itself; --link host works without network namespaces"
-                text = f"no network namespace can be made: {why.strerror}"
-                raise PxeBootError(text, hint=hint) from None
-        channel.send(Ready())  # the host side may join the namespace to the network meanwhile
         order = channel.receive_order()
         logs.configure_locked_up(order.log_level)
-        _boot(order, channel, parent, raw_frames, story)
+        if order.own_network:
+            _leave_network()
+        channel.send(Ready())  # the host side may join the namespace to the network meanwhile
+        _boot(order, channel, parent, story)
         return 0
     except Closed:
         return 1
@@ -97,11 +92,20 @@ def main(end: socket.socket, parent: int, *, new_network: bool, raw_frames: bool
         return error.code
 
 
-def _boot(order: Order, channel: Channel, parent: int, raw_frames: bool, story: _Story) -> None:
+def _leave_network() -> None:
+    """Move into a network namespace of its own. Raises PxeBootError."""
+    try:
+        sandbox.new_network()
+    except OSError as why:
+        hint = "run it as root on the host itself; --link host works without network namespaces"
+        raise PxeBootError(f"no network namespace can be made: {why.strerror}", hint=hint) from None
+
+
+def _boot(order: Order, channel: Channel, parent: int, story: _Story) -> None:
     """Boot, and send what came of it. Raises what went wrong, with what led to it in ``story``."""
     plan, host = order.plan, HostSide(channel)
     deadline = Deadline(order.deadline)
-    discovery = Discovery(plan, deadline) if raw_frames else None
+    discovery = Discovery(plan, deadline) if plan.does_dhcp and plan.udhcpc is None else None
     dhcp = None if discovery is None else _dhcp(plan, deadline, discovery, host)
     place, udhcpc_output = host.wait_for_place()
     if dhcp is not None and plan.examine and not isinstance(dhcp, Discovery6):

@@ -120,6 +120,13 @@ def _digest(text: str) -> str:
     return text.lower()
 
 
+def _http_proxy(text: str) -> str:
+    from pypxeboot.fetch.http import proxy
+
+    proxy.address(text)
+    return text
+
+
 _digest.__name__ = "SHA-256 (64 hexadecimal digits)"
 _client_arch.__name__ = "number of an architecture"
 _board.__name__ = "name of a board"
@@ -199,7 +206,12 @@ def _without_dhcp(add: _Add) -> None:
         help="whose rules the configuration follows",
     )
     add("--tls-ca", metavar="FILE", help="certificate authorities to trust for https")
-    add("--http-proxy", metavar="URL", help="the web proxy, http://HOST:PORT, for all of HTTP and HTTPS")
+    add(
+        "--http-proxy",
+        type=_http_proxy,
+        metavar="URL",
+        help="the web proxy, http://HOST:PORT, for all of HTTP and HTTPS",
+    )
 
 
 def _verified(add: _Add) -> None:

@@ -70,10 +70,6 @@ def _plan(settings: BootSettings) -> Plan:
         raise UsageError(f"--udhcpc {settings.udhcpc}: no such program, or not executable")
     if not settings.timeout:
         raise UsageError("--timeout must be more than 0 seconds")
-    if settings.http_proxy is not None:
-        from pypxeboot.fetch.http import proxy
-
-        proxy.address(settings.http_proxy)
     if settings.interactive and settings.quiet:
         raise UsageError("--interactive and --quiet contradict each other")
     if settings.udhcpc is not None and settings.family == 6:

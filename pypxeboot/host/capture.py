@@ -33,11 +33,12 @@ _LAST_FRAMES = 5.0  # seconds to write what is still waiting at the end
 class Capture:
     """A capture of all frames into the file ``path``, if given; ``tell``: the first ones go to the log.
 
-    All of them are there once :meth:`stop` has returned. Raises UsageError for a file that cannot be written.
+    ``ids`` are uid and gid of the process that captures. All frames are there once :meth:`stop` has returned.
+    Raises UsageError for a file that cannot be written.
     """
 
-    def __init__(self, path: Optional[Path], *, tell: bool) -> None:
-        self._file, self._tell = -1, tell
+    def __init__(self, path: Optional[Path], ids: tuple[int, int], *, tell: bool) -> None:
+        self._file, self._ids, self._tell = -1, ids, tell
         self._child: Optional[Child] = None
         self._log: Optional[LogPipe] = None
         self._unused: Optional[Path] = None
@@ -51,11 +52,11 @@ class Capture:
                 raise UsageError(f"cannot write {path}: {why.strerror}") from None
             self._unused = None if existed else path
 
-    def start(self, pid: int, interface: str, mac: bytes, ids: tuple[int, int]) -> LogPipe:
+    def start(self, pid: int, interface: str, mac: bytes) -> LogPipe:
         """Start to capture on ``interface`` in the network namespace of process ``pid``.
 
-        Of the frames are kept those in which the bytes ``mac`` are, or all if it is empty. ``ids`` are uid
-        and gid of the capturing process. Raises PxeBootError.
+        Of the frames are kept those in which the bytes ``mac`` are, or all if it is empty.
+        Raises PxeBootError.
         """
         self._unused = None
 
@@ -66,7 +67,7 @@ class Capture:
             end.send(b"1")
             pcap.preload(every_protocol=self._tell)
             logs.configure_locked_up(logging.getLogger("pypxeboot").level)
-            sandbox.lock_up(*ids, parent=parent, file_size=_FILE_SIZE)
+            sandbox.lock_up(*self._ids, parent=parent, file_size=_FILE_SIZE)
             sandbox.no_more_processes()
             self._write_frames(listener, end, mac)
             return 0

@@ -28,10 +28,9 @@ from pypxeboot.limits import NOTICE, Deadline
 from pypxeboot.links import iproute
 from pypxeboot.links.link import Attached, AttachRequest, Link
 from pypxeboot.links.select import link_for
-from pypxeboot.plan import HostPlan, Order, Plan
+from pypxeboot.plan import BootPolicy, HostPlan, Order, Plan
 from pypxeboot.privsep import logs, sandbox
-from pypxeboot.privsep.channel import Channel, Closed
-from pypxeboot.privsep.log_pipe import LogPipe
+from pypxeboot.privsep.channel import Closed
 from pypxeboot.privsep.messages import (
     ClientResult,
     ConfigureInterface,
@@ -51,7 +50,6 @@ from pypxeboot.text import printable
 
 if TYPE_CHECKING:
     from pypxeboot.host.capture import Capture
-    from pypxeboot.host.verified_boot import VerifiedBoot
 
 log = logging.getLogger(__name__)
 
@@ -67,14 +65,14 @@ def boot(
     mac_wait: float,
     ids: tuple[int, int],
     files: ReceivedFiles,
-    verified: Optional[VerifiedBoot] = None,
+    policy: Optional[BootPolicy] = None,
     capture: Optional[Capture] = None,
     hear: Optional[Callable[[object], None]] = None,
 ) -> BootResult:
     """Boot as ``plan`` says, and return the result, whose ``files`` have names then.
 
     ``process`` is the client if it runs already, ``mode`` is that of ``--link``, ``ids`` are uid and gid of
-    the client, ``mac_wait`` is in seconds, ``verified`` the policy, if there is one. ``hear`` takes (and
+    the client, ``mac_wait`` is in seconds, ``policy`` what verified boot allows. ``hear`` takes (and
     checks) each finding of an examination.
     Raises PxeBootError, and BootFailed for what the client reports.
     """
@@ -82,30 +80,23 @@ def boot(
     if plan.does_dhcp:
         log.log(NOTICE, "requesting info for MAC address %s", plan.guest.mac)
     deadline = Deadline(started + plan.limits.timeout)
-    new_network, raw_frames = mode != "host", plan.does_dhcp and plan.udhcpc is None
-    if process is not None and (process.new_network, process.raw_frames) != (new_network, raw_frames):
-        process.stop()  # a configuration file says what its arguments did not
-        process = None
-    if process is None:
-        process = spawn.start(new_network=new_network, raw_frames=raw_frames)
+    process = process or spawn.start()
     with ExitStack() as undo:
         if capture is not None:
             undo.callback(capture.stop)
-        pipe = LogPipe(process.log, progress=logs.shows_progress())
-        undo.callback(pipe.drain, to_end=True)
         undo.callback(process.stop)
-        session = _Session(plan, process, [pipe], files, verified, deadline, hear)
+        session = _Session(plan, process, files, deadline, hear)
         undo.callback(session.leave)
         undo.callback(session.terminal.close)
-        session.order(ids)
+        session.order(ids, own_network=mode != "host")
         attached = session.join(mode, mac_wait)
         if capture is not None:
             undo.callback(capture.stop)  # before its network goes
             own = attached.mode == "host"  # all the traffic of the host passes there, not just the guest's
             mac = plan.guest.mac_bytes if own else b""
-            session.logs.append(capture.start(process.pid, attached.name, mac, ids))
+            session.logs.append(capture.start(process.pid, attached.name, mac))
         try:
-            return session.run(attached, started)
+            return session.run(attached, started, policy, ids)
         except BootFailed as why:
             _add_firewall_hint(why, attached)
             raise
@@ -130,26 +121,25 @@ class _Session:
         self,
         plan: Plan,
         process: ClientProcess,
-        pipes: list[LogPipe],
         files: ReceivedFiles,
-        verified: Optional[VerifiedBoot],
         deadline: Deadline,
         hear: Optional[Callable[[object], None]],
     ) -> None:
         self._plan, self._process, self._pid = plan, process, process.pid
-        self._channel = Channel(process.end)
-        self.logs = pipes
+        self._channel = process.channel
+        self.logs = [process.log_pipe]
         self._hear = hear
         self.terminal = TerminalService(plan, self._channel, deadline, files.check_limits)
-        self._files, self._verified, self._deadline = files, verified, deadline
+        self._files, self._deadline = files, deadline
         self._link: Optional[Link] = None
         self._interface: Optional[ClientInterface] = None
 
-    def order(self, ids: tuple[int, int]) -> None:
+    def order(self, ids: tuple[int, int], *, own_network: bool) -> None:
         """Send the client its order: the plan, and uid and gid to run as."""
         level = logging.getLogger("pypxeboot").level
+        order = Order(self._plan, *ids, self._deadline.at, level, own_network, logs.shows_progress())
         try:
-            self._channel.send_order(Order(self._plan, *ids, self._deadline.at, level, logs.shows_progress()))
+            self._channel.send_order(order)
         except Closed:
             raise self._no_result() from None
 
@@ -183,7 +173,9 @@ class _Session:
         if self._link is not None:
             self._link.leave()
 
-    def run(self, attached: Attached, started: float) -> BootResult:
+    def run(
+        self, attached: Attached, started: float, policy: Optional[BootPolicy], ids: tuple[int, int]
+    ) -> BootResult:
         """Let the client boot, and return its result; ``started`` is the monotonic time of the start."""
         linked = time.monotonic() - started
         with self._run_udhcpc(attached) as output:
@@ -195,10 +187,11 @@ class _Session:
             placed = time.monotonic()
             told = self._serve()
         self._process.stop()  # from here on its files are nobody's but the host side's
-        self.logs[0].drain(to_end=True)
         self._files.reclaim()
-        if self._verified is not None:
-            told = self._verified.apply(told, self._files, self._interface)
+        if policy is not None:
+            from pypxeboot.host.verified_boot import VerifiedBoot
+
+            told = VerifiedBoot(policy, self._plan, ids).apply(told, self._files, self._interface)
         return self._result(told, started, linked, placed)
 
     def _result(self, told: ClientResult, started: float, linked: float, placed: float) -> BootResult:
@@ -255,7 +248,7 @@ class _Session:
         argv = udhcpc.argv(program, script, attached.name, foreign, identity.identity_of(self._plan))
         log.info("running %s", " ".join(argv))
         inside = [] if attached.mode == "host" else ["nsenter", f"--net=/proc/{self._pid}/ns/net"]
-        process = iproute.start(["setpriv", "--pdeathsig", "KILL", *inside, *argv])
+        process = iproute.popen(["setpriv", "--pdeathsig", "KILL", *inside, *argv])
         try:
             assert process.stdout is not None
             yield process.stdout.fileno()
@@ -379,12 +372,7 @@ def resolve(
     if host.capture_file is not None or tell:
         from pypxeboot.host.capture import Capture
 
-        capture = Capture(None if host.capture_file is None else Path(host.capture_file), tell=tell)
-    verified = None
-    if host.policy is not None:
-        from pypxeboot.host.verified_boot import VerifiedBoot
-
-        verified = VerifiedBoot(host.policy, plan, ids)
+        capture = Capture(None if host.capture_file is None else Path(host.capture_file), ids, tell=tell)
     return boot(
         plan,
         process,
@@ -392,7 +380,7 @@ def resolve(
         mac_wait=host.mac_wait,
         ids=ids,
         files=ReceivedFiles(store, plan.limits, digests=host.digests, signatures=plan.signatures),
-        verified=verified,
+        policy=host.policy,
         capture=capture,
         hear=hear,
     )

@@ -1,8 +1,7 @@
 """Start and end the client process, before anything slow is imported.
 
-A boot is bound by what has to be imported before the first DISCOVER can go out, and most of that is scapy.
-So the client process is forked first of all, and imports it while the host side reads its arguments and
-makes the link.
+A boot is bound by what has to be imported before the first DISCOVER can go out. So the client process is
+forked first of all, and imports its part while the host side reads its arguments and makes the link.
 """
 
 from __future__ import annotations
@@ -12,40 +11,46 @@ import socket
 from collections.abc import Sequence
 from typing import Optional
 
+from pypxeboot.privsep.channel import Channel
 from pypxeboot.privsep.fork import Child, fork
+from pypxeboot.privsep.log_pipe import LogPipe
 
 
 class ClientProcess(Child):
-    """A running client, and how it was started."""
+    """A running client process, which waits for its order (``client.main.main``).
 
-    def __init__(self, child: Child, *, new_network: bool, raw_frames: bool) -> None:
-        super().__init__(child.pid, child.end, child.log)
-        self.new_network, self.raw_frames = new_network, raw_frames
-
-
-def start(*, new_network: bool, raw_frames: bool) -> ClientProcess:
-    """Fork the client, which waits for its order (``client.main.main``).
-
-    ``new_network``: in a network namespace of its own; ``raw_frames``: with scapy, to do DHCP itself.
+    ``channel`` is the host side's end of what they say, ``log_pipe`` has the lines that it logs.
     """
+
+    def __init__(self, child: Child) -> None:
+        super().__init__(child.pid, child.end, child.log)
+        self.channel, self.log_pipe = Channel(child.end), LogPipe(child.log)
+
+    def stop(self, patience: float = 0.0) -> None:
+        """End the process, and write the last lines of its log."""
+        super().stop(patience)
+        self.log_pipe.drain(to_end=True)
+
+
+def start() -> ClientProcess:
+    """Fork the client."""
 
     def run(end: socket.socket, parent: int) -> int:
         from pypxeboot.client import main
 
-        return main.main(end, parent, new_network=new_network, raw_frames=raw_frames)
+        return main.main(end, parent)
 
-    child = fork(run, name="the client process")
-    return ClientProcess(child, new_network=new_network, raw_frames=raw_frames)
+    return ClientProcess(fork(run, name="the client process"))
 
 
 def start_early(argv: Sequence[str], *, has_mac: bool = False) -> Optional[ClientProcess]:
-    """Start the client of an ordinary boot by a mere look at ``argv``; None where that does not tell enough.
+    """Start the client of an ordinary boot by a mere look at ``argv``; None where there may be no boot.
 
     ``has_mac``: there will be a MAC, whatever ``argv`` says.
     """
     text = " ".join(argv)
-    unusual = ("explain", "--link", "--ip", "--udhcpc", "--help", "--version", "--show-config")
+    no_boot = ("explain", "--help", "--version", "--show-config")
     has_mac = has_mac or "mac" in text or "bootloader." in text  # or libxl's configuration may tell it
-    if os.geteuid() != 0 or not has_mac or "-h" in argv or any(word in text for word in unusual):
+    if os.geteuid() != 0 or not has_mac or "-h" in argv or any(word in text for word in no_boot):
         return None
-    return start(new_network=True, raw_frames=True)
+    return start()

@@ -32,7 +32,7 @@ def _program(name: str) -> str:
     return program
 
 
-def start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+def popen(argv: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a command whose standard output is a pipe for the caller to read. Raises PxeBootError."""
     environment = {"PATH": f"{os.environ.get('PATH', '')}:{_PATH}"}
     return subprocess.Popen(

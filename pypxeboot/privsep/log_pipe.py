@@ -17,13 +17,10 @@ _READ, _READS = 65536, 4  # bytes at once, and how often in a row
 
 
 class LogPipe:
-    """The reading end of the standard error of a locked-up process, which this closes in the end.
+    """The reading end of the standard error of a locked-up process, which this closes in the end."""
 
-    ``progress``: lines that show progress are shown.
-    """
-
-    def __init__(self, descriptor: int, *, progress: bool = False) -> None:
-        self._descriptor, self._progress = descriptor, progress
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
         self._rest = b""
         self._left = _LINES
         self._width = 0
@@ -77,7 +74,7 @@ class LogPipe:
 
     def _show(self, text: str) -> None:
         """Let ``text`` take the place of the progress that is shown."""
-        if self._progress and (text or self._width):
+        if (text or self._width) and logs.shows_progress():
             with suppress(OSError):
                 logs.write_progress(text, self._width)
             self._width = len(text)

@@ -102,7 +102,7 @@ def install(name: str) -> None:
         keep_only = fork._keep_only
         fork._keep_only = lambda *descriptors: keep_only(found, *descriptors)
 
-    def boot(order: Order, channel: Channel, parent: int, raw_frames: bool, story: object) -> None:
+    def boot(order: Order, channel: Channel, parent: int, story: object) -> None:
         host = HostSide(channel)
         host.wait_for_place()
         client._lock_up(order, parent)

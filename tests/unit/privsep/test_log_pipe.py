@@ -15,7 +15,7 @@ def opened() -> tuple[LogPipe, int]:
     """A pipe, and the descriptor to write to."""
     logs.configure(logging.WARNING)
     reader, writer = os.pipe()
-    return LogPipe(reader, progress=True), writer
+    return LogPipe(reader), writer
 
 
 def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,7 +42,10 @@ def test_what_cannot_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0].startswith("pypxeboot: a") and len(lines) > 2
 
 
-def test_progress_takes_the_place_of_progress(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_takes_the_place_of_progress(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "shows_progress", lambda: True)
     reader, writer = opened()
     os.write(writer, b"\r[##] 20\x1b[2J\n\r[#]\nline\n\r\n")
     os.close(writer)

@@ -14,9 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Union
 
+from pypxeboot.client import loaders
+from pypxeboot.client.entry_files import THREADS, Downloads
 from pypxeboot.client.host import HostSide
+from pypxeboot.client.pipeline import Pipeline, report
+from pypxeboot.client.workers import Workers
 from pypxeboot.errors import InternalError, PxeBootError, Refused, UsageError, kind_of
 from pypxeboot.fetch import schemes
+from pypxeboot.fetch.fetcher import Fetcher
+from pypxeboot.fetch.progress import Progress
 from pypxeboot.limits import Deadline
 from pypxeboot.net.dhcp4 import Discovery
 from pypxeboot.net.dhcp6 import Discovery6
@@ -105,23 +111,15 @@ def _boot(order: Order, channel: Channel, parent: int, story: _Story) -> None:
     """Boot, and send what came of it. Raises what went wrong, with what led to it in ``story``."""
     plan, host = order.plan, HostSide(channel)
     deadline = Deadline(order.deadline)
+    loaders.load(plan.dialect)  # its time, too, passes while the host side makes the link
     discovery = Discovery(plan, deadline) if plan.does_dhcp and plan.udhcpc is None else None
     dhcp = None if discovery is None else _dhcp(plan, deadline, discovery, host)
     place, udhcpc_output = host.wait_for_place()
     if dhcp is not None and plan.examine and not isinstance(dhcp, Discovery6):
         dhcp.open(place)
     elif dhcp is not None:
-        # The server may think while the rest is imported and this process locked up: nothing is read before.
+        # The server may think while this process is locked up: nothing is read before.
         dhcp.begin(place)
-    from pypxeboot.client import loaders
-    from pypxeboot.client.entry_files import THREADS, Downloads
-    from pypxeboot.client.pipeline import Pipeline, report
-    from pypxeboot.client.workers import Workers
-    from pypxeboot.fetch.fetcher import Fetcher
-    from pypxeboot.fetch.progress import Progress
-
-    loaders.load(plan.dialect)  # what most boots use: its time, too, passes while the server thinks
-
     examination = None
     if plan.examine:
         from pypxeboot.client.examination import Examination
@@ -217,7 +215,6 @@ def _lock_up(order: Order, parent: int) -> sandbox.Layers:
 
 def _prepare(*, signatures: bool) -> None:
     """Import what is otherwise imported on first use."""
-    from pypxeboot.client import loaders
     from pypxeboot.lua import script
     from pypxeboot.net import resolver
 

@@ -23,7 +23,6 @@ from pypxeboot.host.interface import ClientInterface
 from pypxeboot.host.output_files import Store
 from pypxeboot.host.received_files import HandedOver, ReceivedFiles, broken_contract, plan_files
 from pypxeboot.host.spawn import ClientProcess
-from pypxeboot.host.terminal import TerminalService
 from pypxeboot.limits import NOTICE, Deadline
 from pypxeboot.links import iproute
 from pypxeboot.links.link import Attached, AttachRequest, Link
@@ -50,6 +49,7 @@ from pypxeboot.text import printable
 
 if TYPE_CHECKING:
     from pypxeboot.host.capture import Capture
+    from pypxeboot.host.terminal import TerminalService
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def boot(
         undo.callback(process.stop)
         session = _Session(plan, process, files, deadline, hear)
         undo.callback(session.leave)
-        undo.callback(session.terminal.close)
+        undo.callback(session.leave_terminal)
         session.order(ids, own_network=mode != "host")
         attached = session.join(mode, mac_wait)
         if capture is not None:
@@ -129,7 +129,7 @@ class _Session:
         self._channel = process.channel
         self.logs = [process.log_pipe]
         self._hear = hear
-        self.terminal = TerminalService(plan, self._channel, deadline, files.check_limits)
+        self._terminal: Optional[TerminalService] = None
         self._files, self._deadline = files, deadline
         self._link: Optional[Link] = None
         self._interface: Optional[ClientInterface] = None
@@ -335,8 +335,23 @@ class _Session:
             self._channel.send(Done())
         elif kind == "Finding" and self._hear is not None:
             self._hear(value)
-        elif not self.terminal.answer(kind, value):
+        elif not self._find_terminal().answer(kind, value):
             raise SchemaError(f"the request {printable(kind, 40)}")
+
+    def _find_terminal(self) -> TerminalService:
+        """Return the terminal, which most boots do without."""
+        if self._terminal is None:
+            from pypxeboot.host.terminal import TerminalService
+
+            self._terminal = TerminalService(
+                self._plan, self._channel, self._deadline, self._files.check_limits
+            )
+        return self._terminal
+
+    def leave_terminal(self) -> None:
+        """Leave the terminal as it was found, if the client asked for it."""
+        if self._terminal is not None:
+            self._terminal.close()
 
     @staticmethod
     def _raise_failure(value: object) -> NoReturn:

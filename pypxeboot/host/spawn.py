@@ -1,7 +1,8 @@
 """Start and end the client process, before anything slow is imported.
 
 A boot is bound by what has to be imported before the first DISCOVER can go out. So the client process is
-forked first of all, and imports its part while the host side reads its arguments and makes the link.
+forked once what both sides use is there, and imports its part while the host side reads its arguments and
+makes the link.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import socket
 from collections.abc import Sequence
 from typing import Optional
 
+from pypxeboot.privsep import messages, sandbox  # noqa: F401  # what both sides use is imported once
 from pypxeboot.privsep.channel import Channel
 from pypxeboot.privsep.fork import Child, fork
 from pypxeboot.privsep.log_pipe import LogPipe

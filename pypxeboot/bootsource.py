@@ -14,8 +14,10 @@ from typing import NamedTuple, Optional, Protocol
 
 from pypxeboot.effects import Steps
 from pypxeboot.entry import BootMenu, Choice
+from pypxeboot.errors import ConfigError
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
+from pypxeboot.text import printable
 from pypxeboot.url import NAME_MAX, Location, as_prefix, is_absolute, parse, prefix_of, resolve
 
 CONFIG_DIRECTORY = "pxelinux.cfg"
@@ -186,3 +188,77 @@ def server_and_prefix(config: str) -> tuple[Optional[str], Optional[str]]:
     if directory.endswith(f"/{CONFIG_DIRECTORY}"):
         directory = directory[: -len(CONFIG_DIRECTORY) - 1]
     return parse(config, None).host, f"{scheme}://{directory or rest}/"
+
+
+def describe_content(head: bytes) -> str:
+    """Say in words what a file seems to be that is not what it should be, by its first bytes."""
+    for magic, offset, words in _MAGICS:
+        if head[offset : offset + len(magic)] == magic:
+            return words
+    # A far jump to itself at 0x7c00, as 0000:7cxx (PXELINUX, GRUB) or 07c0:00xx (iPXE, gPXE).
+    if head[:1] == b"\xea" and (head[2:5] == b"\x7c\0\0" or head[2:5] == b"\0\xc0\x07"):
+        return "a PXE network boot program, which needs firmware"
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or (
+        any(head[:16:2]) and len(head) > 3 and not any(head[1:16:2])
+    ):
+        return "text in UTF-16"
+    start = head[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
+        return "an HTML page"
+    if start.startswith((b"#!ipxe", b"#!gpxe")):
+        return "an iPXE script"
+    if start.startswith(b"#!"):
+        return "a script"
+    if not any(byte < 9 or 13 < byte < 32 for byte in head[:512]):
+        return "a configuration of GRUB" if _GRUB.search(head) else "JSON" if _JSON.match(start) else "text"
+    if head[510:512] == b"\x55\xaa":
+        return "a boot sector or a disk image"
+    if not any(head):
+        return "nothing but zeros"
+    return f"nothing known (it begins with {head[:8].hex(' ')})"
+
+
+_MAGICS = (
+    (b"\x1f\x8b", 0, "a file compressed with gzip"),
+    (b"070701", 0, "a cpio archive (an initrd?)"),
+    (b"070702", 0, "a cpio archive (an initrd?)"),
+    (b"\xfd7zXZ\0", 0, "a file compressed with xz (an initrd?)"),
+    (b"\x28\xb5\x2f\xfd", 0, "a file compressed with zstd (an initrd?)"),
+    (b"BZh", 0, "a file compressed with bzip2 (an initrd?)"),
+    (b"\x02\x21\x4c\x18", 0, "a file compressed with lz4 (an initrd?)"),
+    (b"\x04\x22\x4d\x18", 0, "a file compressed with lz4 (an initrd?)"),
+    (b"\x89LZO\0", 0, "a file compressed with lzop (an initrd?)"),
+    (b"hsqs", 0, "a squashfs image"),
+    (b"CD001", 0x8001, "an ISO image"),
+    (b"%PDF", 0, "a PDF document"),
+    (b"PK\x03\x04", 0, "a ZIP archive"),
+    (b"!<arch>\n", 0, "a Debian package or an archive"),
+    (b"\xed\xab\xee\xdb", 0, "an RPM package"),
+    (b"ustar", 257, "a tar archive"),
+    (b"MZ", 0, "an EFI program, which needs firmware"),
+    (b"\xfe\x4c\x01\x23", 4, "a COM32 module"),
+    (b"\xb8\xff\x4c\xcd\x21", 0, "a COM32 module"),
+)
+_GRUB = re.compile(rb"^[ \t]*(menuentry|submenu|insmod|linuxefi|search --|set [a-z_]+=|if \[)", re.MULTILINE)
+_JSON = re.compile(rb"[\[{]\s*[\[{\"\]}]")
+
+_MENDS = {
+    "an HTML page": "is that an error page of the web server? look at what it has under that name",
+    "a configuration of GRUB": "write one of PXELINUX beside it, or have DHCP name GRUB's own boot file",
+    "an iPXE script": "have DHCP name it as the boot file (option 67), or --bootfile",
+    "JSON": "is that an answer of a web service? it has to be LABEL, KERNEL and APPEND lines",
+    "text in UTF-16": "save it as UTF-8, or as ASCII",
+    "a file compressed with gzip": "unpack it on the server",
+}
+
+
+def not_a_configuration(location: Location, data: bytes) -> ConfigError:
+    """Return the error that the file at ``location`` has no entry, with what it looks like and what to do."""
+    what = describe_content(data)
+    where = printable(str(location))
+    if not data.strip():
+        return ConfigError(
+            f"{where} has no entry: there is nothing but blanks in it", hint="write a LABEL into it"
+        )
+    hint = _MENDS.get(what, "a configuration of PXELINUX has at least a LABEL with a KERNEL, and DEFAULT")
+    return ConfigError(f"{where} has no entry: it looks like {what}", hint=hint)

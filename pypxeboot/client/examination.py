@@ -103,7 +103,9 @@ class Examination:
         lease = self._plan.static or pipeline.network.lease
         source = getattr(pipeline, "source", None)  # not before there is a lease
         requests = pipeline.downloads.fetcher.requests
-        progress = BootProgress(self._plan, lease, source, requests, self._transfers, result)
+        progress = BootProgress(
+            self._plan, lease, source, requests, self._transfers, result, pipeline.warnings
+        )
         for finding in boot.findings(progress):
             self._tell(finding)
         if self._plan.give_back and pipeline.network.lease is not None:

@@ -64,6 +64,7 @@ class BootProgress:
     requests: Sequence[Request]
     transfers: Sequence[TftpStatistics]
     result: Optional[BootResult]
+    warnings: Sequence[str] = ()
 
 
 def findings(progress: BootProgress) -> list[Finding]:
@@ -77,8 +78,7 @@ def findings(progress: BootProgress) -> list[Finding]:
     found += _configuration(progress)
     if progress.result is not None:
         found += _entry(progress.result, progress.plan)
-        found += [warn("boot", text, "") for text in progress.result.warnings]
-    return found
+    return [*found, *(warn("boot", text, "") for text in progress.warnings)]
 
 
 def _lease(lease: Lease, *, static: bool) -> list[Finding]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from pypxeboot import text
+from pypxeboot.bootsource import describe_content
 from pypxeboot.errors import Refused
 from pypxeboot.kernel import elf
 from pypxeboot.kernel.unpack import Broken, Unknown, UnpackedFile
@@ -59,7 +60,7 @@ def identify(head: bytes, size: int, read_at: Optional[ReadAt] = None) -> Kernel
         info = look(file)
         if info:
             return info
-    raise Refused(f"not a kernel: it looks like {describe(head)}")
+    raise Refused(f"not a kernel: it looks like {describe_content(head)}")
 
 
 def identify_payload(info: KernelInfo, read_at: ReadAt) -> KernelInfo:
@@ -115,52 +116,6 @@ def check_xen(info: KernelInfo, name: str, wanted: tuple[str, ...]) -> None:
         f"kernel {name} cannot boot as {kinds}: {why}",
         hint=f"{hint}; --no-kernel-check hands it over all the same",
     )
-
-
-def describe(head: bytes) -> str:
-    """Say in words what a file that is not a kernel seems to be, by its first bytes."""
-    for magic, offset, words in _MAGICS:
-        if head[offset : offset + len(magic)] == magic:
-            return words
-    # A far jump to itself at 0x7c00, as 0000:7cxx (PXELINUX, GRUB) or 07c0:00xx (iPXE, gPXE).
-    if head[:1] == b"\xea" and (head[2:5] == b"\x7c\0\0" or head[2:5] == b"\0\xc0\x07"):
-        return "a PXE network boot program, which needs firmware"
-    start = head[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
-        return "an HTML page"
-    if start.startswith((b"#!ipxe", b"#!gpxe")):
-        return "an iPXE script"
-    if start.startswith(b"#!"):
-        return "a script"
-    if not any(byte < 9 or 13 < byte < 32 for byte in head[:512]):
-        return "text"
-    if head[510:512] == b"\x55\xaa":
-        return "a boot sector or a disk image"
-    if not any(head):
-        return "nothing but zeros"
-    return f"nothing known (it begins with {head[:8].hex(' ')})"
-
-
-_MAGICS = (
-    (b"070701", 0, "a cpio archive (an initrd?)"),
-    (b"070702", 0, "a cpio archive (an initrd?)"),
-    (b"\xfd7zXZ\0", 0, "a file compressed with xz (an initrd?)"),
-    (b"\x28\xb5\x2f\xfd", 0, "a file compressed with zstd (an initrd?)"),
-    (b"BZh", 0, "a file compressed with bzip2 (an initrd?)"),
-    (b"\x02\x21\x4c\x18", 0, "a file compressed with lz4 (an initrd?)"),
-    (b"\x04\x22\x4d\x18", 0, "a file compressed with lz4 (an initrd?)"),
-    (b"\x89LZO\0", 0, "a file compressed with lzop (an initrd?)"),
-    (b"hsqs", 0, "a squashfs image"),
-    (b"CD001", 0x8001, "an ISO image"),
-    (b"%PDF", 0, "a PDF document"),
-    (b"PK\x03\x04", 0, "a ZIP archive"),
-    (b"!<arch>\n", 0, "a Debian package or an archive"),
-    (b"\xed\xab\xee\xdb", 0, "an RPM package"),
-    (b"ustar", 257, "a tar archive"),
-    (b"MZ", 0, "an EFI program, which needs firmware"),
-    (b"\xfe\x4c\x01\x23", 4, "a COM32 module"),
-    (b"\xb8\xff\x4c\xcd\x21", 0, "a COM32 module"),
-)
 
 
 # ---- x86

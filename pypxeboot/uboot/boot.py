@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.bootsource import BootRequest, BootSource, Kind
+from pypxeboot.bootsource import BootRequest, BootSource, Kind, not_a_configuration
 from pypxeboot.effects import Load, Loaded, Log, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
 from pypxeboot.errors import ConfigError, InternalError, NoBootSource, PxeBootError
@@ -74,8 +74,12 @@ class _UbootBoot:
         data = yield from self._search()
         yield Log(f"configuration {self.main}, read as U-Boot does")
         parser = UbootParser(self._files.read)
-        yield from parser.file(data)
+        yield from parser.file(data, printable(str(self.main)))
         self._config = parser.config
+        if not self._config.labels:
+            raise not_a_configuration(self.main, data)
+        for text in parser.skipped.told():
+            yield Log(text, warning=True)
 
     def _search(self) -> Steps[bytes]:
         """Get the configuration as ``pxe get``: option 209 alone if there is one, else the names.

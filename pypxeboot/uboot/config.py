@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Optional
 
-from pypxeboot.effects import Log, Steps
+from pypxeboot.effects import Steps
 from pypxeboot.errors import ConfigError
+from pypxeboot.syslinux.config.skipped import SkippedLines
 from pypxeboot.text import decode, printable
 
 # MAX_NEST_LEVEL.
@@ -71,6 +72,11 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self._text, self.at = text, 0
 
+    def line(self, at: int) -> tuple[int, str]:
+        """Return the number and the text of the line that ``at`` is in."""
+        start = self._text.rfind("\n", 0, at) + 1
+        return self._text.count("\n", 0, start) + 1, self._text[start:].partition("\n")[0]
+
     @property
     def over(self) -> bool:
         return self.at >= len(self._text)
@@ -120,11 +126,13 @@ class UbootParser:
         self._read = read
         self._depth = 0
         self.config = UbootConfig()
+        self.skipped = SkippedLines()
 
-    def file(self, data: bytes) -> Steps[None]:
-        """Read one file. Raises ConfigError where U-Boot rejects all of it."""
+    def file(self, data: bytes, name: str = "configuration") -> Steps[None]:
+        """Read one file, which messages call ``name``. Raises ConfigError where U-Boot rejects all of it."""
         scanner, config = _Scanner(decode(data.partition(b"\0")[0])), self.config
         while not scanner.over:
+            start = scanner.at
             word = scanner.word()
             if word is None:
                 continue
@@ -142,7 +150,8 @@ class UbootParser:
             elif word == "prompt":
                 self._prompt(scanner)
             else:
-                yield Log(f"U-Boot does not know {printable(word, 40)!r} here")
+                number, line = scanner.line(start)
+                self.skipped.judge_uboot(f"{name} line {number}", line, word)
                 scanner.skip_line()
 
     def _prompt(self, scanner: _Scanner) -> None:
@@ -171,7 +180,7 @@ class UbootParser:
                 f"INCLUDE {printable(name)}: not there, and U-Boot rejects the whole configuration then"
             )
         self._depth += 1
-        yield from self.file(data)
+        yield from self.file(data, printable(name))
         self._depth -= 1
 
     def _label(self, scanner: _Scanner) -> None:

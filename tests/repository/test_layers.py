@@ -82,7 +82,7 @@ SYSTEM = {
 
 VALUE_MODULES = set(
     """
-    __future__ abc base64 binascii bisect codecs.getincrementaldecoder collections configparser contextlib
+    __future__ abc base64 binascii bisect codecs.getincrementaldecoder collections configparser contextlib difflib
     copy dataclasses enum fnmatch functools hashlib hmac http.HTTPStatus ipaddress itertools json math
     operator pathlib.PurePosixPath re shlex string struct textwrap types typing unicodedata urllib.parse
     uuid zlib bz2 lzma lz4.block zstandard xml.etree.ElementTree xml.parsers.expat

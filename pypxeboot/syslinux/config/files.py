@@ -34,7 +34,10 @@ _EXTENSIONS = (".c32", ".img", ".bss", ".bin", ".bs", ".0")
 
 
 class ServerFiles:
-    """The loader's view of the servers: its current directory, what it has read, and how much it may."""
+    """The loader's view of the servers: its current directory, what it has read, and how much it may.
+
+    ``empty`` are the files of no bytes that were asked for.
+    """
 
     def __init__(self, source: BootSource) -> None:
         self.server = source.server
@@ -43,6 +46,8 @@ class ServerFiles:
         self._bytes = 0
         self._read: dict[Location, Optional[bytes]] = {}
         self._hosts: dict[str, bool] = {}
+        self._told: set[str] = set()
+        self.empty: list[Location] = []
 
     def refresh(self) -> None:
         """Count anew against the limits: somebody at the terminal asks for more."""
@@ -101,6 +106,8 @@ class ServerFiles:
                 yield Log(f"{location}: {printable(reply.error)}", warning=True)
             # "A zero-length file counts as not found" (core/fs/pxe/pxe.c)
             self._read[location] = reply.data or None
+            if reply.data == b"":
+                self.empty.append(location)
         data = self._read[location]
         self._bytes += len(data or b"")
         if self._bytes > READ_LIMIT:
@@ -109,6 +116,16 @@ class ServerFiles:
                 hint=f"do files include each other? the last one is {location}",
             )
         return data
+
+    def tell_skipped(self, parser: SyslinuxParser) -> Steps[None]:
+        """Warn of what the files that ``parser`` has read say in vain: of each line once in a boot."""
+        missing = [printable(name) for name in parser.missing if name not in self._told]
+        if missing:
+            yield Log(f"INCLUDE {', '.join(missing)}: not there, skipped", warning=True)
+        for text in parser.skipped.told():
+            if text not in self._told:
+                yield Log(text, warning=True)
+        self._told.update(parser.missing, parser.skipped.told())
 
     def exists(self, name: str) -> Steps[bool]:
         """Ask whether there is a file called ``name``."""
@@ -153,11 +170,14 @@ def _is_address(host: str) -> bool:
         return False
 
 
-def parse(files: ServerFiles, data: bytes, sysappend: int = 0) -> Steps[Config]:
+def parse(files: ServerFiles, data: bytes, name: str, sysappend: int = 0) -> Steps[Config]:
     """Parse the configuration in ``data`` and in what it includes, as the loader itself reads it.
 
-    ``sysappend`` is what the configuration before it left behind.
+    ``name`` is what messages call it, ``sysappend`` what the configuration before it left behind.
     """
     parser = SyslinuxParser(files.read, sysappend=sysappend)
-    yield from parser.file(data)
-    return parser.config()
+    yield from parser.file(data, name)
+    config = parser.config()
+    if not config.is_empty:  # else it is no configuration, which is told in place of its lines
+        yield from files.tell_skipped(parser)
+    return config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pypxeboot.text import SPACE, decode
 
@@ -17,14 +18,29 @@ _NUMBER = re.compile(r"[\x09-\x0d ]*([+-]?[0-9]{1,18})")
 _UNSIGNED = re.compile(r"[\x09-\x0d ]*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)")
 
 
-def lines(data: bytes) -> Iterator[str]:
+class ConfigLine(NamedTuple):
+    """A line as it is read: its number from 1 as editors count, and what stands behind a NUL or CR in it."""
+
+    number: int
+    text: str
+    lost: bytes = b""
+
+
+def numbered_lines(data: bytes) -> Iterator[ConfigLine]:
     """Split a file into lines as fgets() and C strings do: cut at NUL, CR, LF, and at 4095 bytes."""
-    at = 0
+    at, number = 0, 1
     while at < len(data):
         end = data.find(b"\n", at, at + LINE_LIMIT)
         end = min(at + LINE_LIMIT, len(data)) if end < 0 else end + 1
-        yield decode(_LINE_END.split(data[at:end], maxsplit=1)[0])
+        text, *lost = _LINE_END.split(data[at:end], maxsplit=1)
+        yield ConfigLine(number, decode(text), lost[0].strip() if lost else b"")
+        number += data[end - 1] == 10
         at = end
+
+
+def lines(data: bytes) -> Iterator[str]:
+    """Split a file into the texts of its :func:`numbered_lines`."""
+    return (line.text for line in numbered_lines(data))
 
 
 def split(text: str) -> tuple[str, str]:

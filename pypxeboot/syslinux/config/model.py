@@ -125,6 +125,11 @@ class Config:
     by_name: dict[str, Label] = field(default_factory=dict)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it to boot or to choose: it may be no configuration at all."""
+        return self.command is None and not any(screen.entries for screen in self.screens)
+
+    @property
     def timeout_command(self) -> Optional[str]:
         """What the prompt runs, other than DEFAULT, when its time is over."""
         timed = bool(self.timeout or self.totaltimeout) and not self.noescape

@@ -10,12 +10,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
-from pypxeboot.effects import Log, Steps
+from pypxeboot.effects import Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.config import key_names
-from pypxeboot.syslinux.config.lexer import lines, parse_number, parse_tenths, parse_unsigned, split
+from pypxeboot.syslinux.config.lexer import (
+    ConfigLine,
+    numbered_lines,
+    parse_number,
+    parse_tenths,
+    parse_unsigned,
+    split,
+)
 from pypxeboot.syslinux.config.model import BootMessage, Config, Label, MenuAction, Screen, fold_hotkey
-from pypxeboot.text import SPACE, printable
+from pypxeboot.syslinux.config.skipped import SkippedLines
+from pypxeboot.text import SPACE, decode, printable
 
 # "Include nesting 16" (doc/syslinux.txt), but 6.x has no limit, and runs out of memory.
 INCLUDE_DEPTH = 64
@@ -57,7 +65,8 @@ class SyslinuxParser:
     """Reads files one after the other, "the same way as if the files had been concatenated".
 
     With ``menu`` it reads as menu.c32 does: a label's file is by default its whole line, and INCLUDE knows
-    submenus. ``sysappend`` is what holds until a line says otherwise.
+    submenus. ``sysappend`` is what holds until a line says otherwise. ``skipped`` are lines that mean
+    nothing, ``missing`` the names of included files that are not there.
     """
 
     def __init__(
@@ -77,7 +86,9 @@ class SyslinuxParser:
         self._open: Optional[_Draft] = None
         self._append = ""
         self._depth = 0
-        self._missing: set[str] = set()
+        self._where = ""  # the file, and the number of its line, for messages
+        self.skipped = SkippedLines()
+        self.missing: dict[str, None] = {}
         self._config = Config((), (), sysappend=sysappend)
 
     def config(self) -> Config:
@@ -105,13 +116,19 @@ class SyslinuxParser:
             last=self._current,
         )
 
-    def file(self, data: bytes) -> Steps[None]:
-        """Read one file and what it includes."""
-        file = lines(data)
+    def file(self, data: bytes, name: str = "configuration") -> Steps[None]:
+        """Read one file and what it includes; messages call it ``name``."""
+        file = numbered_lines(data)
         self._here = self._current
         for line in file:
-            word, rest = split(line)
+            self._where = f"{name} line {line.number}"
+            word, rest = split(line.text)
             word = word.lower()
+            self.skipped.judge(self._where, line.text, word, split(rest)[0].lower() if word == "menu" else "")
+            if line.lost:
+                self.skipped.note(
+                    self._where, decode(line.lost), "it stands behind a carriage return or a NUL"
+                )
             if word == "menu":
                 word, rest = split(rest)
                 word = word.lower()
@@ -139,9 +156,7 @@ class SyslinuxParser:
             )
         data = yield from self._read(name)
         if data is None:
-            if name not in self._missing:
-                self._missing.add(name)
-                yield Log(f"INCLUDE {printable(name)}: not there, skipped", warning=True)
+            self.missing[name] = None
             if not self._menu:
                 return
         if submenu and tag:
@@ -149,23 +164,29 @@ class SyslinuxParser:
         if data is not None:
             here = self._here
             self._depth += 1
-            yield from self.file(data)
+            yield from self.file(data, printable(name))
             self._depth -= 1
             self._here = here
         if submenu and tag:
             self._end()
 
-    def _text(self, file: Iterator[str], help: bool) -> None:
+    def _text(self, file: Iterator[ConfigLine], help: bool) -> None:
         """Read TEXT .. ENDTEXT: everything between is text, whatever words it has."""
         text = []
         for line in file:
-            if split(line)[0].lower() == "endtext":
+            if split(line.text)[0].lower() == "endtext":
                 break
-            text.append(line)
+            text.append(line.text)
+        else:
+            self.skipped.note(
+                self._where, "TEXT", "no ENDTEXT follows, so that the rest of the file is its text"
+            )
         if help and self._open is not None:
             self._open.help += "\n".join(text)
 
     def _line(self, word: str, rest: str) -> None:
+        if self._open is None and (word in _TYPES or word == "initrd"):
+            self.skipped.note(self._where, f"{word.upper()} {rest}", "no LABEL stands above it")
         if word == "label":
             self._label(rest)
         elif word in _TYPES:

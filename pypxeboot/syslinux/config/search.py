@@ -97,7 +97,10 @@ def find_config(
         if data is not None:
             return files.locate(name), data
     where = printable(files.prefix.replace("::", f"{files.server}::", 1))
-    raise NoBootSource(
-        f"no boot configuration on the server: none of {len(names)} names below {where!r} is there",
-        hint="tried " + " ".join(printable(name) for name in names),
-    )
+    text = f"no boot configuration on the server: none of {len(names)} names below {where!r} is there"
+    tried = "tried " + " ".join(printable(name) for name in names)
+    if files.empty:
+        empty = ", ".join(printable(str(location)) for location in files.empty)
+        hint = f"a file without a byte counts as not there: write a configuration into it; {tried}"
+        raise NoBootSource(f"{text}, and {empty} is empty", hint=hint)
+    raise NoBootSource(text, hint=tried)

@@ -23,6 +23,8 @@ def entries(request: BootRequest) -> Steps[tuple[Location, BootMenu]]:
     """
     current = CurrentConfig(request)
     yield from current.find()
+    if current.config.is_empty:
+        raise current.no_default()
     return current.location, (yield from current.catalog.list_entries())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.bootsource import BootRequest, source_of_chained
+from pypxeboot.bootsource import BootRequest, not_a_configuration, source_of_chained
 from pypxeboot.effects import Log, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.config import lookup
@@ -14,7 +14,7 @@ from pypxeboot.syslinux.config.model import Config, Label
 from pypxeboot.syslinux.config.search import find_config
 from pypxeboot.syslinux.loader import sysappend
 from pypxeboot.syslinux.loader.catalog import Catalog
-from pypxeboot.text import SPACE
+from pypxeboot.text import SPACE, printable
 from pypxeboot.url import Location, is_absolute
 
 
@@ -71,7 +71,8 @@ class CurrentConfig:
 
     def use(self, data: bytes, sysappend: int) -> Steps[None]:
         """Take ``data`` for the text of the main configuration."""
-        self.config = yield from parse(self.files, data, sysappend)
+        self.config = yield from parse(self.files, data, printable(str(self.location)), sysappend)
+        self._content = data
         self.catalog = Catalog(self.files, self.location, self.config, self.guest.arch, self.strings)
 
     def sysappend(self, mask: int) -> list[str]:
@@ -84,6 +85,8 @@ class CurrentConfig:
 
     def no_default(self) -> ConfigError:
         """Say that Enter would run nothing here."""
+        if self.config.is_empty:
+            return not_a_configuration(self.location, self._content)
         return ConfigError(
             f"{self.location} has neither DEFAULT nor UI: a person has to choose",
             hint=f"choose with --label: {lookup.names(self.catalog.shown)}",

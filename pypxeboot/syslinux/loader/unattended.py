@@ -56,6 +56,8 @@ class UnattendedBoot:
     def boot_label(self, wanted: str) -> Steps[Choice]:
         """Boot the entry that ``wanted`` names, as when it is chosen in the loader or its menu."""
         current, executor = self._current, self._executor
+        if current.config.is_empty:
+            raise current.no_default()
         if wanted in current.config.by_name:
             choice = yield from executor.run(wanted, Reason.LABEL)
         else:

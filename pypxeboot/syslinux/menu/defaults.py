@@ -39,10 +39,12 @@ def read(files: ServerFiles, main: Location, names: Sequence[str]) -> Steps[Conf
     parser = SyslinuxParser(files.read, menu=True)
     for name in names or ("~",):
         data = yield from files.load(main) if name == "~" else files.read(name)
+        shown = str(main) if name == "~" else printable(name)
         if data is None:
             yield Log(f"menu file {printable(name)}: not there, skipped", warning=True)
         else:
-            yield from parser.file(data)
+            yield from parser.file(data, shown)
+    yield from files.tell_skipped(parser)
     return parser.config()
 
 

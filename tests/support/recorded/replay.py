@@ -89,6 +89,7 @@ class Replay:
     asked: list[str] = field(default_factory=list)
     loaded: dict[Location, bytes] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     terminal: Optional[Terminal] = None
     keys: Sequence[Press] = ()
     pictures: list[Optional[Picture]] = field(default_factory=list)
@@ -125,6 +126,8 @@ class Replay:
 
     def _log(self, effect: Log) -> None:
         self.log.append(effect.text)
+        if effect.warning:
+            self.warnings.append(effect.text)
 
     def _fetch(self, effect: Fetch) -> Fetched:
         self.asked.append(str(effect.location))

@@ -207,8 +207,8 @@ def test_labels_that_are_asked_for(wanted: str, label: str) -> None:
         ("LABEL a\nKERNEL k\r\n", ConfigError, "control character"),
         ("LABEL a\nKERNEL " + "x" * 600 + "\n", ConfigError, "longer than"),
         ("LABEL a\nKERNEL k\nAPPEND " + "x" * 3000 + "\n", ConfigError, "command line"),
-        ("# nothing\n", ConfigError, "no label"),
-        ("\xff\xfe\0", ConfigError, "no label"),
+        ("# nothing\n", ConfigError, "no entry"),
+        ("\xff\xfe\0", ConfigError, "no entry"),
     ],
 )
 def test_what_cannot_boot(config: str, error: type[PxeBootError], text: str) -> None:

@@ -46,6 +46,11 @@ class InternalError(PxeBootError):
         return cls(f"internal error: {what}", hint="-vv shows where; please report it")
 
 
+def joined_hints(*hints: Optional[str]) -> Optional[str]:
+    """Join hints, that of the cause first, that of the entry behind it; None if there are none."""
+    return "; ".join(filter(None, hints)) or None
+
+
 class UsageError(PxeBootError):
     """The command line or the configuration file is wrong."""
 
@@ -73,8 +78,8 @@ class ConfigError(PxeBootError):
 class FetchError(PxeBootError):
     """A file could not be fetched: no answer, a broken answer, or an error from the server.
 
-    ``cause`` is one word for what iPXE has an error number for: ``http-403`` and ``tftp-2`` are answers of
-    the server, ``refused``, ``unreachable``, ``no-name`` and ``timeout`` failures of the network; else empty.
+    ``cause`` is one word for it: ``http-403`` and ``tftp-2`` are answers of the server, ``refused``,
+    ``unreachable``, ``no-name``, ``no-dns``, ``tls`` and ``timeout`` failures of the network; else empty.
     """
 
     code = 6
@@ -96,6 +101,10 @@ class Refused(PxeBootError):
     """The thing is there, but policy or a limit forbids its use; never retried."""
 
     code = 7
+
+
+class TooLarge(Refused):
+    """A file has more bytes than the limit that it was asked for with."""
 
 
 class SignalReceived(BaseException):

@@ -7,8 +7,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -16,7 +16,7 @@ from pypxeboot import bootsource
 from pypxeboot.client.sink import FileSink
 from pypxeboot.client.workers import Workers
 from pypxeboot.entry import Entry
-from pypxeboot.errors import FetchError, NotFound, Refused
+from pypxeboot.errors import FetchError, NotFound, Refused, TooLarge
 from pypxeboot.fetch.fetcher import Fetcher
 from pypxeboot.kernel import cpio, extract, identify
 from pypxeboot.limits import Limits
@@ -119,7 +119,8 @@ class Downloads:
             return files
 
     def _kernel(self, location: Location, cmdline: str, sink: FileSink) -> KernelFile:
-        size, digest = self.fetcher.into(location, sink, self.limits.kernel)
+        with named_limit("--max-kernel"):
+            size, digest = self.fetcher.into(location, sink, self.limits.kernel)
         _not_empty(location, size)
         if (
             bootsource.kind_of_content(os.pread(sink.descriptor, bootsource.HEAD_BYTES, 0))
@@ -176,7 +177,8 @@ class Downloads:
         for location in entry.initrds:
             sink.pad(_INITRD_ALIGN)
             self.mark_initrd()
-            size, digest = self.fetcher.into(location, sink, self.limits.ramdisk - sink.size)
+            with named_limit("--max-ramdisk"):
+                size, digest = self.fetcher.into(location, sink, self.limits.ramdisk - sink.size)
             self.mark_initrd()
             _not_empty(location, size)
             log.info("initrd %s: sha256 %s", printable(str(location)), digest)
@@ -217,7 +219,8 @@ class Downloads:
     def _modules(self, entry: Entry) -> tuple[ModuleFile, ...]:
         modules: list[ModuleFile] = []
         for module in entry.modules:
-            with FileSink(self.open_output("module"), self.workers.start) as sink:
+            opened = FileSink(self.open_output("module"), self.workers.start)
+            with named_limit("--max-ramdisk"), opened as sink:
                 size, digest = self.fetcher.into(module.location, sink, self.limits.ramdisk)
             _not_empty(module.location, size)
             modules.append(ModuleFile(str(module.location), None, size, module.cmdline, digest))
@@ -244,6 +247,16 @@ class Downloads:
     def dtb_plan(entry: Entry) -> Optional[DeviceTree]:
         """Return the device tree of an entry that is not downloaded."""
         return None if entry.dtb is None else DeviceTree(str(entry.dtb))
+
+
+@contextmanager
+def named_limit(option: str) -> Iterator[None]:
+    """Let an error of a file that is too large say which ``option`` allows more."""
+    try:
+        yield
+    except TooLarge as why:
+        why.hint = f"{option} SIZE allows more"
+        raise
 
 
 def check_together(files: Files, limits: Limits) -> None:

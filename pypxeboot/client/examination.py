@@ -102,9 +102,16 @@ class Examination:
         """Tell how far the boot came; ``result`` is its result, if it has one."""
         lease = self._plan.static or pipeline.network.lease
         source = getattr(pipeline, "source", None)  # not before there is a lease
-        requests = pipeline.downloads.fetcher.requests
+        fetcher = pipeline.downloads.fetcher
         progress = BootProgress(
-            self._plan, lease, source, requests, self._transfers, result, pipeline.warnings
+            self._plan,
+            lease,
+            source,
+            fetcher.requests,
+            self._transfers,
+            result,
+            pipeline.warnings,
+            fetcher.failures,
         )
         for finding in boot.findings(progress):
             self._tell(finding)

@@ -23,7 +23,7 @@ from pypxeboot.client.terminal import HostTerminal
 from pypxeboot.dhcp import boot_info, identity, pxe_options
 from pypxeboot.effects import Load, RunIpxe, RunIpxeScript
 from pypxeboot.entry import Action, Choice, Entry, Reason
-from pypxeboot.errors import NoBootSource, NoLease, NotFound, ServerError
+from pypxeboot.errors import FetchError, NoBootSource, NoLease, NotFound, ServerError, joined_hints
 from pypxeboot.lease import Lease
 from pypxeboot.limits import NOTICE
 from pypxeboot.net.exchange import Dhcp
@@ -73,6 +73,18 @@ class Pipeline:
 
     def run(self) -> BootResult:
         """Boot the guest. Raises PxeBootError."""
+        try:
+            return self._run()
+        except (FetchError, NoBootSource) as why:
+            others = () if self.network.lease is None else self.network.lease.other_servers
+            if others and self.plan.server is None:
+                named = (
+                    f"DHCP names other boot servers, too: {'; '.join(others)}; --server ADDR asks one of them"
+                )
+                why.hint = joined_hints(why.hint, named)
+            raise
+
+    def _run(self) -> BootResult:
         self.lease = self._choose_boot_server(self._obtain_lease())
         self.source = self._find_source(self.lease)
         if self.source.kind is Kind.IPXE_BINARY and self.source.bootfile is not None:

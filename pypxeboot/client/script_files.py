@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Optional, Protocol, Union
 
-from pypxeboot.client.entry_files import Downloads, Files
+from pypxeboot.client.entry_files import Downloads, Files, named_limit
 from pypxeboot.client.sink import FileSink
 from pypxeboot.effects import (
     Assemble,
@@ -43,6 +43,7 @@ HEAD = 1024
 # With --not-really: as much of a file as tells a script (scripts are smaller) from anything else.
 SAMPLE = 256 << 10
 
+_MORE_RAMDISK = "--max-ramdisk SIZE allows more"
 _PIECE = 1 << 20
 _READ_LIMIT = 4 << 20
 _UNKNOWN = 1 << 62  # the size of a file of which only the head is there
@@ -209,7 +210,8 @@ class ScriptFiles:
         self, file: _StoredFile, seconds: Optional[float] = None, head: Optional[int] = None
     ) -> Location:
         limit = min(self._room, self.downloads.limits.ramdisk)
-        with FileSink(file.descriptor, self.downloads.workers.start) as sink:
+        opened = FileSink(file.descriptor, self.downloads.workers.start)
+        with named_limit("--max-ramdisk"), opened as sink:
             place = self.downloads.fetcher.whole(
                 file.location, sink, limit, form=file.form, seconds=seconds, head=head
             )
@@ -237,7 +239,9 @@ class ScriptFiles:
             try:
                 for piece in _content(packed):
                     if sink.size + len(piece) > room:
-                        raise Refused(f"{packed.location} unpacks to more than {size_text(room)}")
+                        raise Refused(
+                            f"{packed.location} unpacks to more than {size_text(room)}", hint=_MORE_RAMDISK
+                        )
                     if time.monotonic() >= self.downloads.fetcher.deadline.at:
                         raise FetchError(f"{packed.location}: not unpacked in time")
                     sink.write(piece)
@@ -248,13 +252,18 @@ class ScriptFiles:
     def _make_files(self, effect: Assemble) -> Files:
         file, downloads = self._files[effect.kernel], self.downloads
         if file.size > downloads.limits.kernel:
-            raise Refused(f"{file.location}: {size_text(file.size)}, more than a kernel may have")
+            raise Refused(
+                f"{file.location}: {size_text(file.size)}, more than a kernel may have",
+                hint="--max-kernel SIZE allows more",
+            )
         boots, loaded = self._kernel(effect.kernel, effect.entry.cmdline)
         initrds = tuple(self._initrd(part) for part in effect.parts if isinstance(part, int))
         ramdisk = self._ramdisk(effect.parts, file.location) if effect.parts else None
         beside = [*effect.modules, *([] if ramdisk is None else [ramdisk])]
         if sum(self._files[number].size for number in beside) > downloads.limits.ramdisk:
-            raise Refused("ramdisk and modules have more bytes together than a ramdisk may have")
+            raise Refused(
+                "ramdisk and modules have more bytes together than a ramdisk may have", hint=_MORE_RAMDISK
+            )
         # Nothing can go wrong any more: a failed attempt leaves all files as they were.
         sources = [self._files[part].location for part in effect.parts if isinstance(part, int)]
         sources += [self._files[handle].location for handle in effect.modules]
@@ -309,7 +318,10 @@ class ScriptFiles:
             return parts[0]
         size = sum(self._files[part].size if isinstance(part, int) else len(part) for part in parts)
         if size > self.downloads.limits.ramdisk:
-            raise Refused(f"the initrds have {size_text(size)} together, more than a ramdisk may have")
+            raise Refused(
+                f"the initrds have {size_text(size)} together, more than a ramdisk may have",
+                hint=_MORE_RAMDISK,
+            )
         number, joined = self._open(location, None)
         try:
             self._join(parts, joined)

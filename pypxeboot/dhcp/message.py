@@ -7,13 +7,14 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from pypxeboot import text
+from pypxeboot.dhcp import server_names
 from pypxeboot.lease import Address, DhcpOption, Lease, Network, PxeAnswer, default_route, is_host
 from pypxeboot.text import is_dname, printable
 from pypxeboot.wire import BadName, Reader, Truncated, dns_name
@@ -146,6 +147,13 @@ def suboptions(value: bytes) -> dict[int, bytes]:
 def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
     """Return the lease that an OFFER or ACK describes, and remarks about what was odd. Raises BadMessage."""
     remarks: list[str] = []
+    message = _without_quotes(message, remarks)
+    named = _named_servers(message, remarks)
+    others = server_names.disagreement(named, message.server_id)
+    if others:
+        remarks.append(
+            f"boot servers differ: {named[0].where} says {named[0].server}, which counts; {'; '.join(others)}"
+        )
     address = message.yiaddr
     if not is_host(address):
         raise BadMessage(f"the address {address} cannot be a host's")
@@ -168,7 +176,8 @@ def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
         domain=_domain(message.options.get(DhcpOption.DOMAIN_NAME), remarks),
         search=search_list(message.options.get(DhcpOption.DOMAIN_SEARCH)),
         server_id=message.server_id,
-        next_server=_next_server(message, remarks),
+        next_server=_next_server(named, message),
+        other_servers=others,
         bootfile=_bootfile(message, remarks),
         mtu=_number(message.options.get(DhcpOption.INTERFACE_MTU), 2),
         seconds=None if seconds == INFINITE else seconds,
@@ -187,9 +196,9 @@ def pxe_answer(message: Message, client: bytes) -> Optional[PxeAnswer]:
     if not message.options.get(DhcpOption.VENDOR_CLASS, b"").startswith(client) or not is_host(server):
         return None
     remarks: list[str] = []
-    return PxeAnswer(
-        server, _next_server(message, remarks), _bootfile(message, remarks), dict(message.options)
-    )
+    message = _without_quotes(message, remarks)
+    next_server = _next_server(_named_servers(message, remarks), message)
+    return PxeAnswer(server, next_server, _bootfile(message, remarks), dict(message.options))
 
 
 def request(
@@ -274,14 +283,9 @@ def _classless_routes(value: bytes) -> Optional[tuple[tuple[IPv4Network, Optiona
     return tuple(routes)
 
 
-def _string(value: bytes) -> bytes:
-    """RFC 2132 2: trailing NULs do not count; a stray 0xff behind them is what overreading servers add."""
-    return value.partition(b"\0")[0].rstrip(b"\xff")
-
-
 def _name(value: bytes, what: str, remarks: list[str]) -> str:
     """Return a file name of the network, or '' (and a remark) where it holds what no name holds."""
-    name = text.decode(_string(value))
+    name = text.decode(server_names.trimmed(value))
     if name.isprintable():
         return name
     remarks.append(f"{what} is not printable and is not used: {printable(name)}")
@@ -298,27 +302,27 @@ def _bootfile(message: Message, remarks: list[str]) -> str:
     return option or field
 
 
-def _next_server(message: Message, remarks: list[str]) -> Optional[str]:
-    if is_host(message.siaddr):
-        return str(message.siaddr)
-    for value, what in (
-        (message.options.get(DhcpOption.TFTP_SERVER_NAME, b""), "option 66"),
-        (message.sname, "sname"),
-    ):
-        name = text.decode(_string(value)).strip()
-        if name and is_dname(name):
-            return name
-        if name:
-            remarks.append(f"{what} is not a host name and is not used: {printable(name)}")
-        if what == "option 66":
-            servers = _addresses(message.options.get(DhcpOption.TFTP_SERVER_ADDRESS))
-            if servers:
-                return str(servers[0])
+def _without_quotes(message: Message, remarks: list[str]) -> Message:
+    return replace(
+        message,
+        options=server_names.unquoted_options(message.options, remarks),
+        sname=server_names.unquoted(message.sname, "sname", remarks),
+        file=server_names.unquoted(message.file, "the boot file name of the header", remarks),
+    )
+
+
+def _named_servers(message: Message, remarks: list[str]) -> list[server_names.NamedServer]:
+    return server_names.named_servers(message.siaddr, message.options, message.sname, remarks)
+
+
+def _next_server(named: Sequence[server_names.NamedServer], message: Message) -> Optional[str]:
+    if named:
+        return named[0].server
     return str(message.server_id) if message.server_id is not None else None
 
 
 def _domain(value: Optional[bytes], remarks: list[str]) -> str:
-    name = text.decode(_string(value or b"")).strip()
+    name = text.decode(server_names.trimmed(value or b"")).strip()
     if name and not is_dname(name):
         remarks.append(f"domain name (option 15) is not valid and is not used: {printable(name)}")
         return ""

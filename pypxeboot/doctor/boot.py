@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from pypxeboot.bootsource import BootSource, Kind
 from pypxeboot.doctor.findings import Finding, fail, ok, warn
 from pypxeboot.entry import Action
-from pypxeboot.errors import FetchError, Refused
+from pypxeboot.errors import FetchError, PxeBootError, Refused
 from pypxeboot.lease import Lease, describe
 from pypxeboot.plan import Plan
 from pypxeboot.result import BootResult, Request
@@ -56,7 +56,7 @@ class TftpStatistics:
 
 @dataclass(frozen=True)
 class BootProgress:
-    """How far a boot came; what it did not reach is None."""
+    """How far a boot came; what it did not reach is None. ``failures`` of requests are by URL."""
 
     plan: Plan
     lease: Optional[Lease]
@@ -65,6 +65,7 @@ class BootProgress:
     transfers: Sequence[TftpStatistics]
     result: Optional[BootResult]
     warnings: Sequence[str] = ()
+    failures: Mapping[str, PxeBootError] = field(default_factory=dict)
 
 
 def findings(progress: BootProgress) -> list[Finding]:
@@ -121,6 +122,13 @@ def _servers(progress: BootProgress) -> list[Finding]:
             asked.setdefault((location.scheme, location.host), []).append(request)
     found: list[Finding] = []
     for (scheme, host), requests in asked.items():
+        failure = next((progress.failures[one.url] for one in requests if one.url in progress.failures), None)
+        if not any(request.result in ("ok", "not-found") for request in requests):
+            error = FetchError(
+                f"{host}: {requests[0].result}", hint=None if failure is None else failure.hint
+            )
+            found.append(fail(scheme.upper(), error))
+            continue
         found += _server(
             scheme, host, requests, [transfers for transfers in progress.transfers if transfers.host == host]
         )
@@ -138,8 +146,6 @@ def _server(
     scheme: str, host: str, requests: Sequence[Request], transfers: Sequence[TftpStatistics]
 ) -> list[Finding]:
     topic = scheme.upper()
-    if not any(request.result in ("ok", "not-found") for request in requests):
-        return [fail(topic, FetchError(f"{host}: {requests[0].result}", hint=_hint_for_silence(scheme)))]
     count = sum(request.result == "ok" for request in requests)
     text = f"{host} answers: {count} of {len(requests)} files are there"
     if scheme != "tftp" or not transfers:
@@ -169,12 +175,6 @@ def _server(
         text = f"{host}: {largest.retransmits} packets of {blocks:.0f} had to be asked for again"
         found.append(warn(topic, text, hint))
     return [*found, *_speed(topic, host, requests)]
-
-
-def _hint_for_silence(scheme: str) -> str:
-    if scheme == "tftp":
-        return "does a TFTP server run there? Does a firewall drop UDP 69, or the replies from other ports?"
-    return "does a web server run there, and does no firewall drop its port?"
 
 
 def _speed(topic: str, host: str, requests: Sequence[Request]) -> list[Finding]:

@@ -31,7 +31,7 @@ class OfferReport:
     """One answer of a DHCP server (or a proxyDHCP server) to a DISCOVER, as text for the report.
 
     ``seconds`` is how long it took. ``address`` has its prefix length, and is empty in a proxy's answer.
-    ``refused`` says why no client would take it.
+    ``refused`` says why no client would take it, ``remarks`` what is odd in it.
     """
 
     server: str
@@ -45,6 +45,7 @@ class OfferReport:
     menu: str  # the items of a PXE menu (option 43)
     proxy: bool = False
     refused: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ def describe_offer(heard: Heard) -> OfferReport:
     """Return an answer to a DISCOVER as text for the report, and what is wrong with it."""
     answer, options = heard.message, heard.message.options
     refused = address = ""
+    remarks: tuple[str, ...] = ()
     proxy = not int(answer.yiaddr)
     next_server = bootfile = ""
     said = message.pxe_answer(answer, b"") if proxy else None
@@ -29,7 +30,7 @@ def describe_offer(heard: Heard) -> OfferReport:
         bootfile, next_server = printable(said.bootfile), said.next_server or ""
     if not proxy:
         try:
-            lease, _remarks = message.lease_of(answer)
+            lease, remarks = message.lease_of(answer)
             address, bootfile = f"{lease.address}/{lease.prefix_length}", printable(lease.bootfile)
             next_server = lease.next_server or ""
         except BadMessage as why:
@@ -47,6 +48,7 @@ def describe_offer(heard: Heard) -> OfferReport:
         menu=", ".join(printable(item.text) for item in menu),
         proxy=proxy,
         refused=refused,
+        remarks=remarks,
     )
 
 
@@ -60,7 +62,9 @@ def findings(heard: Sequence[Heard], where: str, seconds: float) -> list[Finding
     ``where`` names the link (a bridge) for messages, ``seconds`` is how long it was listened to.
     """
     offers = _distinct_offers(heard)
-    found = [_offer_finding(offer) for offer in offers]
+    found = []
+    for offer in offers:
+        found += [_offer_finding(offer), *(_odd(offer, remark) for remark in offer.remarks)]
     usable = [offer for offer in offers if offer.address]
     if not usable:
         found.append(fail("DHCP", _no_lease(offers, where, seconds)))
@@ -100,6 +104,11 @@ def _offer_finding(offer: OfferReport) -> Finding:
         parts += [f"{what} {value}"] if value else []
     pinged = " (it pings the address first)" if _PINGED <= offer.seconds < _SLOW and offer.address else ""
     return ok("DHCP", f"{offer.server} offers after {offer.seconds:.2f} s{pinged}: {', '.join(parts)}", offer)
+
+
+def _odd(offer: OfferReport, remark: str) -> Finding:
+    hint = f"fix what the DHCP server {offer.server} sends; --server ADDR names the boot server meanwhile"
+    return warn("DHCP", f"{offer.server}: {remark}", hint)
 
 
 def _no_lease(offers: Sequence[OfferReport], where: str, seconds: float) -> NoLease:

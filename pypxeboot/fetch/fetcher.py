@@ -12,6 +12,7 @@ from typing import Optional, Protocol
 
 from pypxeboot.effects import Form
 from pypxeboot.errors import FetchError, InternalError, NotFound, PxeBootError, Refused
+from pypxeboot.fetch.hints import hint_for
 from pypxeboot.fetch.progress import Progress
 from pypxeboot.fetch.request import Data, FetchRequest, Scheme
 from pypxeboot.limits import Deadline
@@ -72,7 +73,8 @@ class _CountedSink:
 class Fetcher:
     """Everything that one boot downloads goes through here.
 
-    ``agent`` is what web servers are told: each loader has its own.
+    ``agent`` is what web servers are told: each loader has its own. ``failures`` are what went wrong last, by
+    URL; a file that is not there is no failure of its server.
     """
 
     def __init__(self, schemes: Mapping[str, Scheme], *, deadline: Deadline, progress: Progress) -> None:
@@ -80,6 +82,7 @@ class Fetcher:
         self._lock = threading.Lock()
         self.agent = ""
         self.requests: list[Request] = []
+        self.failures: dict[str, PxeBootError] = {}
 
     def small(self, location: Location, limit: int, *, head: bool = False) -> bytes:
         """Return a file; with ``head`` its first ``limit`` bytes, and no more are asked for."""
@@ -154,10 +157,14 @@ class Fetcher:
                         f"more than {MAX_REQUESTS} files in one boot", hint="a configuration that loops?"
                     )
             return scheme(FetchRequest(location, limit, deadline, form, self.agent), sink)
-        except NotFound:
+        except NotFound as why:
             result = "not-found"
+            why.hint = hint_for(why, location)
             raise
         except PxeBootError as why:
+            if isinstance(why, FetchError):
+                why.hint = hint_for(why, location)
+            self.failures[url] = why
             result = why.message.replace(f"{url}: ", "", 1)
             raise
         except _Enough:

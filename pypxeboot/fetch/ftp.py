@@ -16,7 +16,7 @@ from typing import Optional
 from urllib.parse import unquote_to_bytes
 
 from pypxeboot import text
-from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused, ServerError
+from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused, ServerError, TooLarge
 from pypxeboot.fetch.request import FetchRequest, Sink
 from pypxeboot.net import tcp
 from pypxeboot.net.tcp import Paced
@@ -48,7 +48,7 @@ def get(request: FetchRequest, sink: Sink) -> None:
     def seconds_left() -> float:
         seconds = request.deadline - time.monotonic()
         if seconds <= 0:
-            raise FetchError(f"{url}: not done in time", hint="is the server overloaded or silent?")
+            raise FetchError(f"{url}: not done in time", cause="timeout")
         return seconds
 
     session = _FtpSession(url, seconds_left)
@@ -79,10 +79,10 @@ class _FtpSession(ftplib.FTP):
             self.sock = tcp.connect(host, port, self._left)
         except socket.gaierror as error:
             why = text.printable(error.strerror or str(error))
-            raise FetchError(f"{self._url}: no address of {host}: {why}") from None
+            raise FetchError(f"{self._url}: no address of {host}: {why}", cause=tcp.cause(error)) from None
         except OSError as error:
-            hint = f"does an FTP server listen on port {port} of {host}?"
-            raise FetchError(f"{self._url}: cannot connect: {_reason(error)}", hint=hint) from None
+            said = f"{self._url}: cannot connect: {_reason(error)}"
+            raise FetchError(said, cause=tcp.cause(error)) from None
         self.af = self.sock.family
         self.file = io.TextIOWrapper(
             io.BufferedReader(Paced(self.sock, self._left, self._count)), encoding=_ENCODING
@@ -150,9 +150,9 @@ class _FtpSession(ftplib.FTP):
                 raise self._size_error(limit)
             sink.write(block[:count])
 
-    def _size_error(self, limit: int, size: Optional[int] = None) -> Refused:
+    def _size_error(self, limit: int, size: Optional[int] = None) -> TooLarge:
         has = "" if size is None else f"{text.size_text(size)}, "
-        return Refused(f"{self._url}: {has}more than the limit of {text.size_text(limit)}")
+        return TooLarge(f"{self._url}: {has}more than the limit of {text.size_text(limit)}")
 
 
 def _failure(url: str, error: Exception) -> FetchError:

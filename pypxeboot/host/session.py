@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import select
 import socket
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Optional
 
 from pypxeboot.entry import Action
-from pypxeboot.errors import KINDS, FetchError, NoLease, PxeBootError, UsageError
+from pypxeboot.errors import KINDS, FetchError, NoLease, PxeBootError, UsageError, joined_hints
 from pypxeboot.host import spawn
 from pypxeboot.host.interface import ClientInterface
 from pypxeboot.host.output_files import Store
@@ -54,6 +55,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 0.25  # between looks at how large the client's files are
+# What a request came to that a firewall may have kept from its server, or the answer from us.
+_SILENCE = re.compile(
+    r"no answer|silent|not (done|finished) in time|cannot connect|refused|unreachable|[Nn]o route"
+)
 _GRACE = 2.0  # seconds that the client may take past the deadline to say so itself
 
 
@@ -104,14 +109,16 @@ def boot(
 
 def _add_firewall_hint(failed: BootFailed, attached: Attached) -> None:
     """Put the host's firewall into the hint of a boot that nobody answered, if it may be the cause."""
-    answered = any(request.result in ("ok", "not-found") for request in failed.failure.requests)
+    # Whoever says no, or speaks TLS, is in reach.
+    answered = any(_SILENCE.search(one.result) is None for one in failed.failure.requests)
     if answered or attached.mode != "veth" or not isinstance(failed.error, (NoLease, FetchError)):
         return
     from pypxeboot.links import checks
 
     found = checks.firewall_warning(attached.where)
     if found is not None:
-        failed.error.hint = f"this host's own firewall may be why: {found}; --link host is out of its reach"
+        own = f"this host's own firewall may be why: {found}; --link host is out of its reach"
+        failed.error.hint = joined_hints(own, failed.error.hint)
 
 
 class _Session:

@@ -31,11 +31,15 @@ def connect(host: str, port: int, left: Left) -> socket.socket:
     raise problem
 
 
-def cause(error: OSError) -> str:
-    """Why there is no connection, in the words of :class:`FetchError`."""
+def cause(error: Exception) -> str:
+    """Why there is no conversation with a server, in the words of :class:`FetchError`."""
+    if isinstance(error, socket.gaierror):
+        return "no-dns" if error.errno == socket.EAI_FAIL else "no-name"
     if isinstance(error, socket.timeout):
         return "timeout"
-    return "refused" if isinstance(error, ConnectionError) else "unreachable"
+    if isinstance(error, ConnectionError):
+        return "refused"
+    return "unreachable" if isinstance(error, OSError) else "no-name"
 
 
 class Paced(io.RawIOBase):

@@ -13,7 +13,7 @@ from typing import Optional
 from pypxeboot.bootsource import BootRequest, BootSource, Kind, not_a_configuration
 from pypxeboot.effects import Load, Loaded, Log, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
-from pypxeboot.errors import ConfigError, InternalError, NoBootSource, PxeBootError
+from pypxeboot.errors import ConfigError, InternalError, NoBootSource, PxeBootError, joined_hints
 from pypxeboot.guest import soc_and_board
 from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.syslinux.config.search import uboot_names
@@ -164,7 +164,10 @@ class _UbootBoot:
         )
         reply: Loaded = yield Load(entry)
         if not reply.ok:
-            return None, reply.kind(f"{where}: {printable(reply.error)}", hint=f"it stands in {self.main}")
+            return None, reply.kind(
+                f"{where}: {printable(reply.error)}",
+                hint=joined_hints(reply.hint, f"it stands in {self.main}"),
+            )
         return Choice(entry, reason, self.main), None
 
     def _entry(self, label: UbootLabel) -> Entry:

@@ -48,7 +48,7 @@ TABLE = """
     lua:
     fetch:             fetch.http fetch.tftp net
     fetch.http:        net
-    fetch.tftp:
+    fetch.tftp:        net
     net:               dhcp privsep
     explain:           dhcp privsep
     doctor:            dhcp
@@ -82,10 +82,10 @@ SYSTEM = {
 
 VALUE_MODULES = set(
     """
-    __future__ abc base64 binascii bisect codecs.getincrementaldecoder collections configparser contextlib difflib
-    copy dataclasses enum fnmatch functools hashlib hmac http.HTTPStatus ipaddress itertools json math
-    operator pathlib.PurePosixPath re shlex string struct textwrap types typing unicodedata urllib.parse
-    uuid zlib bz2 lzma lz4.block zstandard xml.etree.ElementTree xml.parsers.expat
+    __future__ abc base64 binascii bisect codecs.getincrementaldecoder collections configparser contextlib
+    difflib copy dataclasses enum fnmatch functools hashlib hmac http.HTTPStatus ipaddress itertools json math
+    operator pathlib.PurePosixPath re shlex string struct textwrap types typing unicodedata urllib.parse uuid
+    zlib bz2 lzma lz4.block zstandard xml.etree.ElementTree xml.parsers.expat
     """.split()
 )
 LAZY = {"output.formats": {"importlib"}}

@@ -176,8 +176,7 @@ class _HttpExchange:
         """Seconds until the deadline; FetchError if there are none."""
         left = self.deadline - time.monotonic()
         if left <= 0:
-            hint = "is the server overloaded or silent?"
-            raise FetchError(f"{self.address}: not done in time", hint=hint, cause="timeout")
+            raise FetchError(f"{self.address}: not done in time", cause="timeout")
         return left
 
     def ask(self, fields: Mapping[str, str], authorities: Optional[str], form: Optional[Form]) -> None:
@@ -218,9 +217,10 @@ class _HttpExchange:
             return self._tunnel(sock) if self.proxy and self.address.scheme == "https" else sock
         except socket.gaierror as error:
             reason = text.printable(error.strerror or str(error))
-            raise FetchError(f"{self.address}: no address of {host}: {reason}", cause="no-name") from None
+            said = f"{self.address}: no address of {host}: {reason}"
+            raise FetchError(said, cause=tcp.cause(error)) from None
         except OSError as error:
-            hint = f"does a web {'proxy' if self.proxy else 'server'} listen on port {port} of {host}?"
+            hint = f"does a web proxy listen on port {port} of {host}?" if self.proxy else None
             said = f"{self.address}: cannot connect: {_reason(error)}"
             raise FetchError(said, hint=hint, cause=tcp.cause(error)) from None
 
@@ -407,12 +407,14 @@ def _failure(address: Address, error: BaseException) -> FetchError:
     elif isinstance(error, SSLError) and not isinstance(root, OSError):  # urllib3 1.26 compares names itself
         root = ssl.SSLCertVerificationError(1, str(root))
         root.verify_message = str(root.args[1])
-    hint = None
+    hint, cause = None, ""
     if isinstance(root, ssl.SSLCertVerificationError):
-        hint = "if the certificate is right, name the authority that signed it by --tls-ca FILE"
+        cause = "tls"
     elif isinstance(root, ssl.SSLError):
         hint = "the server must speak TLS 1.2 or newer"
-    return FetchError(f"{address}: {_reason(root)}", hint=hint)
+    elif isinstance(root, socket.timeout):
+        cause = "timeout"
+    return FetchError(f"{address}: {_reason(root)}", hint=hint, cause=cause)
 
 
 def _root_error(error: BaseException) -> BaseException:

@@ -11,7 +11,7 @@ from typing import Optional
 from urllib.parse import unquote_to_bytes, urljoin
 
 from pypxeboot import __version__, text
-from pypxeboot.errors import FetchError, NotFound, Refused, ServerError
+from pypxeboot.errors import FetchError, NotFound, Refused, ServerError, TooLarge
 
 REDIRECT_STATUS = (301, 302, 303, 307, 308)
 
@@ -186,10 +186,10 @@ def chunk_size(address: Address, line: bytes) -> int:
     return int(digits, 16)
 
 
-def size_error(address: Address, limit: int, size: Optional[int] = None) -> Refused:
+def size_error(address: Address, limit: int, size: Optional[int] = None) -> TooLarge:
     """Return the error of a body beyond ``limit`` bytes; of ``size`` where that is known."""
     has = "" if size is None else f"{text.size_text(size)}, "
-    return Refused(f"{address}: {has}more than the limit of {text.size_text(limit)}")
+    return TooLarge(f"{address}: {has}more than the limit of {text.size_text(limit)}")
 
 
 def _text_of(url: str) -> str:

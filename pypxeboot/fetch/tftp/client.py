@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from pypxeboot.errors import FetchError, NotFound, Refused, ServerError
+from pypxeboot.errors import FetchError, NotFound, Refused, ServerError, TooLarge
 from pypxeboot.fetch.tftp.options import HEADERS, SMALL, Memory, Options, Transfer
 from pypxeboot.fetch.tftp.packets import (
     ErrorPacket,
@@ -36,6 +36,7 @@ from pypxeboot.fetch.tftp.receiver import (
     Violation,
     option_values,
 )
+from pypxeboot.net import tcp
 from pypxeboot.text import printable, size_text
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,8 @@ def get(
     try:
         family, address, mtu = find(host, port)
     except (OSError, ValueError) as error:  # ValueError: what cannot be a host name
-        raise FetchError(f"{job.what}: cannot reach the server: {printable(str(error))}") from None
+        why = printable(getattr(error, "strerror", None) or str(error))
+        raise FetchError(f"{job.what}: cannot reach the server: {why}", cause=tcp.cause(error)) from None
     memory = {} if memory is None else memory
     first = ask = _first_ask(job, family, mtu, memory.get((host, port)))
     retransmits = 0
@@ -231,10 +233,9 @@ class _TransferSession:
 
     def _no_answer(self, seconds: float) -> FetchError:
         asked = "once" if not self.retransmits else f"{self.retransmits + 1} times"
-        host, port = printable(self._job.host), self._job.port
+        host = printable(self._job.host)
         words = f"no answer from TFTP server {host} (asked {asked} in {seconds:.1f} s)"
-        hint = f"is it running, and does no firewall drop UDP port {port} or the replies?"
-        return FetchError(words, hint=hint, cause="timeout")
+        return FetchError(words, cause="timeout")
 
     def _begin(self, data: bytes) -> None:
         """Settle with the server on what its first packet says."""
@@ -289,7 +290,9 @@ class _TransferSession:
                 self._errors = 0
                 patience.reset(now)
             if now >= self._job.deadline and not receiver.complete:
-                raise FetchError(f"{self._job.what}: not finished in time ({self._progress})")
+                raise FetchError(
+                    f"{self._job.what}: not finished in time ({self._progress})", cause="timeout"
+                )
             if receiver.is_full:
                 self._flush()
                 patience.reset(time.monotonic())
@@ -346,7 +349,9 @@ class _TransferSession:
         """Nothing has come for too long: acknowledge again, or give up."""
         self._line.turn_strangers_away()
         if self._patience.is_over(now):
-            raise FetchError(f"{self._job.what}: the server has fallen silent ({self._progress})")
+            raise FetchError(
+                f"{self._job.what}: the server has fallen silent ({self._progress})", cause="timeout"
+            )
         self._patience.silence(now)
         self.retransmits += 1
         if self._is_empty and self._patience.silences == _BLACK_HOLE:
@@ -383,12 +388,9 @@ class _TransferSession:
 
     def _check_limit(self, size: int) -> None:
         if size > self._job.limit:
-            raise Refused(f"{self._job.what}: larger than the limit of {size_text(self._job.limit)}")
+            raise TooLarge(f"{self._job.what}: larger than the limit of {size_text(self._job.limit)}")
 
     def _network_error(self, error: OSError) -> None:
         self._errors += 1
         if self._errors >= _NETWORK_ERRORS:
-            raise FetchError(
-                f"{self._job.what}: {error.strerror}",
-                hint=f"does a TFTP server listen on UDP port {self._job.port} there?",
-            ) from None
+            raise FetchError(f"{self._job.what}: {error.strerror}", cause=tcp.cause(error)) from None

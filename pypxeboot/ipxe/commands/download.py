@@ -98,6 +98,7 @@ _CAUSES = {
     "refused": Status.CONNECTION_REFUSED,
     "unreachable": Status.UNREACHABLE,
     "no-name": Status.NO_NAME_SERVER,
+    "no-dns": Status.NO_NAME_SERVER,
 }
 
 

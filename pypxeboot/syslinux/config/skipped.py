@@ -10,7 +10,7 @@ import re
 
 from pypxeboot.text import SPACE, printable
 
-# readconfig.c of ldlinux and of menu.c32 (SYSLINUX 6.04), and what U-Boot and extlinux of other projects know.
+# readconfig.c of ldlinux and of menu.c32 (SYSLINUX 6.04), and what U-Boot and other projects' extlinux know.
 _READ = frozenset(
     """
     include menu text endtext label default ui timeout totaltimeout ontimeout onerror prompt

@@ -12,7 +12,7 @@ from typing import Optional, Protocol
 from pypxeboot.bootsource import Kind, kind_of_name
 from pypxeboot.effects import Load, Loaded, Log, RunIpxe, RunIpxeScript, Steps
 from pypxeboot.entry import Action, Choice, Entry, Reason
-from pypxeboot.errors import ConfigError, InternalError, PxeBootError, Refused
+from pypxeboot.errors import ConfigError, InternalError, PxeBootError, Refused, joined_hints
 from pypxeboot.guest import Guest
 from pypxeboot.syslinux.com32 import table
 from pypxeboot.syslinux.com32.unresolved import UnresolvedEntry
@@ -218,7 +218,9 @@ class Executor:
                 hint = f"no label has that name either: there is {lookup.names(self.config)}"
             if type_of(kernel) == "program" and reply.kind is Refused:
                 return self._hand_over(needs_firmware(where(label, kernel), kernel))
-            return self.fail(reply.kind(f"{where(label, kernel)}: {why}", hint=reply.hint or hint))
+            return self.fail(
+                reply.kind(f"{where(label, kernel)}: {why}", hint=joined_hints(reply.hint, hint))
+            )
         return Choice(entry, reason, self.current.location)
 
     def end(self, label: Optional[Label], action: Action, reason: Reason) -> Choice:

@@ -1,13 +1,18 @@
-"""Boots that fail, or boot something else, for a reason that is easily mistaken: the words must lead to it."""
+"""Boots that fail, or boot something else, for a reason that is easily mistaken: words that lead to it."""
 
 from __future__ import annotations
 
+import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.ground import BRIDGE, MAC, Run, Site
+from tests.support.ground import BRIDGE, MAC, SERVER, Run, Site, servers
+from tests.support.ground.kernels import dummy
 from tests.support.ground.simple import SIMPLE, serve, tree
+from tests.support.peers.http import certificate
 
 
 def doctor(site: Site, *args: str) -> Run:
@@ -64,3 +69,133 @@ def test_a_configuration_without_a_byte(site: Site) -> None:
     error = said(site.boot())
     assert error["code"] == 4 and error["message"].endswith("pxelinux.cfg/default is empty")
     assert error["hint"].startswith("a file without a byte counts as not there")
+
+
+def one_source(site: Site, topic: str, cause: str, hint: str, *args: str) -> None:
+    """The boot says ``cause`` and ``hint`` (beginnings of them), and the doctor nothing else."""
+    error = said(site.boot(*args))
+    assert cause in error["message"] and error["hint"].startswith(hint), error
+    run = doctor(site, *args)
+    failed = re.search(r"FAIL  (\S+) +(.*)\n +-> (.*)\n", run.stdout.decode())
+    assert run.rc == error["code"] and failed, str(run)
+    assert failed[1] == topic and cause in failed[2] and failed[3].startswith(hint), str(run)
+
+
+def test_a_certificate_and_an_error_of_the_web_server(site: Site, tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path, f"IP:{SERVER}")
+    root = serve(site, files=tree(f"DEFAULT a\nLABEL a\nKERNEL https://{SERVER}/vmlinuz\n"))
+    extra = f"listen {SERVER}:443 ssl; ssl_certificate {cert}; ssl_certificate_key {key};"
+    servers.nginx(site, root, f"{extra} location /vmlinuz {{ return 500; }}")
+    one_source(
+        site, "HTTPS", "TLS: self-signed certificate", "if the certificate is right, name the authority"
+    )
+    trusting = ("--tls-ca", str(cert))
+    one_source(
+        site, "HTTPS", "500 Internal Server Error", "the web server failed itself: its error", *trusting
+    )
+
+
+def test_a_name_that_no_dns_knows(site: Site) -> None:
+    serve(site)
+    asking = ("--path-prefix", "http://files.example/")
+    one_source(
+        site, "HTTP", "no address of files.example", "have DHCP send a name server (option 6)", *asking
+    )
+
+
+def test_no_web_server_and_no_tftp_server(site: Site) -> None:
+    serve(site, files=tree(f"DEFAULT a\nLABEL a\nKERNEL http://{SERVER}/vmlinuz\n"))
+    one_source(
+        site, "HTTP", "Connection refused", f"{SERVER} is on, but does a web server listen on TCP port 80"
+    )
+    site.stop_servers()
+    servers.dnsmasq(site, None)
+    one_source(
+        site, "TFTP", "Connection refused", f"{SERVER} is on, but does a TFTP server listen on UDP port 69"
+    )
+
+
+def test_a_file_that_the_web_server_has_not(site: Site) -> None:
+    """The hint of the cause comes first, that of the entry behind it."""
+    root = serve(site, files=tree(f"DEFAULT a\nLABEL a\nKERNEL http://{SERVER}/Vmlinuz\n"))
+    servers.nginx(site, root)
+    error = said(site.boot())
+    assert "label 'a': " in error["message"] and "404 Not Found" in error["message"]
+    cause, entry = error["hint"].split("; ")
+    assert "case counts" in cause and entry == f"the configuration is tftp://{SERVER}/pxelinux.cfg/default"
+
+
+@pytest.mark.parametrize("name, option", [("vmlinuz", "--max-kernel"), ("i1", "--max-ramdisk")])
+@pytest.mark.parametrize("base", ["", f"http://{SERVER}/", f"ftp://{SERVER}/"])
+def test_a_limit_names_its_option(site: Site, base: str, name: str, option: str) -> None:
+    config = SIMPLE.replace("vmlinuz", f"{base}vmlinuz").replace("i1,i2", f"{base}i1,i2")
+    root = serve(site, files={**tree(config), name: dummy(name) + bytes(100_000)})
+    servers.nginx(site, root)
+    if base.startswith("ftp"):
+        servers.vsftpd(site, root)
+    error = said(site.boot(option, "90K"))
+    assert error["code"] == 7 and f"{name}: " in error["message"] and "limit of 90.0 KiB" in error["message"]
+    assert error["hint"].startswith(f"{option} SIZE allows more; the configuration is ")
+
+
+def scripted(site: Site, *, siaddr: str = "0.0.0.0", **names: bytes) -> None:
+    """DHCP alone, with exactly these boot servers: ``o66`` is option 66, ``sname`` the field."""
+    words = [f"{name}={value.hex()}" for name, value in names.items()]
+    program = [
+        sys.executable,
+        "-m",
+        "tests.support.ground.odd_dhcp",
+        site.server_link,
+        SERVER,
+        siaddr,
+        *words,
+    ]
+    site.spawn(program, "dhcp.log").wait_for("ready")
+
+
+def beyond(site: Site) -> None:
+    """The files are on another machine, OTHER."""
+    namespace, link = servers.beside(site, OTHER)
+    root = servers.plant(site.directory / "root", tree())
+    servers.dnsmasq(site, root, None, namespace=namespace, link=link)
+
+
+OTHER = "10.77.0.4"
+
+
+def test_option_66_says_another_server(site: Site) -> None:
+    """siaddr counts, as for the real one; what 66 says is told once, and in the hint of what comes of it."""
+    beyond(site)
+    scripted(site, siaddr=SERVER, o66=OTHER.encode())
+    run = site.boot()
+    error, told = said(run), f"siaddr (next-server) says {SERVER}, which counts; option 66 says {OTHER}"
+    assert error["message"].endswith("Connection refused") and f"option 66 says {OTHER}" in error["hint"]
+    assert error["hint"].startswith(f"{SERVER} is on, but"), "the cause comes first"
+    assert run.stderr.count(told) == 1
+    assert f"WARN  DHCP       {SERVER}: boot servers differ: {told}" in doctor(site).stdout.decode()
+    site.boot("--server", OTHER).ok()
+
+
+@pytest.mark.parametrize("names", [{"o66": bytes((10, 77, 0, 4))}, {"sname": bytes((10, 77, 0, 4))}])
+def test_four_raw_bytes_are_an_address(site: Site, names: dict[str, bytes]) -> None:
+    beyond(site)
+    scripted(site, **names)
+    run = site.boot().ok()
+    assert run.result["lease"]["next_server"] == OTHER and "four bytes of an address" in run.stderr
+    assert "WARN  DHCP" in doctor(site).ok().stdout.decode()
+
+
+def test_quotes_around_the_server(site: Site) -> None:
+    beyond(site)
+    scripted(site, o66=f'"{OTHER}"'.encode(), o67=b'"pxelinux.0"')
+    run = site.boot().ok()
+    assert run.stderr.count("has quotes around it") == 2
+
+
+@pytest.mark.parametrize("name", [{"o66": b"0.0.0.0"}, {"sname": b"10.77.0.300"}])
+def test_a_server_that_is_nobody(site: Site, name: dict[str, bytes]) -> None:
+    """It is not used: the DHCP server itself is asked, as where none is named."""
+    servers.tftpd_hpa(site, servers.plant(site.directory / "root", tree()))
+    scripted(site, **name)
+    run = site.boot().ok()
+    assert run.result["lease"]["next_server"] == SERVER and "which is no address of a host" in run.stderr

@@ -112,7 +112,7 @@ def test_a_server_that_pings_and_has_no_tftp(site: Site) -> None:
     run = doctor(site)
     assert run.rc == 6 and verdict(run).startswith("it fails at TFTP"), str(run)
     assert re.search(r"WARN the first offer took 3\.\d s.*\n.*no-ping", of(run, "DHCP"))
-    assert re.search(r"FAIL .*refused.*\n.*UDP 69", of(run, "TFTP"))
+    assert re.search(r"FAIL .*refused.*\n.*UDP port 69", of(run, "TFTP"))
 
 
 def test_a_mac_of_its_own_is_given_back(site: Site) -> None:

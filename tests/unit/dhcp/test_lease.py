@@ -227,3 +227,53 @@ def test_routers_and_name_servers() -> None:
 )
 def test_search_list(value: bytes, names: tuple[str, ...]) -> None:
     assert lease(standard(o119=value)).search == names
+
+
+@pytest.mark.parametrize(
+    ("value", "server", "told"),
+    [
+        (b"10.0.0.4", "10.0.0.4", ""),
+        (b"10.0.0.4\0", "10.0.0.4", ""),
+        (
+            bytes((10, 77, 0, 4)),
+            "10.77.0.4",
+            "four bytes of an address in place of text: taken for 10.77.0.4",
+        ),
+        (b"tftp", "tftp", ""),
+        (b'"10.0.0.4"', "10.0.0.4", "has quotes around it"),
+        (b"'files.example'", "files.example", "has quotes around it"),
+        (b"0.0.0.0", SERVER, "says 0.0.0.0, which is no address of a host"),
+        (b"10.0.0.300", SERVER, "says 10.0.0.300, which is no address"),
+        (b"10.77.0", SERVER, "which is no address"),
+        (b"255.255.255.255", SERVER, "which is no address"),
+        (b"*", SERVER, "is not a host name"),
+        (b"", SERVER, ""),
+    ],
+)
+def test_a_boot_server_is_an_address_or_a_name(value: bytes, server: str, told: str) -> None:
+    """In option 66, and in sname; without one it is the DHCP server itself."""
+    for options, fields in ((standard(o66=value), {}), (standard(), {"sname": value})):
+        assert lease(options, siaddr="0.0.0.0", **fields).next_server == server  # type: ignore[arg-type]
+        said = lease_of(decode(message(options, siaddr="0.0.0.0", **fields)))[1]  # type: ignore[arg-type]
+        assert len(said) == bool(told) and told in "".join(said)
+
+
+def test_boot_servers_that_differ_are_told_once_with_the_one_that_counts() -> None:
+    options = standard(o66=b"10.0.0.4", o150=bytes((10, 0, 0, 5)))
+    (said,) = lease_of(decode(message(options, siaddr="10.0.0.3", sname=b"10.0.0.6")))[1]
+    assert said.startswith(
+        "boot servers differ: siaddr (next-server) says 10.0.0.3, which counts; option 66 says"
+    )
+    assert "option 150 says 10.0.0.5; sname says 10.0.0.6; " in said and f"(option 54) is {SERVER}" in said
+
+
+@pytest.mark.parametrize("name", [b"tftp.example", b"10.0.0.3"])
+def test_boot_servers_that_may_be_the_same_are_no_news(name: bytes) -> None:
+    assert lease_of(decode(message(standard(o66=name), siaddr="10.0.0.3")))[1] == ()
+
+
+def test_quotes_around_file_names() -> None:
+    options = standard(o67=b'"pxelinux.0"', o209=b'"pxe.cfg"', o210=b"'/tftp/'")
+    found, said = lease_of(decode(message(options)))
+    assert (found.bootfile, found.options[209], found.options[210]) == ("pxelinux.0", b"pxe.cfg", b"/tftp/")
+    assert len(said) == 3

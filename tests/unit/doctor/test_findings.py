@@ -24,7 +24,7 @@ from pypxeboot.doctor.findings import (
     verdict,
     warn,
 )
-from pypxeboot.errors import NoLease
+from pypxeboot.errors import FetchError, NoLease
 from pypxeboot.guest import Guest
 from pypxeboot.lease import Lease
 from pypxeboot.links import firewall
@@ -136,10 +136,11 @@ def test_speed() -> None:
 
 
 def test_a_server_that_never_answers() -> None:
-    found = course(
-        Request("tftp://10.0.0.9/x", "no answer from TFTP server 10.0.0.9 (asked 7 times)", 0, 30.0)
-    )
-    assert levels(found) == "fail" and "UDP 69" in found[0].hint and exit_code(found) == 6
+    url = "tftp://10.0.0.9/x"
+    asked = Request(url, "no answer from TFTP server 10.0.0.9 (asked 7 times)", 0, 30.0)
+    failures = {url: FetchError(asked.result, hint="what the boot says")}
+    found = boot.findings(BootProgress(PLAN, None, None, (asked,), (), None, failures=failures))
+    assert levels(found) == "fail" and found[0].hint == "what the boot says" and exit_code(found) == 6
 
 
 def test_a_boot_server_that_nothing_leads_to() -> None:

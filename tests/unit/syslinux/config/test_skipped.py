@@ -57,7 +57,7 @@ def test_many_such_lines_are_counted() -> None:
 def test_known_directives_without_meaning_here_are_no_news() -> None:
     known = (
         "SERIAL 0 115200\nCONSOLE 1\nFONT f.psf\nKBDMAP m.ktl\nDISPLAY boot.msg\nF1 help.txt\nNOHALT 1\n"
-        "MENU BACKGROUND splash.png\nMENU RESOLUTION 640 480\nMENU COLOR title 1;36;44 #ffffffff #00000000 std\n"
+        "MENU BACKGROUND splash.png\nMENU RESOLUTION 640 480\nMENU COLOR title 1;36;44 #ffffffff #0 std\n"
         "MENU MSGCOLOR #80ffffff #00000000 std\nMENU SAVE\n# remark\n; remark\n   \n\x1a\n"
         "FDTDIR /dtbs\nDEVICETREE x.dtb\nTEXT HELP\nwords of the help\nENDTEXT\nIPAPPEND 2\nPROMPT 0\n"
     )

@@ -23,10 +23,10 @@ disk = [
 ]
 vif = [ 'mac=00:16:3e:01:02:03,bridge=xenbr0', '' ]
 vif.default.bridge="xenbr1"
-extra = "a=\\"b\\" \\x41\\101\\n"
+extra = "a=\\"b\\" \\t\\n"
 empty = []
 vcpus = 0x2
-vif += [ 'mac=00:16:3e:01:02:04' ]
+vif+=[ 'mac=00:16:3e:01:02:04' ]
 name = "last"
 """
 
@@ -39,12 +39,12 @@ def test_a_whole_configuration() -> None:
         "disk": ["phy:/dev/vg/web,xvda,w", "file:/srv/a b.img,xvdb,r"],
         "vif": ["mac=00:16:3e:01:02:03,bridge=xenbr0", "", "mac=00:16:3e:01:02:04"],
         "vif.default.bridge": "xenbr1",
-        "extra": 'a="b" AA\n',
+        "extra": 'a="b" \t\n',
         "empty": [],
         "vcpus": "0x2",
     }
-    assert parse(WHOLE.replace("\n", "\r\n")) == parse(WHOLE) and parse(WHOLE[:-1]) == parse(WHOLE)
-    assert parse("") == parse("\n\n# no more") == {}
+    assert parse(WHOLE[:-1]) == parse(WHOLE)
+    assert parse("") == parse("\n\n# no more\n") == {}
 
 
 def test_one_string_where_a_list_may_be() -> None:
@@ -65,13 +65,27 @@ def test_one_string_where_a_list_may_be() -> None:
         ("x = {'a': 1}", "line 1: this is not understood"),
         ("vif = [\n\n,]", "line 3: no value"),
         ("name = __import__('os').system('id')", "not understood"),
-        ("a = ['b']\na += 'c'", "line 2: \\+= is for lists"),
-        ("x = " + "[" * 20, "no value"),
+        ("a = ['b']\na += 'c'", "line 2: \\+= joins two lists"),
+        ("x = " + "[" * 200, "no value"),
+        ("name = 'a'\nextra = 'a\\x41'", "line 2: a string has .x in it"),
+        ("name = 'a\0b'", "line 1: this is not understood"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         parse(text)
+
+
+def test_line_ends_of_windows_which_xl_does_not_take() -> None:
+    with pytest.raises(UsageError, match="line 1: this is not understood") as raised:
+        parse("name = 'a'\r\nvif = []\r\n")
+    assert "Windows" in str(raised.value.hint)
+
+
+def test_line_ends_of_windows_which_xl_does_not_take() -> None:
+    with pytest.raises(UsageError, match="line 1: this is not understood") as raised:
+        parse("name = 'a'\r\nvif = []\r\n")
+    assert "Windows" in str(raised.value.hint)
 
 
 def test_no_text_makes_it_raise_anything_else() -> None:

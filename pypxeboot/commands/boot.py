@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from pypxeboot.commands.command import Command
 from pypxeboot.config import options, planner
@@ -24,6 +24,9 @@ from pypxeboot.plan import Plan
 from pypxeboot.result import BootResult
 from pypxeboot.text import printable, size_text
 
+if TYPE_CHECKING:
+    from pypxeboot.xen.identity import KnownDomain
+
 log = logging.getLogger(__name__)
 
 # xl's child sleeps for a second and then starts xenconsole (xl_vmcontrol.c, autoconnect_console).
@@ -34,21 +37,24 @@ _STARTED = time.monotonic()
 class GuestCommand(Command):
     """A command about the one guest that its arguments tell of, or the domain that libxl makes."""
 
+    _known: Optional[KnownDomain] = None
+
     def identify(self, settings: BootSettings) -> BootSettings:
-        """Return the settings with what xenstore tells of the domain."""
+        """Return the settings with what xenstore and xl tell of the domain."""
         if settings.domain is None:
             return settings
         from pypxeboot.xen import identity
 
-        return identity.read_xenstore(settings, settings.domain)
+        found, self._known = identity.identify(settings, settings.domain)
+        return found
 
     def locate(self, settings: BootSettings) -> BootSettings:
         """Return the settings with the vif of the domain. Raises UsageError."""
-        if settings.domain is None:
+        if self._known is None:
             return settings
         from pypxeboot.xen import identity
 
-        return identity.find_vif(settings)
+        return identity.find_vif(settings, self._known)
 
 
 def read(argv: Sequence[str]) -> tuple[Command, BootSettings]:
@@ -104,7 +110,8 @@ def _await_console() -> None:
     """``xl create -c`` hangs if its bootloader ends before the console, a second later, is attached."""
     from pypxeboot.xen import parent_xl
 
-    if parent_xl.attaches_console():
+    xl = parent_xl.find()
+    if xl is not None and xl.attaches_console:
         time.sleep(max(0.0, _CONSOLE_SECONDS - (time.monotonic() - _STARTED)))
 
 

@@ -24,7 +24,6 @@ from pypxeboot.config import options, planner
 from pypxeboot.config.settings import BootSettings
 from pypxeboot.entry import Action
 from pypxeboot.errors import HandoverError, NoBootSource, UsageError
-from pypxeboot.guest import parse_vif
 from pypxeboot.host import session
 from pypxeboot.host.output_files import Store
 from pypxeboot.host.spawn import ClientProcess
@@ -34,7 +33,8 @@ from pypxeboot.plan import Plan
 from pypxeboot.privsep import fork
 from pypxeboot.result import BootResult
 from pypxeboot.text import printable
-from pypxeboot.xen import xl_config
+from pypxeboot.xen import domain_config, xl_config
+from pypxeboot.xen.domain_config import VifConfig
 
 log = logging.getLogger(__name__)
 
@@ -119,12 +119,16 @@ class Create(Command):
         name = text("name")
         if not re.fullmatch(r"[A-Za-z0-9_+:@.-]{1,200}", name) or name.startswith("."):
             raise UsageError(f"{self.file} gives the domain no name, or one that cannot be a file name")
-        vifs = [parse_vif(vif) for vif in xl_config.texts(found.get("vif", []))]
+        config = domain_config.of_settings(self.file, found)
+        vif = config.vif(None) or VifConfig()
+        if not (settings.bridge or settings.interface):
+            vif.check_backend()
         pvh = text("type") == "pvh" or text("pvh") == "1"
         return replace(
             settings,
             name=name,
-            vif=vifs[0] if vifs else {},
+            vif=vif.keys(),
+            pvshim=config.pvshim,
             disk=None,
             hypervisor=settings.hypervisor or "xen",
             guest_type=settings.guest_type or ("pvh" if pvh else "pv"),
@@ -139,7 +143,7 @@ class Create(Command):
         except OSError as why:
             raise UsageError(f"cannot read {self.file}: {why.strerror}") from None
         try:
-            return xl_config.parse("\n".join([text, *self.more]))
+            return xl_config.parse("\n".join([text, *self.more, ""]) if self.more else text)
         except UsageError as why:
             raise UsageError(f"{self.file}: {why.message}", hint=why.hint) from None
 

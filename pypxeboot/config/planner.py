@@ -12,7 +12,7 @@ from typing import Optional
 
 from pypxeboot.config.settings import COMMAND_LINE, TOOLSTACK, BootSettings
 from pypxeboot.errors import UsageError
-from pypxeboot.guest import Guest, check_bridge, check_interface, parse_mac, parse_uuid
+from pypxeboot.guest import Guest, check_bridge, check_interface, is_routed, parse_mac, parse_uuid
 from pypxeboot.lease import Address, Lease, is_host, static_lease
 from pypxeboot.limits import Limits
 from pypxeboot.output.formats import FORMATS
@@ -133,7 +133,9 @@ def _must_boot(settings: BootSettings, guest: Guest) -> tuple[str, ...]:
     """Return as what the kernel has to boot: for a guest of Xen, as what libxl will try."""
     if settings.no_kernel_check or guest.hypervisor != "xen":
         return ()
-    return ("xen-pv", "xen-pvh") if settings.guest_type is None else (f"xen-{settings.guest_type}",)
+    if settings.guest_type is None or (settings.guest_type == "pvh" and settings.pvshim is None):
+        return ("xen-pv", "xen-pvh")
+    return ("xen-pv",) if settings.pvshim else (f"xen-{settings.guest_type}",)
 
 
 def _target(settings: BootSettings, guest: Guest) -> Optional[Target]:
@@ -154,6 +156,7 @@ def _guest(settings: BootSettings) -> Guest:
             hint="--mac 00:16:3e:01:02:03, or mac=00:16:3e:01:02:03 as an argument (Xen: in bootloader_args)",
         )
     bridge = settings.effective_bridge
+    interface = settings.interface or (settings.vif.get("gatewaydev") if is_routed(settings.vif) else None)
     vlan = settings.vlan if settings.vlan is not None else _vlan(settings.vif.get("vlan"))
     if vlan is not None and not 0 < vlan < 4095:
         raise UsageError(f"{vlan} is not a VLAN: 1 to 4094")
@@ -164,7 +167,7 @@ def _guest(settings: BootSettings) -> Guest:
         arch=settings.arch or os.uname().machine.replace("aarch64", "arm64"),
         hypervisor=hypervisor,
         bridge=None if bridge is None else check_bridge(bridge),
-        interface=None if settings.interface is None else check_interface(settings.interface),
+        interface=None if interface is None else check_interface(interface),
         vlan=vlan,
         board=settings.board,
     )

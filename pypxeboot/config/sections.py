@@ -59,9 +59,18 @@ class Section:
 
 
 def matching(
-    sections: Sequence[Section], mac: Optional[str], uuid: Optional[str], name: Optional[str]
+    sections: Sequence[Section],
+    mac: Optional[str],
+    uuid: Optional[str],
+    name: Optional[str],
+    former_name: Optional[str] = None,
 ) -> list[Section]:
-    """Return the sections of a guest, the one that counts most first; of two alike, the later one."""
+    """Return the sections of a guest, the one that counts most first; of two alike, the later one.
+
+    That of its ``former_name`` holds while there is none of its name.
+    """
+    if former_name is not None and not any(s.kind == NAME and s.of == name for s in sections):
+        name = former_name
     found = [section for section in reversed(sections) if section.holds(mac, uuid, name)]
     return sorted(found, key=lambda section: (section.kind, len(section.of)), reverse=True)
 

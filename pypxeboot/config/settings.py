@@ -40,6 +40,8 @@ class BootSettings:
     vif: Mapping[str, Any] = field(default_factory=dict)
     disk: Optional[str] = None
     domain: Optional[int] = None  # the number of the domain that libxl makes
+    former_name: Optional[str] = None  # that of the domain when it was first started, if it is another
+    pvshim: Optional[bool] = False  # the PVH guest is a Xen that runs a PV kernel; None: not known
     # What DHCP is told, and what is in its place.
     profile: str = "pxelinux"
     client_arch: Optional[int] = None
@@ -111,10 +113,10 @@ class BootSettings:
         """The guest's bridge, of the option or else of the vif, which an interface overrides."""
         return self.bridge or (None if self.interface else self.vif.get("bridge"))
 
-    def identity(self) -> tuple[Optional[str], Optional[str], Optional[str]]:
-        """Return MAC, UUID and name, as far as they are known. Raises UsageError."""
+    def identity(self) -> tuple[Optional[str], Optional[str], Optional[str], Optional[str]]:
+        """Return MAC, UUID, name and former name, as far as they are known. Raises UsageError."""
         mac = self.effective_mac
-        return mac and parse_mac(mac), self.uuid and parse_uuid(self.uuid), self.name
+        return mac and parse_mac(mac), self.uuid and parse_uuid(self.uuid), self.name, self.former_name
 
     def fields_of_toolstack(self) -> set[str]:
         """Return the fields that the toolstack speaks for."""

@@ -4,65 +4,139 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from pypxeboot.config.settings import BootSettings
 from pypxeboot.errors import UsageError
-from pypxeboot.guest import is_routed, parse_mac, parse_vif
+from pypxeboot.guest import parse_uuid
 from pypxeboot.text import printable
-from pypxeboot.xen import parent_xl, xenstore, xl_config
+from pypxeboot.xen import domain_config, guest_records, parent_xl, xenstore, xl_config
+from pypxeboot.xen.domain_config import DomainConfig, Vif, VifConfig
+from pypxeboot.xen.guest_records import GuestRecord
 
 log = logging.getLogger(__name__)
 
-Vif = Mapping[str, str]
-_KEYS = ("mac", "bridge", "vlan", "script")  # what a vif tells of the guest's place
+_TRAVELS = 'bootloader_args = ["mac=00:16:3e:01:02:03,bridge=xenbr0"] goes wherever the domain goes'
 
 
-def read_xenstore(settings: BootSettings, number: int) -> BootSettings:
-    """Return the settings with what xenstore knows of the domain ``number``, which libxl creates."""
-    if None not in (settings.uuid, settings.guest_type, settings.name):
-        return settings
+@dataclass(frozen=True)
+class KnownDomain:
+    """What is known of the domain that libxl creates: its configuration, else ``why`` there is none.
+
+    ``by_xl``: an xl starts it, and not another toolstack.
+    """
+
+    config: Optional[DomainConfig]
+    why: Optional[UsageError] = None
+    by_xl: bool = False
+
+
+def identify(settings: BootSettings, number: int) -> tuple[BootSettings, KnownDomain]:
+    """Return the settings with what xenstore and xl tell of the domain ``number``, which libxl creates."""
     domain = xenstore.domain(number)
-    return replace(
-        settings,
-        uuid=settings.uuid or domain.uuid,
-        guest_type=settings.guest_type or domain.type,
-        name=settings.name or domain.name,
+    known = _known(domain.uuid, domain.name)
+    config = known.config
+    return (
+        replace(
+            settings,
+            uuid=settings.uuid or domain.uuid,
+            guest_type=settings.guest_type or domain.type,
+            name=settings.name or domain.name,
+            former_name=None if config is None or config.name == domain.name else config.name,
+            pvshim=config.pvshim if config is not None else None if known.by_xl else False,
+        ),
+        known,
     )
 
 
-def find_vif(settings: BootSettings) -> BootSettings:
+def _known(uuid: Optional[str], name: Optional[str]) -> KnownDomain:
+    """Find what is known: what the xl above creates now, or else what was written down of its first start."""
+    xl = parent_xl.find()
+    uuid = None if uuid is None else parse_uuid(uuid)
+    record = None if uuid is None else guest_records.load(uuid)
+    creates = xl is not None and not xl.monitors and parent_xl.create_arguments(xl.words) is not None
+    if record is not None and not (creates and xl is not None and record.started != xl.started):
+        return KnownDomain(record.config, by_xl=xl is not None)
+    if xl is None:
+        return KnownDomain(None)
+    try:
+        config = _read(xl, name)
+    except UsageError as why:
+        return KnownDomain(None, why, by_xl=True)
+    if config is not None and uuid is not None:
+        guest_records.keep(uuid, GuestRecord(config, xl.started))
+    return KnownDomain(config, by_xl=True)
+
+
+def _read(xl: parent_xl.XlProcess, name: Optional[str]) -> Optional[DomainConfig]:
+    """Return what an ``xl create`` was given, which has to be of the domain ``name``. Raises UsageError."""
+    given = xl.given(xl_config.MAX_SIZE)
+    if given is None:
+        return None
+    file = printable(given.file, 300)
+    try:
+        config = domain_config.of_settings(file, xl_config.parse(given.text))
+    except UsageError as why:
+        raise UsageError(f"{file}: {why.message}", hint="name mac= and bridge= in bootloader_args") from None
+    if None not in (name, config.name) and config.name != name:
+        raise UsageError(
+            f"{file} is of domain {printable(str(config.name))}, not of {printable(str(name))}",
+            hint="name mac= and bridge= in bootloader_args",
+        )
+    return config
+
+
+def find_vif(settings: BootSettings, known: KnownDomain) -> BootSettings:
     """Return the settings with the vif of a domain that libxl creates, where nobody said it.
 
     Raises UsageError.
     """
+    VifConfig(mac=settings.vif.get("mac"), backend=settings.vif.get("backend")).check_backend()
     mac = settings.effective_mac
     if mac is not None and (settings.bridge or settings.interface or settings.vif.get("bridge")):
         return settings
-    return replace(settings, vif={**_vif(mac, settings.name), **settings.vif})
+    vif = _vif(mac, known)
+    vif.check_backend()
+    return replace(settings, vif={**vif.keys(), **settings.vif})
 
 
-def _vif(mac: Optional[str], name: Optional[str]) -> Vif:
-    """Find the vif with this MAC, else the first one, as far as anything tells; its bridge is libxl's."""
-    try:
-        found, where = _first(_from_environment(os.environ), mac), "the environment"
-        if found is None:
-            found, where = _from_xl(mac, name)
-    except UsageError as why:
-        if mac is None:
-            raise
+def _vif(mac: Optional[str], known: KnownDomain) -> VifConfig:
+    """Find the vif with this MAC, else the first one, as far as anything tells."""
+    told = DomainConfig("the environment", None, domain_config.merged_vifs(_from_environment(os.environ)))
+    for config in (told, known.config):
+        found = None if config is None else config.vif(mac)
+        if config is not None and found is not None and found.mac:
+            log.info(
+                "%s from %s", ", ".join(f"{k} {printable(v)}" for k, v in found.keys().items()), config.file
+            )
+            return found
+    if mac is None:
+        raise _no_mac(known)
+    if known.why is not None:
         # With the MAC it can go on; the bridge is libxl's default then.
-        log.warning("the bridge is not known: %s", printable(why.message))
-        found, where = None, ""
-    vif = {} if found is None else {key: found[key] for key in _KEYS if found.get(key)}
-    if vif:
-        log.info("%s from %s", ", ".join(f"{key} {printable(vif[key])}" for key in vif), where)
-    if "bridge" not in vif and not is_routed(vif):
-        bridge = _default_bridge()
-        vif.update({} if bridge is None else {"bridge": bridge})
-    return vif
+        log.warning("the bridge is not known: %s", printable(known.why.message))
+    return domain_config.merged_vifs([{"mac": mac}])[0]
+
+
+def _no_mac(known: KnownDomain) -> UsageError:
+    """Return why a boot without a MAC ends here."""
+    if known.why is not None:
+        return known.why
+    config = known.config
+    if config is None:
+        return UsageError(
+            "no MAC address was given, and no xl create above this process tells one, nor did one on this "
+            "host when the guest was first started",
+            hint=_TRAVELS,
+        )
+    what = "a vif without mac=" if config.vifs else "no vif"
+    return UsageError(
+        f"no MAC address was given, and {config.file} has {what}",
+        hint="write vif = ['mac=00:16:3e:01:02:03,bridge=xenbr0']: libxl makes a missing MAC up, but "
+        "later, and another each time",
+    )
 
 
 def _from_environment(environment: Mapping[str, str]) -> list[Vif]:
@@ -71,53 +145,3 @@ def _from_environment(environment: Mapping[str, str]) -> list[Vif]:
     while (mac := environment.get(f"XEN_VIF{len(vifs)}_MAC")) is not None:
         vifs.append({"mac": mac, "bridge": environment.get(f"XEN_VIF{len(vifs)}_BRIDGE", "")})
     return vifs
-
-
-def _from_xl(mac: Optional[str], name: Optional[str]) -> tuple[Optional[Vif], str]:
-    created = parent_xl.find_parent_xl(xl_config.MAX_SIZE)
-    if created is None:
-        if mac is None:
-            raise UsageError(
-                "no MAC address was given, and no xl create above this process tells one",
-                hint='write bootloader_args = ["mac=00:16:3e:01:02:03,bridge=xenbr0"] for this domain',
-            )
-        return None, ""
-    file = printable(created.file, 300)
-    try:
-        settings = xl_config.parse(created.text)
-        vifs = [parse_vif(text) for text in xl_config.texts(settings.get("vif", []))]
-    except UsageError as why:
-        raise UsageError(f"{file}: {why.message}", hint="name mac= and bridge= in bootloader_args") from None
-    own = settings.get("name")
-    if name is not None and own is not None and own != name:
-        raise UsageError(
-            f"{file} is of domain {printable(str(own))}, not of {printable(name)}",
-            hint="name mac= and bridge= in bootloader_args",
-        )
-    found = _first(vifs, mac)
-    if mac is None and (found is None or not found.get("mac")):
-        what = "no vif" if found is None else "a vif without mac="
-        raise UsageError(
-            f"no MAC address was given, and {file} has {what}",
-            hint="write vif = ['mac=00:16:3e:01:02:03,bridge=xenbr0']: libxl makes a missing MAC up, but "
-            "later, and another each time",
-        )
-    return found, file
-
-
-def _first(vifs: Sequence[Vif], mac: Optional[str]) -> Optional[Vif]:
-    """Return the vif with this MAC; the first where none is asked for."""
-    if mac is None:
-        return vifs[0] if vifs else None
-    wanted = parse_mac(mac)
-    return next((vif for vif in vifs if vif.get("mac") and parse_mac(vif["mac"]) == wanted), None)
-
-
-def _default_bridge() -> Optional[str]:
-    """Return what xl takes for a vif that names no bridge."""
-    try:
-        settings = xl_config.parse(parent_xl.default_bridge_text(xl_config.MAX_SIZE))
-    except UsageError:
-        return None
-    bridge = settings.get("vif.default.bridge")
-    return bridge if isinstance(bridge, str) and bridge else None

@@ -7,6 +7,7 @@ after a reboot of the guest it is still there.
 
 from __future__ import annotations
 
+import getopt
 import os
 import re
 import stat
@@ -19,7 +20,13 @@ from typing import Optional
 from pypxeboot.errors import UsageError
 
 _ANCESTORS = 3  # xl itself, or a shell script in between
-_XL_CONF = Path("/etc/xen/xl.conf")
+# The options of xl create, as main_create() gives them to getopt_long().
+_SHORT = "Fnqf:pcdeVAih"
+_LONG = (
+    "config= defconfig= dryrun help ignore-global-affinity-masks quiet vncviewer vncviewer-autopass".split()
+)
+# Where the standard output of an xl goes that has become the monitor of its domain (do_daemonize).
+_MONITOR_LOG = re.compile(r"xl-.*\.log.*")
 
 
 @dataclass(frozen=True)
@@ -30,32 +37,42 @@ class XlCreate:
     text: str
 
 
-def find_parent_xl(limit: int) -> Optional[XlCreate]:
-    """Return what an ``xl create`` that started this process was given; None if there is none above.
+@dataclass(frozen=True)
+class XlProcess:
+    """An xl that starts the bootloader: ``words`` are those behind its name, ``started`` is of this xl alone.
 
-    Raises UsageError if its file cannot be had, is larger than ``limit``, or is not root's own.
+    ``monitors``: it is in the background, and has created its domain at least once.
     """
-    found = _xl()
-    if found is None:
-        return None
-    pid, words = found
-    arguments = create_arguments(words)
-    return None if arguments is None else _read(pid, *arguments, limit)
+
+    pid: int
+    words: tuple[str, ...]
+    started: tuple[
+        int, ...
+    ]  # process number, time of start in ticks since the host's own, and which that was
+    monitors: bool
+
+    @property
+    def attaches_console(self) -> bool:
+        """Whether it is an ``xl create -c``, which attaches a console to the first bootloader."""
+        return not self.monitors and any(re.fullmatch(r"-[a-zA-Z]*c[a-zA-Z]*", word) for word in self.words)
+
+    def given(self, limit: int) -> Optional[XlCreate]:
+        """Return what an ``xl create`` was given; None for another command.
+
+        Raises UsageError if its file cannot be had, is larger than ``limit``, or is not root's own.
+        """
+        arguments = create_arguments(self.words)
+        return None if arguments is None else _read(self.pid, *arguments, limit)
 
 
-def attaches_console() -> bool:
-    """Whether an ``xl create -c`` that started this process will attach a console to it."""
-    found = _xl()
-    return found is not None and any(re.fullmatch(r"-[a-zA-Z]*c[a-zA-Z]*", word) for word in found[1])
-
-
-def _xl() -> Optional[tuple[int, list[str]]]:
-    """Return the xl that started this process: its number, and the words behind its name."""
+def find() -> Optional[XlProcess]:
+    """Return the xl above this process; None if there is none."""
     for pid in _ancestors():
         words = _words(pid)
         names = [Path(word).name for word in words[:2]]  # the second where a shell runs a script of that name
         if "xl" in names:
-            return pid, words[names.index("xl") + 1 :]
+            behind = tuple(words[names.index("xl") + 1 :])
+            return XlProcess(pid, behind, (pid, _start_time(pid), _host_boot()), _is_monitor(pid))
     return None
 
 
@@ -67,25 +84,20 @@ def create_arguments(words: Sequence[str]) -> Optional[tuple[str, list[str]]]:
     if not rest or len(rest[0]) < 2 or not "create".startswith(rest.pop(0)):
         return None
     file, settings = "", []
-    while rest:
-        word = rest.pop(0)
-        if word in ("-f", "--defconfig") and rest:
-            file = rest.pop(0)
-        elif word.startswith("--defconfig="):
-            file = word.partition("=")[2]
-        elif "=" in word and not word.startswith("-"):
-            settings.append(word)
-        elif not word.startswith("-") and not file:
-            file = word
-    return file, settings
-
-
-def default_bridge_text(limit: int) -> str:
-    """Return the text of xl.conf; empty if there is none."""
+    if rest and not rest[0].startswith("-") and "=" not in rest[0]:
+        file = rest.pop(0)
     try:
-        return _XL_CONF.read_bytes()[:limit].decode("utf-8", "replace")
-    except OSError:
-        return ""
+        options, others = getopt.gnu_getopt(rest, _SHORT, _LONG)
+    except getopt.GetoptError:  # one of a later xl: none of those that are known has a value but this one
+        options, others = [], [word for word in rest if not word.startswith("-")]
+    for name, value in options:
+        file = value if name in ("-f", "--defconfig", "--config") else file
+    for word in others:
+        if "=" in word:
+            settings.append(word)
+        else:
+            file = file or word
+    return file, settings
 
 
 def _ancestors() -> Iterator[int]:
@@ -95,9 +107,8 @@ def _ancestors() -> Iterator[int]:
             return
         yield pid
         try:
-            # After the name in parentheses: state, then the parent.
-            pid = int(Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()[1])
-        except (OSError, ValueError):
+            pid = int(_stat(pid)[1])
+        except (OSError, ValueError, IndexError):
             return
 
 
@@ -108,14 +119,40 @@ def _words(pid: int) -> list[str]:
         return []
 
 
+def _stat(pid: int) -> list[str]:
+    """Return what stands behind the name in /proc/PID/stat (proc(5)): state, parent..."""
+    return Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()
+
+
+def _start_time(pid: int) -> int:
+    try:
+        return int(_stat(pid)[19])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _host_boot() -> int:
+    """Return a number that this host has until it is started again (random(4))."""
+    try:
+        return int(Path("/proc/sys/kernel/random/boot_id").read_text()[:8], 16)
+    except (OSError, ValueError):
+        return 0
+
+
+def _is_monitor(pid: int) -> bool:
+    with suppress(OSError):
+        return _MONITOR_LOG.fullmatch(Path(os.readlink(f"/proc/{pid}/fd/1")).name) is not None  # noqa: PTH115
+    return False
+
+
 def _read(pid: int, file: str, settings: Sequence[str], limit: int) -> XlCreate:
     if file in ("", "/dev/null"):
-        return XlCreate("the command line of xl", "\n".join(settings))
+        return XlCreate("the command line of xl", _joined("", settings))
     error: Optional[OSError] = None
     for folder in _folders(pid):
         path = folder / file
         try:
-            return XlCreate(str(path), "\n".join([_text(path, limit), *settings]))
+            return XlCreate(str(path), _joined(read_own(path, limit), settings))
         except OSError as why:
             error = error or why
     said = "it is not there" if error is None else error.strerror
@@ -133,7 +170,11 @@ def _folders(pid: int) -> Iterator[Path]:
                 yield Path(os.fsdecode(item[4:]))
 
 
-def _text(path: Path, limit: int) -> str:
+def _joined(text: str, settings: Sequence[str]) -> str:
+    return "\n".join([text, *settings, ""]) if settings else text
+
+
+def read_own(path: Path, limit: int) -> str:
     """Get what is in the file. Raises OSError; UsageError if it is none that only root could have written."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:

@@ -41,6 +41,26 @@ def domain(number: int) -> XenDomain:
     )
 
 
+def name_of(number: int) -> Optional[str]:
+    """Return the name of the domain of this number; None where it is not known."""
+    program = shutil.which("xenstore-read")
+    if program is None:
+        return None
+    return _read(program, f"/local/domain/{number}/name", time.monotonic() + _SECONDS) or None
+
+
+def uuids() -> frozenset[str]:
+    """Return the UUIDs of the domains that there are; none where xenstore does not tell."""
+    program = shutil.which("xenstore-list")
+    if program is None:
+        return frozenset()
+    try:
+        done = subprocess.run([program, "/vm"], capture_output=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return frozenset()
+    return frozenset(done.stdout.decode("utf-8", "replace").lower().split())
+
+
 def _read(program: str, path: str, deadline: float) -> Optional[str]:
     try:
         done = subprocess.run(

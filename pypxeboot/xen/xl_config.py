@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Union
+from typing import Optional, Union
 
 from pypxeboot.errors import UsageError
 from pypxeboot.text import printable
@@ -67,6 +67,16 @@ def parse(text: str) -> dict[str, Value]:
 def texts(value: Value) -> list[str]:
     """Return the strings of a setting that may be one string or a list of them."""
     return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
+
+
+def is_true(value: Optional[Value]) -> bool:
+    """Whether a setting is a number other than 0, in C's notation, which is how xl has yes and no."""
+    if not isinstance(value, str):
+        return False
+    try:
+        return int(value, 8 if re.fullmatch("0[0-7]+", value) else 0) != 0
+    except ValueError:
+        return False
 
 
 def _tokens(text: str) -> list[_Token]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Optional
 
@@ -15,7 +15,7 @@ Found = dict[str, Any]
 """Strings by name, and lists of them, in which None stands for a list."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def _library() -> Any:
     found = sorted(path for place in _PLACES for path in Path("/").glob(place))
     if not found:
@@ -34,7 +34,7 @@ def _library() -> Any:
     return library
 
 
-@lru_cache(maxsize=None)
+@cache
 def _silence() -> Any:
     """A stream of C for what the library has to say."""
     c = ctypes.CDLL(None)

@@ -82,12 +82,6 @@ def test_line_ends_of_windows_which_xl_does_not_take() -> None:
     assert "Windows" in str(raised.value.hint)
 
 
-def test_line_ends_of_windows_which_xl_does_not_take() -> None:
-    with pytest.raises(UsageError, match="line 1: this is not understood") as raised:
-        parse("name = 'a'\r\nvif = []\r\n")
-    assert "Windows" in str(raised.value.hint)
-
-
 def test_no_text_makes_it_raise_anything_else() -> None:
     rng = random.Random(2)
     for _ in range(3000):

@@ -23,14 +23,16 @@ from pypxeboot.picture import KeyPress, Picture, Terminal
 from pypxeboot.terminal import terminfo
 from pypxeboot.terminal.key_decoder import Decoder
 from pypxeboot.terminal.render import Canvas, canvas, strokes
+from pypxeboot.terminal.text_line import TextLine
 from pypxeboot.text import printable
 
 # What comes as one piece from a terminal that is a slow line away, and still feels like one key.
 ESCAPE_SECONDS = 0.15
 # How often the size is looked at: SIGWINCH reaches the terminal's own session only, and libxl sends none.
 _TICK = 0.25
-# libxl keeps the last 4096 bytes for a console that attaches later, and does not say that one did.
-_REPAINT = 1.0
+# libxl keeps the last 4096 bytes for a console that attaches later, and does not say that one did. A little
+# less than the second after which a countdown changes: each of its pictures is a whole one.
+_REPAINT = 0.9
 # A terminal that takes nothing for so long (Ctrl-S, a stopped emulator) misses the rest of what it is sent.
 _STUCK = 2.0
 _KEYS = 256  # that wait to be asked for; what is typed beyond is lost, as in every keyboard buffer
@@ -97,7 +99,8 @@ class Console:
         self._picture_up = False
         self._touched = False
         self._reported_size = self._size()
-        self._painted = 0.0
+        self._painted = 0.0  # when all of the picture, or of the line, was last sent
+        self._line = TextLine()
 
     @property
     def terminal(self) -> Terminal:
@@ -124,7 +127,7 @@ class Console:
         self._set_modes(interrupt=interrupt)
         if picture is not None and self._codes is not None:
             self._picture = picture
-            self._paint()
+            self._paint(repaint=self._canvas is not None and self._is_due())
         started = time.monotonic()
         key = self._key(None if seconds is None else started + seconds, watched, check)
         if interrupt and key == "ctrl-c":
@@ -135,8 +138,13 @@ class Console:
         """Write ``text`` below what is there; the control characters allowed are line feed and backspace."""
         self._set_modes(interrupt=True)
         self.leave()
-        lines = ("\b".join(printable(piece, 4096) for piece in line.split("\b")) for line in text.split("\n"))
-        self._write("\r\n".join(lines).encode("ascii" if self._ascii_only else "utf-8", "replace"))
+        lines = ["\b".join(printable(piece, 4096) for piece in line.split("\b")) for line in text.split("\n")]
+        self._write_text("\r\n".join(lines))
+        if len(lines) > 1:
+            self._line = TextLine()
+            self._painted = time.monotonic()
+        self._line.write(lines[-1])
+        self._repaint_if_due()
 
     def leave(self) -> None:
         """Take the picture away, so that lines can be written."""
@@ -221,8 +229,8 @@ class Console:
                 return None
             elif self._decoder.pending and time.monotonic() - now >= ESCAPE_SECONDS:
                 self._keys.extend(self._decoder.flush())
-            elif self._reported_size == (0, 0) and now - self._painted > _REPAINT:
-                self._paint(repaint=True)
+            else:
+                self._repaint_if_due()
 
     def _read(self) -> None:
         try:
@@ -240,6 +248,23 @@ class Console:
             self._canvas = None
             self._paint()
 
+    def _is_due(self) -> bool:
+        """Whether a console that was attached in the meantime would miss what is there."""
+        return self._reported_size == (0, 0) and time.monotonic() - self._painted > _REPAINT
+
+    def _repaint_if_due(self) -> None:
+        """Send all of the picture again, or of the line in which a key is waited for."""
+        if not self._is_due():
+            return
+        if self._picture is not None:
+            self._paint(repaint=True)
+        elif (again := self._line.again(self.terminal.columns)) is not None:
+            self._painted = time.monotonic()
+            self._write_text(again)
+
+    def _write_text(self, text: str) -> None:
+        self._write(text.encode("ascii" if self._ascii_only else "utf-8", "replace"))
+
     def _paint(self, *, repaint: bool = False) -> None:
         """Paint what of the picture differs from the screen; ``repaint``: all of it, whatever is there."""
         picture, codes = self._picture, self._codes
@@ -252,6 +277,7 @@ class Console:
             # A screen of its own; else the lines that are there are scrolled up, none is written over.
             pieces.append(codes.enter or codes.move(terminal.rows - 1, 0) + b"\r\n" * terminal.rows)
             self._picture_up = True
+            self._line = TextLine()
         if self._canvas is None:
             pieces += [codes.plain, codes.move(0, 0), codes.clear]
         style = None
@@ -270,7 +296,9 @@ class Console:
                 min(picture.cursor_column, terminal.columns - 1),
             )
             pieces += [codes.move(row, column), codes.show]
-        self._canvas, self._painted = wanted, time.monotonic()
+        if repaint or self._canvas is None:
+            self._painted = time.monotonic()
+        self._canvas = wanted
         self._write(b"".join(pieces))
 
     def _write(self, data: bytes) -> None:

@@ -21,8 +21,10 @@ class Limits:
     ramdisk: int = 1 << 30
     # A detached signature: one with a chain of three certificates has 5 KiB.
     signature: int = 64 << 10
-    # What libxl waits for a restricted bootloader before it kills it (libxl_internal.h). --timeout
+    # What a person waits for a machine that boots from a network. --timeout
     timeout: float = 120.0
+    # What gives the boot longer: a hint for who ran into that.
+    longer: str = "--timeout SECONDS gives it longer"
     # Teardown of a guest that reboots: backends have 10 s to close under libxl, and the bridge flushes at
     # once. --mac-wait
     mac_wait: float = 20.0

@@ -94,6 +94,6 @@ class TerminalEffects:
         if time.monotonic() + effect.seconds > self._deadline.at:
             raise FetchError(
                 f"not done after {self._plan.limits.timeout:.0f} s: a sleep of {effect.seconds:.0f} s is due",
-                hint="--timeout SECONDS gives it longer",
+                hint=self._plan.limits.longer,
             )
         time.sleep(effect.seconds)

@@ -33,7 +33,7 @@ from pypxeboot.plan import Plan
 from pypxeboot.privsep import fork
 from pypxeboot.result import BootResult
 from pypxeboot.text import printable
-from pypxeboot.xen import domain_config, xl_config
+from pypxeboot.xen import capabilities, domain_config, xl_config
 from pypxeboot.xen.domain_config import VifConfig
 
 log = logging.getLogger(__name__)
@@ -129,6 +129,7 @@ class Create(Command):
             name=name,
             vif=vif.keys(),
             pvshim=config.pvshim,
+            pv32=capabilities.runs_pv32(),
             disk=None,
             hypervisor=settings.hypervisor or "xen",
             guest_type=settings.guest_type or ("pvh" if pvh else "pv"),

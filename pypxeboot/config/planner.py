@@ -21,6 +21,8 @@ from pypxeboot.target import Target
 
 _TRUST_LIMIT = 128 << 10  # as much as one message to the client process takes; some sixty certificates
 _AUTHORITIES_LIMIT = 4 << 20  # the bundle of a distribution has a quarter of one MiB
+# Who ends the boot then, and how to give it longer.
+_LIBXLS = "libxl kills a restricted bootloader then: LIBXL_BOOTLOADER_TIMEOUT=SECONDS in xl's environment"
 _ASK = "ask"  # the address of who will type it
 _SMBIOS_WORDS = {
     ("0", "vendor"): "BIOSVENDOR",
@@ -120,8 +122,15 @@ def _plan(settings: BootSettings) -> Plan:
         and (guest.hypervisor == "xen" or FORMATS[settings.output_format].details),
         must_boot=_must_boot(settings, guest),
         target=_target(settings, guest),
-        limits=Limits(kernel=settings.max_kernel, ramdisk=settings.max_ramdisk, timeout=settings.timeout),
+        limits=_limits(settings),
     )
+
+
+def _limits(settings: BootSettings) -> Limits:
+    limits = Limits(kernel=settings.max_kernel, ramdisk=settings.max_ramdisk, timeout=settings.timeout)
+    if settings.time_left is None or settings.time_left >= limits.timeout:
+        return limits
+    return replace(limits, timeout=settings.time_left, longer=_LIBXLS)
 
 
 def _is_verified(settings: BootSettings) -> bool:
@@ -133,9 +142,10 @@ def _must_boot(settings: BootSettings, guest: Guest) -> tuple[str, ...]:
     """Return as what the kernel has to boot: for a guest of Xen, as what libxl will try."""
     if settings.no_kernel_check or guest.hypervisor != "xen":
         return ()
+    pv = ("xen-pv", "xen-pv32") if settings.pv32 or settings.pvshim else ("xen-pv",)
     if settings.guest_type is None or (settings.guest_type == "pvh" and settings.pvshim is None):
-        return ("xen-pv", "xen-pvh")
-    return ("xen-pv",) if settings.pvshim else (f"xen-{settings.guest_type}",)
+        return (*pv, "xen-pvh")
+    return ("xen-pvh",) if settings.guest_type == "pvh" and not settings.pvshim else pv
 
 
 def _target(settings: BootSettings, guest: Guest) -> Optional[Target]:

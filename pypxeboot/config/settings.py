@@ -42,6 +42,8 @@ class BootSettings:
     domain: Optional[int] = None  # the number of the domain that libxl makes
     former_name: Optional[str] = None  # that of the domain when it was first started, if it is another
     pvshim: Optional[bool] = False  # the PVH guest is a Xen that runs a PV kernel; None: not known
+    pv32: bool = True  # this Xen runs PV guests of 32 bits
+    time_left: Optional[float] = None  # s until the toolstack ends the boot; None: it does not
     # What DHCP is told, and what is in its place.
     profile: str = "pxelinux"
     client_arch: Optional[int] = None

@@ -234,9 +234,7 @@ class ReceivedFiles:
                     raise broken_contract("a file is shorter than it was")
                 state.update(piece)
                 if time.monotonic() > self._end:
-                    raise FetchError(
-                        "not done in time: files are still hashed", hint="--timeout SECONDS gives it longer"
-                    )
+                    raise FetchError("not done in time: files are still hashed", hint=self._limits.longer)
             self._known[stretch] = state.hexdigest()
         return self._known[stretch]
 

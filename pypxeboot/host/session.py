@@ -292,9 +292,7 @@ class _Session:
             pipe.drain()
 
     def _timeout(self) -> PxeBootError:
-        return FetchError(
-            f"not done after {self._plan.limits.timeout:.0f} s", hint="--timeout SECONDS gives it longer"
-        )
+        return FetchError(f"not done after {self._plan.limits.timeout:.0f} s", hint=self._plan.limits.longer)
 
     @staticmethod
     def _no_result() -> PxeBootError:

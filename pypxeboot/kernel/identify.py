@@ -25,7 +25,9 @@ _NO_END = 1 << 62  # for the size of what is unpacked, which nobody knows before
 
 @dataclass(frozen=True)
 class KernelInfo:
-    """What is known of a kernel: its ``format``, and in ``boots`` who can boot it (qemu, xen-pv, xen-pvh).
+    """What is known of a kernel: its ``format``, and in ``boots`` who can boot it.
+
+    That is qemu, xen-pv, xen-pv32 (as a PV guest of 32 bits) and xen-pvh.
 
     ``payload`` is the compression of the kernel in it, ``packed`` where that is (start and size in bytes).
     For a bzImage, ``protocol`` is the version of the boot protocol (0x20f for 2.15), ``setup_sects`` a number
@@ -94,24 +96,30 @@ def _inside_gzip(info: KernelInfo, inner: KernelInfo) -> KernelInfo:
 
 
 def check_xen(info: KernelInfo, name: str, wanted: tuple[str, ...]) -> None:
-    """Check that kernel ``name`` boots as one of ``wanted`` (xen-pv, xen-pvh; empty: as anything).
+    """Check that kernel ``name`` boots as one of ``wanted`` (xen-pv, xen-pv32, xen-pvh; empty: as anything).
 
     Raises Refused if it surely does not; what is not known passes.
     """
     if not wanted or info.unread or any(who in info.boots for who in wanted):
         return
-    other = next((who for who in ("xen-pv", "xen-pvh") if who in info.boots), None)
+    other = next((who for who in ("xen-pv", "xen-pvh", "xen-pv32") if who in info.boots), None)
     if info.broken:
         why, hint = info.broken, "look at the file on the server"
+    elif other == "xen-pv32" and "xen-pvh" not in wanted:
+        why = "it has 32 bits, and this Xen runs no PV guests of 32 bits (xl info: xen_caps)"
+        hint = 'serve a kernel of 64 bits, or make the guest type="pvh" with pvshim=1'
     elif other is not None:
-        why = f"it boots as {other[4:].upper()} only"
-        hint = f'make the guest {other[4:].upper()} (type="{other[4:]}"), or serve another kernel'
-        if other == "xen-pv":
+        kind = other[4:].removesuffix("32")
+        why = f"it boots as {kind.upper()} only"
+        hint = f'make the guest {kind.upper()} (type="{kind}"), or serve another kernel'
+        if kind == "pv":
             hint += " (or it has pvshim=1, which runs PV kernels in PVH guests)"
+        else:
+            hint += "; a guest with pvshim=1 wants PV kernels"
     else:
         why = "it says nothing of Xen (no ELF notes)"
         hint = "serve a kernel that was built with CONFIG_XEN_PV or CONFIG_PVH"
-    kinds = " or ".join(who[4:].upper() for who in wanted)
+    kinds = " or ".join(who[4:].upper() for who in wanted if who != "xen-pv32")
     raise Refused(
         f"kernel {name} cannot boot as {kinds}: {why}",
         hint=f"{hint}; --no-kernel-check hands it over all the same",
@@ -251,4 +259,5 @@ def _elf(file: FileView) -> Optional[KernelInfo]:
 
 
 def _xen(kernel: elf.ElfKernel) -> tuple[str, ...]:
-    return tuple(who for who, can in (("xen-pv", kernel.pv), ("xen-pvh", kernel.pvh)) if can)
+    pv = "xen-pv32" if kernel.arch == "i386" else "xen-pv"
+    return tuple(who for who, can in ((pv, kernel.pv), ("xen-pvh", kernel.pvh)) if can)

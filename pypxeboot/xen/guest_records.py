@@ -1,10 +1,10 @@
 """What was found of a guest when xl first started it, kept under its UUID.
 
-libxl reboots a domain with what it stored when that was created. But the bootloader of such a reboot may have
-no ``xl create`` above it any more (xl restore, xl migrate-receive), or one whose file says something else by
-now, is gone, or named another domain (xl rename). So the first start is written down, as one file a guest, and
-every later one goes by that. Nobody tells when a guest is gone for good: of those that are no domain now, the
-newest are kept.
+libxl reboots a domain with what it stored when that was created. But the bootloader of such a reboot may
+have no ``xl create`` above it any more (xl restore, xl migrate-receive), or one whose file says something
+else by now, is gone, or named another domain (xl rename). So the first start is written down, as one file a
+guest, and each later one goes by that. Nobody tells when a guest is gone for good: of those that are no
+domain now, the newest are kept.
 """
 
 from __future__ import annotations

@@ -12,7 +12,15 @@ from pypxeboot.config.settings import BootSettings
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import parse_uuid
 from pypxeboot.text import printable
-from pypxeboot.xen import domain_config, guest_records, parent_xl, xenstore, xl_config
+from pypxeboot.xen import (
+    capabilities,
+    domain_config,
+    guest_records,
+    parent_xl,
+    restriction,
+    xenstore,
+    xl_config,
+)
 from pypxeboot.xen.domain_config import DomainConfig, Vif, VifConfig
 from pypxeboot.xen.guest_records import GuestRecord
 
@@ -46,6 +54,8 @@ def identify(settings: BootSettings, number: int) -> tuple[BootSettings, KnownDo
             name=settings.name or domain.name,
             former_name=None if config is None or config.name == domain.name else config.name,
             pvshim=config.pvshim if config is not None else None if known.by_xl else False,
+            pv32=capabilities.runs_pv32(),
+            time_left=restriction.time_left(os.environ) if settings.runas is not None else None,
         ),
         known,
     )

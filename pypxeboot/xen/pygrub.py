@@ -63,11 +63,11 @@ def run(
     log.info("running %s", " ".join(argv))
     before = _files(directory)
     try:
-        result = _output_of(argv, output)
-        if not re.fullmatch(_RESULT[form], result, re.DOTALL):
-            # It can fail with exit status 0: its parent passes the raw wait status of its child on, and 256
-            # becomes 0 (tools/pygrub/src/pygrub, depriv()).
-            raise HandoverError(f"pygrub says it succeeded with {disk}, but names no kernel")
+        done, result = _run(argv, output)
+        # It can fail with exit status 0: its parent passes the raw wait status of its child on, and 256
+        # becomes 0 (tools/pygrub/src/pygrub, depriv()).
+        if done.returncode or not re.fullmatch(_RESULT[form], result, re.DOTALL):
+            raise _failure(done, argv)
     except BaseException:
         for path in _files(directory) - before:
             path.unlink(missing_ok=True)
@@ -75,27 +75,35 @@ def run(
     return result
 
 
-def _output_of(argv: Sequence[str], output: Optional[Path]) -> bytes:
-    """Run pygrub; its last words go into the error.
-
-    A menu it draws on standard output; on standard error it fails with a traceback.
-    """
+def _run(argv: Sequence[str], output: Optional[Path]) -> tuple[subprocess.CompletedProcess[bytes], bytes]:
+    """Run pygrub; return how it ended, and its result. A menu it draws on standard output."""
     try:
         done = subprocess.run(
             argv, stdout=None if output else subprocess.PIPE, stderr=subprocess.PIPE, check=False
         )
-        result = output.read_bytes() if output else done.stdout
+        return done, output.read_bytes() if output else done.stdout
     except OSError as why:
         raise HandoverError(f"cannot run {argv[0]}: {why.strerror}") from None
-    if done.returncode:
-        for line in done.stderr.splitlines():
-            log.debug("pygrub: %s", printable(line))
-        words = done.stderr.strip().rpartition(b"\n")[2]
-        said = f": {printable(words)}" if words else ""
-        raise HandoverError(
-            f"pygrub found nothing to boot on {argv[-1]} (exit status {done.returncode}){said}"
+
+
+def _failure(done: subprocess.CompletedProcess[bytes], argv: Sequence[str]) -> HandoverError:
+    """Return why pygrub boots nothing, with its last words: it fails with a traceback on standard error."""
+    for line in done.stderr.splitlines():
+        log.debug("pygrub: %s", printable(line))
+    disk, words = argv[-1], printable(done.stderr.strip().rpartition(b"\n")[2])
+    hint = None
+    user = next((word[8:] for word in argv if word.startswith("--runas=")), None)
+    if user is not None and "PermissionError" in words:
+        who, what = printable(user), printable(disk)
+        hint = (
+            f"libxl restricts the bootloader to user {who}, who has to be able to read the disk: "
+            f"setfacl -m u:{who}:r {what}; or do without LIBXL_BOOTLOADER_RESTRICT (bootloader_restrict=0)"
         )
-    return result
+    if done.returncode:
+        what = f"pygrub found nothing to boot on {disk} (exit status {done.returncode})"
+    else:
+        what = f"pygrub says it succeeded with {disk}, but names no kernel"
+    return HandoverError(f"{what}: {words}" if words else what, hint=hint)
 
 
 def _files(directory: Optional[Path]) -> set[Path]:

@@ -12,8 +12,12 @@ import pytest
 
 from tests.support.ground import tools
 
-SUITE = Path(__file__).parent / "lab" / "suite.py"
-NAMES = re.findall(r"^def (test_\w+)\(\)", SUITE.read_text(), re.MULTILINE)
+LAB = Path(__file__).parent / "lab"
+NAMES = [
+    name
+    for module in ("suite", "life")
+    for name in re.findall(r"^def (test_\w+)\(\)", (LAB / f"{module}.py").read_text(), re.MULTILINE)
+]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,7 @@ def lines() -> dict[str, str]:
         pytest.skip("the lab is made of Debian packages")
     done = subprocess.run(
         [str(tools.ROOT / "scripts" / "xenlab")],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1500, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2400, check=False,
     )  # fmt: skip
     print(done.stdout, done.stderr)
     return {match[2]: match[1] for match in re.finditer(r"^@ (ok|FAIL) (\w+)", done.stdout, re.MULTILINE)}

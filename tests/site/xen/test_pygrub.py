@@ -79,6 +79,17 @@ def test_local_disk(site: Site, pygrub: dict[str, str], restricted: bool) -> Non
     assert "dropping to pygrub" in run.stderr and run.stdout == b""
 
 
+def test_a_disk_that_the_restricted_user_may_not_read(site: Site, pygrub: dict[str, str]) -> None:
+    """pygrub's own exit status is 0 then; its words, and what to do, have to be told."""
+    serve(site, files=tree(DISK_CONFIG))
+    disk = make_disk(site)
+    disk.chmod(0o600)
+    run = site.pypxeboot(*libxl_argv(site, str(disk), "--runas=65534", "--quiet"), env=pygrub)
+    assert run.rc == 9 and "PermissionError" in run.stderr and "setfacl -m u:65534:r" in run.stderr, str(run)
+    assert "Traceback" not in run.stderr
+    site.assert_nothing_left(within=1)
+
+
 def test_local_disk_with_extlinux_and_ramdisk(site: Site, pygrub: dict[str, str]) -> None:
     serve(site, files=tree(DISK_CONFIG))
     disk = make_disk(site, EXTLINUX, place="extlinux/extlinux.conf")

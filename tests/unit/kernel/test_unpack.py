@@ -93,8 +93,31 @@ def test_what_netbsd_said_before_there_were_notes() -> None:
 def test_32_bits_need_pae(mode: Optional[bytes], pv: bool) -> None:
     data = bytearray(xen_elf(XEN_PV + XEN_PVH + (b"" if mode is None else xen_note(9, mode))))
     struct.pack_into("<H", data, 18, 3)  # EM_386
-    assert ("xen-pv" in inspected(bytes(data)).boots) is pv
-    assert "xen-pvh" in inspected(bytes(data)).boots
+    assert ("xen-pv32" in inspected(bytes(data)).boots) is pv
+    assert "xen-pvh" in inspected(bytes(data)).boots and "xen-pv" not in inspected(bytes(data)).boots
+
+
+def kernel_of_32_bits(*, pvh: bool = False) -> bytes:
+    data = bytearray(xen_elf(XEN_PV + xen_note(9, b"yes\0") + (XEN_PVH if pvh else b"")))
+    struct.pack_into("<H", data, 18, 3)  # EM_386
+    return bytes(data)
+
+
+def test_32_bits_are_judged_by_what_the_hypervisor_can() -> None:
+    info = inspected(kernel_of_32_bits())
+    identify.check_xen(info, "k", ("xen-pv", "xen-pv32"))
+    with pytest.raises(Refused, match="cannot boot as PV: it has 32 bits, and this Xen runs no") as raised:
+        identify.check_xen(info, "k", ("xen-pv",))
+    assert "pvshim=1" in str(raised.value.hint)
+    with pytest.raises(Refused, match="cannot boot as PVH: it boots as PV only"):
+        identify.check_xen(info, "k", ("xen-pvh",))
+    identify.check_xen(inspected(kernel_of_32_bits(pvh=True)), "k", ("xen-pvh",))
+
+
+def test_a_guest_with_pvshim_wants_pv() -> None:
+    with pytest.raises(Refused, match="cannot boot as PV: it boots as PVH only") as raised:
+        identify.check_xen(inspected(bytes(xen_elf(XEN_PVH))), "k", ("xen-pv", "xen-pv32"))
+    assert "pvshim=1 wants PV" in str(raised.value.hint)
 
 
 # ---- what Xen refuses, and what is not known

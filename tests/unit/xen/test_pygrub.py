@@ -106,6 +106,22 @@ def test_failures_are_told_from_success(
         localboot.run([], "/disk", "simple0", output)
 
 
+RESTRICTED = "echo Traceback >&2; echo \"PermissionError: [Errno 13] Permission denied: '/xvda'\" >&2; exit 0"
+
+
+def test_a_restricted_pygrub_that_may_not_read_the_disk(impostor: Callable[[str], Path]) -> None:
+    """It ends with 0, as if all were well."""
+    impostor(RESTRICTED)
+    with pytest.raises(
+        HandoverError, match="names no kernel: PermissionError: .*Permission denied"
+    ) as raised:
+        localboot.run(["--runas=65534", "--quiet"], "/dev/vg/a b", "simple0", None)
+    assert "setfacl -m u:65534:r" in str(raised.value.hint) and "/dev/vg/a b" in str(raised.value.hint)
+    with pytest.raises(HandoverError, match="names no kernel: PermissionError") as raised:
+        localboot.run([], "/disk", "simple0", None)
+    assert raised.value.hint is None, "nobody restricted it"
+
+
 def test_no_pygrub_and_no_disk(impostor: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     if not any(Path(place, "pygrub").exists() for place in ("/usr/sbin", "/usr/bin")):

@@ -80,13 +80,18 @@ class Guest:
     @property
     def said(self) -> str:
         """What the guest wrote to its console so far."""
-        path = LOGS / f"guest-{self.name}.log"
-        return path.read_text("utf-8", "replace").replace("\r", "") if path.exists() else ""
+        return said(self.name)
 
     def domid(self) -> Optional[int]:
         """Its number, while it is there."""
         done = subprocess.run(["xl", "domid", self.name], capture_output=True, text=True, check=False)
         return int(done.stdout) if done.returncode == 0 else None
+
+
+def said(name: str) -> str:
+    """What the domain of that name wrote to its console so far."""
+    path = LOGS / f"guest-{name}.log"
+    return path.read_text("utf-8", "replace").replace("\r", "") if path.exists() else ""
 
 
 def run(*argv: str, env: Optional[dict[str, str]] = None) -> subprocess.CompletedProcess[str]:
@@ -148,9 +153,9 @@ def nothing_left() -> None:
     assert not leftovers(), leftovers()
 
 
-def failed(guest: Guest, done: subprocess.CompletedProcess[str], *words: str) -> None:
+def failed(guest: Guest, done: subprocess.CompletedProcess[str], *words: str, log: str = "") -> None:
     """xl ended with 3, the guest is gone, and the log says why in a line that can be read."""
-    log = bootloader_log()
+    log = log or bootloader_log()
     note(log)
     assert done.returncode == 3, f"xl ended with {done.returncode}"
     errors = [line.strip("\r") for line in log.split("\n") if line.startswith("pypxeboot: error: ")]

@@ -16,6 +16,7 @@ import traceback
 import zlib
 from pathlib import Path
 
+import life
 from dom0 import (
     DISK,
     LIB,
@@ -39,6 +40,7 @@ from dom0 import (
 )
 
 DOWN = "\x1b[B"
+RESTRICTED = {"LIBXL_BOOTLOADER_RESTRICT": "1", "LIBXL_BOOTLOADER_USER": "nobody"}
 MENU = """\
 UI menu.c32
 MENU TITLE The lab
@@ -110,6 +112,32 @@ def test_menu_of_a_console_attached_later() -> None:
     wait_for(lambda: log.exists() and "Boot the second" in plain(log.read_text("utf-8", "replace")))
     console = Console("xl", "console", guest.name)
     console.wait_for("Boot the second")
+    console.press("s", "\r")
+    out, _ = process.communicate(timeout=PATIENCE)
+    note(out)
+    os.kill(console.pid, signal.SIGKILL)
+    console.finish()
+    assert "PROBE cmdline=[BOOT_IMAGE=probe-pv n=2]" in guest.said, guest.said
+    nothing_left()
+
+
+def test_menu_that_counts_down_on_a_console_attached_later() -> None:
+    """Whole, whenever somebody comes, although libxl keeps 4 KiB of what was drawn, and numbers tick."""
+    guest = Guest("counting")
+    guest.served(MENU.replace("MENU TITLE", "TIMEOUT 3000\nMENU TITLE"))
+    process = guest.start()
+    wait_for(lambda: guest.domid() is not None)
+    log = LOGS / f"bootloader.{guest.domid()}.log"
+    wait_for(lambda: log.exists() and "Boot the second" in plain(log.read_text("utf-8", "replace")))
+    for _ in range(2):  # the second time all that libxl had kept is gone
+        time.sleep(5)
+        console = Console("xl", "console", guest.name)
+        for words in ("The lab", "Boot the first", "Boot the second", "Automatic boot in"):
+            console.wait_for(words, 20)
+        os.kill(console.pid, signal.SIGKILL)
+        console.finish()
+    console = Console("xl", "console", guest.name)
+    console.wait_for("Boot the second", 20)
     console.press("s", "\r")
     out, _ = process.communicate(timeout=PATIENCE)
     note(out)
@@ -237,9 +265,36 @@ def test_restricted_mode() -> None:
     """libxl asks for another user by --runas, and for nobody's keys by --quiet."""
     guest = Guest("restricted")
     guest.boots("probe-pv", "n=1")
-    env = {"LIBXL_BOOTLOADER_RESTRICT": "1", "LIBXL_BOOTLOADER_USER": "nobody"}
-    assert guest.create(env=env).returncode == 0
+    assert guest.create(env=RESTRICTED).returncode == 0
     assert "PROBE up" in guest.said
+    nothing_left()
+
+
+def test_restricted_bootloader_says_its_reason_before_it_is_killed() -> None:
+    guest = Guest("late", bootloader_args="")
+    guest.settings["bootloader_args"] = '["mac=00:16:3e:ff:00:04,bridge=xenbr0"]'  # nobody answers
+    guest.write()
+    failed(guest, guest.create(env={**RESTRICTED, "LIBXL_BOOTLOADER_TIMEOUT": "30"}))
+
+
+def test_restricted_local_disk_that_its_user_may_not_read() -> None:
+    """pygrub ends with 0 then, and libxl would say that it cannot open the kernel."""
+    guest = Guest("unread", disk='["phy:/dev/loop6,xvda,r"]')
+    guest.served("DEFAULT hd\nLABEL hd\n  LOCALBOOT 0\n")
+    with disk_with_a_system("/dev/loop6"):
+        Path("/dev/loop6").chmod(0o600)
+        failed(guest, guest.create(env=RESTRICTED), "PermissionError")
+        assert "hint: libxl restricts the bootloader" in bootloader_log()
+
+
+def test_pv_kernel_in_a_pvh_guest_with_pvshim() -> None:
+    """Xen itself is that guest's kernel, and runs what was downloaded."""
+    guest = Guest("shim", "pvh", 128, pvshim="1")
+    guest.boots("probe-pvh", "n=1")
+    failed(guest, guest.create(), "probe-pvh cannot boot as PV: it boots as PVH only")
+    guest.boots("probe-pv", "n=1")
+    assert guest.create().returncode == 0
+    assert "PROBE kind=pv\n" in guest.said and "BOOT_IMAGE=probe-pv n=1" in guest.said, guest.said
     nothing_left()
 
 
@@ -357,7 +412,8 @@ def test_ten_guests_at_once() -> None:
 
 
 def main() -> None:
-    tests = {name: value for name, value in globals().items() if name.startswith("test_")}
+    both = {**globals(), **vars(life)}
+    tests = {name: value for name, value in both.items() if name.startswith("test_")}
     serve()
     for name in sys.argv[1:] or tests:
         begin = time.monotonic()

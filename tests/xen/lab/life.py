@@ -1,0 +1,112 @@
+"""What becomes of a guest after its first boot: saved, migrated, renamed, its file edited, rebooted by xl."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from dom0 import CONFIGS, Guest, bootloader_log, failed, note, nothing_left, run, said, wait_for
+
+LINUX = "console=hvc0 quiet mitigations=off"
+XL_CONF = Path("/etc/xen/xl.conf")
+
+
+def created_in_its_folder(guest: Guest) -> None:
+    """``xl create NAME.cfg`` as sudo starts it: without PWD, and not in the foreground."""
+    done = run("env", "-u", "PWD", "-C", str(CONFIGS), "xl", "create", f"{guest.name}.cfg")
+    assert done.returncode == 0
+
+
+def asleep(name: str, kind: str) -> Guest:
+    """A Linux guest that is up, and knows how to be saved; its bootloader has no arguments."""
+    guest = Guest(name, kind, 160, bootloader_args="", on_reboot='"restart"')
+    guest.boots("linux", f"{LINUX} lab=sleep", "linux-initrd")
+    created_in_its_folder(guest)
+    wait_for(lambda: "LINUX up" in guest.said, 300)
+    guest.boots(f"probe-{kind}", "n=2")
+    return guest
+
+
+def reboots(guest: Guest, name: str) -> None:
+    """The domain of that name asks the server again, with the MAC that it had, and is gone in the end."""
+    assert run("xl", "reboot", name).returncode == 0
+    wait_for(lambda: f"PROBE cmdline=[BOOT_IMAGE=probe-{guest.kind} n=2]" in said(name), 200)
+    note(bootloader_log())
+    assert f"requesting info for MAC address {guest.mac}" in bootloader_log()
+    wait_for(lambda: run("xl", "domid", name).returncode != 0)
+    nothing_left()
+
+
+def test_reboot_after_save_restore_and_rename() -> None:
+    """Its file is gone by then, its name another, and no xl create is above the bootloader."""
+    guest = asleep("saved", "pv")
+    assert run("xl", "save", guest.name, "/run/saved.img").returncode == 0
+    guest.config.unlink()
+    assert guest.domid() is None
+    assert run("xl", "restore", "/run/saved.img").returncode == 0
+    Path("/run/saved.img").unlink()
+    assert run("xl", "rename", guest.name, "renamed").returncode == 0
+    reboots(guest, "renamed")
+
+
+def test_reboot_after_migrate() -> None:
+    """To this very host, by xl migrate-receive. A PV guest would need a Xen that can shadow its memory."""
+    guest = asleep("moved", "pvh")
+    assert run("xl", "migrate", "-s", "", guest.name, "xl migrate-receive").returncode == 0
+    guest.config.unlink()
+    reboots(guest, guest.name)
+
+
+def test_reboot_after_the_file_was_edited() -> None:
+    """libxl reboots with the MAC that it stored, and so asks pypxeboot."""
+    guest = Guest("edited", bootloader_args="", on_reboot='"restart"')
+    guest.boots("probe-pv", "n=1 probe=reboot")
+    created_in_its_folder(guest)
+    guest.settings["vif"] = '["mac=00:16:3e:ff:00:09,bridge=nobr"]'
+    guest.write()
+    wait_for(lambda: "n=1" in guest.said)
+    guest.boots("probe-pv", "n=2")
+    wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pv n=2]" in guest.said, 120)
+    wait_for(lambda: guest.domid() is None)
+    nothing_left()
+
+
+@contextlib.contextmanager
+def xl_conf(text: str) -> Iterator[None]:
+    """These lines at the end of xl.conf."""
+    shutil.copy(XL_CONF, "/run/xl.conf")
+    with XL_CONF.open("a") as file:
+        file.write(f"\n{text}\n")
+    try:
+        yield
+    finally:
+        shutil.copy("/run/xl.conf", XL_CONF)
+
+
+def test_vif_of_which_xl_conf_tells_the_rest() -> None:
+    guest = Guest("defaults", bootloader_args="", vif="")
+    with guest.config.open("a") as file:
+        file.write(f'vif+=["mac={guest.mac}"]\n')
+    guest.boots("probe-pv", "n=1")
+    with xl_conf('vif.default.script="vif-quick"\nvif.default.bridge="xenbr0"'):
+        assert guest.create().returncode == 0
+    assert "PROBE cmdline=[BOOT_IMAGE=probe-pv n=1]" in guest.said, guest.said
+    assert "bridge xenbr0, script vif-quick from" in bootloader_log(), bootloader_log()
+    nothing_left()
+
+
+def test_vif_whose_backend_is_another_domain() -> None:
+    other = Guest("netdom")
+    other.boots("probe-pv", "probe=sleep")
+    assert run("xl", "create", str(other.config)).returncode == 0
+    guest = Guest("behind", bootloader_args="")
+    guest.settings["vif"] = f'["mac={guest.mac},bridge=xenbr0,script=vif-quick,backend={other.name}"]'
+    guest.write()
+    try:
+        done = guest.create()
+        log = bootloader_log()
+    finally:
+        run("xl", "destroy", other.name)
+    failed(guest, done, "backend=netdom", "not on this host", log=log)

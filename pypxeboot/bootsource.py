@@ -26,10 +26,12 @@ CONFIG_DIRECTORY = "pxelinux.cfg"
 class Kind(str, Enum):
     """The kinds of boot files, by what is done with them; the values stand in the log.
 
-    IPXE is a script, IPXE_BINARY a build of iPXE itself, LOCAL the guest's own disk.
+    IPXE is a script, IPXE_BINARY a build of iPXE itself, LOCAL the guest's own disk. GRUB is a program of it,
+    or shim, which starts one.
     """
 
     PXELINUX = "pxelinux"
+    GRUB = "grub"
     IPXE = "ipxe"
     IPXE_BINARY = "ipxe-binary"
     CONFIG = "configuration of pxelinux"
@@ -89,7 +91,10 @@ class Loader(Protocol):
 
 
 HEAD_BYTES = 1024
-"""What :func:`kind_of_content` wants of the front of a file; the magic of a bzImage ends at 0x206."""
+"""What :func:`kind_of_content` wants of the front of a file; the magic of a bzImage ends at 0x206.
+
+Of a program for EFI it takes more, if there is more: the name of a loader stands somewhere behind its front.
+"""
 
 _SCRIPT = re.compile(rb"#![ig]pxe[\t\n\v\f\r ]")
 _CONFIG = re.compile(
@@ -113,6 +118,24 @@ def _is_config(head: bytes) -> bool:
     return _CONFIG.search(head) is not None and not _NOT_TEXT.search(head[:HEAD_BYTES])
 
 
+def _is_efi(head: bytes) -> bool:
+    """Whether it is a program for EFI, whichever."""
+    return head[:2] == b"MZ"
+
+
+def _is_efi_ipxe(head: bytes) -> bool:
+    return _is_efi(head) and (b"iPXE" in head or b"gPXE" in head) and b"GRUB" not in head
+
+
+def _is_efi_syslinux(head: bytes) -> bool:
+    return _is_efi(head) and b"SYSLINUX" in head.upper() and b"GRUB" not in head
+
+
+def _is_bios_grub(head: bytes) -> bool:
+    """Whether it is GRUB's PXE image: a jump, and its start behind it (boot/i386/pc/startup_raw.S)."""
+    return re.search(rb"\xea.\x82\x00\x00", head[:4096], re.DOTALL) is not None
+
+
 class _Rule(NamedTuple):
     """How boot files of one kind are recognised.
 
@@ -132,7 +155,12 @@ _RULES = (
     _Rule(Kind.PXELINUX, r".*pxelinux.*|syslinux.*\.(efi|e32|e64)"),
     _Rule(Kind.IPXE_BINARY, r"(undionly|ipxe|gpxe|snponly|snp|netboot\.xyz).*\.(efi|0|bin)"),
     _Rule(Kind.IPXE_BINARY, r".*\.(k*pxe|lkrn|krn|dsk)"),
+    _Rule(Kind.GRUB, r"(grub|shim|core|bootnet|bootgrub).*\.(efi|0|efi\.signed)|shim|grub\.cfg.*"),
     _Rule(Kind.KERNEL, r"(vmlinu[xz]|bzimage).*", _is_kernel),
+    _Rule(Kind.IPXE_BINARY, None, _is_efi_ipxe),
+    _Rule(Kind.PXELINUX, None, _is_efi_syslinux),
+    _Rule(Kind.GRUB, None, _is_efi),  # shim, GRUB, or what only firmware can run: GRUB's files may be there
+    _Rule(Kind.GRUB, None, _is_bios_grub),
     _Rule(Kind.CONFIG, None, _is_config),
     _Rule(Kind.PXELINUX, r".*\.(0|n12|com)"),  # some network boot program
 )
@@ -167,10 +195,10 @@ def kind_of_name(name: str) -> Kind:
 
 
 def kind_of_content(head: bytes) -> Kind:
-    """Return what a boot file is by its first HEAD_BYTES: a script, a kernel, a configuration, else PXELINUX.
+    """Return what a boot file is by its first bytes: a script, a kernel, a configuration, a program.
 
-    What is none of the three is a network boot program, which cannot run here: where one is offered, the
-    configuration that it would read is what counts.
+    A network boot program cannot run here: where one is offered, the configuration that it would read is what
+    counts, and where nothing tells whose it is, that is PXELINUX's.
     """
     return next((rule.kind for rule in _RULES if rule.content and rule.content(head)), Kind.PXELINUX)
 

@@ -39,7 +39,7 @@ class Plan:
     user_class: Optional[str] = None
     # Which entry boots, and how.
     arch_given: bool = False  # the guest's architecture was named, and is not the default
-    dialect: str = "pxelinux"  # who reads the configuration: pxelinux or uboot
+    dialect: str = "pxelinux"  # who reads the configuration: pxelinux, uboot or grub
     label: Optional[str] = None
     append: str = ""  # goes to the end of the kernel's command line
     interactive: bool = False

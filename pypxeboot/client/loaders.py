@@ -17,6 +17,7 @@ LOADERS: Mapping[str, str] = {
     "pxelinux": "pypxeboot.syslinux.loader.boot",
     "uboot": "pypxeboot.uboot.boot",
     "ipxe": "pypxeboot.ipxe.boot",
+    "grub": "pypxeboot.grub.boot",
 }
 """The modules of the loaders. A name is the value of a :class:`~pypxeboot.bootsource.Kind`, or what
 ``--dialect`` says of who reads the files of PXELINUX."""

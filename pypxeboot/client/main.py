@@ -221,6 +221,7 @@ def _prepare(*, signatures: bool) -> None:
     own = (
         *loaders.LOADERS.values(),
         "pypxeboot.syslinux.loader.interactive",
+        "pypxeboot.grub.menu.screen",
         "pypxeboot.client.by_hand",
         "pypxeboot.client.pxe_menu",
         "pypxeboot.signing.signature",

@@ -162,7 +162,20 @@ class Pipeline:
             from pypxeboot.uboot.boot import uboot_source
 
             return uboot_source(source, path_prefix)
-        return self._identify_boot_file(source)
+        if plan.dialect == "grub" and source.kind is not Kind.LOCAL:
+            return replace(source, kind=Kind.GRUB, config_file=plan.config)
+        return self._as_grub(self._identify_boot_file(source))
+
+    def _as_grub(self, source: BootSource) -> BootSource:
+        """Return ``source`` as GRUB sees it, if it is one: it knows no option 209, but a boot file."""
+        if source.kind is Kind.GRUB:
+            place = source.bootfile
+            named = place is not None and place.name.startswith("grub.cfg")
+            return replace(source, config_file=str(place) if named else None)
+        config = source.config_file
+        if self.plan.config is not None and bootsource.kind_of_name(self.plan.config) is Kind.GRUB:
+            return replace(source, kind=Kind.GRUB, config_file=config)
+        return source
 
     def _identify_boot_file(self, source: BootSource) -> BootSource:
         """Identify a boot file by what is in it, if its name does not tell what it is, or tells a script."""

@@ -111,11 +111,14 @@ class ScriptFiles:
         """
         file = self._download_file(location, None, None, SAMPLE)
         assert file.handle is not None
+        head = file.head
+        if head.startswith(b"MZ"):  # what a program for EFI is stands anywhere in it
+            head = os.pread(self._files[file.handle].descriptor, SAMPLE, 0)
         if self._files[file.handle].whole:
             self._sampled[location] = file
         else:
             self.drop(DropFile(file.handle))
-        return file.head
+        return head
 
     def _download_file(
         self, location: Location, form: Optional[Form], seconds: Optional[float], head: Optional[int]

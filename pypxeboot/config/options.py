@@ -202,7 +202,7 @@ def _without_dhcp(add: _Add) -> None:
     add("--path-prefix", metavar="P", help="in front of relative names (option 210)")
     add(
         "--dialect",
-        choices=("pxelinux", "uboot"),
+        choices=("pxelinux", "uboot", "grub"),
         help="whose rules the configuration follows",
     )
     add("--tls-ca", metavar="FILE", help="certificate authorities to trust for https")

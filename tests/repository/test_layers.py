@@ -33,13 +33,17 @@ TABLE = """
     config:            fetch.http links output
     host:              client dhcp links net privsep signing terminal
     links:             doctor
-    client:            dhcp doctor fetch fetch.http ipxe kernel lua net privsep signing syslinux.loader \
+    client:            dhcp doctor fetch fetch.http grub ipxe kernel lua net privsep signing syslinux.loader \
                        terminal uboot
     signing:           kernel privsep
     ipxe:              dhcp ipxe.commands ipxe.engine syslinux.loader
     ipxe.commands:     ipxe.engine terminal
     ipxe.engine:       dhcp kernel terminal
     uboot:             syslinux.config
+    grub:              grub.commands grub.engine grub.menu
+    grub.menu:         grub.commands grub.engine terminal
+    grub.commands:     grub.engine terminal
+    grub.engine:       kernel terminal
     syslinux:
     syslinux.loader:   syslinux.com32 syslinux.config syslinux.menu terminal
     syslinux.com32:    syslinux.config
@@ -67,7 +71,7 @@ ROWS = {
 
 PURE = set(
     """
-    dhcp kernel doctor output uboot ipxe ipxe.engine ipxe.commands
+    dhcp kernel doctor output uboot ipxe ipxe.engine ipxe.commands grub grub.engine grub.commands grub.menu
     syslinux syslinux.config syslinux.menu syslinux.com32 syslinux.loader
     """.split()
 )

@@ -1,8 +1,8 @@
 """The recorded boots of the real loaders, in one form, with what they served and what came of it.
 
 Three files of PXELINUX boots (``pxelinux-cases.json``, ``pxelinux-more.json``, which tells only the first
-requests after the configuration was found, and ``pxelinux-scenarios.json`` in ``oracle/``) and one of iPXE
-boots. Importing this module and making cases touches nothing but those files.
+requests after the configuration was found, and ``pxelinux-scenarios.json`` in ``oracle/``), and two each of
+iPXE and of GRUB. Importing this module and making cases touches nothing but those files.
 """
 
 from __future__ import annotations
@@ -170,7 +170,14 @@ def content(name: str, text: str) -> bytes:
     if word == "kernel":
         return kernel(value or name.rpartition("/")[2])
     if word == "mb":  # a multiboot header, and nothing that runs
-        return b"\x02\xb0\xad\x1b" + bytes(4) + b"\xfe\x4f\x52\xe4TAG=" + name.encode() + b"\0" + bytes(64)
+        return (
+            b"\x02\xb0\xad\x1b"
+            + bytes(4)
+            + b"\xfe\x4f\x52\xe4TAG="
+            + (value or name).encode()
+            + b"\0"
+            + bytes(64)
+        )
     if word == "hex":
         return bytes.fromhex(value)
     return f"{word} {value}".encode() + bytes(64)  # @nbp, @floppy, @module: nothing reads them
@@ -210,7 +217,7 @@ def _case(raw: dict[str, Any], loader: str) -> Case:
     dhcp, observed, client = raw["dhcp"], raw["observed"], {**CLIENT, **raw["client"]}
     initrds = observed["initrds"]
     data = None if initrds is None else _ZEROS.sub(_zeros, initrds["data"]).encode("latin-1")
-    modules = tuple(module["cmd"] for module in observed.get("modules", ()))
+    modules = tuple(module["cmd"] for module in observed.get("modules") or ())
     return Case(
         name=raw["name"],
         loader=loader,
@@ -285,6 +292,7 @@ def cases() -> tuple[Case, ...]:
     scenarios = _load("pxelinux-scenarios.json")
     found += [_scenario(name, raw, scenarios["client"]) for name, raw in scenarios["scenarios"].items()]
     found += [_case(raw, "ipxe") for raw in _load("ipxe-cases.json")]
-    for loader in ("pxelinux", "ipxe"):
+    found += [_case(raw, "grub") for raw in _load("grub-cases.json")]
+    for loader in ("pxelinux", "ipxe", "grub"):
         found += [replace(_case(raw, loader), more=True) for raw in _load(f"{loader}-more.json")]
     return tuple(found)

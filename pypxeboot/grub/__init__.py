@@ -1,0 +1,1 @@
+"""GRUB: its configuration over the network, and what it boots."""

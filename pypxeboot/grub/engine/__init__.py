@@ -1,0 +1,1 @@
+"""The machine that runs GRUB scripts: language, variables, devices, files."""

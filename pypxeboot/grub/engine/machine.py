@@ -1,0 +1,177 @@
+"""The GRUB that boots one guest: the parts that its commands work on, and how a boot ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Optional
+
+from pypxeboot.bootsource import BootRequest
+from pypxeboot.effects import FindTerminal, Log, Print, Steps
+from pypxeboot.entry import BootMenu, Choice, Reason
+from pypxeboot.errors import ConfigError, PxeBootError
+from pypxeboot.grub.engine.budget import ScriptBudget
+from pypxeboot.grub.engine.environment import Environment
+from pypxeboot.grub.engine.images import LoadedImages
+from pypxeboot.grub.engine.syntax import Commands
+from pypxeboot.picture import Terminal
+from pypxeboot.terminal.forms import plain
+from pypxeboot.terminal.input import User
+from pypxeboot.text import printable
+from pypxeboot.url import Location
+
+_LINE_LIMIT = 4096
+
+
+class BootEnds(Exception):
+    """The guest boots: the way out of however many menus and scripts, none of which runs any more."""
+
+    def __init__(self, choice: Choice) -> None:
+        super().__init__()
+        self.choice = choice
+
+
+class Listed(Exception):
+    """A list is wanted, and what would happen next ends it: ``meaning`` says in words what that is."""
+
+    def __init__(self, meaning: str = "", menu: Optional[BootMenu] = None) -> None:
+        super().__init__()
+        self.meaning = meaning
+        self.menu = menu
+
+
+class Left(Exception):
+    """``normal_exit``: the mode of menus and scripts is left; what follows is the rescue prompt."""
+
+
+@dataclass(frozen=True)
+class MenuEntry:
+    """An entry of a menu. ``source`` is its script, and ``arguments`` are ``$1`` and so on in it.
+
+    ``users`` may boot it where there are superusers; None: anybody.
+    """
+
+    title: str
+    id: str
+    source: str
+    arguments: tuple[str, ...] = ()
+    users: Optional[str] = None
+    hotkey: str = ""
+    submenu: bool = False
+
+
+@dataclass
+class Scope:
+    """The arguments of the function or menu entry that runs."""
+
+    arguments: list[str]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a command: its name, its arguments; ``block``: the last of them is a block in braces."""
+
+    name: str
+    arguments: list[str]
+    block: bool = False
+
+
+CommandRun = Callable[["Grub", Call], Steps[int]]
+"""What a command does: a generator over effects that ends with its status, or raises CommandError."""
+
+
+@dataclass
+class MenuSelection:
+    """What is chosen, and why: ``reason`` is why the entry boots that runs now.
+
+    ``wanted`` is what is left of the label that was asked for: the entries still to be chosen.
+    """
+
+    wanted: list[str] = field(default_factory=list)
+    reason: Reason = Reason.DEFAULT
+    listing: bool = False
+
+
+@dataclass
+class Loops:
+    """Where loops and functions are being left: numbers of loops that run, and of those to be left."""
+
+    running: int = 0
+    leaving: int = 0
+    continues: bool = False
+    returns: bool = False
+
+
+@dataclass
+class Grub:
+    """A GRUB that boots one guest, as ``request`` asks for it; each part is described where it is defined.
+
+    ``config`` is the first configuration, ``platform`` what ``$grub_platform`` says, ``menus`` has a list of
+    entries for each context of variables. ``disk_wanted``: what runs has looked for a disk of the guest,
+    which only the guest has. ``error`` is what went wrong last, ``terminal`` where somebody may choose.
+    """
+
+    request: BootRequest
+    platform: str
+    commands: Mapping[str, CommandRun]
+    show_menu: Callable[[Grub, list[MenuEntry], bool, bool], Steps[None]]
+    enter_normal: Callable[[Grub, Optional[str]], Steps[None]]
+    authenticate: Callable[[Grub, Optional[str]], Steps[bool]]
+    environment: Environment
+    config: Optional[Location] = None
+    images: LoadedImages = field(default_factory=LoadedImages)
+    budget: ScriptBudget = field(default_factory=ScriptBudget)
+    functions: dict[str, Commands] = field(default_factory=dict)
+    running: list[str] = field(default_factory=list)
+    loops: Loops = field(default_factory=Loops)
+    scope: Optional[Scope] = None
+    menus: list[list[MenuEntry]] = field(default_factory=lambda: [[]])
+    selection: MenuSelection = field(default_factory=MenuSelection)
+    passwords: dict[str, tuple[bool, str]] = field(default_factory=dict)
+    authenticated: set[str] = field(default_factory=set)
+    disk_wanted: bool = False
+    error: Optional[PxeBootError] = None
+    errors_printed: int = 0
+    denied: int = 0
+    user: Optional[User] = None
+    _looked: bool = False
+
+    def find_user(self) -> Steps[Optional[User]]:
+        """Find who sits at the terminal, if anybody does."""
+        if not self._looked:
+            self._looked = True
+            terminal: Optional[Terminal] = None
+            if not self.selection.listing and self.request.label is None:
+                terminal = yield FindTerminal()
+            self.user = None if terminal is None else User(terminal, self.request.patience)
+        return self.user
+
+    def say(self, text: str, end: str = "\n") -> Steps[None]:
+        """Print a line, or several."""
+        shown = "\n".join(plain(line, _LINE_LIMIT) for line in text.split("\n"))
+        self.budget.text(len(shown))
+        if not self.selection.listing:
+            yield Print(shown + end)
+
+    def fail(self, where: str, words: str, *, warning: bool = False) -> Steps[None]:
+        """Say that something failed, as GRUB does, and keep it: it may be why nothing boots."""
+        told = printable(f"{where}: {words}" if where else words, 300)
+        self.errors_printed += 1
+        self.budget.text(len(told))
+        self.error = ConfigError(told, hint=f"the configuration is {self.config}")
+        if self.selection.listing:
+            return
+        if warning:
+            yield Log(f"GRUB: {told}", warning=True)
+        else:
+            yield Print(f"error: {told}.\n")
+
+    def open_context(self) -> None:
+        """Begin a context of variables, with a menu of its own."""
+        self.environment.open()
+        self.menus.append([])
+
+    def close_context(self) -> None:
+        """End the context that was opened last."""
+        self.environment.close()
+        self.menus.pop()

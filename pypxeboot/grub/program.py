@@ -1,0 +1,77 @@
+"""What a GRUB program says of itself: the prefix that is built into it (util/mkimage.c).
+
+The program is a kernel with modules behind it, and the prefix is one of those "modules". That of a BIOS is
+compressed as a whole.
+"""
+
+from __future__ import annotations
+
+import lzma
+import re
+import struct
+from collections.abc import Iterator
+from typing import Optional
+
+from pypxeboot.text import decode
+
+# Signed programs with all modules have 4 MB.
+LIMIT = 16 << 20
+_UNPACKED = 8 << 20
+_MAGIC = b"mimg"
+_PREFIX = 3  # OBJ_TYPE_PREFIX
+_MODULES = 2000
+# The start of the decompressor of a BIOS: a far jump within 0:8200 (boot/i386/pc/startup_raw.S).
+_BIOS_START = re.compile(rb"\xea.\x82\x00\x00", re.DOTALL)
+_LZMA = [{"id": lzma.FILTER_LZMA1, "lc": 3, "lp": 0, "pb": 2, "dict_size": 1 << 16}]
+_ALIGNED = 512
+
+
+def built_in_prefix(data: bytes) -> Optional[str]:
+    """Return the prefix in a program, perhaps with a device in front; None where none is found."""
+    for image in (data, *_unpacked(data)):
+        for kind, content in _modules(image):
+            if kind == _PREFIX:
+                return decode(content.partition(b"\0")[0]) or None
+    return None
+
+
+def _modules(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield type and content of what stands behind the kernel, for 64 bits and for 32."""
+    for match in re.finditer(_MAGIC, data):
+        start = match.start()
+        for form in ("<IIQQ", "<III"):
+            if start + struct.calcsize(form) > len(data):
+                continue
+            offset, size = struct.unpack_from(form, data, start)[-2:]
+            if struct.calcsize(form) <= offset < size <= len(data):
+                yield from _headers(data, start + offset, min(start + size, len(data)))
+
+
+def _headers(data: bytes, at: int, end: int) -> Iterator[tuple[int, bytes]]:
+    for _ in range(_MODULES):
+        if at + 8 > end:
+            return
+        kind, size = struct.unpack_from("<II", data, at)
+        if size < 8:
+            return
+        yield kind, data[at + 8 : min(at + size, end)]
+        at += size
+
+
+def _unpacked(data: bytes) -> Iterator[bytes]:
+    """Yield what is compressed in a program for a BIOS: its last bytes, as many as it says."""
+    for match in _BIOS_START.finditer(data[: 64 << 10]):
+        if match.start() + 16 > len(data):
+            continue
+        size, unpacked = struct.unpack_from("<II", data, match.start() + 8)
+        if not 0 < size < len(data) or not size < unpacked <= _UNPACKED:
+            continue
+        for start in range(len(data) - size, max(len(data) - size - _ALIGNED, match.start()), -1):
+            try:
+                reader = lzma.LZMADecompressor(format=lzma.FORMAT_RAW, filters=_LZMA)
+                found = reader.decompress(data[start:], unpacked)
+            except lzma.LZMAError:
+                continue
+            if _MAGIC in found:
+                yield found
+                return

@@ -1,0 +1,170 @@
+"""Where GRUB looks for its configuration (normal/main.c, net/net.c ``grub_net_search_config_file``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+from pypxeboot.bootsource import BootRequest
+from pypxeboot.effects import Download, DropFile, Fetch, Fetched, Log, ReadFile, ScriptFile, Steps
+from pypxeboot.errors import NoBootSource
+from pypxeboot.grub import program
+from pypxeboot.grub.engine.devices import CONFIG_LIMIT, location
+from pypxeboot.grub.engine.status import CommandError
+from pypxeboot.guest import wire_uuid
+from pypxeboot.lease import DhcpOption
+from pypxeboot.text import decode, printable
+from pypxeboot.url import Location, resolve
+
+_PLATFORM = re.compile(r"/[a-z0-9_]+-(pc|efi|ieee1275|coreboot|emu|xen|xen_pvh)$")
+# Where programs look whose prefix cannot be read: those of grub-mknetdir, of Ubuntu and Cobbler.
+_USUAL = ("/boot/grub", "/grub")
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Found:
+    """The configuration: where it is, its text, and where GRUB's directory is, its ``prefix``."""
+
+    place: Location
+    text: str
+    device: str
+    directory: str
+
+
+def names(request: BootRequest, scheme: str) -> list[str]:
+    """List the names of configurations in a directory, in order; over HTTP there is one."""
+    if scheme != "tftp":
+        return ["grub.cfg"]
+    guest, lease = request.guest, request.lease
+    found = []
+    if guest.uuid is not None and DhcpOption.CLIENT_UUID in lease.options:  # "if the server returns it"
+        found.append(wire_uuid(guest.uuid))
+    found.append("01-" + guest.mac.lower().replace(":", "-"))
+    if lease.address.version == 4:
+        address = f"{int(lease.address):08X}"
+        found += [address[:digits] for digits in range(8, 0, -1)]
+    else:
+        found.append("-".join(f"{int(group, 16):x}" for group in lease.address.exploded.split(":")))
+    return [*(f"grub.cfg-{name}" for name in found), "grub.cfg"]
+
+
+def find(request: BootRequest) -> Steps[Found]:
+    """Find the configuration. Raises NoBootSource, ConfigError."""
+    source = request.source
+    if source.config_file is not None:
+        return (yield from _given(request, source.config_file))
+    tried: list[str] = []
+    places = _Places(request)
+    for device, directory in places.near():
+        found = yield from _look(request, device, directory, tried)
+        if found is not None:
+            return found
+    for device, directory in (yield from places.built_in()):
+        found = yield from _look(request, device, directory, tried)
+        if found is not None:
+            return found
+    raise NoBootSource(
+        f"no configuration of GRUB on the server: none of {len(tried)} names is there",
+        hint="tried " + " ".join(tried) + "; where the site has pxelinux.cfg, too: --bootfile pxelinux.0",
+    )
+
+
+def _given(request: BootRequest, name: str) -> Steps[Found]:
+    """Read the configuration that the administrator names."""
+    place = resolve(name, request.source.prefix, request.source.server)
+    reply: Fetched = yield Fetch(place, CONFIG_LIMIT)
+    if reply.data is None:
+        raise NoBootSource(f"no boot configuration: {place} is not there ({printable(reply.error)})")
+    port = "" if place.port is None else f":{place.port}"
+    directory = ("/" + place.path.partition("?")[0].lstrip("/")).rpartition("/")[0]
+    return Found(place, decode(reply.data), f"{place.scheme},{place.host}{port}", directory)
+
+
+def _look(request: BootRequest, device: str, directory: str, tried: list[str]) -> Steps[Optional[Found]]:
+    """Look into one directory, unless that was done."""
+    scheme, _, server = device.partition(",")
+    for name in names(request, scheme):
+        try:
+            place = location(scheme, server, f"{directory}/{name}")
+        except CommandError:
+            return None
+        shown = printable(str(place))
+        if shown in tried:
+            continue
+        tried.append(shown)
+        reply: Fetched = yield Fetch(place, CONFIG_LIMIT)
+        if reply.data is not None:
+            return Found(place, decode(reply.data), device, directory)
+    return None
+
+
+class _Places:
+    """The directories of one boot."""
+
+    def __init__(self, request: BootRequest) -> None:
+        self._request = request
+        self._bootfile = request.source.bootfile
+        place = self._bootfile
+        self._scheme = "tftp" if place is None else place.scheme
+        server = request.source.server or ""
+        if place is not None:
+            server = place.host if place.port is None else f"{place.host}:{place.port}"
+        self._device = f"{self._scheme},{server}"
+
+    def near(self) -> Iterator[tuple[str, str]]:
+        """Yield the directory that the boot file came from, without that of a platform at its end."""
+        if self._bootfile is None:
+            return
+        path = "/" + self._bootfile.path.partition("?")[0].lstrip("/")
+        directory = path.rpartition("/")[0]
+        yield self._device, _PLATFORM.sub("", directory)
+
+    def built_in(self) -> Steps[list[tuple[str, str]]]:
+        """Return the directory that is built into the boot file, or those that are usual."""
+        prefix = None
+        for name in self._programs():
+            prefix = yield from _prefix(name)
+            if prefix is not None:
+                break
+        if prefix is None:
+            return [(self._device, directory) for directory in _USUAL]
+        yield Log(f"GRUB: the boot file looks for its configuration in {printable(prefix)}")
+        device, path = self._device, prefix
+        if prefix.startswith("("):
+            inside, _, path = prefix[1:].partition(")")
+            protocol, comma, server = inside.partition(",")
+            if protocol in ("tftp", "http", "https"):
+                device = f"{protocol},{server}" if comma else f"{protocol},{self._device.partition(',')[2]}"
+        return [(device, path.rstrip("/"))]
+
+    def _programs(self) -> list[Location]:
+        """List what may be GRUB's program: the boot file, and what shim starts from beside it."""
+        place = self._bootfile
+        if place is None:
+            return []
+        architecture = {"i386": "ia32", "arm64": "aa64", "arm": "arm", "riscv64": "riscv64"}
+        suffix = architecture.get(self._request.guest.processor, "x64")
+        head, slash, _ = place.path.partition("?")[0].rpartition("/")
+        beside = Location(
+            place.scheme, place.host, f"{head}{slash}grub{suffix}.efi", place.port, place.user, place.password
+        )
+        efi = place.path.lower().endswith(".efi") or "shim" in place.name.lower()
+        return [place, beside] if efi and beside != place else [place]
+
+
+def _prefix(place: Location) -> Steps[Optional[str]]:
+    """Read the prefix in the program at ``place``; None where there is no program, or none in it."""
+    reply: ScriptFile = yield Download(place)
+    if reply.handle is None:
+        return None
+    data = b""
+    while len(data) < min(reply.size, program.LIMIT):
+        piece: bytes = yield ReadFile(reply.handle, len(data), _PIECE)
+        if not piece:
+            break
+        data += piece
+    yield DropFile(reply.handle)
+    return program.built_in_prefix(data)

@@ -1,0 +1,71 @@
+"""The variables that GRUB begins with: of the platform, of the network card, of what DHCP said."""
+
+from __future__ import annotations
+
+from pypxeboot.bootsource import BootRequest
+from pypxeboot.grub.engine.environment import Environment
+from pypxeboot.lease import DhcpOption
+from pypxeboot.text import decode
+
+# normal/main.c, and Debian's and Fedora's own behind it.
+_FEATURES = (
+    "chainloader_bpb ntldr platform_search_hint default_font_path all_video_module menuentry_id"
+    " menuentry_options 200_final nativedisk_cmd timeout_style"
+).split()
+# grub_net_configure_by_dhcp_ack(); what is not text is not there.
+_PROPERTIES = {
+    "hostname": DhcpOption.HOST_NAME,
+    "domain": DhcpOption.DOMAIN_NAME,
+    "rootpath": DhcpOption.ROOT_PATH,
+    "extensionspath": 18,
+    "clientid": DhcpOption.CLIENT_ID,
+    "dhcp_server_name": DhcpOption.TFTP_SERVER_NAME,
+}
+_PROCESSORS = {"x86_64": "x86_64", "i386": "i386", "arm64": "arm64", "arm": "arm", "riscv64": "riscv64"}
+
+
+def platform(request: BootRequest) -> str:
+    """Return what ``$grub_platform`` says: ``pc`` for the program of a BIOS, else ``efi``."""
+    bootfile = request.source.bootfile
+    if request.guest.processor not in ("x86_64", "i386"):
+        return "efi"
+    return "pc" if bootfile is not None and not bootfile.name.lower().endswith(".efi") else "efi"
+
+
+def environment(request: BootRequest, platform: str, device: str, directory: str) -> Environment:
+    """Return the variables of a GRUB whose files are in ``directory`` on ``device``."""
+    guest, lease, bootfile = request.guest, request.lease, request.source.bootfile
+    card = "pxe" if platform == "pc" else "efinet0"
+    server = request.source.server or device.partition(",")[2]
+    processor = "i386" if platform == "pc" else _PROCESSORS.get(guest.processor, guest.processor)
+    given = {
+        "prefix": f"({device}){directory}",
+        "root": device,
+        "net_default_server": server,
+        "pxe_default_server": server,
+        "net_default_interface": card,
+        "net_default_ip": str(lease.address),
+        "net_default_mac": guest.mac,
+        "grub_cpu": processor,
+        "grub_platform": platform,
+        "pager": "",
+        "color_normal": "light-gray/black",
+        "color_highlight": "black/light-gray",
+        **{f"feature_{name}": "y" for name in _FEATURES},
+    }
+    if bootfile is not None:
+        place = f"{bootfile.scheme},{bootfile.host}"
+        given["cmdpath"] = f"({place}){bootfile.path.rpartition('/')[0]}"
+    fixed = {"mac": guest.mac, "ip": str(lease.address)}
+    if lease.next_server:
+        fixed["next_server"] = lease.next_server
+    if lease.bootfile:
+        fixed["boot_file"] = lease.bootfile
+    for name, code in _PROPERTIES.items():
+        raw = lease.options.get(code, b"").partition(b"\0")[0]
+        if raw:
+            fixed[name] = decode(raw)
+    if DhcpOption.CLIENT_UUID in lease.options and guest.uuid is not None:
+        sent = lease.options[DhcpOption.CLIENT_UUID][1:17].hex()
+        fixed["clientuuid"] = "-".join((sent[:8], sent[8:12], sent[12:16], sent[16:20], sent[20:]))
+    return Environment(given, {f"net_{card}_{name}": value for name, value in fixed.items()})

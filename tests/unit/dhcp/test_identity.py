@@ -47,7 +47,11 @@ from tests.support.recorded.replay import GUEST, LEASE
         ("images/bzImage", Kind.KERNEL),
         ("boot/foo", Kind.UNKNOWN),
         ("ipxe.php", Kind.UNKNOWN),
-        ("grubx64.efi", Kind.UNKNOWN),
+        ("grubx64.efi", Kind.GRUB),
+        ("boot/grub/i386-pc/core.0", Kind.GRUB),
+        ("grub/grub.0", Kind.GRUB),
+        ("shimx64.efi.signed", Kind.GRUB),
+        ("bootx64.efi", Kind.UNKNOWN),
     ],
 )
 def test_kind_of_name(name: str, kind: Kind) -> None:

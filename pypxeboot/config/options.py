@@ -123,7 +123,10 @@ def _digest(text: str) -> str:
 def _http_proxy(text: str) -> str:
     from pypxeboot.fetch.http import proxy
 
-    proxy.address(text)
+    try:
+        proxy.address(text)
+    except UsageError as why:
+        raise UsageError(f"argument --http-proxy: {why.message}") from None
     return text
 
 

@@ -20,9 +20,9 @@ def address(url: str) -> Address:
     try:
         found = message.parse(url)
     except Refused as why:
-        raise UsageError(f"argument --http-proxy: {why.message}") from None
+        raise UsageError(why.message) from None
     if found.scheme != "http" or found.target != "/":
-        raise UsageError(f"argument --http-proxy: {found}: not of the form http://HOST:PORT")
+        raise UsageError(f"{found}: not of the form http://HOST:PORT")
     return found
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from pypxeboot.config import options
 from pypxeboot.errors import FetchError, UsageError
 from pypxeboot.fetch.http import client, message
 from pypxeboot.fetch.http import proxy as httpproxy
@@ -80,8 +81,8 @@ def test_proxy_that_is_not_there() -> None:
 )
 def test_urls_of_no_proxy(url: str) -> None:
     with pytest.raises(UsageError) as caught:
-        httpproxy.address(url)
-    assert caught.value.message.startswith("--http-proxy")
+        options.parse(["--http-proxy", url])
+    assert caught.value.message.startswith("argument --http-proxy: ")
 
 
 def test_what_is_asked() -> None:

@@ -205,7 +205,7 @@ def _lock_up(order: Order, parent: int) -> sandbox.Layers:
         order.gid,
         parent=parent,
         file_size=max(limits.kernel, limits.ramdisk) + _FILE_SIZE_SLACK,
-        readable=[*sandbox.certificate_files(), *sandbox.codec_libraries()],
+        readable=[*sandbox.certificate_files(), *sandbox.shared_libraries()],
         prepare=lambda: _prepare(signatures=order.plan.trust is not None),
     )
     for layer in layers.missing:

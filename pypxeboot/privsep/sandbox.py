@@ -114,11 +114,17 @@ def certificate_files() -> tuple[str, ...]:
     )
 
 
-def codec_libraries() -> tuple[str, ...]:
-    """Return what Python's decompressors are linked with, and where the dynamic linker looks that up."""
+def shared_libraries() -> tuple[str, ...]:
+    """Return what extension modules are linked with, and where the dynamic linker looks that up.
+
+    Decompressors have their own; those that are built for older systems name the parts of libc that were
+    libraries of their own before glibc 2.34.
+    """
     triplet = getattr(sys.implementation, "_multiarch", "")  # Debian's folders
     folders = ("/usr/lib64", "/lib64", f"/usr/lib/{triplet}", f"/lib/{triplet}")
-    names = ("libz.so.1", "libbz2.so.1.0", "libbz2.so.1", "liblzma.so.5", "libzstd.so.1", "liblz4.so.1")
+    codecs = ("libz.so.1", "libbz2.so.1.0", "libbz2.so.1", "liblzma.so.5", "libzstd.so.1", "liblz4.so.1")
+    libc = ("libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libm.so.6")
+    names = (*codecs, *libc, "libgcc_s.so.1", "libstdc++.so.6")
     return ("/etc/ld.so.cache", *(f"{folder}/{name}" for folder in folders for name in names))
 
 

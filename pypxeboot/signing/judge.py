@@ -139,7 +139,7 @@ def _start(exhibits: Sequence[Exhibit], rules: Rules, ids: tuple[int, int]) -> C
             _prepare()
             with suppress(OSError):  # only root can; nothing here wants a network
                 sandbox.new_network()
-            readable = sandbox.codec_libraries()
+            readable = sandbox.shared_libraries()
             layers = sandbox.lock_up(*ids, parent=parent, file_size=0, readable=readable)
             for layer in layers.missing:
                 log.info("the sandbox of the judge lacks %s", layer)

@@ -8,6 +8,7 @@ import ctypes
 import errno
 import fcntl
 import importlib
+import importlib.util
 import os
 import pty
 import resource
@@ -161,6 +162,28 @@ def test_imports_on_first_use_still_work() -> None:
         expected = f"done: {name!r}" if may_read_python() else "ModuleNotFoundError"
         # In the mount namespace its folders can be reached, whatever is above them.
         assert locked_up(attempt) in (expected, f"done: {name!r}")
+
+
+FIRST_USE = (
+    *("requests", "charset_normalizer", "dns.resolver", "tftpy", "ssl", "bz2", "lzma", "lz4.block"),
+    *("zstandard", "lupa.lua52", "passlib.handlers.sha2_crypt", "cryptography.x509", "asn1crypto.cms"),
+)
+
+
+@pytest.mark.parametrize("name", FIRST_USE)
+def test_packages_that_a_boot_imports_late(name: str) -> None:
+    """Extension modules, and all that they are linked with, in a process that has none of it yet."""
+    if importlib.util.find_spec(name.partition(".")[0]) is None:
+        tools.missing(name)
+    code = (
+        "import os; from pypxeboot.privsep import sandbox\n"
+        f"sandbox.lock_up({UID}, {GID}, parent=os.getppid(), file_size=1,"
+        " readable=[*sandbox.certificate_files(), *sandbox.shared_libraries()])\n"
+        f"import {name}\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("reachable", [True, False])

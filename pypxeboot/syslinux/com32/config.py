@@ -7,7 +7,14 @@ from typing import Optional
 
 from pypxeboot.effects import Steps
 from pypxeboot.entry import Choice, Entry
-from pypxeboot.syslinux.com32.module import Com32Api, Com32Listing, Com32Module, Invocation
+from pypxeboot.syslinux.com32.module import (
+    Com32Api,
+    Com32Listing,
+    Com32Module,
+    Invocation,
+    Lead,
+    ToConfig,
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,11 @@ class ConfigC32(Com32Module):
         if len(words) not in (1, 2):
             return invocation.nothing("wants a configuration file, and perhaps a directory")
         return cls(words[0], words[1] if len(words) > 1 else "")
+
+    @property
+    def lead(self) -> Optional[Lead]:
+        """The configuration."""
+        return ToConfig(self.name, self.directory)
 
     def run(self, api: Com32Api) -> Steps[Optional[Choice]]:
         """Read the configuration, and go on with it."""

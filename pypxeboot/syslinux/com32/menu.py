@@ -7,7 +7,14 @@ from typing import Optional
 
 from pypxeboot.effects import Steps
 from pypxeboot.entry import Choice, Entry
-from pypxeboot.syslinux.com32.module import Com32Api, Com32Listing, Com32Module, Invocation
+from pypxeboot.syslinux.com32.module import (
+    Com32Api,
+    Com32Listing,
+    Com32Module,
+    Invocation,
+    Lead,
+    ToMenu,
+)
 
 
 @dataclass(frozen=True)
@@ -22,9 +29,9 @@ class MenuC32(Com32Module):
         return cls(tuple(invocation.words))
 
     @property
-    def menu_files(self) -> Optional[tuple[str, ...]]:
-        """The files of the menu."""
-        return self.files
+    def lead(self) -> Optional[Lead]:
+        """The menu."""
+        return ToMenu(self.files)
 
     def run(self, api: Com32Api) -> Steps[Optional[Choice]]:
         """Have the menu shown."""

@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional, Protocol
+from typing import Optional, Protocol, Union
 
 from pypxeboot.effects import Steps
 from pypxeboot.entry import Action, Choice, Entry
@@ -40,6 +40,45 @@ class Invocation:
     def nothing(self, why: str) -> NothingBooted:
         """Say that the module boots nothing with these arguments; ``why`` completes "name.c32 ..."."""
         return NothingBooted(f"{printable(self.name)}.c32 {why}")
+
+
+@dataclass(frozen=True)
+class ToMenu:
+    """Where a command leads: to the menu in ``files``, in the main configuration if there are none."""
+
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ToConfig:
+    """Where a command leads: to another configuration, in another directory if one is given.
+
+    ``keeps_sysappend``: a global SYSAPPEND outlives this one.
+    """
+
+    name: str
+    directory: str = ""
+    keeps_sysappend: bool = False
+
+
+@dataclass(frozen=True)
+class ToCommand:
+    """Where a command leads: to another command; None is the default."""
+
+    command: Optional[str]
+
+
+@dataclass(frozen=True)
+class ToLoader:
+    """Where a command leads: to a bootstrap program, with options 209 and 210 for it."""
+
+    program: str
+    config_file: Optional[str]
+    prefix: Optional[str]
+
+
+Lead = Union[ToMenu, ToConfig, ToCommand, ToLoader]
+"""Where a command leads that boots nothing itself."""
 
 
 class Com32Api(Protocol):
@@ -118,8 +157,8 @@ class Com32Module(ABC):
     """A module with its arguments. Booting and listing use the same object."""
 
     @property
-    def menu_files(self) -> Optional[tuple[str, ...]]:
-        """The files of the menu that the module shows; None where it shows none."""
+    def lead(self) -> Optional[Lead]:
+        """Where the module leads to; None where it boots something, or nothing."""
         return None
 
     @classmethod
@@ -164,6 +203,11 @@ class CommandModule(Com32Module):
     """A module that runs ``command`` as if it had been typed; None is the default."""
 
     command: Optional[str]
+
+    @property
+    def lead(self) -> Optional[Lead]:
+        """The command."""
+        return ToCommand(self.command)
 
     def run(self, api: Com32Api) -> Steps[Optional[Choice]]:
         """Have the command run."""

@@ -7,7 +7,14 @@ from typing import Optional
 
 from pypxeboot.effects import Steps
 from pypxeboot.entry import Choice, Entry
-from pypxeboot.syslinux.com32.module import Com32Api, Com32Listing, Com32Module, Invocation
+from pypxeboot.syslinux.com32.module import (
+    Com32Api,
+    Com32Listing,
+    Com32Module,
+    Invocation,
+    Lead,
+    ToLoader,
+)
 
 # Options that take a value; -h, -n, -N, -r, -S, -u, -w and -W take none.
 _WITH_VALUE = "cfgopt"
@@ -43,6 +50,11 @@ class PxechnC32(Com32Module):
         if not names:
             return invocation.nothing("was given no file")
         return cls(names[0], values.get("c"), values.get("p"))
+
+    @property
+    def lead(self) -> Optional[Lead]:
+        """The program."""
+        return ToLoader(self.program, self.config_file, self.prefix)
 
     def run(self, api: Com32Api) -> Steps[Optional[Choice]]:
         """Have the program started."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Optional
 
@@ -33,6 +34,14 @@ _LABEL = re.compile(rb"^[ \t]*label[ \t]+\S", re.IGNORECASE | re.MULTILINE)
 _EXTENSIONS = (".c32", ".img", ".bss", ".bin", ".bs", ".0")
 
 
+@dataclass
+class _Spent:
+    """How many files a boot has asked for since somebody last chose, and how many bytes it has read."""
+
+    requests: int = 0
+    size: int = 0
+
+
 class ServerFiles:
     """The loader's view of the servers: its current directory, what it has read, and how much it may.
 
@@ -42,8 +51,7 @@ class ServerFiles:
     def __init__(self, source: BootSource) -> None:
         self.server = source.server
         self.prefix = source.prefix
-        self._ask_command = 0
-        self._bytes = 0
+        self._spent = _Spent()
         self._read: dict[Location, Optional[bytes]] = {}
         self._hosts: dict[str, bool] = {}
         self._told: set[str] = set()
@@ -51,7 +59,11 @@ class ServerFiles:
 
     def refresh(self) -> None:
         """Count anew against the limits: somebody at the terminal asks for more."""
-        self._ask_command = self._bytes = 0
+        self._spent.requests = self._spent.size = 0
+
+    def copy(self) -> ServerFiles:
+        """Return another view, with a directory of its own, and all that was read and spent in common."""
+        return copy(self)
 
     def locate(self, name: str) -> Location:
         """Give the location of the file ``name``. Raises ConfigError if the name cannot be one."""
@@ -109,8 +121,8 @@ class ServerFiles:
             if reply.data == b"":
                 self.empty.append(location)
         data = self._read[location]
-        self._bytes += len(data or b"")
-        if self._bytes > READ_LIMIT:
+        self._spent.size += len(data or b"")
+        if self._spent.size > READ_LIMIT:
             raise ConfigError(
                 f"the boot configuration and what it includes is larger than {READ_LIMIT} bytes",
                 hint=f"do files include each other? the last one is {location}",
@@ -155,8 +167,8 @@ class ServerFiles:
         return reply
 
     def _count(self) -> None:
-        self._ask_command += 1
-        if self._ask_command > FETCH_LIMIT:
+        self._spent.requests += 1
+        if self._spent.requests > FETCH_LIMIT:
             raise ConfigError(
                 f"the boot configuration asks for more than {FETCH_LIMIT} files",
                 hint="does a file include itself?",

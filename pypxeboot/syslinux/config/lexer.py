@@ -10,8 +10,9 @@ from pypxeboot.text import SPACE, decode
 
 # fgets() with MAX_LINE 4096: "the rest is read as a new line".
 LINE_LIMIT = 4095
-# Words end at any of SPACE, my_isspace(); between them is skipped what isspace() of its library knows.
-_BLANKS = "\b\t\n\v\f\r "
+# Words end at any of SPACE, my_isspace(); between them is skipped what isspace() of its library knows: the
+# byte A0, Latin-1's no-break space, too, which cannot begin a character of UTF-8.
+_BLANKS = "\b\t\n\v\f\r \udca0"
 _WORD = re.compile(r"[^\x00-\x20\x7f]*")
 _LINE_END = re.compile(rb"[\0\r\n]")
 _NUMBER = re.compile(r"[\x09-\x0d ]*([+-]?[0-9]{1,18})")

@@ -84,6 +84,8 @@ class SyslinuxParser:
         self._current = 0  # what MENU BEGIN and END move to and from
         self._here = 0  # what lines are about: an included file leaves this one as it was
         self._open: Optional[_Draft] = None
+        self._hides = False  # MENU HIDE outside of a label: it is about a separator that follows
+        self._titled: set[int] = set()  # submenus whose entry has a text of its own
         self._append = ""
         self._depth = 0
         self._where = ""  # the file, and the number of its line, for messages
@@ -240,6 +242,7 @@ class SyslinuxParser:
 
     def _label(self, rest: str) -> None:
         self._record()
+        self._hides = False
         name = split(rest)[0]
         kernel = rest if self._menu else name
         self._open = _Draft(name, rest, kernel, self._config.sysappend)
@@ -251,7 +254,8 @@ class SyslinuxParser:
             self._end()
         elif word == "separator":
             self._record()
-            self._open = _Draft("", "", "", 0, separator=True)
+            self._open = _Draft("", "", "", 0, separator=True, hidden=self._hides)
+            self._hides = False
             self._record()
         elif word == "start":
             self._config = replace(self._config, start=self._here)
@@ -308,7 +312,12 @@ class SyslinuxParser:
             draft.tagged = bool(rest)
 
     def _submenu_line(self, word: str, rest: str) -> None:
-        """Read MENU LABEL, DEFAULT or PASSWD where no label is open: they mean the submenu's own entry."""
+        """Read MENU LABEL, DEFAULT or PASSWD where no label is open: they mean the submenu's own entry.
+
+        HIDE is kept for the next separator, unless a label comes first (menu/readconfig.c).
+        """
+        if word == "hide":
+            self._hides = True
         parent = self._screens[self._here].parent
         if parent is None:
             return
@@ -317,6 +326,7 @@ class SyslinuxParser:
         if word == "label":
             hotkey = self._claim_hotkey(parent, at, rest) or entry.hotkey
             self._entries[parent][at] = replace(entry, title=rest, hotkey=hotkey)
+            self._titled.add(self._here)
             if not self._screens[self._here].title:
                 self._set(title=rest.replace("^", ""))
         elif word == "default":
@@ -330,7 +340,8 @@ class SyslinuxParser:
         self._set(title=text)
         if screen.parent is not None:
             entry = self._entries[screen.parent][self._slots[self._here]]
-            if entry.title == screen.tag:
+            if self._here not in self._titled:
+                self._titled.add(self._here)
                 self._entries[screen.parent][self._slots[self._here]] = replace(entry, title=text)
 
     def _claim_hotkey(self, screen: int, position: int, title: str) -> str:

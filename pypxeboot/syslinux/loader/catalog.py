@@ -1,55 +1,63 @@
-"""List and find what there is to choose from: a menu, its submenus, and menus in other files."""
+"""List and find what there is to choose from: a menu, its submenus, and what lies behind its entries.
+
+That is what booting would follow: menus in other files, and other configurations, which CONFIG, config.c32,
+pxechn.c32 and the modules that run commands lead to; within bounds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Optional
+from typing import TYPE_CHECKING, Optional, Union
 
 from pypxeboot.effects import Log, Steps
 from pypxeboot.entry import BootMenu
-from pypxeboot.errors import ConfigError
+from pypxeboot.errors import ConfigError, NoBootSource
 from pypxeboot.syslinux.com32 import table
+from pypxeboot.syslinux.com32.module import ToCommand, ToConfig, ToLoader, ToMenu
 from pypxeboot.syslinux.config import lookup
-from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.syslinux.config.lexer import joined, split
 from pypxeboot.syslinux.config.model import Config, Label
-from pypxeboot.syslinux.loader.command_line import module_name, parse_command
+from pypxeboot.syslinux.loader.command_line import is_pxelinux, module_name, parse_command
 from pypxeboot.syslinux.loader.describe import Listing
 from pypxeboot.syslinux.menu import defaults
 from pypxeboot.text import printable
-from pypxeboot.url import Location
 
-# Menus in other files that are looked into, and how deep; real sites have a handful, one below another.
-_MENUS = 16
+if TYPE_CHECKING:
+    from pypxeboot.syslinux.loader.current_config import CurrentConfig
+
+# Menus and configurations in other files that are looked into, and how deep; real sites have a handful, one
+# below another.
+_FILES = 16
 _DEPTH = 4
+# Commands that lead to other commands (cmd.c32, whichsys.c32), one after the other.
+_STEPS = 8
+
+_Opens = Union[ToMenu, ToConfig, ToLoader]
 
 
 @dataclass(frozen=True)
-class _OpenedMenu:
-    """A menu, and the titles of what leads there."""
+class _Opened:
+    """What is to be looked through: a menu, or a configuration, of ``place``.
 
+    ``path`` has the titles of what leads there. It is ``listed`` unless a menu is shown in its place.
+    """
+
+    place: CurrentConfig
     config: Config
     path: tuple[str, ...] = ()
+    listed: bool = True
 
 
 class Catalog:
-    """The entries that can be named. ``shown`` is the menu that UI or DEFAULT shows, if it is read."""
+    """The entries that can be named in ``current``.
 
-    def __init__(
-        self,
-        files: ServerFiles,
-        main: Location,
-        config: Config,
-        arch: str,
-        strings: Sequence[Optional[str]],
-    ) -> None:
-        self._files = files
-        self._main = main
-        self._config = config
-        self._arch = arch
-        self._strings = strings
-        self.shown = config
+    ``shown`` is the menu that UI or DEFAULT shows, once it is read.
+    """
+
+    def __init__(self, current: CurrentConfig) -> None:
+        self._current = current
+        self.shown = current.config
         self._in_menu = False
 
     def show(self, menu: Config) -> None:
@@ -58,93 +66,158 @@ class Catalog:
 
     def read_shown(self) -> Steps[None]:
         """Read the menu that is shown when the configuration runs, if it is one."""
-        word, words = split(self._config.command or "")
-        label = self._config.by_name.get(word)
-        names = self._menu_files(joined(word if label is None else label.command, words))
-        if names is not None:
-            self.show((yield from defaults.read(self._files, self._main, names)))
+        current = self._current
+        lead = self.lead(self.typed(None))
+        if isinstance(lead, ToMenu):
+            self.show((yield from defaults.read(current.files, current.location, lead.files)))
 
-    def _menu_files(self, command: str) -> Optional[tuple[str, ...]]:
-        """Name the files of the menu that ``command`` shows, None if it shows none. Asks no server."""
-        _, word, words = parse_command(command)
-        return table.parse(module_name(word), words, self._arch).menu_files
+    def lead(self, command: str) -> Optional[_Opens]:
+        """Tell what ``command`` opens, None if it opens nothing. Asks no server."""
+        for _ in range(_STEPS):
+            kind, word, words = parse_command(command)
+            if kind == "config":
+                return ToConfig(word, words, keeps_sysappend=True)
+            if kind != "com32":
+                return None
+            lead = table.parse(module_name(word), words, self._current.guest.arch).lead
+            if isinstance(lead, ToLoader) and not is_pxelinux(lead.program):
+                return None
+            if not isinstance(lead, ToCommand):
+                return lead
+            command = self.typed(lead.command)
+        return None
 
-    def find(self, wanted: str) -> Steps[Label]:
-        """Find the label that ``wanted`` means, here or in a menu that an entry opens. Raises ConfigError."""
+    def typed(self, command: Optional[str]) -> str:
+        """Give the command line that ``command`` comes to, as if it had been typed; None is the default."""
+        text = self._current.config.command or "" if command is None else command
+        word, words = split(text)
+        label = self._current.config.by_name.get(word)
+        return text if label is None else joined(self._current.command_line(label), words)
+
+    def find(self, wanted: str) -> Steps[tuple[CurrentConfig, Label]]:
+        """Find the label that ``wanted`` means, here or behind an entry, and where it is.
+
+        Raises ConfigError if there is none.
+        """
         yield from self.read_shown()
-        found = lookup.find(self.shown, wanted) or lookup.by_name(self._config, wanted)
+        here = self._current
+        found = lookup.find(self.shown, wanted) or lookup.by_name(here.config, wanted)
+        if found is not None:
+            return here, found
         for anywhere in (False, True):
-            if found is None:
-                menus = [menu.config for menu in (yield from self._menus_below(anywhere))]
-                found = next((label for menu in menus if (label := lookup.by_name(menu, wanted))), None)
-                if found is None and not anywhere:  # numbers are those of the list
-                    found = lookup.by_number([self.shown, *menus], wanted)
-        if found is None:
-            raise ConfigError(
-                f"{self._main} has no entry {printable(wanted)!r}", hint=f"it has {lookup.names(self.shown)}"
-            )
-        return found
+            opened = yield from self._below(anywhere)
+            for menu in opened:
+                found = lookup.by_name(menu.config, wanted)
+                if found is not None:
+                    return menu.place, found
+            if not anywhere:  # numbers are those of the list
+                listed = [_Opened(here, self.shown), *(menu for menu in opened if menu.listed)]
+                found = lookup.by_number([menu.config for menu in listed], wanted)
+                for menu in listed:
+                    if found is not None and any(found is label for label in menu.config.labels):
+                        return menu.place, found
+        raise ConfigError(
+            f"{here.location} has no entry {printable(wanted)!r}", hint=f"it has {lookup.names(self.shown)}"
+        )
 
     def list_entries(self) -> Steps[BootMenu]:
-        """List everything; menus in other files come last, as far as the same server has them."""
+        """List everything; what is in other files comes last, as far as the same server has them."""
         yield from self.read_shown()
-        return self._menu((yield from self._menus_below(anywhere=False)))
+        return self._menu((yield from self._below(anywhere=False)))
 
-    def _menus_below(self, anywhere: bool) -> Steps[list[_OpenedMenu]]:
-        """Read the menus that entries open by ``menu.c32 FILE``, and those that these open in turn."""
-        known: set[tuple[str, ...]] = {(), ("~",)}
-        found: list[_OpenedMenu] = []
-        level = [
-            _OpenedMenu(self.shown),
-            *([_OpenedMenu(self._config)] if self.shown is not self._config else []),
-        ]
+    def _below(self, anywhere: bool) -> Steps[list[_Opened]]:
+        """Read the menus and configurations that entries open, and those that these open in turn."""
+        current = self._current
+        known: set[object] = {_key(current, ToMenu(())), _key(current, ToMenu(("~",)))}
+        level = [_Opened(current, self.shown)]
+        if self.shown is not current.config:
+            level.append(_Opened(current, current.config, listed=False))
+        found: list[_Opened] = []
         for _ in range(_DEPTH):
-            below: list[_OpenedMenu] = []
+            below: list[_Opened] = []
             for menu in level:
-                paths = lookup.paths(menu.config)
-                for label in lookup.entries(menu.config):
-                    names = self._menu_files(label.command)
-                    if names is None or names in known or len(known) > _MENUS:
+                for lead, path in _leads(menu):
+                    key = _key(menu.place, lead)
+                    if key in known or len(known) > _FILES:
                         continue
-                    known.add(names)
-                    if anywhere or all(self._is_near(name) for name in names):
-                        title = printable(label.plain_title, 60)
-                        path = (*menu.path, *paths[label.screen], title)
-                        below += yield from self._read_menu(names, path)
+                    known.add(key)
+                    if anywhere or all(self._is_near(menu.place, name) for name in _names(lead)):
+                        below += yield from _open(menu.place, lead, path)
             found += below
             level = below
         return found
 
-    def _read_menu(self, names: tuple[str, ...], path: tuple[str, ...]) -> Steps[list[_OpenedMenu]]:
+    def _is_near(self, place: CurrentConfig, name: str) -> bool:
+        main = self._current.location
         try:
-            return [_OpenedMenu((yield from defaults.read(self._files, self._main, names)), path)]
-        except ConfigError as error:
-            yield Log(f"menu {printable(' '.join(names))}: {error.message}", warning=True)
-            return []
-
-    def _is_near(self, name: str) -> bool:
-        try:
-            there = self._files.locate(name)
+            there = main if name == "~" else place.files.locate(name)
         except ConfigError:
             return False
-        return (there.scheme, there.host, there.port) == (self._main.scheme, self._main.host, self._main.port)
+        return (there.scheme, there.host, there.port) == (main.scheme, main.host, main.port)
 
-    def _menu(self, opened: Sequence[_OpenedMenu]) -> BootMenu:
+    def _menu(self, opened: Sequence[_Opened]) -> BootMenu:
         """List the entries of the menu that is shown, and of those ``opened`` below it."""
-        menu = self._listing(self.shown).menu(self._default())
+        menu = _listing(self._current, self.shown).menu(self._default())
         more = [
             replace(entry, menu=(*below.path, *entry.menu))
             for below in opened
-            for entry in self._listing(below.config).menu(None).entries
+            if below.listed
+            for entry in _listing(below.place, below.config).menu(None).entries
         ]
         return replace(menu, entries=(*menu.entries, *more))
-
-    def _listing(self, shown: Config) -> Listing:
-        return Listing(self._config, shown, self._files, self._arch, self._strings)
 
     def _default(self) -> Optional[str]:
         """Find the LABEL line of what boots when nobody chooses."""
         if self._in_menu:
             return defaults.default(self.shown)
-        label = self._config.by_name.get(split(self._config.command or "")[0])
+        config = self._current.config
+        label = config.by_name.get(split(config.command or "")[0])
         return None if label is None else label.line
+
+
+def _leads(menu: _Opened) -> list[tuple[_Opens, tuple[str, ...]]]:
+    """List what ``menu`` opens by itself and by its entries, and the titles on the way there."""
+    catalog, paths = menu.place.catalog, lookup.paths(menu.config)
+    found: list[tuple[_Opens, tuple[str, ...]]] = []
+    if menu.config is menu.place.config:
+        lead = catalog.lead(catalog.typed(None))
+        if lead is not None:
+            found.append((lead, menu.path))
+    for label in lookup.entries(menu.config):
+        lead = catalog.lead(menu.place.command_line(label))
+        if lead is not None:
+            title = printable(label.plain_title, 60)
+            found.append((lead, (*menu.path, *paths[label.screen], title)))
+    return found
+
+
+def _names(lead: _Opens) -> tuple[str, ...]:
+    """Name the files that ``lead`` opens."""
+    if isinstance(lead, ToMenu):
+        return lead.files
+    return (lead.name if isinstance(lead, ToConfig) else lead.program,)
+
+
+def _key(place: CurrentConfig, lead: _Opens) -> object:
+    """Tell ``lead`` from others: a name means another file in another directory."""
+    files = place.files
+    return files.server, files.prefix, place.location if isinstance(lead, ToMenu) else None, lead
+
+
+def _open(place: CurrentConfig, lead: _Opens, path: tuple[str, ...]) -> Steps[list[_Opened]]:
+    """Read what ``lead`` opens; nothing if it is not there."""
+    try:
+        if isinstance(lead, ToMenu):
+            return [_Opened(place, (yield from defaults.read(place.files, place.location, lead.files)), path)]
+        other = yield from place.follow(lead)
+        yield from other.catalog.read_shown()
+    except (ConfigError, NoBootSource) as error:
+        yield Log(f"{printable(' '.join(_names(lead)))}: {error.message}", warning=True)
+        return []
+    shown = other.catalog.shown
+    found = [_Opened(other, shown, path)]
+    return found if shown is other.config else [*found, _Opened(other, other.config, path, listed=False)]
+
+
+def _listing(place: CurrentConfig, shown: Config) -> Listing:
+    return Listing(place.config, shown, place.files, place.guest.arch, place.strings)

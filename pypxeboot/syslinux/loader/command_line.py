@@ -84,6 +84,11 @@ def _is_for_firmware(word: str) -> bool:
     return name.startswith(_FIRMWARE) or name.endswith("pxelinux.0") or kind_of_name(name) is Kind.IPXE_BINARY
 
 
+def is_pxelinux(program: str) -> bool:
+    """Tell whether a bootstrap program is another PXELINUX."""
+    return kind_of_name(program) is Kind.PXELINUX and "pxelinux" in program
+
+
 def needs_firmware(where: str, word: str) -> PxeBootError:
     """Make the error about a file that ``where`` names, and that runs on a BIOS only."""
     return Refused(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
-from typing import Optional
+from typing import Optional, Union
 
 from pypxeboot.bootsource import BootRequest, not_a_configuration, source_of_chained
 from pypxeboot.effects import Log, Steps
 from pypxeboot.errors import ConfigError
+from pypxeboot.syslinux.com32.module import ToConfig, ToLoader
 from pypxeboot.syslinux.config import lookup
 from pypxeboot.syslinux.config.files import ServerFiles, parse
 from pypxeboot.syslinux.config.model import Config, Label
@@ -73,7 +75,24 @@ class CurrentConfig:
         """Take ``data`` for the text of the main configuration."""
         self.config = yield from parse(self.files, data, printable(str(self.location)), sysappend)
         self._content = data
-        self.catalog = Catalog(self.files, self.location, self.config, self.guest.arch, self.strings)
+        self.catalog = Catalog(self)
+
+    def follow(self, lead: Union[ToConfig, ToLoader]) -> Steps[CurrentConfig]:
+        """Read what would be in the place of this configuration at the end of ``lead``; this one stays.
+
+        Raises ConfigError and NoBootSource if there is none.
+        """
+        other = copy(self)
+        other.files = self.files.copy()
+        if isinstance(lead, ToLoader):
+            yield from other.start_over(lead.program, lead.config_file, lead.prefix)
+            return other
+        data = yield from other.files.read(lead.name)
+        if data is None:
+            raise ConfigError(f"the configuration {printable(lead.name)!r} is not there")
+        mask = self.config.sysappend if lead.keeps_sysappend else 0
+        yield from other.switch(lead.name, data, lead.directory, mask)
+        return other
 
     def sysappend(self, mask: int) -> list[str]:
         """Select the SYSAPPEND strings that ``mask`` asks for."""

@@ -21,6 +21,7 @@ from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.syslinux.config.lexer import joined, split, split_command
 from pypxeboot.syslinux.config.model import Config, Label
 from pypxeboot.syslinux.loader.command_line import (
+    is_pxelinux,
     linux_line,
     module_name,
     needs_firmware,
@@ -256,10 +257,9 @@ class Executor:
         self, program: str, config_file: Optional[str], prefix: Optional[str], label: Optional[Label]
     ) -> Steps[Optional[Choice]]:
         """Start a bootstrap program: another PXELINUX begins with options 209 and 210; or an iPXE."""
-        kind = kind_of_name(program)
-        if kind is Kind.IPXE_BINARY:
+        if kind_of_name(program) is Kind.IPXE_BINARY:
             return (yield from self._run_ipxe(program, ""))
-        if kind is not Kind.PXELINUX or "pxelinux" not in program:
+        if not is_pxelinux(program):
             return self.fail(needs_firmware(where(label, program), program))
         self.count_step()
         yield from self.current.start_over(program, config_file, prefix)

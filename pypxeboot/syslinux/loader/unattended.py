@@ -20,7 +20,7 @@ class UnattendedBoot:
     """One boot without a person: what is the default boots, or the entry that was asked for."""
 
     def __init__(self, current: CurrentConfig, user_append: str) -> None:
-        self._current = current
+        self._current, self._user_append = current, user_append
         self._executor = Executor(current, user_append, self)
 
     def boot(self) -> Steps[Choice]:
@@ -61,8 +61,11 @@ class UnattendedBoot:
         if wanted in current.config.by_name:
             choice = yield from executor.run(wanted, Reason.LABEL)
         else:
-            label = yield from current.catalog.find(wanted)
-            choice = yield from executor.execute(current.command_line(label), Reason.LABEL, label)
+            place, label = yield from current.catalog.find(wanted)
+            if place is not current:
+                self._current, self._executor = place, Executor(place, self._user_append, self)
+            executor = self._executor
+            choice = yield from executor.execute(place.command_line(label), Reason.LABEL, label)
         if choice is None:
             raise executor.cause
         return choice

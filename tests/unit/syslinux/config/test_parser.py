@@ -299,3 +299,39 @@ def test_any_configuration_boots_or_ends_in_an_error(text: str) -> None:
         boot(text, files={"a": text, "b": "LABEL b\nKERNEL k\n"})
     except PxeBootError as error:
         assert error.message.isprintable()
+
+
+def test_a_no_break_space_of_latin_1_is_a_blank_before_a_word() -> None:
+    """The byte A0, which isspace() of the loader's library knows; words do not end there."""
+    config = parsed(b"\xa0LABEL a\n \xa0 KERNEL \xa0\xa0k\xa0x y\nAPPEND\xa0z\n\xc2\xa0APPEND utf-8\n")
+    assert commands(config) == {"a": "k\udca0x y"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("MENU HIDE\nMENU SEPARATOR\nMENU SEPARATOR\n", ["", "a"]),
+        ("MENU HIDE\nLABEL x\nMENU SEPARATOR\n", ["x", "", "a"]),
+        ("LABEL x\nMENU HIDE\nMENU SEPARATOR\n", ["", "a"]),
+        ("MENU SEPARATOR\nMENU HIDE\n", ["", "a"]),
+    ],
+)
+def test_a_separator_that_is_hidden(text: str, shown: list[str]) -> None:
+    """Recorded from menu.c32: a first entry that is a separator cancels the timeout."""
+    config = parsed(f"{text}LABEL a\n", menu=True)
+    assert [entry.title for entry in config.screens[0].entries] == shown
+
+
+@pytest.mark.parametrize(
+    ("lines", "title"),
+    [
+        ("MENU LABEL Tools\nMENU TITLE Pick\n", "Tools"),
+        ("MENU TITLE Pick\nMENU LABEL Tools\n", "Tools"),
+        ("MENU TITLE Pick\nMENU TITLE Other\n", "Pick"),
+        ("MENU TITLE Tools\nMENU TITLE Other\n", "Tools"),
+        ("", "Tools"),
+    ],
+)
+def test_the_text_of_the_entry_of_a_submenu(lines: str, title: str) -> None:
+    config = parsed(f"MENU BEGIN Tools\n{lines}LABEL b\nMENU END\n", menu=True)
+    assert config.screens[0].entries[0].title == title

@@ -265,10 +265,29 @@ class Verify:
 
 
 @dataclass(frozen=True)
+class KeepData:
+    """Make a script file of ``data``, which a script has in itself. Reply: :class:`ScriptFile`."""
+
+    data: bytes
+    location: Location
+
+
+@dataclass(frozen=True)
 class Identify:
-    """Tell what a script file is. Reply: the ``format`` of its KernelInfo, or None for no kernel."""
+    """Tell what a script file is as a kernel. Reply: :class:`Identified`, or None for no kernel."""
 
     handle: int
+
+
+@dataclass(frozen=True)
+class Identified:
+    """The reply to :class:`Identify`: the format of the kernel, and whether multiboot loaders start it.
+
+    The two go together: an ELF file may have a multiboot header.
+    """
+
+    format: str
+    multiboot: bool = False
 
 
 @dataclass(frozen=True)
@@ -378,6 +397,7 @@ Effect = Union[
     ComputeDigest,
     Unpack,
     Verify,
+    KeepData,
     Identify,
     Assemble,
     SetAddress,

@@ -57,6 +57,8 @@ class Location:
 
     def __str__(self) -> str:
         """Return the URL, which can be pasted; never with the password."""
+        if self.scheme == "data":  # no file of a server: what a script has in itself
+            return f"data:{self.path}"
         user = f"{quote(encode(self.user), safe='')}@" if self.user else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port is None else f":{self.port}"

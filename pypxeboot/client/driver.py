@@ -27,6 +27,7 @@ from pypxeboot.errors import (
 from pypxeboot.lua import script
 from pypxeboot.plan import Plan
 from pypxeboot.privsep.channel import Closed
+from pypxeboot.url import Location
 
 T = TypeVar("T")
 Start = Union[RunIpxeScript, RunIpxe]
@@ -41,6 +42,7 @@ _FAILED: dict[type, Callable[[InternalError], object]] = {
     effects.Unpack: lambda why: effects.ScriptFile(None, error=why.message),
     effects.ComputeDigest: lambda _why: "",
     effects.Verify: lambda why: why.message,
+    effects.KeepData: lambda why: effects.ScriptFile(None, error=why.message),
     effects.Identify: lambda _why: None,
     effects.SetAddress: lambda why: why.message,
     effects.RunDhcp: lambda why: effects.Leased(None, why.message),
@@ -85,6 +87,7 @@ class Driver:
             effects.ComputeDigest: files.digest,
             effects.Unpack: files.unpack,
             effects.Verify: self._verify,
+            effects.KeepData: files.keep,
             effects.Identify: files.identify,
             effects.Assemble: files.assemble,
             effects.SetAddress: network.configure,
@@ -144,10 +147,14 @@ class Driver:
                 raise
             return Fetched(None, why.message.replace(f"{location}: ", "", 1))  # it was only looked into
         except FetchError as why:
-            # To PXELINUX a file that does not come is not there; but no server is waited for twice.
-            if not isinstance(why, ServerError):
-                self._silent[server] = why
+            # To PXELINUX a file that does not come is not there.
+            self.note(location, why)
             return Fetched(None, why.message.replace(f"{location}: ", "", 1))
+
+    def note(self, location: Location, why: FetchError) -> None:
+        """Take note of a server that does not answer: none is waited for twice."""
+        if not isinstance(why, (NotFound, ServerError)):
+            self._silent[location.scheme, location.host, location.port] = why
 
     def load(self, effect: Load) -> Loaded:
         """Return the files of an entry."""

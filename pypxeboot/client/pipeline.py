@@ -18,7 +18,7 @@ from pypxeboot.client import loaders
 from pypxeboot.client.driver import Driver
 from pypxeboot.client.entry_files import Downloads
 from pypxeboot.client.network import GuestNet, Interfaces
-from pypxeboot.client.script_files import HostFiles, ScriptFiles
+from pypxeboot.client.script_files import PROGRAM_SAMPLE, SAMPLE, HostFiles, ScriptFiles
 from pypxeboot.client.terminal import HostTerminal
 from pypxeboot.dhcp import boot_info, identity, pxe_options
 from pypxeboot.effects import Load, RunIpxe, RunIpxeScript
@@ -178,22 +178,31 @@ class Pipeline:
         return source
 
     def _identify_boot_file(self, source: BootSource) -> BootSource:
-        """Identify a boot file by what is in it, if its name does not tell what it is, or tells a script."""
-        if source.bootfile is None or source.kind not in (Kind.UNKNOWN, Kind.IPXE):
+        """Identify a boot file by what is in it: a script may be called pxelinux-menu, or undionly.kpxe.
+
+        Where an option, or the administrator, names PXELINUX's configuration, that is what counts.
+        """
+        if source.bootfile is None or source.config_file is not None:
+            return source
+        if source.kind in (Kind.LOCAL, Kind.KERNEL):
             return source
         shown, fetcher = printable(str(source.bootfile)), self.downloads.fetcher
+        named = source.kind in (Kind.PXELINUX, Kind.IPXE_BINARY)
         before, fetcher.agent = fetcher.agent, _IPXE_AGENT  # a server may have scripts for an iPXE only
         try:
-            head = self.script_files.sample(source.bootfile)
-        except (NotFound, ServerError):
-            if source.kind is Kind.IPXE:
+            head = self.script_files.sample(source.bootfile, PROGRAM_SAMPLE if named else SAMPLE)
+        except FetchError as why:
+            if source.kind is Kind.IPXE or not (named or isinstance(why, (NotFound, ServerError))):
                 raise
             # No such file, or none to be had: PXELINUX's configuration may be there all the same.
+            self.driver.note(source.bootfile, why)
             head = b""
         kind = bootsource.kind_of_content(head)
         fetcher.agent = _IPXE_AGENT if kind is Kind.IPXE else before
         if source.kind is Kind.IPXE and kind is not Kind.KERNEL:
             return source  # what is not a script is told as such
+        if source.kind is Kind.IPXE_BINARY and kind is not Kind.IPXE:
+            return source  # ipxe.lkrn is made as a Linux kernel is
         if kind is not source.kind:
             log.info("boot file %s: taken for %s by what is in it", shown, kind.value)
         if kind is Kind.CONFIG:

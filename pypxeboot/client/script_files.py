@@ -24,7 +24,9 @@ from pypxeboot.effects import (
     Download,
     DropFile,
     Form,
+    Identified,
     Identify,
+    KeepData,
     Loaded,
     ReadFile,
     ScriptFile,
@@ -42,6 +44,8 @@ MAX_FILES = 48  # at a time: a script of many menus keeps a dozen, and the sandb
 HEAD = 1024
 # With --not-really: as much of a file as tells a script (scripts are smaller) from anything else.
 SAMPLE = 256 << 10
+# As much of a boot program as tells it from a script with its name: all of pxelinux.0.
+PROGRAM_SAMPLE = 64 << 10
 
 _MORE_RAMDISK = "--max-ramdisk SIZE allows more"
 _PIECE = 1 << 20
@@ -104,12 +108,13 @@ class ScriptFiles:
             cause = why.cause if isinstance(why, FetchError) else ""
             return ScriptFile(None, error="not-found" if isinstance(why, NotFound) else error, cause=cause)
 
-    def sample(self, location: Location) -> bytes:
-        """Get the first bytes of a boot file. A script is not asked for again when it is downloaded next.
+    def sample(self, location: Location, size: int) -> bytes:
+        """Get the first bytes of a boot file, no more than about ``size``.
 
-        Raises FetchError, Refused.
+        A script that is no larger is not asked for again when it is downloaded next. Raises FetchError and
+        Refused.
         """
-        file = self._download_file(location, None, None, SAMPLE)
+        file = self._download_file(location, None, None, size)
         assert file.handle is not None
         head = file.head
         if head.startswith(b"MZ"):  # what a program for EFI is stands anywhere in it
@@ -174,17 +179,29 @@ class ScriptFiles:
             return ScriptFile(None, error=why.message)
         return self._reply(number, packed.location)
 
-    def identify(self, effect: Identify) -> Optional[str]:
-        """Tell the format of the kernel that a file is, None if it is not a kernel."""
+    def keep(self, effect: KeepData) -> ScriptFile:
+        """Make a file of data that a script has in itself."""
+        try:
+            number, file = self._open(effect.location, None)
+        except Refused as why:
+            return ScriptFile(None, error=why.message, cause="full")
+        with FileSink(file.descriptor, self.downloads.workers.start) as sink:
+            sink.write(effect.data)
+            file.size, file.sha256 = sink.size, sink.digest()
+        return self._reply(number, effect.location)
+
+    def identify(self, effect: Identify) -> Optional[Identified]:
+        """Tell what a file is as a kernel, None if it is not a kernel."""
         file = self._files[effect.handle]
         try:
-            return identify.identify(
+            info = identify.identify(
                 os.pread(file.descriptor, identify.HEAD, 0),
                 file.size if file.whole else _UNKNOWN,
                 lambda offset, count: os.pread(file.descriptor, count, offset),
-            ).format
+            )
         except Refused:
             return None
+        return Identified(info.format, info.multiboot)
 
     def assemble(self, effect: Assemble) -> Loaded:
         """Make kernel and ramdisk of script files: :attr:`Downloads.files`."""

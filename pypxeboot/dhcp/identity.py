@@ -29,6 +29,7 @@ PARAMETER_REQUEST = bytes(
         DhcpOption.SUBNET_MASK,
         DhcpOption.ROUTER,
         DhcpOption.DNS_SERVER,
+        DhcpOption.LOG_SERVER,  # ${syslog} of iPXE
         DhcpOption.HOST_NAME,
         DhcpOption.DOMAIN_NAME,
         DhcpOption.ROOT_PATH,

@@ -24,19 +24,24 @@ from pypxeboot.text import printable
 
 def start(machine: Machine, image: Image) -> Steps[int]:
     """Run ``image``. A kernel ends the boot; a status means that it could not be run."""
+    kernel = yield from image.identify()
+    if kernel is not None:
+        return (yield from (_multiboot if kernel.multiboot else _linux)(machine, image))
     if images.is_pxelinux(image):
         yield Log(f"{printable(image.name)}: going on as PXELINUX")
         return (yield from _pxelinux(machine, None))
     if images.is_syslinux_menu(image):
         yield Log(f"{printable(image.name)}: going on as a menu of SYSLINUX")
         return (yield from _pxelinux(machine, (image.cmdline or "").partition(" ")[0] or None))
-    if not (yield from is_executable(machine, image)):
-        return Status.NOT_EXECUTABLE
-    if image.format == "multiboot":
-        return (yield from _multiboot(machine, image))
+    yield from is_executable(machine, image)  # which says why it is not
+    return Status.NOT_EXECUTABLE
+
+
+def _linux(machine: Machine, image: Image) -> Steps[int]:
+    """Boot a kernel whose ramdisk is all other images, one behind the other."""
     others = [other for other in machine.images if other is not image]
     for other in others:
-        if other.format == "script" and not other.cmdline:
+        if other.is_script and not other.cmdline:
             name = printable(other.name)
             yield Log(f"the script {name} is in the ramdisk, as iPXE has it: chain it with --autofree")
     cmdline = _joined(image.cmdline or "", machine.request.append)

@@ -32,6 +32,7 @@ class KernelInfo:
     ``payload`` is the compression of the kernel in it, ``packed`` where that is (start and size in bytes).
     For a bzImage, ``protocol`` is the version of the boot protocol (0x20f for 2.15), ``setup_sects`` a number
     of sectors, ``release`` what it calls itself, and ``cmdline_size`` the longest command line in bytes.
+    ``multiboot``: a multiboot loader starts it, with modules of their own command lines.
     ``unread`` says why it is not known whether Xen can boot it, if it is not; ``broken`` what is wrong with
     the payload.
     """
@@ -47,6 +48,7 @@ class KernelInfo:
     packed: tuple[int, int] = field(default=(0, 0), repr=False)
     unread: str = ""
     broken: str = ""
+    multiboot: bool = False
 
 
 def identify(head: bytes, size: int, read_at: Optional[ReadAt] = None) -> KernelInfo:
@@ -185,7 +187,9 @@ def _payload(start: bytes) -> Optional[str]:
 
 def _multiboot(file: FileView) -> Optional[KernelInfo]:
     """Recognise a multiboot kernel that is not an ELF file."""
-    return KernelInfo("multiboot", ("qemu",), "i386") if _has_multiboot(file.head) else None
+    if not _has_multiboot(file.head):
+        return None
+    return KernelInfo("multiboot", ("qemu",), "i386", multiboot=True)
 
 
 def _has_multiboot(head: bytes) -> bool:
@@ -250,12 +254,13 @@ def _elf(file: FileView) -> Optional[KernelInfo]:
     if file.head[:4] != b"\x7fELF":
         return None
     kernel = elf.read(file)
+    multiboot = kernel.arch == "i386" and _has_multiboot(file.head)
     if kernel.arch in ("i386", "x86_64"):
-        multiboot = kernel.arch == "i386" and _has_multiboot(file.head)
         by_qemu = kernel.pvh or multiboot
     else:
         by_qemu = kernel.arch is not None
-    return KernelInfo("ELF", (*_xen(kernel), *(("qemu",) if by_qemu else ())), kernel.arch)
+    boots = (*_xen(kernel), *(("qemu",) if by_qemu else ()))
+    return KernelInfo("ELF", boots, kernel.arch, multiboot=multiboot)
 
 
 def _xen(kernel: elf.ElfKernel) -> tuple[str, ...]:

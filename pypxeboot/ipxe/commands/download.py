@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.effects import Download, Form, ScriptFile, Steps
+from pypxeboot.effects import Download, Form, KeepData, ScriptFile, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxe.engine.images import Image
 from pypxeboot.ipxe.engine.machine import Machine
@@ -50,7 +50,7 @@ def download(
         return None, status
     if not quiet:
         yield from machine.say(" ok")
-    image = Image(uri.name or "img", uri, file.location, file.handle, file.size, file.head)
+    image = Image(uri.name, uri, file.location, file.handle, file.size, file.head)
     if file.location != uri.locate():
         image.uri = Uri.of(file.location)  # where redirects have led is where it lies
     machine.images.add(image)
@@ -60,6 +60,8 @@ def download(
 def _openable(uri: Uri) -> int:
     """Whether there is anything that could be asked for it (core/open.c and the protocols)."""
     scheme = uri.scheme.lower()
+    if scheme == "data":
+        return Status.OK if uri.data is not None else Status.INVALID
     if scheme not in SCHEMES:
         return Status.NO_SUCH_SCHEME
     if uri.authority is not None and (uri.path or scheme != "tftp"):
@@ -75,13 +77,20 @@ def _fetch(machine: Machine, uri: Uri, form: Optional[Form], seconds: Optional[f
     """
     if machine.images.is_full:
         return ScriptFile(None, error="too many images", cause="full")
+    if uri.port == 0:  # which nothing listens on
+        cause = "timeout" if uri.scheme.lower() == "tftp" else "refused"
+        return ScriptFile(None, error="there is no port 0", cause=cause)
     try:
         location = uri.locate()
     except ConfigError as why:
         return ScriptFile(None, error=why.message, cause="no-uri")
     machine.quota.step(_STEPS)
-    yield from machine.network.settle()
-    file: ScriptFile = yield Download(location, form, seconds)
+    file: ScriptFile
+    if uri.data is not None and location.scheme == "data":
+        file = yield KeepData(uri.data, location)
+    else:
+        yield from machine.network.settle()
+        file = yield Download(location, form, seconds)
     return file if file.handle is None else replace(file, location=file.location or location)
 
 

@@ -120,9 +120,10 @@ def _missing(machine: Machine, name: str) -> Steps[int]:
 def _stat(machine: Machine, call: CommandCall) -> Steps[int]:
     images, status = yield from _find_images(machine, call)
     for image in images:
-        kind = yield from image.identify()
+        kernel = yield from image.identify()
         words = [f"{image.name} : {image.size} bytes"]
-        words += [f"[{kind}]"] if kind else []
+        words += ["[script]"] if image.is_script else []
+        words += [f"[{'Multiboot' if kernel.multiboot else kernel.format}]"] if kernel else []
         words += ["[TRUSTED]"] if image.trusted else []
         words += ["[SELECTED]"] if image is machine.images.selected else []
         words += ["[AUTOFREE]"] if image.autofree else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pypxeboot.effects import Log, Steps
 from pypxeboot.entry import Action, Entry
+from pypxeboot.ipxe.commands.download import acquire
 from pypxeboot.ipxe.commands.table import CommandTable
 from pypxeboot.ipxe.engine.machine import BootChosen, Machine
 from pypxeboot.ipxe.engine.options import CommandCall, integer, syntax
@@ -12,6 +13,10 @@ from pypxeboot.ipxe.engine.status import Status, error_text
 # The first hard disk as the BIOS counts, and what a screen in text mode has.
 _FIRST_DISK = 0x80
 _COLOURS, _PAIRS = 8, 8
+
+# What a picture begins with: PNG, and the PNM files that are in colour, gray or black and white.
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
+_HELP_COLUMNS = 5
 
 _SAN = "drive/d# no-describe/n"
 
@@ -90,12 +95,37 @@ def _certificates(machine: Machine, call: CommandCall) -> Steps[int]:
 @COMMANDS.command(
     "console", syntax(0, 0, "", "x/x# y/y# left/l# right/r# top/t# bottom/b# depth/d# picture/p= keep/k")
 )
+def _console(machine: Machine, call: CommandCall) -> Steps[int]:
+    """Set nothing up, since text it stays; but a picture has to be there, and has to be one."""
+    name = call.text("picture")
+    if name is None:
+        return Status.OK
+    image, status = yield from acquire(machine, name)
+    if image is None:
+        return status
+    if not image.head.startswith(_PICTURES):
+        status = yield from machine.fail("Could not use picture", Status.NO_PICTURE)
+    if not call.has("keep"):
+        yield from machine.images.free(image)
+    return status
+
+
+@COMMANDS.command("help", syntax(0, 0))
+def _help(machine: Machine, call: CommandCall) -> Steps[int]:
+    """Print the names of all commands, five on a line (core/exec.c, help_exec())."""
+    names = sorted(machine.build.commands)
+    columns = (names[at : at + _HELP_COLUMNS] for at in range(0, len(names), _HELP_COLUMNS))
+    lines = (f"  {''.join(f'{name:<16}' for name in row)}".rstrip() for row in columns)
+    yield from machine.say("\nAvailable commands:\n\n" + "\n".join(lines))
+    yield from machine.say('\nType "<command> --help" for further information\n')
+    return Status.OK
+
+
 @COMMANDS.command(
     "shim", syntax(0, 1, "[<uri|image>]", "timeout/t# require-loader/l allow-pxe/p allow-sbat/s")
 )
-@COMMANDS.command("fdt", syntax(0, 1, "[<uri|image>]", "timeout/t#"))
 @COMMANDS.command("sync", syntax(0, 0, "", "timeout/t#"))
-@COMMANDS.command("profstat lspci ipstat nstat neighbour", syntax(0, None))
+@COMMANDS.command("profstat ipstat nstat neighbour", syntax(0, None))
 def _nothing(machine: Machine, call: CommandCall) -> Steps[int]:
     """There is nothing that it could do, and nothing that would be missed."""
     yield from ()

@@ -18,9 +18,19 @@ _SETTING_LIMIT = 64 << 10
 
 # CPUID bits that every processor of an architecture has that a guest can be given.
 _BASIC = {0, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15, 16, 17, 19, 23, 24, 25, 26}
+# SSE3, CMPXCHG16B; and the one that says that there is a hypervisor.
+_BASIC_ECX = {0, 13, 31}
 _PROCESSORS = {
-    "x86_64": {(False, False): _BASIC, (True, False): _BASIC - {9, 11, 19, 25, 26} | {11, 20, 29}},
-    "i386": {(False, False): _BASIC - {26}, (True, False): _BASIC - {9, 11, 19, 25, 26} | {20}},
+    "x86_64": {
+        (False, False): _BASIC,
+        (False, True): _BASIC_ECX,
+        (True, False): _BASIC - {9, 11, 19, 25, 26} | {11, 20, 29},
+    },
+    "i386": {
+        (False, False): _BASIC - {26},
+        (False, True): _BASIC_ECX,
+        (True, False): _BASIC - {9, 11, 19, 25, 26} | {20},
+    },
 }
 _DIGEST = syntax(1, None, "<image>", "set/s=")
 
@@ -116,7 +126,7 @@ def _params(machine: Machine, call: CommandCall) -> Steps[int]:
     name = call.text("name") or ""
     machine.parameters.remove(name)
     if not call.has("delete"):
-        machine.parameters.create(name, (call.text("method") or "POST").upper())
+        machine.parameters.create(name, (call.text("method") or "").upper())
     return Status.OK
 
 
@@ -138,7 +148,7 @@ def _cpuid(machine: Machine, call: CommandCall) -> Steps[int]:
     bit = integer(call.args[0]) % 32
     extended = call.has("ext") or call.has("amd")
     bits = _PROCESSORS.get(machine.request.guest.arch, {}).get((extended, call.has("ecx")), set())
-    return Status.OK if bit in bits else Status.NOT_FOUND
+    return Status.OK if bit in bits else Status.NO_SUCH_FEATURE
 
 
 @COMMANDS.command("imgdecrypt", syntax(2, 2, "<uri|image> <envelope uri|image>", "name/n= keep/k timeout/t#"))

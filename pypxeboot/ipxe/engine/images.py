@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
-from pypxeboot.effects import DropFile, Identify, ReadFile, Steps
+from pypxeboot.effects import DropFile, Identified, Identify, ReadFile, Steps
 from pypxeboot.errors import Refused
 from pypxeboot.ipxe.engine import setting_types
 from pypxeboot.ipxe.engine.script import is_script
@@ -27,7 +27,7 @@ _READ = 256 << 10
 
 @dataclass
 class Image:
-    """A downloaded file. ``cmdline`` is None where none was given; ``format`` is what it is as a kernel."""
+    """A downloaded file. ``cmdline`` is None where none was given; ``kernel`` is what it is as a kernel."""
 
     name: str
     uri: Uri
@@ -39,7 +39,7 @@ class Image:
     autofree: bool = False
     trusted: bool = False
     identified: bool = False
-    format: Optional[str] = None
+    kernel: Optional[Identified] = None
     replacement: Optional[Image] = None
 
     def argument(self, key: str) -> Optional[str]:
@@ -49,12 +49,17 @@ class Image:
                 return word[len(key) + 1 :]
         return None
 
-    def identify(self) -> Steps[Optional[str]]:
-        """Return what the image is: ``script``, the name of a kernel's format, or None."""
-        if not self.identified:
+    @property
+    def is_script(self) -> bool:
+        """Whether it is a script of iPXE."""
+        return is_script(self.head)
+
+    def identify(self) -> Steps[Optional[Identified]]:
+        """Return what the image is as a kernel, None if it is no kernel (a script is none)."""
+        if not self.identified and not self.is_script:
             self.identified = True
-            self.format = "script" if is_script(self.head) else (yield Identify(self.handle))
-        return self.format
+            self.kernel = yield Identify(self.handle)
+        return self.kernel
 
     def read(self, limit: int) -> Steps[Optional[bytes]]:
         """Return the whole content of the image, None if it has more than ``limit`` bytes."""
@@ -73,13 +78,15 @@ class Image:
 class Images:
     """The registered images, in order, the one that ``boot`` would run, and whether it has to be trusted.
 
-    ``trust_fixed``: what is required stays so (``imgtrust --permanent``).
+    ``trust_fixed``: what is required stays so (``imgtrust --permanent``). ``named`` counts the images that
+    were given a name because they had none.
     """
 
     registered: list[Image] = field(default_factory=list)
     selected: Optional[Image] = None
     trust_required: bool = False
     trust_fixed: bool = False
+    named: int = 0
 
     def __iter__(self) -> Iterator[Image]:
         return iter(list(self.registered))
@@ -94,7 +101,9 @@ class Images:
         return next((image for image in self.registered if image.name == name), None)
 
     def add(self, image: Image) -> None:
-        """Register ``image`` behind the others."""
+        """Register ``image`` behind the others (core/image.c, register_image())."""
+        if image.uri.opaque is not None and not image.name:
+            image.name, self.named = f"img{self.named}", self.named + 1
         self.registered.append(image)
 
     def remove(self, image: Image) -> bool:

@@ -12,7 +12,7 @@ from pypxeboot.dhcp.identity import IPXE_VERSION
 from pypxeboot.dhcp.message import suboptions
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe.engine.setting_types import TYPES, c_string
-from pypxeboot.ipxe.engine.settings import Key, Settings, Value, encapsulated, smbios_key
+from pypxeboot.ipxe.engine.settings import Key, Settings, Value, encapsulated, pci_tag, smbios_key
 from pypxeboot.ipxe.engine.status import Status
 from pypxeboot.ipxe.engine.uri import Uri
 from pypxeboot.lease import Address, DhcpOption, Lease, PxeAnswer
@@ -47,6 +47,11 @@ _HYPERVISORS = {
     "kvm": {"SYSVENDOR": "QEMU", "SYSPRODUCT": "Standard PC (i440FX + PIIX, 1996)"},
 }
 # Network cards: virtio-net by its PCI numbers, Xen's by name.
+# The virtio card is where QEMU has the first one: bus 0, device 2, function 0; and what its configuration
+# space begins with there: vendor and device, command and status, revision and class, no addresses yet, and
+# vendor and device of the subsystem.
+_BUSLOC = 2 << 3
+_PCI_CONFIG = bytes.fromhex("f41a00100701100000000002") + bytes(32) + bytes.fromhex("f41a0100") + bytes(16)
 _CARDS = {"xen": ("netfront", "XEN", b""), "kvm": ("virtio-net", "PCI", bytes((1, 0x1A, 0xF4, 0x10, 0)))}
 
 
@@ -54,13 +59,13 @@ _CARDS = {"xen": ("netfront", "XEN", b""), "kvm": ("virtio-net", "PCI", bytes((1
 class BuiltinSettings:
     """The settings that change as a script runs (core/settings.c, "builtin").
 
-    ``cwuri`` is what relative names are relative to, ``server`` the TFTP server that it was made of last.
+    ``cwuri`` is what relative names are relative to: the URI of the script that runs, whatever it sets
+    ``next-server`` to (net/udp/tftp.c, tftp_apply_settings(): only where there is none yet).
     """
 
     errno: int = 0
     unixtime: int = 0
     cwuri: Optional[Uri] = None
-    server: Optional[str] = None
 
     def lookup(self, key: Key) -> Optional[Value]:
         """Return the value that a setting has just now, None for one that does not change."""
@@ -74,23 +79,22 @@ class BuiltinSettings:
             return Value(encode(str(self.cwuri.directory)))
         return None
 
-    def follow_server(self, server: Optional[str]) -> None:
-        """Have names relative to a TFTP server as soon as there is another one (tftp_apply_settings())."""
-        if server and server != self.server:
-            self.server, self.cwuri = server, Uri.parse(f"tftp://{server}/")
-
 
 def settings_of(guest: Guest, lease: Lease, builtin: Callable[[Key], Optional[Value]]) -> Settings:
     """Return the settings of ``guest`` with ``lease``; ``builtin`` gives those that change all the time."""
     settings = Settings()
     card = settings.block("net0", create=True)
-    card.lookup, card.refuses = _card(guest).get, _card_refuses
+    card_values = _card(guest)
+    card.lookup, card.refuses = card_values.get, _card_refuses
     relet(settings, "net0", lease)
     for name, answer in (("proxydhcp", lease.proxy), ("pxebs", lease.boot_server)):
         if answer is not None:
             block = settings.block(name, create=True)
             block.values.update(_pxe_settings(answer))
             block.lookup, block.refuses = _options(answer.options), _options_only
+    if "busloc" in card_values:
+        pci = settings.block("pci", create=True)
+        pci.lookup, pci.refuses = _pci_config, lambda _key, _value: Status.NOT_STORABLE
     smbios = settings.block("smbios", create=True)
     smbios.values.update(_smbios(guest))
     smbios.refuses = lambda _key, _value: Status.NOT_STORABLE
@@ -146,7 +150,21 @@ def _card(guest: Guest) -> dict[Key, Value]:
     }
     if bus_id:
         values["busid"] = Value(bus_id, TYPES["hex"])
+        values["busloc"] = Value(_BUSLOC.to_bytes(2, "big"), TYPES["uint32"])
     return values
+
+
+def _pci_config(key: Key) -> Optional[Value]:
+    """``pci/BUSLOC.OFFSET.LENGTH`` as a number: bytes of a device's configuration, the last one first.
+
+    Of a device that is not there, all bits are set (interface/pci/pci_settings.c).
+    """
+    tag = pci_tag(key)
+    if tag is None:
+        return None
+    place, offset, length = tag >> 16, tag >> 8 & 0xFF, tag & 0xFF
+    config = _PCI_CONFIG if place == _BUSLOC else b"\xff" * 256
+    return Value(config[offset : offset + length].ljust(length, b"\0")[::-1], TYPES["hexraw"])
 
 
 def lease_settings(lease: Lease) -> dict[Key, Value]:

@@ -61,7 +61,6 @@ def run_command(machine: Machine, words: list[str]) -> Steps[int]:
         return Status.OK
     machine.failure.clear()
     status = yield from _command(machine, words)
-    machine.builtin.follow_server(machine.settings.show("next-server"))
     if status:
         machine.builtin.errno = status
         machine.failure.note(f"{words[0]}: {error_text(status)}")
@@ -92,7 +91,7 @@ def _guarded(machine: Machine, steps: Steps[int]) -> Steps[int]:
 
 def is_executable(machine: Machine, image: Image) -> Steps[bool]:
     """Whether the image could be run; says why not."""
-    if is_pxelinux(image) or is_syslinux_menu(image):
+    if image.is_script or is_pxelinux(image) or is_syslinux_menu(image):
         return True
     if (yield from image.identify()) is not None:
         return True
@@ -120,7 +119,7 @@ def _run_one(machine: Machine, image: Image) -> Steps[int]:
         return Status.DENIED
     before = machine.builtin.cwuri
     machine.builtin.cwuri = image.uri
-    if (yield from image.identify()) == "script":
+    if image.is_script:
         status = yield from _run_script(machine, image)
     else:
         status = yield from machine.build.start(machine, image)

@@ -86,7 +86,6 @@ class Machine:
         """Return a machine that has just been started; with ``listing`` the first menu ends its boot."""
         builtin = BuiltinSettings()
         settings = initial_settings.settings_of(request.guest, request.lease, builtin.lookup)
-        builtin.server = settings.show("next-server")
         stack = ScriptStack()
         quota = Quota(stack)
         return cls(

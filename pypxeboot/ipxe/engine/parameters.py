@@ -16,20 +16,23 @@ _LIMIT = 1000
 
 @dataclass
 class Parameters:
-    """What is sent with a request: ``params``, ``param`` and ``param --header``."""
+    """What is sent with a request: ``params``, ``param`` and ``param --header``.
 
-    method: str = "POST"
+    ``method`` is empty where none was asked for.
+    """
+
+    method: str = ""
     fields: list[tuple[str, str]] = field(default_factory=list)
     headers: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def form(self) -> Form:
-        """The parameters as they are sent."""
+        """The parameters as they are sent: by POST if there are any beside headers (net/tcp/httpcore.c)."""
         headers = list(self.headers)
         body = encode("&".join(f"{_escaped(name)}={_escaped(value)}" for name, value in self.fields))
         if body:
             headers.append(("Content-Type", "application/x-www-form-urlencoded"))
-        return Form(self.method, tuple(headers), body)
+        return Form(self.method or ("POST" if body else "GET"), tuple(headers), body)
 
 
 @dataclass

@@ -102,6 +102,19 @@ def smbios_key(tag: int) -> Key:
     return f"smbios/{tag:#x}"
 
 
+_PCI = "pci/"
+
+
+def pci_key(tag: int) -> Key:
+    """Return what a setting of the block ``pci`` is known by."""
+    return f"{_PCI}{tag:#x}"
+
+
+def pci_tag(key: Key) -> Optional[int]:
+    """Return the tag of what :func:`pci_key` made, None for any other key."""
+    return int(key[len(_PCI) :], 16) if isinstance(key, str) and key.startswith(_PCI) else None
+
+
 class NoSuchBlock(ValueError):
     """The name asks for a settings block that is not there."""
 
@@ -190,6 +203,8 @@ def parse_name(text: str) -> Name:
     if block == "smbios" and isinstance(key, int):
         name = _SMBIOS.get(key, name)
         key = _SMBIOS.get(key, smbios_key(key))
+    if block == "pci" and isinstance(key, int):
+        key = pci_key(key)
     kind = _type_of_name(key)
     if colon:
         if type_name not in TYPES:

@@ -2,7 +2,7 @@
 
 A status is iPXE's 32-bit error number, which is what ``${errno}`` shows and what iPXE's error pages are named
 after: the POSIX error in the top byte, by iPXE's count; the source file and place where it arose in the two
-bytes below; and last what the platform calls the error, here that of the Linux build. 0 is success;
+bytes below; and last what the platform calls the error, here a BIOS by the numbers of PXE. 0 is success;
 ``exit 7`` makes 7.
 """
 
@@ -11,25 +11,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-# The POSIX errors: what Linux calls them, and iPXE's words. Two have none in the usual builds.
+# The POSIX errors: what PXE calls them (ipxe/errno/pcbios.h), and iPXE's words. Two have none in the usual
+# builds.
 _ERRORS = {
-    0x02: (13, "Permission denied"),
-    0x0B: (125, "Operation canceled"),
-    0x0F: (104, "Connection reset"),
-    0x1A: (113, "Host is unreachable"),
-    0x1C: (22, "Invalid argument"),
-    0x1D: (5, "Input/output error"),
-    0x28: (101, "Network unreachable"),
-    0x2C: (19, "No such device"),
-    0x2D: (2, "No such file or directory"),
-    0x2E: (8, "Exec format error"),
-    0x34: (28, "No space left on device"),
-    0x3C: (95, "Operation not supported"),
-    0x3D: (25, None),
-    0x3E: (6, None),
-    0x41: (1, "Operation not permitted"),
-    0x46: (34, "Result too large"),
-    0x4C: (110, "Connection timed out"),
+    0x02: (0x3C, "Permission denied"),
+    0x0B: (0xA0, "Operation canceled"),
+    0x0F: (0x39, "Connection reset"),
+    0x1A: (0x11, "Host is unreachable"),
+    0x1C: (0x02, "Invalid argument"),
+    0x1D: (0x39, "Input/output error"),
+    0x28: (0x11, "Network unreachable"),
+    0x2C: (0x3B, "No such device"),
+    0x2D: (0x3B, "No such file or directory"),
+    0x2E: (0x01, "Exec format error"),
+    0x34: (0x06, "No space left on device"),
+    0x3C: (0x03, "Operation not supported"),
+    0x3D: (0x01, None),
+    0x3E: (0x3B, None),
+    0x41: (0x3C, "Operation not permitted"),
+    0x46: (0x01, "Result too large"),
+    0x4C: (0x35, "Connection timed out"),
 }
 
 _WORDS: dict[int, str] = {}
@@ -116,6 +117,8 @@ class Status(IntEnum):
     NO_SUCH_COLOUR = _number(0x1C, 0x1E20)
     NO_SUCH_PAIR = _number(0x1C, 0x1D20)
     NO_SUCH_CERTIFICATE = _number(0x2D, 0x4FE0)
+    NO_SUCH_FEATURE = _number(0x2D, 0x80E0)
+    NO_PICTURE = _number(0x3C, 0x2120)
 
     # Others, of which only the POSIX error is told.
     DENIED = 0x02 << 24

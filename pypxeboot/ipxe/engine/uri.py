@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from typing import Optional
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from pypxeboot import url
 from pypxeboot.errors import ConfigError
+from pypxeboot.ipxe.engine.setting_types import TYPES, BadValue, c_string, uri_decode
 from pypxeboot.text import decode, encode
 from pypxeboot.url import Location
 
 # A scheme may be empty: no file of a server is called ":x".
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*|):")
 _PARAMS = "##params"
-# What stands in a path or query as it is. A percent sign does, too: it was written so.
-_SAFE = "/:@!$&'()*+,;=~?%"
+_PORT_DIGITS = 20
+_SHOWN_DATA = 60  # characters of a data: URI that tell it from others
+_TFTP_SAFE = "/:@!$&'()*+,=~%"
+# What strtoul() with base 0 reads of a port.
+_PORT = re.compile(r"0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*)")
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Uri:
     @property
     def for_display(self) -> str:
         """The URI as iPXE prints it: without user and password, query and fragment."""
-        authority = None if self.authority is None else self.authority.rpartition("@")[2]
+        authority = None if self.authority is None else self._host_and_port
         return str(replace(self, authority=authority, query=None, fragment=None))
 
     @property
@@ -89,9 +93,27 @@ class Uri:
         """The URI as others may see it: three asterisks are in the place of the password."""
         if self.authority is None:
             return str(self)
-        login, at, host = self.authority.rpartition("@")
+        login, at, host = self.authority.partition("@")
         user, colon, _ = login.partition(":")
         return str(replace(self, authority=f"{user}:***@{host}")) if at and colon else str(self)
+
+    @property
+    def _host_and_port(self) -> str:
+        login, at, rest = (self.authority or "").partition("@")
+        return rest if at else login
+
+    @property
+    def port(self) -> Optional[int]:
+        """The port as iPXE reads it, None where there is none: ``host:`` has port 0, and 080 is no octal."""
+        host, colon, port = self._host_and_port.rpartition(":")
+        if not colon or port.endswith("]"):
+            return None
+        match = _PORT.match(port[:_PORT_DIGITS])
+        if match is None:
+            return 0
+        hexadecimal, octal, decimal = match.groups()
+        number = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(decimal)
+        return number & 0xFFFF
 
     @property
     def name(self) -> str:
@@ -117,18 +139,36 @@ class Uri:
             path, query = base.path, base.query if query is None else query
         return replace(base, path=path, query=query, fragment=self.fragment, params=self.params)
 
+    @property
+    def data(self) -> Optional[bytes]:
+        """What a ``data:`` URI has in itself, None if it is broken (core/datauri.c, RFC 2397).
+
+        "Media types will be ignored"; percent-encoding is undone first, and the bytes end at a NUL.
+        """
+        kind, comma, encoded = c_string(uri_decode(self.opaque or "")).partition(",")
+        if not comma:
+            return None
+        try:
+            return TYPES["base64" if kind.lower().endswith(";base64") else "string"].parse(encoded)
+        except BadValue:
+            return None
+
     def locate(self) -> Location:
         """Return the location of the file. Raises ConfigError if there is none that could be asked for."""
-        uri, scheme = self, self.scheme.lower()
+        scheme = self.scheme.lower()
+        if scheme == "data":
+            return Location(scheme, "", (self.opaque or "")[:_SHOWN_DATA])
         if self.opaque is not None or not scheme:
             raise ConfigError(f"{self.for_display!r} names no file of a server")
-        path = quote(encode(self.path), safe=_SAFE)
+        path, query, port = self.path or "/", self.query, self.port
         if scheme == "tftp":  # iPXE knows no ";mode=", and a query is none of TFTP's
-            path = path.replace(";", "%3B").replace("?", "%3F")
-            uri = replace(self, query=None)
-        elif self.query is not None:
-            uri = replace(self, query=quote(encode(self.query), safe=_SAFE))
-        return url.parse(str(replace(uri, path=path or "/", fragment=None)))
+            path, query = quote(encode(path), safe=_TFTP_SAFE), None
+        # What is in path and query goes to a web server as it was written; url.parse() escapes blanks and
+        # what is no ASCII.
+        login = (self.authority or "").removesuffix(self._host_and_port)
+        host = self._host_and_port if port is None else self._host_and_port.rpartition(":")[0]
+        authority = f"{login}{unquote(host)}{'' if port is None else f':{port}'}"
+        return url.parse(str(Uri(self.scheme, authority, path, query)))
 
 
 def _join(base: str, path: str) -> str:

@@ -1,8 +1,9 @@
 """The recorded boots of the real loaders, in one form, with what they served and what came of it.
 
-Three files of PXELINUX boots (``pxelinux-cases.json``, ``pxelinux-more.json``, which tells only the first
-requests after the configuration was found, and ``pxelinux-scenarios.json`` in ``oracle/``), and two each of
-iPXE and of GRUB. Importing this module and making cases touches nothing but those files.
+Four files of PXELINUX boots (``pxelinux-cases.json``, ``pxelinux-more.json``, which tells only the first
+requests after the configuration was found, ``pxelinux-newer.json``, and ``pxelinux-scenarios.json``), three of
+iPXE boots, the newest with methods, headers and bodies of requests, and two of GRUB's. Importing this module
+and making cases touches nothing but those files.
 """
 
 from __future__ import annotations
@@ -124,13 +125,17 @@ class Case:
 
     def served(self, scheme: str, host: str, path: str) -> Optional[bytes]:
         """What the servers answer, None for "no such file"; a web server's path as in the request."""
-        host = self.names.get(host, host)
+        host = self.address_of(host)
         if host not in (self.web_servers if scheme == "http" else self.servers if scheme == "tftp" else ()):
             return None
         if scheme == "http":
             path = unquote(path.partition("?")[0])
             path = self.redirects.get(path, path)
         return self.files.get(re.sub("/+", "/", path).lstrip("/"))
+
+    def address_of(self, host: str) -> str:
+        """The address that the case's DNS has for a name; ``#`` is any."""
+        return self.names.get(host, host if re.fullmatch("[0-9.]+", host) else self.names.get("#", host))
 
     @property
     def presses(self) -> list[str]:
@@ -158,7 +163,7 @@ def kernel(tag: str) -> bytes:
 
 def tag_of(data: bytes) -> Optional[str]:
     """The tag of a file that stands for a kernel."""
-    match = re.search(rb"TAG=([^\0]*)\0", data)
+    match = re.search(rb"TAG[=:]([^\0\n]*)[\0\n]", data)
     return match[1].decode() if match else None
 
 
@@ -295,4 +300,6 @@ def cases() -> tuple[Case, ...]:
     found += [_case(raw, "grub") for raw in _load("grub-cases.json")]
     for loader in ("pxelinux", "ipxe", "grub"):
         found += [replace(_case(raw, loader), more=True) for raw in _load(f"{loader}-more.json")]
+    for loader in ("pxelinux", "ipxe"):
+        found += [_case(raw, loader) for raw in _load(f"{loader}-newer.json")]
     return tuple(found)

@@ -22,7 +22,9 @@ from pypxeboot.effects import (
     Fetched,
     FindTerminal,
     Form,
+    Identified,
     Identify,
+    KeepData,
     Leased,
     Load,
     Loaded,
@@ -77,7 +79,9 @@ TERMINAL = Terminal()
 
 @dataclass
 class Replay:
-    """What a loader asked for and was told. ``get`` gives a file's content, None if there is none.
+    """What a loader asked for and was told; ``locations`` are those of a script.
+
+    ``get`` gives a file's content, None if there is none.
 
     A ``terminal`` makes somebody sit there who presses ``keys`` one after the other, and then nothing more:
     to wait without an end is a hang-up then. ``pictures`` were shown to them, and ``waited`` is for how long.
@@ -87,6 +91,7 @@ class Replay:
 
     get: Callable[[Location], Optional[bytes]]
     asked: list[str] = field(default_factory=list)
+    locations: list[Location] = field(default_factory=list)
     loaded: dict[Location, bytes] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -181,6 +186,7 @@ class Replay:
 
     def _download(self, effect: Download) -> ScriptFile:
         self.asked.append(str(effect.location))
+        self.locations.append(effect.location)
         self.forms.append(effect.form)
         location = self.redirects.get(str(effect.location), effect.location)
         if str(location) in self.causes:
@@ -208,12 +214,16 @@ class Replay:
         good = self.files[effect.signature] == self.files[effect.handle][::-1]
         return "" if good and effect.signer in ("", "good") else "the signature does not fit"
 
-    def _identify(self, effect: Identify) -> Optional[str]:
+    def _keepdata(self, effect: KeepData) -> ScriptFile:
+        return self.keep(effect.data, effect.location)
+
+    def _identify(self, effect: Identify) -> Optional[Identified]:
         data = self.files[effect.handle]
         try:
-            return identify.identify(data, len(data)).format
+            info = identify.identify(data, len(data))
         except Refused:
             return None
+        return Identified(info.format, info.multiboot)
 
     def _assemble(self, effect: Assemble) -> Loaded:
         self.kernel = self.files[effect.kernel]

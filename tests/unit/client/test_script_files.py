@@ -20,6 +20,7 @@ from pypxeboot.effects import (
     ComputeDigest,
     Download,
     DropFile,
+    Identified,
     Identify,
     ReadFile,
     ScriptFile,
@@ -122,7 +123,7 @@ def test_a_file_is_kept_read_and_dropped(kit: Kit) -> None:
     )
     assert kit.files.digest(ComputeDigest(handle, "sha256")) == hashlib.sha256(SITE["i1"]).hexdigest()
     assert kit.files.digest(ComputeDigest(handle, "md-what")) == ""
-    assert kit.files.identify(Identify(kit.handle("k"))) == "bzImage" and not kit.files.identify(
+    assert kit.files.identify(Identify(kit.handle("k"))) == Identified("bzImage") and not kit.files.identify(
         Identify(handle)
     )
     kit.files.drop(DropFile(handle))
@@ -227,17 +228,17 @@ def test_an_attempt_that_fails_leaves_everything_for_the_next(tmp_path: Path) ->
 
 
 def test_a_boot_file_is_asked_for_once(kit: Kit) -> None:
-    assert kit.files.sample(at("text")) == SITE["text"]
+    assert kit.files.sample(at("text"), SAMPLE) == SITE["text"]
     assert kit.get("text").head == SITE["text"] and len(kit.server.asked) == 1
     kit.handle("text")
     assert len(kit.server.asked) == 2
     with pytest.raises(NotFound):
-        kit.files.sample(at("gone"))
+        kit.files.sample(at("gone"), SAMPLE)
 
 
 def test_a_large_boot_file_is_sampled_only(tmp_path: Path) -> None:
     kit = Kit(tmp_path, {"big": KERNEL + bytes(8 << 20)})
-    assert kit.files.sample(at("big")) == KERNEL[:1024]
+    assert kit.files.sample(at("big"), SAMPLE) == KERNEL[:1024]
     assert not kit.host.open and (tmp_path / "0").stat().st_size < 2 * SAMPLE
 
 
@@ -246,7 +247,7 @@ def test_not_really_takes_heads_until_something_wants_all(tmp_path: Path) -> Non
     kit = Kit(tmp_path, {"big": KERNEL + content}, download_all=False)
     handle = kit.handle("big")
     assert (tmp_path / str(handle)).stat().st_size < 2 * SAMPLE
-    assert kit.files.identify(Identify(handle)) == "bzImage"
+    assert kit.files.identify(Identify(handle)) == Identified("bzImage")
     assert kit.files.assemble(Assemble(ENTRY, handle, ())).ok and not kit.host.used
     assert kit.files.digest(ComputeDigest(handle, "sha256")) == hashlib.sha256(KERNEL + content).hexdigest()
 

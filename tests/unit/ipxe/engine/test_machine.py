@@ -32,7 +32,7 @@ def test_parts_begin_with_what_is_asked_for() -> None:
     assert (MACHINE.selection.label, MACHINE.selection.listing) == ("x", False)
     assert MACHINE.interaction.patience == 60.0
     assert MACHINE.network.lease is MACHINE.network.offered is LEASE
-    assert MACHINE.builtin.server == MACHINE.settings.show("next-server") == LEASE.next_server
+    assert MACHINE.settings.show("next-server") == LEASE.next_server
     assert Machine.of(MACHINE.request, boot.BUILD, listing=True).selection.listing
 
 

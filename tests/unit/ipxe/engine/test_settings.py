@@ -166,7 +166,7 @@ def test_show_names_the_place() -> None:
         "x:int8 = 5",
         "net0.dhcp/ip:ipv4 = 10.77.0.173",
         "5",
-        'Could not find "nosuch": No such file or directory (https://ipxe.org/2d0c2002)',
+        'Could not find "nosuch": No such file or directory (https://ipxe.org/2d0c203b)',
     ]
 
 

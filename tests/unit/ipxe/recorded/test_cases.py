@@ -8,11 +8,13 @@ import pytest
 
 from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
+from pypxeboot.effects import Form
 from pypxeboot.entry import Action, Choice, Reason
 from pypxeboot.errors import NoBootSource, PxeBootError
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe import boot
 from tests.support.recorded import boots as oracle
+from tests.support.recorded import ipxe_cases
 from tests.support.recorded.boots import Case
 from tests.support.recorded.ipxe_cases import DIFFERENCES, ramdisk
 from tests.support.recorded.leases import lease_of
@@ -56,9 +58,28 @@ def test_boots_what_the_real_one_booted(case: Case) -> None:
     assert len(replay.modules) == len(case.expected.modules)
 
 
+def asked(case: Case, replay: Replay) -> list[ipxe_cases.Request]:
+    """What was asked for, in the form of the recordings."""
+    found: list[ipxe_cases.Request] = []
+    for location, form in zip(replay.locations, [*replay.forms, *([None] * len(replay.locations))]):
+        form = form or Form("GET")
+        headers = tuple(field for field in form.headers if field[0] != "Content-Type")
+        http = location.scheme == "http"
+        place = (location.scheme, case.address_of(location.host), f"{'/' if http else ''}{location.path}")
+        found.append((*place, form.method if http else "", headers, form.body.decode()))
+    return ipxe_cases.until_pxelinux(found)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_asks_for_what_the_real_one_asked_for(case: Case) -> None:
+    _, replay = run(case)
+    same = asked(case, replay) == ipxe_cases.requests(case)
+    assert same or case.name in ipxe_cases.REQUEST_DIFFERENCES, asked(case, replay)
+
+
 def test_how_many_there_are() -> None:
-    assert len(CASES) == 142
-    assert set(DIFFERENCES) <= {case.name for case in CASES}
+    assert len(CASES) == 156
+    assert set(ipxe_cases.REQUEST_DIFFERENCES) <= {case.name for case in CASES}
 
 
 def test_a_menu_that_waits_for_ever_takes_what_enter_would() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address
 
 import pytest
@@ -52,9 +53,14 @@ def printed(name: str) -> list[str]:
 
 def recorded(name: str) -> list[str]:
     lines = (RECORDED / f"{name}.out").read_text().splitlines()
-    return [line for line in lines if line.strip() and not line.startswith(PAINTED)]
+    return masked([line for line in lines if line.strip() and not line.startswith(PAINTED)])
+
+
+def masked(lines: list[str]) -> list[str]:
+    """``lines`` without the last byte of error numbers: it is the platform's, and that was a Linux build."""
+    return [re.sub(r"\b((?:ipxe\.org/|0x)[0-9a-f]{5,6})[0-9a-f]{2}\b", r"\1..", line) for line in lines]
 
 
 @pytest.mark.parametrize("name", ["oracle1", "oracle2"])
 def test_prints_what_the_real_one_printed(name: str) -> None:
-    assert printed(name) == recorded(name)
+    assert masked(printed(name)) == recorded(name)

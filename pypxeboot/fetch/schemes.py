@@ -80,7 +80,7 @@ def _http(
         authorities=authorities,
         headers={"User-Agent": request.agent} if request.agent else {},
         form=request.form,
-        challenged=bool(request.agent),  # iPXE waits to be asked for the password, PXELINUX does not
+        as_ipxe=bool(request.agent),
         user=request.location.user,
         password=request.location.password,
         proxy=None if proxy is None else address(proxy),

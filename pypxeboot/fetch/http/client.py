@@ -75,7 +75,7 @@ def get(
     form: Optional[Form] = None,
     user: Optional[str] = None,
     password: Optional[str] = None,
-    challenged: bool = False,
+    as_ipxe: bool = False,
     proxy: Optional[Address] = None,
     log: Optional[Callable[[str], None]] = None,
 ) -> HttpTransfer:
@@ -85,7 +85,8 @@ def get(
     the first byte, where the server says it. ``write`` must be done with a piece when it returns: the memory
     is used again. ``authorities`` are certificates (PEM) to believe in place of the system's. User and
     password go to the server of ``url`` only; headers and cookies also to where it redirects (as PXELINUX
-    does). With ``challenged`` a password is told when the server asks for it (iPXE), else at once (PXELINUX).
+    does). With ``as_ipxe`` the request is that of an iPXE: it has no other headers than those of one, and a
+    password is told when the server asks for it; else at once (PXELINUX).
     Raises NotFound (4xx), FetchError (everything broken) and Refused (limit, scheme, downgrade); what
     ``write`` and ``expect`` raise passes through.
     """
@@ -94,8 +95,8 @@ def get(
     if user is None:
         user, password = address.user, address.password
     home = address.origin
-    login = auth.basic(user, password or "") if user is not None and not challenged else None
-    fields = message.request_fields(headers, cookies)
+    login = auth.basic(user, password or "") if user is not None and not as_ipxe else None
+    fields = message.request_fields(headers, cookies, as_ipxe=as_ipxe)
     seen: list[str] = []
     tries = 0
     while len(seen) <= REDIRECTS:
@@ -125,7 +126,7 @@ def get(
             raise FetchError(f"{address}: redirects in a circle")
         address, form = target, None  # as iPXE: what a redirect leads to is always got
         # A digest was for that target alone; and an iPXE waits to be asked again.
-        login = None if challenged or (login or "").startswith("Digest") else login
+        login = None if as_ipxe or (login or "").startswith("Digest") else login
     raise FetchError(f"{message.parse(url)}: more than {REDIRECTS} redirects")
 
 
@@ -187,7 +188,7 @@ class _HttpExchange:
         verify = self.address.scheme == "https" and (authorities is not None or ca_bundle())
         try:
             # requests is shown the server only: it would rewrite the path (%2e, //, quotes).
-            own = message.request_fields(dict(form.headers)) if form else {}
+            own = message.checked(dict(form.headers)) if form else {}
             own.update(httpproxy.login(self.proxy) if self.proxy and self.address.scheme == "http" else {})
             method, body = (form.method, form.body) if form else ("GET", None)
             request = Request(
@@ -311,6 +312,7 @@ class _ServerConnection:
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         del url  # that of the server only; see ask()
+        kwargs["skip_accept_encoding"] = True  # it is among the fields, or is not to be sent
         return super().putrequest(method, self.exchange.target, *args, **kwargs)  # type: ignore[misc]
 
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:

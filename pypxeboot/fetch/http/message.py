@@ -108,16 +108,28 @@ def redirect_target(address: Address, status: int, places: list[str]) -> Address
     return target
 
 
-def request_fields(headers: Mapping[str, str], cookies: Mapping[str, str] = _NOTHING) -> dict[str, str]:
-    """Return the header of the request. Refused if a value could be taken for another line of it."""
+def request_fields(
+    headers: Mapping[str, str], cookies: Mapping[str, str] = _NOTHING, *, as_ipxe: bool = False
+) -> dict[str, str]:
+    """Return the header of the request. Refused if a value could be taken for another line of it.
+
+    That of an iPXE has a User-Agent and ``Connection: keep-alive``, and no more (net/tcp/httpcore.c).
+    """
+    if as_ipxe:
+        return checked({**headers, "Connection": "keep-alive"})
     fields = {"User-Agent": f"pypxeboot/{__version__}", "Accept": "*/*", **headers}
     if cookies:
         # PXELINUX writes NAME=VALUE; without a space, and servers in the field match that.
         fields["Cookie"] = "".join(f"{name}={value};" for name, value in cookies.items())
+    return {**checked(fields), "Accept-Encoding": "identity", "Connection": "close"}
+
+
+def checked(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return ``fields``. Refused if a value could be taken for another line of the header."""
     for name, value in fields.items():
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or not re.fullmatch(r"[\t\x20-\x7e]*", value):
             raise Refused(f"header {text.printable(name)}: not fit to be sent: {text.printable(value)}")
-    return {**fields, "Accept-Encoding": "identity", "Connection": "close"}
+    return dict(fields)
 
 
 def retry_after(status: int, values: list[str]) -> Optional[float]:

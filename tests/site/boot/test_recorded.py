@@ -16,6 +16,7 @@ from typing import Any, Optional
 
 import pytest
 
+from pypxeboot import url
 from tests.support.recorded import boots as oracle
 from tests.support.recorded import ipxe_cases
 from tests.support.recorded.boots import Case
@@ -146,6 +147,19 @@ def test_scripts_boot_what_the_real_ipxe_booted(case: Case, outcomes: dict[str, 
     else:
         assert found is None, f"{found}\n{outcome.run}"
         counts["iPXE scripts exact"] += 1
+    if case.name not in ipxe_cases.REQUEST_DIFFERENCES:
+        assert asked(case, outcome) == [request[:3] for request in ipxe_cases.requests(case)], outcome.run
+        counts["of them with the same requests"] += 1
+
+
+def asked(case: Case, outcome: Outcome) -> list[tuple[str, ...]]:
+    """Scheme, server and path of what was asked for, until a PXELINUX takes over."""
+    found: list[ipxe_cases.Request] = []
+    for request in outcome.run.result["requests"]:
+        place = url.parse(request["url"])
+        path = f"{'/' if place.scheme == 'http' else ''}{place.path}"
+        found.append((place.scheme, case.address_of(place.host), path, "", (), ""))
+    return [request[:3] for request in ipxe_cases.until_pxelinux(found)]
 
 
 def test_how_many_there_were(record_property: Callable[[str, object], None]) -> None:

@@ -19,8 +19,9 @@ from tests.support.ground.simple import kernel_of
 ECHO = """#!/bin/sh
 body=$(head -c "${CONTENT_LENGTH:-0}")
 printf 'Content-Type: text/plain\\r\\n\\r\\n#!ipxe\\n'
-printf 'kernel /vmlinuz method=%s type=%s head=%s agent=%s body=%s\\nboot\\n' \\
+printf 'kernel /vmlinuz method=%s type=%s head=%s agent=%s body=%s ' \\
     "$REQUEST_METHOD" "$CONTENT_TYPE" "$HTTP_X_TEST" "$HTTP_USER_AGENT" "$body"
+printf 'accept=%s coding=%s connection=%s\\nboot\\n' "$HTTP_ACCEPT" "$HTTP_ACCEPT_ENCODING" "$HTTP_CONNECTION"
 """
 
 # Busy twice, says when to come again, and then has a script.
@@ -68,6 +69,21 @@ def test_what_a_server_hears_of_an_ipxe(site: Site) -> None:
     said = words(boot(site, f"chain http://{SERVER}/echo.cgi"))
     assert (said["method"], said["type"], said["body"]) == ("GET", "", "")
     assert re.fullmatch(r"iPXE/[0-9.]+", said["agent"])
+    assert (said["accept"], said["coding"], said["connection"]) == ("", "", "keep-alive")
+
+
+@pytest.mark.parametrize(
+    ("lines", "sent"),
+    [
+        ("params\nparam --header X-Test seen", ("GET", "seen", "")),
+        ("params", ("GET", "", "")),
+        ("params --method PUT\nparam a b", ("PUT", "", "a=b")),
+    ],
+)
+def test_the_method_of_parameters(site: Site, lines: str, sent: tuple[str, str, str]) -> None:
+    """Headers alone, and a list with nothing in it, go by GET."""
+    said = words(boot(site, f"{lines}\nchain http://{SERVER}/echo.cgi##params"))
+    assert (said["method"], said["head"], said["body"]) == sent
 
 
 def test_a_boot_file_that_a_server_has_for_an_ipxe_only(site: Site) -> None:

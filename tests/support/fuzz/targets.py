@@ -243,7 +243,7 @@ def settings(data: bytes) -> None:
 def http_answer(data: bytes) -> None:
     """Answers of a web server, one a connection."""
     got, deadline = Got(), time.monotonic() + 1
-    more = {"expect": got.expect, "user": "u", "challenged": True}
+    more = {"expect": got.expect, "user": "u", "as_ipxe": True}
     with scripted.connections(scripted.split(data)):
         ends(lambda: http.get(str(HERE), got.write, limit=_LIMIT, deadline=deadline, **more))
 

@@ -1,9 +1,9 @@
 """The recorded boots of the real loaders, in one form, with what they served and what came of it.
 
 Four files of PXELINUX boots (``pxelinux-cases.json``, ``pxelinux-more.json``, which tells only the first
-requests after the configuration was found, ``pxelinux-newer.json``, and ``pxelinux-scenarios.json``), three of
-iPXE boots, the newest with methods, headers and bodies of requests, and two of GRUB's. Importing this module
-and making cases touches nothing but those files.
+requests after the configuration was found, ``pxelinux-newer.json``, and ``pxelinux-scenarios.json``), three
+of iPXE boots, the newest with methods, headers and bodies of requests, and two of GRUB's. Importing this
+module and making cases touches nothing but those files.
 """
 
 from __future__ import annotations

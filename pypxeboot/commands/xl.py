@@ -33,7 +33,7 @@ from pypxeboot.plan import Plan
 from pypxeboot.privsep import fork
 from pypxeboot.result import BootResult
 from pypxeboot.text import printable
-from pypxeboot.xen import capabilities, domain_config, xl_config
+from pypxeboot.xen import capabilities, domain_config, domain_files, xl_config
 from pypxeboot.xen.domain_config import VifConfig
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ class Create(Command):
             if status:
                 raise HandoverError(f"xl create ended with status {status}", hint="what it said stands above")
             store.keep()
-        for path in before:  # of the domain's last life
+        for path in domain_files.unused(before):  # of the domain's last life, unless it lives on, renamed
             path.unlink(missing_ok=True)
         return 0
 

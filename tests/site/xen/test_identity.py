@@ -4,11 +4,13 @@ The ``xl`` here is a stand-in, a shell script of that name that starts the bootl
 
 from __future__ import annotations
 
+import time
 from typing import Optional
 
 import pytest
 
 from tests.support.ground import BRIDGE, MAC, UUID, Site
+from tests.support.ground.servers import Offer
 from tests.support.ground.simple import serve
 from tests.support.samples.xl import MONITOR, OTHER, VIF, booted, state, xl
 
@@ -201,3 +203,16 @@ def test_what_xl_conf_says_of_every_vif(site: Site) -> None:
         )
     )
     assert booted(xl(site, "vif = []\n", f"mac={MAC}", before=own))
+
+
+@pytest.mark.parametrize("hangs", ["dhcp", "menu of a server that is gone"])
+def test_a_restricted_bootloader_ends_before_libxl_kills_it(site: Site, hangs: str) -> None:
+    """libxl kills it after LIBXL_BOOTLOADER_TIMEOUT, and then nobody says why."""
+    if hangs != "dhcp":
+        serve(site, offer=Offer(next_server="10.77.0.99"))
+    begun = time.monotonic()
+    run = xl(site, VIF, "--runas=65534", "--quiet", LIBXL_BOOTLOADER_TIMEOUT="16")
+    print(time.monotonic() - begun, run.stderr)
+    assert time.monotonic() - begun < 16, run.stderr
+    assert run.rc in (3, 4, 6) and "error: " in run.stderr, str(run)
+    site.assert_nothing_left(within=1)

@@ -7,7 +7,19 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from dom0 import CONFIGS, Guest, bootloader_log, failed, note, nothing_left, run, said, wait_for
+from dom0 import (
+    CONFIGS,
+    LOGS,
+    Guest,
+    bootloader_log,
+    checksum,
+    failed,
+    note,
+    nothing_left,
+    run,
+    said,
+    wait_for,
+)
 
 LINUX = "console=hvc0 quiet mitigations=off"
 XL_CONF = Path("/etc/xen/xl.conf")
@@ -110,3 +122,80 @@ def test_vif_whose_backend_is_another_domain() -> None:
     finally:
         run("xl", "destroy", other.name)
     failed(guest, done, "backend=netdom", "not on this host", log=log)
+
+
+def test_crash_of_a_guest_that_is_started_again() -> None:
+    guest = Guest("crashed", on_crash='"restart"')
+    guest.boots("probe-pv", "n=1 probe=crash")
+    created_in_its_folder(guest)
+    wait_for(lambda: "n=1" in guest.said, 120)
+    guest.boots("probe-pv", "n=2")
+    wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pv n=2]" in guest.said, 120)
+    wait_for(lambda: guest.domid() is None)
+    nothing_left()
+
+
+def test_create_paused() -> None:
+    """All is downloaded by then, and nothing of the guest has run."""
+    guest = Guest("paused")
+    guest.boots("probe-pv", "n=1")
+    assert run("xl", "create", "-p", str(guest.config)).returncode == 0
+    guest.boots("probe-pv", "n=2")
+    assert "PROBE" not in guest.said
+    assert run("xl", "unpause", guest.name).returncode == 0
+    wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pv n=1]" in guest.said)
+    wait_for(lambda: guest.domid() is None)
+    nothing_left()
+
+
+def test_second_domain_of_one_name() -> None:
+    """xl refuses it, and no boot is begun."""
+    guest = Guest("twice")
+    guest.boots("probe-pv", "n=1 probe=sleep")
+    assert run("xl", "create", str(guest.config)).returncode == 0
+    logs = sorted(LOGS.glob("bootloader.*.log"))
+    try:
+        done = run("xl", "create", str(guest.config))
+    finally:
+        run("xl", "destroy", guest.name)
+    assert done.returncode != 0 and "already exists" in done.stdout
+    assert sorted(LOGS.glob("bootloader.*.log")) == logs
+    nothing_left()
+
+
+def diskless(name: str) -> Guest:
+    return Guest(name, "pvh", disk="", bootloader="", bootloader_args="", on_reboot='"restart"')
+
+
+def kept(guest: Guest) -> set[str]:
+    return {path.name for path in Path("/var/lib/pypxeboot", guest.name).iterdir()}
+
+
+def test_reboot_of_a_diskless_guest() -> None:
+    """xl opens the files again that pypxeboot-xl left, and the server is not asked."""
+    guest = diskless("again")
+    guest.boots("probe-pvh", "n=1 probe=reboot", "small")
+    assert run("pypxeboot-xl", "create", str(guest.config)).returncode == 0
+    guest.boots("probe-pvh", "n=2")
+    wait_for(lambda: guest.said.count("PROBE up") > 1, 120)
+    run("xl", "destroy", guest.name)
+    assert "n=2" not in guest.said and guest.said.count(f"PROBE ramdisk {checksum('small')}") > 1
+    nothing_left()
+
+
+def test_files_of_a_diskless_guest_that_was_renamed() -> None:
+    """Another domain has its name by then, and nobody takes away what it will open when it reboots."""
+    guest = diskless("name")
+    guest.boots("probe-pvh", "n=1 probe=sleep", "small")
+    assert run("pypxeboot-xl", "create", str(guest.config)).returncode == 0
+    first = kept(guest)
+    assert run("xl", "rename", guest.name, "former").returncode == 0
+    assert run("pypxeboot-xl", "create", str(guest.config)).returncode == 0
+    both = kept(guest)
+    assert first < both and len(both) == 4, (first, both)
+    for name in ("former", guest.name):
+        run("xl", "destroy", name)
+    guest.boots("probe-pvh", "n=3")
+    assert run("pypxeboot-xl", "create", str(guest.config), "--", "-F").returncode == 0
+    assert len(kept(guest)) == 1 and not kept(guest) & both
+    nothing_left()

@@ -126,18 +126,18 @@ def test_menu_that_counts_down_on_a_console_attached_later() -> None:
     guest = Guest("counting")
     guest.served(MENU.replace("MENU TITLE", "TIMEOUT 3000\nMENU TITLE"))
     process = guest.start()
-    wait_for(lambda: guest.domid() is not None)
+    wait_for(lambda: guest.domid() is not None, 150)
     log = LOGS / f"bootloader.{guest.domid()}.log"
-    wait_for(lambda: log.exists() and "Boot the second" in plain(log.read_text("utf-8", "replace")))
+    wait_for(lambda: log.exists() and "Boot the second" in plain(log.read_text("utf-8", "replace")), 150)
     for _ in range(2):  # the second time all that libxl had kept is gone
         time.sleep(5)
         console = Console("xl", "console", guest.name)
         for words in ("The lab", "Boot the first", "Boot the second", "Automatic boot in"):
-            console.wait_for(words, 20)
+            console.wait_for(words, 60)
         os.kill(console.pid, signal.SIGKILL)
         console.finish()
     console = Console("xl", "console", guest.name)
-    console.wait_for("Boot the second", 20)
+    console.wait_for("Boot the second", 60)
     console.press("s", "\r")
     out, _ = process.communicate(timeout=PATIENCE)
     note(out)

@@ -10,7 +10,7 @@ typedef unsigned long long u64;
 
 enum { SCHED_OP = 29, EVTCHN_OP = 32, HVM_OP = 34 };
 enum { SCHED_YIELD = 0, SCHED_SHUTDOWN = 2, SCHED_POLL = 3, EVTCHN_SEND = 4, HVM_GET_PARAM = 1 };
-enum { SHUTDOWN_POWEROFF = 0, SHUTDOWN_REBOOT = 1 };
+enum { SHUTDOWN_POWEROFF = 0, SHUTDOWN_REBOOT = 1, SHUTDOWN_CRASH = 3 };
 enum { PARAM_CONSOLE_PFN = 17, PARAM_CONSOLE_EVTCHN = 18 };
 
 long hypercall(long number, long first, void *second);
@@ -113,6 +113,8 @@ static void run(const char *kind, const char *cmdline, const u8 *ramdisk, unsign
         struct { void *ports; u32 count; u64 timeout; } poll = { 0, 0, 0 };
         hypercall(SCHED_OP, SCHED_POLL, &poll);
     }
+    if (holds(cmdline, "probe=crash"))
+        end(SHUTDOWN_CRASH);
     end(holds(cmdline, "probe=reboot") ? SHUTDOWN_REBOOT : SHUTDOWN_POWEROFF);
 }
 

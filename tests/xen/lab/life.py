@@ -21,7 +21,6 @@ from dom0 import (
     wait_for,
 )
 
-LINUX = "console=hvc0 quiet mitigations=off"
 XL_CONF = Path("/etc/xen/xl.conf")
 
 
@@ -31,44 +30,62 @@ def created_in_its_folder(guest: Guest) -> None:
     assert done.returncode == 0
 
 
-def asleep(name: str, kind: str) -> Guest:
-    """A Linux guest that is up, and knows how to be saved; its bootloader has no arguments."""
-    guest = Guest(name, kind, 160, bootloader_args="", on_reboot='"restart"')
-    guest.boots("linux", f"{LINUX} lab=sleep", "linux-initrd")
+def saveable(name: str) -> Guest:
+    """A guest that is up, can be suspended, and reboots when it goes on; its bootloader has no arguments."""
+    guest = Guest(name, "pvh", 32, bootloader_args="", on_reboot='"restart"')
+    guest.boots("probe-pvh", "n=1 probe=suspend")
     created_in_its_folder(guest)
-    wait_for(lambda: "LINUX up" in guest.said, 300)
-    guest.boots(f"probe-{kind}", "n=2")
+    wait_for(lambda: "PROBE suspend=" in guest.said, 150)
+    port = guest.said.partition("PROBE suspend=")[2].partition("\n")[0]
+    run("xenstore-write", f"/local/domain/{guest.domid()}/device/suspend/event-channel", port)
+    guest.boots("probe-pvh", "n=2")
+    guest.config.unlink()
     return guest
 
 
-def reboots(guest: Guest, name: str) -> None:
+def boots_again(guest: Guest, name: str) -> None:
     """The domain of that name asks the server again, with the MAC that it had, and is gone in the end."""
-    assert run("xl", "reboot", name).returncode == 0
-    wait_for(lambda: f"PROBE cmdline=[BOOT_IMAGE=probe-{guest.kind} n=2]" in said(name), 200)
+    wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pvh n=2]" in said(name), 200)
     note(bootloader_log())
     assert f"requesting info for MAC address {guest.mac}" in bootloader_log()
     wait_for(lambda: run("xl", "domid", name).returncode != 0)
     nothing_left()
 
 
-def test_reboot_after_save_restore_and_rename() -> None:
-    """Its file is gone by then, its name another, and no xl create is above the bootloader."""
-    guest = asleep("saved", "pv")
+def test_reboot_after_save_and_restore() -> None:
+    """Its file is gone by then, and no xl create is above the bootloader."""
+    guest = saveable("saved")
     assert run("xl", "save", guest.name, "/run/saved.img").returncode == 0
-    guest.config.unlink()
     assert guest.domid() is None
     assert run("xl", "restore", "/run/saved.img").returncode == 0
     Path("/run/saved.img").unlink()
-    assert run("xl", "rename", guest.name, "renamed").returncode == 0
-    reboots(guest, "renamed")
+    boots_again(guest, guest.name)
+
+
+def test_reboot_after_rename() -> None:
+    """Its section in pypxeboot.conf is that of its former name."""
+    guest = saveable("former")
+    database = Path("/etc/pypxeboot.conf")
+    database.write_text("[former]\nappend = by=section\n")
+    try:
+        assert run("xl", "save", guest.name, "/run/saved.img").returncode == 0
+        assert run("xl", "restore", "-p", "/run/saved.img").returncode == 0
+        assert run("xl", "rename", guest.name, "renamed").returncode == 0
+        guest.boots("probe-pvh", "n=3")
+        assert run("xl", "unpause", "renamed").returncode == 0
+        wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pvh n=3 by=section]" in said("renamed"), 200)
+        wait_for(lambda: run("xl", "domid", "renamed").returncode != 0)
+    finally:
+        database.unlink()
+        Path("/run/saved.img").unlink()
+    nothing_left()
 
 
 def test_reboot_after_migrate() -> None:
     """To this very host, by xl migrate-receive. A PV guest would need a Xen that can shadow its memory."""
-    guest = asleep("moved", "pvh")
+    guest = saveable("moved")
     assert run("xl", "migrate", "-s", "", guest.name, "xl migrate-receive").returncode == 0
-    guest.config.unlink()
-    reboots(guest, guest.name)
+    boots_again(guest, guest.name)
 
 
 def test_reboot_after_the_file_was_edited() -> None:

@@ -1,7 +1,8 @@
 /* The smallest Xen guest that can tell what it was booted with.
  *
  * On the Xen console it says its kind, its command line, and size and CRC-32 of its ramdisk. Then it powers
- * off; "probe=reboot" on the command line makes it reboot, "probe=sleep" stay. One source makes two guests: 64
+ * off; "probe=reboot" on the command line makes it reboot, "probe=crash" crash, "probe=sleep" stay, and with
+ * "probe=suspend" it can be saved or migrated, and reboots when it is restored. One source makes two guests: 64
  * bits is PV, 32 bits is PVH. There is no C library below it, and no interrupt reaches it.
  */
 typedef unsigned char u8;
@@ -10,7 +11,8 @@ typedef unsigned long long u64;
 
 enum { SCHED_OP = 29, EVTCHN_OP = 32, HVM_OP = 34 };
 enum { SCHED_YIELD = 0, SCHED_SHUTDOWN = 2, SCHED_POLL = 3, EVTCHN_SEND = 4, HVM_GET_PARAM = 1 };
-enum { SHUTDOWN_POWEROFF = 0, SHUTDOWN_REBOOT = 1, SHUTDOWN_CRASH = 3 };
+enum { EVTCHN_ALLOC_UNBOUND = 6, DOMID_SELF = 0x7ff0 };
+enum { SHUTDOWN_POWEROFF = 0, SHUTDOWN_REBOOT = 1, SHUTDOWN_SUSPEND = 2, SHUTDOWN_CRASH = 3 };
 enum { PARAM_CONSOLE_PFN = 17, PARAM_CONSOLE_EVTCHN = 18 };
 
 long hypercall(long number, long first, void *second);
@@ -94,8 +96,24 @@ static void end(u32 reason)
         notify();
         hypercall(SCHED_OP, SCHED_YIELD, 0);
     }
-    for (;;)
+    for (;;) {
         hypercall(SCHED_OP, SCHED_SHUTDOWN, &shutdown);
+        if (reason == SHUTDOWN_SUSPEND) /* restored: the console's page may be another by now */
+            shutdown.reason = SHUTDOWN_REBOOT;
+    }
+}
+
+/* Say on which event channel the toolstack can ask for a suspend (device/suspend/event-channel), and wait there. */
+static void await_suspend(void)
+{
+    struct { unsigned short domain, remote; u32 port; } channel = { DOMID_SELF, 0, 0 };
+    hypercall(EVTCHN_OP, EVTCHN_ALLOC_UNBOUND, &channel);
+    say("PROBE suspend=");
+    say_number(channel.port, 10, 1);
+    say("\n");
+    struct { void *ports; u32 count; u64 timeout; } poll = { &channel.port, 1, 0 };
+    hypercall(SCHED_OP, SCHED_POLL, &poll);
+    end(SHUTDOWN_SUSPEND);
 }
 
 static void run(const char *kind, const char *cmdline, const u8 *ramdisk, unsigned long size)
@@ -113,6 +131,8 @@ static void run(const char *kind, const char *cmdline, const u8 *ramdisk, unsign
         struct { void *ports; u32 count; u64 timeout; } poll = { 0, 0, 0 };
         hypercall(SCHED_OP, SCHED_POLL, &poll);
     }
+    if (holds(cmdline, "probe=suspend"))
+        await_suspend();
     if (holds(cmdline, "probe=crash"))
         end(SHUTDOWN_CRASH);
     end(holds(cmdline, "probe=reboot") ? SHUTDOWN_REBOOT : SHUTDOWN_POWEROFF);
@@ -149,7 +169,7 @@ struct start_info {
 
 static u32 param(u32 index)
 {
-    struct { unsigned short domain, pad; u32 index; u64 value; } get = { 0x7ff0, 0, index, 0 }; /* DOMID_SELF */
+    struct { unsigned short domain, pad; u32 index; u64 value; } get = { DOMID_SELF, 0, index, 0 };
     hypercall(HVM_OP, HVM_GET_PARAM, &get);
     return (u32)get.value;
 }

@@ -68,7 +68,7 @@ class DomainConfig:
         if mac is None:
             return self.vifs[0] if self.vifs else None
         wanted = parse_mac(mac)
-        return next((vif for vif in self.vifs if vif.mac and parse_mac(vif.mac) == wanted), None)
+        return next((vif for vif in self.vifs if vif.mac and _is_mac(vif.mac, wanted)), None)
 
 
 def of_settings(file: str, settings: Mapping[str, xl_config.Value]) -> DomainConfig:
@@ -81,6 +81,14 @@ def of_settings(file: str, settings: Mapping[str, xl_config.Value]) -> DomainCon
         merged_vifs([parse_vif(item) for item in items]),
         pvshim=xl_config.is_true(settings.get("pvshim")),
     )
+
+
+def _is_mac(text: str, wanted: str) -> bool:
+    """Whether ``text`` is that MAC address; what could not be a guest's is none."""
+    try:
+        return parse_mac(text) == wanted
+    except UsageError:
+        return False
 
 
 def merged_vifs(vifs: Sequence[Vif]) -> tuple[VifConfig, ...]:

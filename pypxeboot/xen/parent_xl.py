@@ -140,8 +140,10 @@ def _host_boot() -> int:
 
 
 def _is_monitor(pid: int) -> bool:
-    with suppress(OSError):
-        return _MONITOR_LOG.fullmatch(Path(os.readlink(f"/proc/{pid}/fd/1")).name) is not None  # noqa: PTH115
+    """Whether that xl has made itself a daemon: it leads a session of its own, and writes to its log."""
+    with suppress(OSError, ValueError, IndexError):
+        log = Path(os.readlink(f"/proc/{pid}/fd/1")).name  # noqa: PTH115
+        return int(_stat(pid)[3]) == pid and _MONITOR_LOG.fullmatch(log) is not None
     return False
 
 

@@ -6,6 +6,7 @@ say why nor clean up. It is restricted where it is given ``--runas``.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -35,6 +36,6 @@ def _age() -> float:
     """Return for how many seconds this process has been running."""
     try:
         ticks = int(Path("/proc/self/stat").read_text("latin-1").rpartition(")")[2].split()[19])
-        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / 100)  # USER_HZ, on Linux always
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
     except (OSError, ValueError, IndexError):
         return 0.0

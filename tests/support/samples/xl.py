@@ -66,7 +66,7 @@ MONITOR = "cd /; exec >/tmp/xl-web.log"
 """What an xl does that becomes the monitor of its domain (with ``before``)."""
 
 # Of the files of one test's guests no other test knows.
-_OWN_STATE = 'mkdir -p /var/lib/pypxeboot && mount --bind "$0" /var/lib/pypxeboot && exec "$@"'
+_OWN_STATE = 'mkdir -p /var/lib/pypxeboot && mount --bind "$0" /var/lib/pypxeboot && exec setsid -w "$@"'
 
 
 def state(site: Site) -> Path:

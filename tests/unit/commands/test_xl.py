@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pypxeboot.commands import xl
-from pypxeboot.xen import xl_config
+from pypxeboot.errors import UsageError
+from pypxeboot.xen import domain_config, xl_config
 from tests.support.ground import tools
 
 
@@ -30,6 +31,9 @@ BAD = {
     "no name": (GOOD.replace("name", "title"), "no name"),
     "name": (GOOD.replace('"web"', '"../web"'), "no name"),
     "syntax": (GOOD + "memory = [\n", "line 4"),
+    "line ends of Windows": (GOOD.replace("\n", "\r\n"), "line 1"),
+    "word without quotes": (GOOD + "extra = quiet\n", "line 4"),
+    "backend elsewhere": (GOOD.replace("bridge=", "backend=netdom,bridge="), "backend=netdom"),
 }
 
 
@@ -41,8 +45,27 @@ def test_configurations_that_it_refuses(tmp_path: Path, case: str) -> None:
     done = run("create", str(path))
     errors = [line for line in done.stderr.splitlines() if line.startswith("pypxeboot: error: ")]
     assert done.returncode == 2 and len(errors) == 1, done.stderr
-    assert str(path) in errors[0] and (word in errors[0] or case == "syntax")
+    assert word in errors[0] or case == "syntax"
+    assert str(path) in errors[0] or case == "backend elsewhere"
     assert "Traceback" not in done.stderr
+
+
+def test_what_xl_reads_and_joins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists by +=, and what xl.conf says of every vif."""
+    conf, config = tmp_path / "xl.conf", tmp_path / "guest.cfg"
+    conf.write_text('vif.default.bridge="xenbr7"\n')
+    monkeypatch.setattr(domain_config, "_XL_CONF", conf)
+    config.write_text(
+        'name="web"\ntype="pvh"\nvif=[]\nvif+=["mac=00:16:3e:01:02:03"]\nextra="a"\nextra+="b"\n'
+    )
+    command, settings = xl.read(["create", str(config), "pvshim=1"])
+    found = command.identify(settings)
+    assert found.vif == {"mac": "00:16:3e:01:02:03", "bridge": "xenbr7"}
+    assert (found.pvshim, found.args) == (True, "ab")
+    conf.write_text('vif.default.backend="netdom"\n')
+    with pytest.raises(UsageError, match="backend=netdom"):
+        command.identify(settings)
+    assert command.identify(settings.changed({}, {"bridge": "br0"})).effective_bridge == "br0"
 
 
 def test_the_guest_database(tmp_path: Path) -> None:

@@ -251,3 +251,17 @@ def test_what_the_default_file_shows_is_right(tmp_path: Path, write: Write) -> N
     example = (tools.ROOT / "packaging/pypxeboot.conf").read_text()
     text = re.sub(r"^#(?=\[|[a-z-]+ = )", "", example, flags=re.M)
     assert run(write(text), "--show-config").returncode == 0 and text != example
+
+
+def test_the_section_of_a_former_name_holds_while_there_is_none_of_the_new(tmp_path: Path) -> None:
+    path = tmp_path / "site.conf"
+    renamed = {"name": "new", "former_name": "old"}
+    for text, label in (
+        ("[old]\nlabel = a\n", "a"),
+        ("[old]\nlabel = a\n[new]\nlabel = b\n", "b"),
+        ("[old]\nlabel = a\n[new]\n", None),
+        ("[other]\nlabel = a\n", None),
+    ):
+        path.write_text(text)
+        settings = options.parse(["--mac", MAC, "--config-file", str(path)])
+        assert merge.merge(settings.changed({}, renamed), Toolstack()).label == label

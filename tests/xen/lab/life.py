@@ -32,7 +32,7 @@ def created_in_its_folder(guest: Guest) -> None:
 
 def saveable(name: str) -> Guest:
     """A guest that is up, can be suspended, and reboots when it goes on; its bootloader has no arguments."""
-    guest = Guest(name, "pvh", 32, bootloader_args="", on_reboot='"restart"')
+    guest = Guest(name, "pvh", 64, bootloader_args="", on_reboot='"restart"', shadow_memory="16")
     guest.boots("probe-pvh", "n=1 probe=suspend")
     created_in_its_folder(guest)
     wait_for(lambda: "PROBE suspend=" in guest.said, 150)

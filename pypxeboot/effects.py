@@ -127,7 +127,7 @@ class Show:
 
     Reply: :class:`~pypxeboot.picture.KeyPress`. Allowed only after :class:`FindTerminal` found one. The time
     that passes here does not count against the deadline of the boot. Ctrl-C ends the boot; where it is a key
-    like others (iPXE), ``interrupt`` is False.
+    like others (iPXE), ``interrupt`` is False, and three of them within two seconds end it.
     """
 
     picture: Optional[Picture]

@@ -194,6 +194,7 @@ class _Session:
             placed = time.monotonic()
             told = self._serve()
         self._process.stop()  # from here on its files are nobody's but the host side's
+        self.leave_terminal()  # and Ctrl-C is a signal
         self._files.reclaim()
         if policy is not None:
             from pypxeboot.host.verified_boot import VerifiedBoot
@@ -271,6 +272,8 @@ class _Session:
                 if left <= 0:  # whatever else the client has queued
                     raise self._timeout()
                 self._files.check_limits()
+                if self._terminal is not None:
+                    self._terminal.heed_interrupts()
                 waited_for = [self._channel, *(pipe for pipe in self.logs if pipe.fileno() >= 0)]
                 ready = select.select(waited_for, [], [], min(left, _CHECK_SECONDS))[0]
                 self._drain_logs()

@@ -48,6 +48,11 @@ class TerminalService:
         self._channel.send(reply)
         return True
 
+    def heed_interrupts(self) -> None:
+        """Raise Aborted if somebody ends the boot by Ctrl-C where the client made that a key like others."""
+        if self._console is not None:
+            self._console.heed_interrupts()
+
     def close(self) -> None:
         """Leave the terminal as it was found."""
         found, self._console = self._console, None

@@ -37,6 +37,9 @@ _REPAINT = 0.9
 _STUCK = 2.0
 _KEYS = 256  # that wait to be asked for; what is typed beyond is lost, as in every keyboard buffer
 _LARGEST = (500, 200)  # columns and rows that are drawn in
+# Ctrl-C so often within so many seconds ends the boot even where it is a key like others: what asks for keys
+# may be in a stranger's hands.
+_PRESSES, _PRESSES_SECONDS = 3, 2.0
 
 
 class _HungUp(Aborted):
@@ -94,10 +97,12 @@ class Console:
         self._original_modes = termios.tcgetattr(descriptor)
         self._decoder = Decoder()
         self._keys: deque[str] = deque(maxlen=_KEYS)
+        self._interrupts: deque[float] = deque(maxlen=_PRESSES)  # when Ctrl-C was pressed
         self._picture: Optional[Picture] = None
         self._canvas: Optional[Canvas] = None
         self._picture_up = False
         self._touched = False
+        self._keeps_ctrl_c = False  # it comes as a key, not as a signal
         self._reported_size = self._size()
         self._painted = 0.0  # when all of the picture, or of the line, was last sent
         self._line = TextLine()
@@ -121,8 +126,9 @@ class Console:
     ) -> KeyPress:
         """Paint ``picture``, and wait ``seconds`` for a key (None: without end).
 
-        With ``interrupt`` Ctrl-C is not a key, and raises Aborted; so does a terminal that is gone. The wait
-        ends without a key when ``watched`` (a descriptor) can be read; ``check`` is called now and then.
+        With ``interrupt`` Ctrl-C is not a key, and raises Aborted; so do three of them in two seconds anyway,
+        and a terminal that is gone. The wait ends without a key when ``watched`` (a descriptor) can be read;
+        ``check`` is called now and then.
         """
         self._set_modes(interrupt=interrupt)
         if picture is not None and self._codes is not None:
@@ -133,6 +139,12 @@ class Console:
         if interrupt and key == "ctrl-c":
             raise Aborted("interrupted at the terminal")
         return KeyPress(key, time.monotonic() - started, self.terminal)
+
+    def heed_interrupts(self) -> None:
+        """Look at what was typed while no key is waited for. Raises Aborted for Ctrl-C, as :meth:`show`."""
+        with suppress(_HungUp):  # a boot needs no terminal before it asks for one again
+            if self._keeps_ctrl_c and select.select([self._descriptor], [], [], 0)[0]:
+                self._read()
 
     def print(self, text: str) -> None:
         """Write ``text`` below what is there; the control characters allowed are line feed and backspace."""
@@ -206,6 +218,7 @@ class Console:
                 wanted[6][number] = b"\0"
             wanted[6][termios.VINTR] = b"\x03"
         wanted[6][termios.VMIN], wanted[6][termios.VTIME] = 1, 0
+        self._keeps_ctrl_c = not interrupt
         if wanted != modes:
             self._touched = True
             termios.tcsetattr(self._descriptor, termios.TCSANOW, wanted)
@@ -241,6 +254,7 @@ class Console:
             data = b""
         if not data:
             raise _HungUp
+        self._count_interrupts(data.count(b"\x03"))
         room = _KEYS - len(self._keys)
         keys = self._decoder.feed(data)
         self._keys.extend(keys[:room])
@@ -264,6 +278,13 @@ class Console:
 
     def _write_text(self, text: str) -> None:
         self._write(text.encode("ascii" if self._ascii_only else "utf-8", "replace"))
+
+    def _count_interrupts(self, pressed: int) -> None:
+        """Note that Ctrl-C was pressed so often. Raises Aborted when somebody must mean it."""
+        now = time.monotonic()
+        self._interrupts.extend([now] * pressed)
+        if len(self._interrupts) == _PRESSES and now - self._interrupts[0] <= _PRESSES_SECONDS:
+            raise Aborted("interrupted at the terminal")
 
     def _paint(self, *, repaint: bool = False) -> None:
         """Paint what of the picture differs from the screen; ``repaint``: all of it, whatever is there."""

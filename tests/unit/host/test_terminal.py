@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
 
 from pypxeboot.effects import FindTerminal, Print, Show
+from pypxeboot.errors import Aborted
 from pypxeboot.host.terminal import TerminalService
 from pypxeboot.limits import Deadline, Limits
 from pypxeboot.picture import Picture, Row, Span
@@ -116,6 +118,27 @@ def test_keys_typed_ahead_and_ctrl_c(desk: Desk) -> None:
     desk.ask(Show(None, 0.0, interrupt=False))
     desk.terminal.press("ctrl-c")
     assert desk.ask(Show(None, 5.0, interrupt=False))["key"] == "ctrl-c"
+    desk.terminal.press("ctrl-c")
+    assert desk.ask(Show(None, 5.0, interrupt=False))["key"] == "ctrl-c"
+    desk.terminal.press("ctrl-c")
+    with pytest.raises(Aborted):
+        desk.ask(Show(None, 5.0, interrupt=False))
+
+
+def test_ctrl_c_that_is_a_key_is_none_when_it_comes_slowly(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "_PRESSES_SECONDS", 0.2)
+    desk.ask(FindTerminal())
+    for _ in range(6):
+        desk.ask(Show(None, 0.0, interrupt=False))
+        desk.terminal.press("ctrl-c")
+        time.sleep(0.15)
+        desk.answers.heed_interrupts()
+        assert desk.ask(Show(None, 5.0, interrupt=False))["key"] == "ctrl-c"
+    desk.terminal.press("ctrl-c", "ctrl-c", "ctrl-c")
+    with pytest.raises(Aborted):
+        desk.answers.heed_interrupts()
 
 
 def test_a_terminal_that_takes_nothing_holds_nobody_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from tests.support.ground.kernels import Said
 from tests.support.ground.libvirt import NETWORK, NETWORK_SERVER, Libvirt, domain_xml, need_python, write_disk
 from tests.support.ground.simple import INITRDS, JOINED
 from tests.support.lost_scenarios import HANDOVER
+from tests.support.samples.signatures import Authority
 
 MAC = "52:54:00:00:00:01"
 UUID = "8c3a1f2e-5b6d-4e7f-9a0b-1c2d3e4f5a6b"
@@ -262,6 +263,24 @@ def test_two_starts_at_once(served: Libvirt) -> None:
     codes = sorted(server.process.wait(60) for server in servers)
     assert codes == [0, 7], [server.text() for server in servers]
     assert said(served).tag == "by libvirt" and files(served) == ["kernel", "ramdisk"]
+
+
+def test_verified_boot(served: Libvirt, authority: Authority) -> None:
+    """What is signed starts, with the words of the host; what is not starts nothing."""
+    served.define(domain_xml("guest", MAC))
+    policy = ("--verify=required", f"--trust={authority.directory}/root.pem", "--append", "mine=1")
+    for name in ("vmlinuz", "i1", "i2"):
+        data = (served.tftp / name).read_bytes()
+        (served.tftp / f"{name}.sig").write_bytes(authority.sign_file(data))
+    (served.tftp / "i2").write_bytes(b"of a stranger")
+    run = start(served, "--json", *policy, "guest")
+    assert run.rc == 7 and run.result["error"]["kind"] == "Refused", str(run)
+    assert "/i2 is not vouched for: the signature is not that of this file" in run.stderr
+    assert nothing_runs(served)
+    (served.tftp / "i2").write_bytes(INITRDS["i2"])
+    start(served, *policy, "guest").ok()
+    found = said(served)
+    assert (found.tag, found.cmdline, found.data) == ("by libvirt", "mine=1", JOINED)
 
 
 @pytest.mark.parametrize("scenario", ["kernel_with_a_path", "kernel_that_was_not_opened", "no_kernel"])

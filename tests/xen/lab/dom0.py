@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import pty
 import re
@@ -168,6 +169,10 @@ def failed(guest: Guest, done: subprocess.CompletedProcess[str], *words: str, lo
 def checksum(name: str) -> str:
     data = (SERVED / name).read_bytes()
     return f"size={len(data)} crc32={zlib.crc32(data):08x}"
+
+
+def sha256(name: str) -> str:
+    return hashlib.sha256((SERVED / name).read_bytes()).hexdigest()
 
 
 class Console:

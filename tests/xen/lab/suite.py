@@ -17,6 +17,7 @@ import zlib
 from pathlib import Path
 
 import life
+import policy
 from dom0 import (
     DISK,
     LIB,
@@ -415,7 +416,7 @@ def test_ten_guests_at_once() -> None:
 
 
 def main() -> None:
-    both = {**globals(), **vars(life)}
+    both = {**globals(), **vars(life), **vars(policy)}
     tests = {name: value for name, value in both.items() if name.startswith("test_")}
     serve()
     for name in sys.argv[1:] or tests:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional
+from dataclasses import dataclass, fields
+from typing import Any, Optional
 
 from pypxeboot.entry import Action, Reason
 
@@ -121,11 +121,8 @@ class ListedEntry:
 
 
 @dataclass(frozen=True)
-class BootResult:
-    """The result of a boot.
-
-    ``kernel`` is set when ``action`` is BOOT (and entries were not merely listed).
-    """
+class Outcome:
+    """What came of a boot, apart from files and times; ``entries`` are there when they were to be listed."""
 
     action: Action
     lease: Optional[LeaseReport]
@@ -133,16 +130,29 @@ class BootResult:
     config: Optional[str]
     label: Optional[str]
     reason: Reason
+    cmdline: str
+    requests: tuple[Request, ...]
+    warnings: tuple[str, ...]
+    entries: tuple[ListedEntry, ...]
+
+    def outcome(self) -> dict[str, Any]:
+        """Return these fields by name, for another class that has them."""
+        return {field.name: getattr(self, field.name) for field in fields(Outcome)}
+
+
+@dataclass(frozen=True)
+class BootResult(Outcome):
+    """The result of a boot.
+
+    ``kernel`` is set when ``action`` is BOOT (and entries were not merely listed).
+    """
+
     kernel: Optional[KernelFile]
     initrds: tuple[InitrdFile, ...]
     ramdisk: Optional[Ramdisk]
     modules: tuple[ModuleFile, ...]
-    cmdline: str
-    requests: tuple[Request, ...]
+    dtb: Optional[DeviceTree]
     seconds: Seconds
-    warnings: tuple[str, ...]
-    entries: tuple[ListedEntry, ...] = ()
-    dtb: Optional[DeviceTree] = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # "any other character" than these ends the directory part of a boot file's name (core/fs/pxe/pxe.c).
 _LAST_NAME = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.-"
 _TFTP_SAFE = "/:@!$&'()*+,=~"
+_SIGNATURE = ".sig"
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,12 @@ class Location:
         path = self.path if self.scheme == "tftp" else self.path.partition("?")[0]
         return path.rpartition("/")[2]
 
-    def beside(self, suffix: str) -> Location:
-        """Return where the file is whose name is this one's with ``suffix``; a query stays behind it."""
+    @property
+    def signature(self) -> Location:
+        """Where the detached signature of the file is: beside it, as NAME.sig."""
         if self.scheme == "tftp":
-            return replace(self, path=self.path + suffix)
-        path, mark, query = self.path.partition("?")
-        return replace(self, path=f"{path}{suffix}{mark}{query}")
+            return replace(self, path=self.path + _SIGNATURE)
+        return replace(self, path=signature_of(self.path))
 
     def __str__(self) -> str:
         """Return the URL, which can be pasted; never with the password."""
@@ -64,6 +65,12 @@ class Location:
         port = "" if self.port is None else f":{self.port}"
         path = quote(encode(self.path), safe=_TFTP_SAFE) if self.scheme == "tftp" else self.path
         return f"{self.scheme}://{user}{host}{port}/{path}"
+
+
+def signature_of(url: str) -> str:
+    """Return the URL of the detached signature of the file at ``url``; a query stays behind its name."""
+    path, mark, query = url.partition("?")
+    return f"{path}{_SIGNATURE}{mark}{query}"
 
 
 def resolve(name: str, prefix: str, default_server: Optional[str]) -> Location:

@@ -36,9 +36,6 @@ _PACKED_LIMIT = 64 << 20
 _DTB_LIMIT = 2 << 20  # U-Boot leaves about as much room; real ones have less than 200 KiB
 _DTB_MAGIC = b"\xd0\x0d\xfe\xed"
 
-SIGNATURE = ".sig"
-"""What the name of a detached signature has behind that of its file."""
-
 # Threads that a download needs: one fetches initrds beside the kernel, and each file has one that hashes it:
 # of kernel, ramdisk, and the kernel unpacked, a module or a device tree, one at a time.
 THREADS = 4
@@ -212,7 +209,7 @@ class Downloads:
         for location in self.files.sources:
             with FileSink(self.open_output("signature"), self.workers.start) as sink:
                 try:
-                    sink.write(self.fetcher.small(location.beside(SIGNATURE), self.limits.signature))
+                    sink.write(self.fetcher.small(location.signature, self.limits.signature))
                 except (FetchError, Refused) as why:
                     log.info("no signature: %s", printable(why.message, 400))
 

@@ -307,20 +307,11 @@ def report(result: BootResult) -> ClientResult:
     """Return of a result what the host side cannot know by itself."""
     kernel, dtb = result.kernel, result.dtb
     return ClientResult(
-        action=result.action,
-        lease=result.lease,
-        loader=result.loader,
-        config=result.config,
-        label=result.label,
-        reason=result.reason,
+        **result.outcome(),
         kernel=None if kernel is None else KernelReport(kernel.url, kernel.format, kernel.boots),
         initrds=tuple(initrd.url for initrd in result.initrds),
         modules=tuple(ModuleReport(module.url, module.cmdline) for module in result.modules),
         dtb=None if dtb is None else dtb.url,
-        cmdline=result.cmdline,
-        requests=result.requests,
-        warnings=result.warnings,
-        entries=result.entries,
     )
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Optional
 
-from pypxeboot.errors import PxeBootError, UsageError
+from pypxeboot.errors import InternalError, PxeBootError, UsageError
 from pypxeboot.limits import NOTICE
 from pypxeboot.privsep import fork, logs, signals
 from pypxeboot.text import printable
@@ -65,6 +65,6 @@ def _handle(argv: Sequence[str]) -> Optional[PxeBootError]:
         error = why
     except Exception as why:
         log.debug("where it failed", exc_info=True)
-        error = PxeBootError(f"internal error: {type(why).__name__}: {why}", hint="please report it")
+        error = InternalError.of(why)
     log.error("error: %s", printable(error.message, 2000))
     return error

@@ -7,18 +7,16 @@ import os
 import socket
 import stat
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 
 from pypxeboot.errors import InternalError, PxeBootError, UsageError
 from pypxeboot.explain import capture_file, packets
 from pypxeboot.explain.timeline import Timeline
-from pypxeboot.privsep import logs, sandbox
+from pypxeboot.privsep import locked_up, sandbox
 from pypxeboot.privsep.channel import Channel, Closed
-from pypxeboot.privsep.fork import Child, fork
+from pypxeboot.privsep.fork import Child
 from pypxeboot.privsep.log_pipe import LogPipe
 from pypxeboot.schema import SchemaError, unpack
-from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -68,20 +66,10 @@ def _start(descriptor: int) -> Child:
     """Fork the process that reads the file behind ``descriptor``."""
     ids = sandbox.user_ids(None) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
-    def run(end: socket.socket, parent: int) -> int:
-        logs.configure_locked_up(logging.getLogger("pypxeboot").level)
-        try:
-            with suppress(OSError):  # only root can; nothing here wants a network
-                sandbox.new_network()
-            sandbox.lock_up(*ids, parent=parent, file_size=0)
-            sandbox.no_more_processes()
-            Channel(end).send(_read(descriptor))
-            return 0
-        except Exception as why:  # of a file that was made to cause it; the host side says so
-            log.debug("reading failed: %s: %s", type(why).__name__, printable(str(why)))
-            return 1
+    def send_timeline(end: socket.socket, _prepared: None) -> None:
+        Channel(end).send(_read(descriptor))
 
-    return fork(run, name="the reader", keep=(descriptor,))
+    return locked_up.start(lambda _end: None, send_timeline, name="the reader", ids=ids, keep=(descriptor,))
 
 
 def _read(descriptor: int) -> TimelineReport:

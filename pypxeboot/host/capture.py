@@ -17,8 +17,8 @@ from typing import Optional
 
 from pypxeboot.errors import PxeBootError, UsageError
 from pypxeboot.net import frames, pcap
-from pypxeboot.privsep import logs, sandbox
-from pypxeboot.privsep.fork import Child, fork
+from pypxeboot.privsep import locked_up
+from pypxeboot.privsep.fork import Child
 from pypxeboot.privsep.log_pipe import LogPipe
 from pypxeboot.text import printable
 
@@ -60,21 +60,25 @@ class Capture:
         """
         self._unused = None
 
-        def run(end: socket, parent: int) -> int:
-            sandbox.enter_network(pid)
+        def listen(end: socket) -> frames.FrameSocket:
             listener = frames.FrameSocket(_BUFFER)
             listener.bind(interface, promiscuous=True, protocol=frames.ETH_P_ALL)
             end.send(b"1")
             pcap.preload(every_protocol=self._tell)
-            logs.configure_locked_up(logging.getLogger("pypxeboot").level)
-            sandbox.lock_up(*self._ids, parent=parent, file_size=_FILE_SIZE)
-            sandbox.no_more_processes()
-            self._write_frames(listener, end, mac)
-            return 0
+            return listener
 
         files = () if self._file < 0 else (self._file,)
         # What there is belongs into the file: signals do not end it, the host side does.
-        self._child = fork(run, name="the capture", keep=files, ignore_signals=True)
+        self._child = locked_up.start(
+            listen,
+            lambda end, listener: self._write_frames(listener, end, mac),
+            name="the capture",
+            ids=self._ids,
+            network_of=pid,
+            file_size=_FILE_SIZE,
+            keep=files,
+            ignore_signals=True,
+        )
         self._log = LogPipe(self._child.log)
         if not self._child.end.recv(1):
             raise PxeBootError(f"cannot capture on {interface}")

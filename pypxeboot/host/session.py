@@ -224,22 +224,13 @@ class _Session:
             download=round(ended - begun, 3),
         )
         return BootResult(
-            action=told.action,
-            lease=told.lease,
-            loader=told.loader,
-            config=told.config,
-            label=told.label,
-            reason=told.reason,
+            **told.outcome(),
             kernel=handed.kernel,
             initrds=handed.initrds,
             ramdisk=handed.ramdisk,
             modules=handed.modules,
-            cmdline=told.cmdline,
-            requests=told.requests,
-            seconds=seconds,
-            warnings=told.warnings,
-            entries=told.entries,
             dtb=handed.dtb,
+            seconds=seconds,
         )
 
     @contextmanager

@@ -26,6 +26,7 @@ from pypxeboot.privsep.signals import BootFailed
 from pypxeboot.result import Failure
 from pypxeboot.signing.judge import Exhibit, Judgement, Rules, Voucher, judge
 from pypxeboot.text import printable, size_text
+from pypxeboot.url import signature_of
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class VerifiedBoot:
             raise Refused(
                 f"{shown} is not vouched for: its SHA-256 {digest} is none of --sha256", hint=_NOBODY_VOUCHES
             )
-        url = _signature_url(file.url)
+        url = signature_of(file.url)
         results = [request.result for request in told.requests if request.url == url]
         answer = f" ({printable(results[-1], 200)})" if results and results[-1] != "ok" else ""
         why = f"{printable(verdict.why, 400)}; asked for {printable(url, 400)}{answer}"
@@ -163,11 +164,6 @@ def _check_padding(ramdisk: Optional[Stretch], initrds: Sequence[Stretch]) -> No
                 "serve an initrd that has them",
             )
         at = end
-
-
-def _signature_url(url: str) -> str:
-    path, mark, query = url.partition("?")
-    return f"{path}.sig{mark}{query}"
 
 
 def _module_name(url: str) -> str:

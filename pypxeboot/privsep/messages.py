@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from pypxeboot.entry import Action, Reason
 from pypxeboot.picture import Terminal
-from pypxeboot.result import LeaseReport, ListedEntry, Request
+from pypxeboot.result import Outcome
 
 
 @dataclass(frozen=True)
@@ -125,27 +124,17 @@ class ModuleReport:
 
 
 @dataclass(frozen=True)
-class ClientResult:
+class ClientResult(Outcome):
     """Client to host, its last word after a boot that succeeded: what only the client can know of it.
 
     Files are URLs: their paths, sizes and digests are the host's own, as times are, and have no field here.
     ``initrds`` are in the order in which the ramdisk has them.
     """
 
-    action: Action
-    lease: Optional[LeaseReport]
-    loader: str
-    config: Optional[str]
-    label: Optional[str]
-    reason: Reason
     kernel: Optional[KernelReport]
     initrds: tuple[str, ...]
     modules: tuple[ModuleReport, ...]
     dtb: Optional[str]
-    cmdline: str
-    requests: tuple[Request, ...]
-    warnings: tuple[str, ...]
-    entries: tuple[ListedEntry, ...]
 
 
 @dataclass(frozen=True)

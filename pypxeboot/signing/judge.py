@@ -12,16 +12,16 @@ import os
 import socket
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Optional
 
 from pypxeboot.errors import Refused
-from pypxeboot.privsep import logs, sandbox
+from pypxeboot.privsep import locked_up, sandbox
 from pypxeboot.privsep.channel import Channel, Closed
-from pypxeboot.privsep.fork import Child, fork
+from pypxeboot.privsep.fork import Child
 from pypxeboot.privsep.log_pipe import LogPipe
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.signing import signature
@@ -131,33 +131,19 @@ def _read_only(exhibit: Exhibit, undo: ExitStack) -> Exhibit:
 
 def _start(exhibits: Sequence[Exhibit], rules: Rules, ids: tuple[int, int]) -> Child:
     """Fork the process that judges."""
-    level = logging.getLogger("pypxeboot").level
 
-    def run(end: socket.socket, parent: int) -> int:
-        logs.configure_locked_up(level)
-        try:
-            _prepare()
-            with suppress(OSError):  # only root can; nothing here wants a network
-                sandbox.new_network()
-            readable = sandbox.shared_libraries()
-            layers = sandbox.lock_up(*ids, parent=parent, file_size=0, readable=readable)
-            for layer in layers.missing:
-                log.info("the sandbox of the judge lacks %s", layer)
-            sandbox.no_more_processes()
-            channel, now = Channel(end), datetime.now(timezone.utc)
-            for number, exhibit in enumerate(exhibits):
-                channel.send(judgement_on(number, exhibit, rules, now))
-            return 0
-        except Exception as why:  # of files that were made to cause it; the host side says so
-            log.debug("judging failed: %s: %s", type(why).__name__, printable(str(why)))
-            return 1
+    def send_judgements(end: socket.socket, _prepared: None) -> None:
+        channel, now = Channel(end), datetime.now(timezone.utc)
+        for number, exhibit in enumerate(exhibits):
+            channel.send(judgement_on(number, exhibit, rules, now))
 
     opened = [(one.descriptor, one.signature, one.unpacked) for one in exhibits]
     keep = tuple(descriptor for three in opened for descriptor in three if descriptor is not None)
-    return fork(run, name="the judge", keep=keep)
+    readable = sandbox.shared_libraries()
+    return locked_up.start(_prepare, send_judgements, name="the judge", ids=ids, readable=readable, keep=keep)
 
 
-def _prepare() -> None:
+def _prepare(_end: socket.socket) -> None:
     """Import what is needed while files can be opened: all of it is ours, or of the distribution."""
     from pypxeboot.kernel import extract  # noqa: F401
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pypxeboot.errors import ConfigError
 from pypxeboot.text import decode
-from pypxeboot.url import Location, as_prefix, is_absolute, parse, prefix_of, resolve
+from pypxeboot.url import Location, as_prefix, is_absolute, parse, prefix_of, resolve, signature_of
 
 SERVER = "10.0.0.1"
 
@@ -149,12 +149,12 @@ def test_any_bytes_may_be_user_and_password(user: bytes, password: bytes) -> Non
     assert (parse(str(location)).user or "") == decode(user)
 
 
-def test_beside_a_file() -> None:
+def test_where_a_signature_is() -> None:
     """A query stays at the end; to TFTP a question mark is part of the name."""
-    for url, beside in (
+    for url, signature in (
         ("http://h/a/k", "http://h/a/k.sig"),
         ("https://u@h:8/k?arch=x86", "https://u@h:8/k.sig?arch=x86"),
         ("tftp://h/k", "tftp://h/k.sig"),
         ("tftp://h/k%3Fa", "tftp://h/k%3Fa.sig"),
     ):
-        assert str(parse(url).beside(".sig")) == beside
+        assert str(parse(url).signature) == signature_of(url) == signature

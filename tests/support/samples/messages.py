@@ -29,6 +29,7 @@ FULL = BootResult(
     modules=(ModuleFile("m", None, 5, "m a=b"),),
     cmdline="BOOT_IMAGE=k a=ü\u202e\n\0" + decode(b"\xff"),
     requests=(Request("tftp://10.77.0.1/k", "ok", 7, 0.25), Request("x", "not-found", 0, 0.0)),
+    dtb=None,
     seconds=Seconds(1.5, 0.1, 0.2, 0.3, 0.4),
     warnings=("careful",),
     entries=(ListedEntry("a", "A", Action.LOCALBOOT, None, ("i",), "", True),),

@@ -40,10 +40,12 @@ BOOT = BootResult(
     ),
     ramdisk=Ramdisk("/run/d/ramdisk.2", 26, "3" * 64),
     modules=(),
+    dtb=None,
     cmdline="BOOT_IMAGE=k x=1",
     requests=(Request("tftp://10.77.0.1/k", "ok", 7, 0.25),),
     seconds=Seconds(1.0, 0.1, 0.2, 0.3, 0.4),
     warnings=(),
+    entries=(),
 )
 PLANNED = replace(
     BOOT,

@@ -6,18 +6,18 @@ import ast
 import os
 import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
-from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import HandoverError, NoBootSource
 from pypxeboot.output import xen
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import BootResult, KernelFile, Ramdisk, Seconds
+from pypxeboot.result import KernelFile, Ramdisk
 from pypxeboot.xen import pygrub as localboot
-from tests.support.samples.results import GUEST
+from tests.support.samples.results import BOOT, GUEST
 
 
 def source(pygrub: dict[str, str]) -> Path:
@@ -48,8 +48,7 @@ def test_forms_are_those_of_pygrub(pygrub: dict[str, str], cmdline: str) -> None
     theirs = formats(source(pygrub))
     for ramdisk in (None, Ramdisk("/run/r", 1, "")):
         kernel = KernelFile("u", "/run/k'x", 1)
-        lists: Any = ((), ramdisk, (), cmdline, (), Seconds(), ())
-        result = BootResult(Action.BOOT, None, "pxelinux", None, "a", Reason.DEFAULT, kernel, *lists)
+        result = replace(BOOT, kernel=kernel, ramdisk=ramdisk, cmdline=cmdline)
         parts = ("/run/k'x", None if ramdisk is None else "/run/r", cmdline)
         assert xen.render(result, OutputRequest(GUEST, "sxp")).decode() == theirs["format_sxp"](*parts)
         for form, separator in (("simple0", "\0"), ("simple", "\n")):

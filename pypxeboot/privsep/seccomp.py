@@ -31,7 +31,8 @@ BLOCKED = """
     io_uring_setup io_uring_enter io_uring_register
     io_setup io_submit fallocate
     bpf userfaultfd perf_event_open
-    ptrace process_vm_readv process_vm_writev process_madvise kcmp
+    ptrace process_vm_readv process_vm_writev process_madvise process_mrelease pidfd_open kcmp
+    sync syncfs
     execve execveat fork vfork socketpair
     name_to_handle_at open_by_handle_at fanotify_init fanotify_mark
     swapon swapoff reboot kexec_load kexec_file_load init_module finit_module delete_module acct quotactl

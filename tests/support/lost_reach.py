@@ -61,6 +61,7 @@ def whatever_is_in_reach(lost: Lost) -> None:
         "renice another process": lambda: os.setpriority(os.PRIO_PROCESS, neighbour, 19),
         "pin another process": lambda: os.sched_setaffinity(neighbour, {0}),
         "signal the parent": lambda: os.kill(os.getppid(), 0),
+        "hold another process": lambda: os.pidfd_open(neighbour),
         "start a program": lambda: os.execv("/bin/true", ["true"]),
         "start a process": os.fork,
         "type into a terminal": lambda: fcntl.ioctl(2, 0x5412, b"x"),
@@ -75,6 +76,7 @@ def whatever_is_in_reach(lost: Lost) -> None:
         found["make a user namespace"] = call(272, 0x10000000)
         found["read the starter's keys"] = call(250, 10, -3, b"user", b"lost-secret", 0)
         found["make shared memory"] = call(29, 0x6878, 4096, 0o1600)
+        found["keep the host's disks busy"] = call(162)
         found["io_uring"] = call(425, 8, bytes(200))
         found["bpf"] = call(321, 0, bytes(200), 120)
         found["userfaultfd"] = call(323, 1)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pypxeboot.output.formats import FORMATS
-from tests.support import lost_client
+from tests.support import lost_addresses, lost_client, lost_writes
 from tests.support.ground import BRIDGE, MAC, SERVER, Run, Site
 from tests.support.ground.net import HOST, command
 from tests.support.ground.simple import check_stderr, serve
@@ -42,9 +42,8 @@ def lost(site: Site, scenario: str, *args: str, victim: Path, **more: Any) -> Ru
     environment = {"VICTIM": str(victim), "FOUND": str(site.directory / "found"), **more.pop("env", {})}
     return site.pypxeboot(
         *("--mac", MAC, "--bridge", BRIDGE, "--output-directory", str(site.out), *args),
-        program=("-m", lost_client.__name__, scenario),
         env=environment,
-        **more,
+        **{"program": ("-m", lost_client.__name__, scenario), **more},
     )
 
 
@@ -134,6 +133,18 @@ def test_a_file_that_changes_afterwards(site: Site, victim: Path) -> None:
     assert hashlib.sha256(data).hexdigest() == kernel["sha256"]
 
 
+@pytest.mark.parametrize("filtered", ["", "1"])
+def test_writes_that_are_under_way(site: Site, victim: Path, filtered: str) -> None:
+    """The kernel ends a process when its writes are done, and the filter of system calls has none begin."""
+    program = ("-m", lost_writes.__name__, "writes_under_way")
+    run = lost(site, program[-1], "--json", victim=victim, env={"SECCOMP": filtered}, program=program).ok()
+    kernel = run.result["kernel"]
+    assert found(site) == (["Operation not permitted"] if filtered else [lost_writes.COUNT])
+    for _ in range(3):
+        assert hashlib.sha256(Path(kernel["path"]).read_bytes()).hexdigest() == kernel["sha256"]
+        time.sleep(0.3)
+
+
 def test_what_is_the_clients_to_say(site: Site, victim: Path) -> None:
     run = lost(site, "a_kernel_of_its_own", "--json", victim=victim).ok()
     assert run.result["cmdline"] == "init=/bin/sh" and found(site) == [1]
@@ -211,16 +222,34 @@ def test_a_capture_process_that_is_lost(site: Site, victim: Path) -> None:
     assert len(told) == 5 and not [name for name, said in told.items() if said.startswith("done")]
 
 
+ROUTED = ("--json", "--mac", MAC, "--link", "routed", "--interface", "vsw", "--timeout", "20")
+
+
+def route(site: Site) -> None:
+    """Let this host route between its guests, its server and another network."""
+    site.ip("link set vsw nomaster up", f"addr add {HOST}/24 dev vsw")
+    site.ip(f"route add default via {SERVER}", f"route add 203.0.113.0/24 via {SERVER}")
+
+
 @pytest.mark.parametrize(
     ("address", "said"),
     [(HOST, "this host's own"), (SERVER, "a gateway"), ("203.0.113.53", "routes 203.0.113.0/24")],
 )
 def test_addresses_that_are_routed_into_the_sandbox(site: Site, address: str, said: str) -> None:
-    site.ip("link set vsw nomaster up", f"addr add {HOST}/24 dev vsw")
-    site.ip(f"route add default via {SERVER}", f"route add 203.0.113.0/24 via {SERVER}")
-    run = site.pypxeboot(
-        *("--json", "--mac", MAC, "--link", "routed", "--interface", "vsw", "--ip", f"{address}/24"),
-        *("--server", SERVER, "--bootfile", "pxelinux.0", "--timeout", "5"),
+    """And whatever it had before, a client has one address at a time."""
+    route(site)
+    others = ["10.77.0.50", "10.77.0.51", "198.51.100.7"]
+    process = site.start(
+        *ROUTED,
+        program=("-m", lost_addresses.__name__, "one_address_after_the_other"),
+        env={"ADDRESSES": " ".join([*others, address]), "FOUND": str(site.directory / "found")},
     )
+    seen: set[tuple[str, ...]] = set()
+    while process.poll() is None:
+        routes = [entry["dst"] for entry in json.loads(site.show("-4", "route", "show"))]
+        seen.add(tuple(name for name in routes if name in (*others, address)))
+    stdout, stderr = process.communicate()
+    run = Run(ROUTED, process.returncode, stdout, stderr.decode(), 0)
     assert run.rc == 7 and said in run.result["error"]["message"], str(run)
+    assert seen == {(), *((other,) for other in others)} and found(site) == ["", "", ""]
     site.assert_nothing_left(within=2)

@@ -34,7 +34,14 @@ def whole(inside: bytes) -> bytes:
     return b'{"type":"x","value":[' + b",".join([inside] * count) + b"]}"
 
 
+def keyed(count: int) -> bytes:
+    """A message whose value is an object of so many keys, none twice, each of one wide character."""
+    pairs = (f'"{chr(0x10000 + number)}":0'.encode() for number in range(count))
+    return b'{"type":"x","value":{' + b",".join(pairs) + b"}}"
+
+
 MESSAGES = {
+    "keys": keyed((MAX_MESSAGE - 40) // 9),
     "lists": whole(b"[]"),
     "objects": whole(b'{"":[]}'),
     "numbers": whole(b"1"),

@@ -21,7 +21,7 @@ except OSError:
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CALLS = [name for name in seccomp.BLOCKED if FILTER.number(name) >= 0]
-ACTS = {"fork", "vfork", "vhangup", "personality", "sched_setattr"}
+ACTS = {"fork", "vfork", "vhangup", "personality", "sched_setattr", "sync"}
 """Calls that have no arguments to be wrong, and would be done."""
 
 

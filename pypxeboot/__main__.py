@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
-from pypxeboot.host import spawn
-from pypxeboot.host.spawn import ClientProcess
+from pypxeboot.host import early
 from pypxeboot.privsep import fork
+
+if TYPE_CHECKING:
+    from pypxeboot.host.spawn import ClientProcess
 
 
 def run() -> None:
     """Run the command with the arguments of this process."""
     fork.open_standard_streams()
     argv = sys.argv[1:]
-    process = spawn.start_early(argv)
+    process = early.start_client(argv)
     try:
         sys.exit(_run(argv, process))
     finally:
@@ -33,6 +35,10 @@ def _run(argv: Sequence[str], process: Optional[ClientProcess]) -> int:
         from pypxeboot.commands import explain
 
         return explain.run(rest)
+    if word in ("-h", "--help", "--version"):
+        from pypxeboot.config import options
+
+        options.parse(argv)  # it ends here
     from pypxeboot.commands import boot, command
 
     if word == "doctor":

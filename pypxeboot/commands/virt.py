@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from pypxeboot.host import spawn
+from pypxeboot.host import early
 from pypxeboot.privsep import fork, logs
 from pypxeboot.text import printable
 
@@ -19,7 +19,7 @@ def run() -> None:
     argv = sys.argv[1:]
     if "--supervised" in argv[:-1]:  # the log is of many domains
         logs.name(printable(argv[argv.index("--supervised") + 1]))
-    process = spawn.start_early(argv, has_mac=True) if "start" in argv[:1] else None
+    process = early.start_client(argv, has_mac=True) if "start" in argv[:1] else None
     try:
         from pypxeboot.commands import command, virt_domain
 

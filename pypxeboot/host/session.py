@@ -36,6 +36,7 @@ from pypxeboot.privsep.messages import (
     ConfigureInterface,
     Done,
     DropImage,
+    FoundTerminal,
     MarkInitrd,
     OpenImage,
     OpenOutput,
@@ -334,6 +335,8 @@ class _Session:
             self._channel.send(Done())
         elif kind == "Finding" and self._hear is not None:
             self._hear(value)
+        elif kind == "FindTerminal" and not os.isatty(0):
+            self._channel.send(FoundTerminal(None))  # nothing that draws is imported for that
         elif not self._find_terminal().answer(kind, value):
             raise SchemaError(f"the request {printable(kind, 40)}")
 

@@ -1,4 +1,4 @@
-"""Start and end the client process, before anything slow is imported.
+"""Start and end the client process.
 
 A boot is bound by what has to be imported before the first DISCOVER can go out. So the client process is
 forked once what both sides use is there, and imports its part while the host side reads its arguments and
@@ -7,10 +7,7 @@ makes the link.
 
 from __future__ import annotations
 
-import os
 import socket
-from collections.abc import Sequence
-from typing import Optional
 
 from pypxeboot.privsep import messages, sandbox  # noqa: F401  # what both sides use is imported once
 from pypxeboot.privsep.channel import Channel
@@ -43,16 +40,3 @@ def start() -> ClientProcess:
         return main.main(end, parent)
 
     return ClientProcess(fork(run, name="the client process"))
-
-
-def start_early(argv: Sequence[str], *, has_mac: bool = False) -> Optional[ClientProcess]:
-    """Start the client of an ordinary boot by a mere look at ``argv``; None where there may be no boot.
-
-    ``has_mac``: there will be a MAC, whatever ``argv`` says.
-    """
-    text = " ".join(argv)
-    no_boot = ("explain", "--help", "--version", "--show-config")
-    has_mac = has_mac or "mac" in text or "bootloader." in text  # or libxl's configuration may tell it
-    if os.geteuid() != 0 or not has_mac or "-h" in argv or any(word in text for word in no_boot):
-        return None
-    return start()

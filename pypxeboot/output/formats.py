@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional, Protocol, cast
+from typing import TYPE_CHECKING, Optional, Protocol, cast
 
-from pypxeboot.guest import Guest
-from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import BootResult
+if TYPE_CHECKING:  # --help reads this table
+    from pypxeboot.guest import Guest
+    from pypxeboot.output.request import OutputRequest
+    from pypxeboot.result import BootResult
 
 # What every guest of the hypervisor has in its SMBIOS, whatever its machine: QEMU with SeaBIOS (chassis
 # type 1, "other"), and hvmloader. Cloud Hypervisor: arch/src/x86_64/smbios.rs.

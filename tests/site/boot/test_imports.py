@@ -1,0 +1,56 @@
+"""What the two processes of a boot import: by name and number, for time differs from machine to machine."""
+
+from __future__ import annotations
+
+import re
+
+from tests.support.ground import SERVER, Run, Site, servers
+from tests.support.ground.simple import kernel_of, serve, tree
+
+UNUSED = (
+    "scapy",
+    "dns",
+    "lupa",
+    "passlib",
+    "cryptography",
+    "asn1crypto",
+    "zstandard",
+    "lz4",
+    "xml",
+    "ftplib",
+)
+
+
+def imported(site: Site, *args: str) -> tuple[Run, set[str], set[str]]:
+    """A boot, and the modules that the host side and the client process tell of."""
+    base = ("--json", "--mac", "52:54:00:ab:cd:ef", "--bridge", "br0", "--output-directory", str(site.out))
+    run = site.pypxeboot(*base, *args, env={"PYTHONPROFILEIMPORTTIME": "1"})
+    lines = re.findall(r"^(pypxeboot: )?import time: .*\| *(\S+)$", run.stderr, re.M)
+    host = {name for prefix, name in lines if not prefix}
+    return run.ok(), host, {name for prefix, name in lines if prefix}
+
+
+def test_a_boot_over_tftp(site: Site) -> None:
+    serve(site)
+    run, host, client = imported(site)
+    assert kernel_of(run) == tree()["vmlinuz"]
+    for names in (host, client):
+        assert not [
+            name for name in names if name.partition(".")[0] in (*UNUSED, "requests", "urllib3", "ssl")
+        ]
+    # What both use is imported once, before the fork.
+    # What both use is imported once, before the fork.
+    assert not [name for name in host & client if name.startswith("pypxeboot.")]
+    assert len(host) < 215 and len(client) < 170
+
+
+def test_a_boot_over_http(site: Site) -> None:
+    files = {**tree(), "menu": f"DEFAULT a\nLABEL a\n KERNEL http://{SERVER}/vmlinuz\n"}
+    servers.nginx(site, servers.plant(site.directory / "web", files))
+    servers.dnsmasq(site, None)
+    run, host, client = imported(site, "--config", f"http://{SERVER}/menu")
+    assert kernel_of(run) == tree()["vmlinuz"]
+    for names in (host, client):
+        assert not [name for name in names if name.partition(".")[0] in (*UNUSED, "tftpy")]
+    assert "requests" in client - host
+    assert len(host) < 215 and len(client) < 245

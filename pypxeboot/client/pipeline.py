@@ -186,6 +186,8 @@ class Pipeline:
             return source
         if source.kind in (Kind.LOCAL, Kind.KERNEL):
             return source
+        if source.kind is Kind.PXELINUX and self.plan.path_prefix is not None:
+            return source  # whoever says where its files are knows that it is PXELINUX
         shown, fetcher = printable(str(source.bootfile)), self.downloads.fetcher
         named = source.kind in (Kind.PXELINUX, Kind.IPXE_BINARY)
         before, fetcher.agent = fetcher.agent, _IPXE_AGENT  # a server may have scripts for an iPXE only

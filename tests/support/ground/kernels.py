@@ -18,6 +18,9 @@ _TAG_SIZE = 64
 _PAYLOAD = 1536
 _FLAGS = "-m32 -march=i386 -Os -ffreestanding -nostdlib -fno-pic -fno-stack-protector -fno-unwind-tables"
 
+SHOWN = 4096
+"""Bytes of a ramdisk that the probe prints; its checksum is over all."""
+
 DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0x501,iosize=0x02")
 DEBUG_EXIT_STATUS = 0x15 << 1 | 1
 """QEMU's own exit status when the probe came to its end."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
+import posixpath
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
@@ -130,7 +131,7 @@ class Case:
             return None
         if scheme == "http":
             path = unquote(path.partition("?")[0])
-            path = self.redirects.get(path, path)
+            path = posixpath.normpath(self.redirects.get(path, path))  # as web servers do
         return self.files.get(re.sub("/+", "/", path).lstrip("/"))
 
     def address_of(self, host: str) -> str:
@@ -218,7 +219,7 @@ def _load(name: str) -> Any:
     return json.loads((HERE / name).read_text(encoding="utf-8"))
 
 
-def _case(raw: dict[str, Any], loader: str) -> Case:
+def case_of(raw: dict[str, Any], loader: str) -> Case:
     dhcp, observed, client = raw["dhcp"], raw["observed"], {**CLIENT, **raw["client"]}
     initrds = observed["initrds"]
     data = None if initrds is None else _ZEROS.sub(_zeros, initrds["data"]).encode("latin-1")
@@ -293,13 +294,13 @@ def _scenario(name: str, raw: dict[str, Any], client: dict[str, Any]) -> Case:
 @functools.cache
 def cases() -> tuple[Case, ...]:
     """Every recorded boot."""
-    found = [_case(raw, "pxelinux") for raw in _load("pxelinux-cases.json")]
+    found = [case_of(raw, "pxelinux") for raw in _load("pxelinux-cases.json")]
     scenarios = _load("pxelinux-scenarios.json")
     found += [_scenario(name, raw, scenarios["client"]) for name, raw in scenarios["scenarios"].items()]
-    found += [_case(raw, "ipxe") for raw in _load("ipxe-cases.json")]
-    found += [_case(raw, "grub") for raw in _load("grub-cases.json")]
+    found += [case_of(raw, "ipxe") for raw in _load("ipxe-cases.json")]
+    found += [case_of(raw, "grub") for raw in _load("grub-cases.json")]
     for loader in ("pxelinux", "ipxe", "grub"):
-        found += [replace(_case(raw, loader), more=True) for raw in _load(f"{loader}-more.json")]
+        found += [replace(case_of(raw, loader), more=True) for raw in _load(f"{loader}-more.json")]
     for loader in ("pxelinux", "ipxe"):
-        found += [_case(raw, loader) for raw in _load(f"{loader}-newer.json")]
+        found += [case_of(raw, loader) for raw in _load(f"{loader}-newer.json")]
     return tuple(found)

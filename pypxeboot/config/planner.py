@@ -112,7 +112,8 @@ def _plan(settings: BootSettings) -> Plan:
         patience=None if settings.interactive else settings.menu_timeout,
         download=not (settings.not_really or settings.list_entries),
         list_entries=settings.list_entries,
-        ca_file=settings.tls_ca,
+        # The client was started before this process went where xl was once started.
+        ca_file=None if settings.tls_ca is None else str(Path(settings.tls_ca).absolute()),
         http_proxy=settings.http_proxy,
         trust=None if settings.trust is None else _certificates("--trust", settings.trust, _TRUST_LIMIT),
         signatures=_is_verified(settings)

@@ -38,10 +38,14 @@ _NAME = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class GuestRecord:
-    """``config`` is what xl read when it created the domain; ``started`` tells which xl that was."""
+    """``config`` is what xl read when it created the domain, ``started`` tells which xl that was.
+
+    ``folder`` is where it was started, which files in bootloader_args may be named by.
+    """
 
     config: DomainConfig
     started: tuple[int, ...]
+    folder: str
 
 
 def load(uuid: str) -> Optional[GuestRecord]:

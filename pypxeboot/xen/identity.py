@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Optional
 
@@ -68,6 +69,7 @@ def _known(uuid: Optional[str], name: Optional[str]) -> KnownDomain:
     record = None if uuid is None else guest_records.load(uuid)
     creates = xl is not None and not xl.monitors and parent_xl.create_arguments(xl.words) is not None
     if record is not None and not (creates and xl is not None and record.started != xl.started):
+        _return_to(record.folder)
         return KnownDomain(record.config, by_xl=xl is not None)
     if xl is None:
         return KnownDomain(None)
@@ -76,8 +78,26 @@ def _known(uuid: Optional[str], name: Optional[str]) -> KnownDomain:
     except UsageError as why:
         return KnownDomain(None, why, by_xl=True)
     if config is not None and uuid is not None:
-        guest_records.keep(uuid, GuestRecord(config, xl.started))
+        guest_records.keep(uuid, GuestRecord(config, xl.started, _folder()))
     return KnownDomain(config, by_xl=True)
+
+
+def _folder() -> str:
+    """Return the current directory, as this process has it from xl; the root if it is gone."""
+    try:
+        return os.getcwd()  # noqa: PTH109
+    except OSError:
+        return "/"
+
+
+def _return_to(folder: str) -> None:
+    """Go where xl was started, if this xl is a daemon in the root directory.
+
+    Files that bootloader_args name are there, as they were at the first start.
+    """
+    if _folder() == "/":
+        with suppress(OSError):
+            os.chdir(folder)
 
 
 def _read(xl: parent_xl.XlProcess, name: Optional[str]) -> Optional[DomainConfig]:

@@ -117,6 +117,16 @@ def test_a_reboot_goes_by_what_xl_read_at_first(
     assert booted(run := xl(site, now, given=given, before=before, name=name)) and "guest.cfg" in run.stderr
 
 
+def test_files_that_bootloader_args_name_are_found_at_a_reboot(site: Site) -> None:
+    """By names that were those of xl's folder when it was started; its monitor is in the root directory."""
+    serve(site)
+    (site.directory / "xl-work").mkdir()
+    (site.directory / "xl-work/site.conf").write_text("[web]\nlabel = b\n")
+    for given, before in ((["create", "guest.cfg"], ""), (["restore", "x"], MONITOR)):
+        run = xl(site, VIF, "--config-file=site.conf", given=given, before=before)
+        assert booted(run) and b"y=2" in run.stdout, str(run)
+
+
 def test_a_new_start_goes_by_the_file_of_now(site: Site) -> None:
     """uuid= keeps the UUID, so there is a record of the last time."""
     serve(site)

@@ -98,7 +98,7 @@ def records(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def record(name: str = "web") -> GuestRecord:
     vifs = (VifConfig(MAC, "xenbr0", script="vif-bridge"), VifConfig(MAC, vlan="7"))
-    return GuestRecord(DomainConfig("/etc/xen/web.cfg", name, vifs, pvshim=True), (17, 4711))
+    return GuestRecord(DomainConfig("/etc/xen/web.cfg", name, vifs, pvshim=True), (17, 4711, 5), "/etc/xen")
 
 
 def test_a_record_is_read_as_it_was_written(records: Path) -> None:

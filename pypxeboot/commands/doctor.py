@@ -7,6 +7,7 @@ going on makes no sense.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -32,6 +33,7 @@ from pypxeboot.schema import SchemaError, unpack
 _TOPICS = {3: "DHCP", 4: "boot file", 5: "config", 6: "files"}  # by the exit code of what ended a boot
 _LAST_CODE = max(kind.code for kind in KINDS.values())
 _MOST = 300  # findings of one client: it asks 256 files at most
+_MOST_TEXT = 2 << 20  # characters of all of them, as JSON
 
 
 def read(argv: Sequence[str]) -> tuple[Command, BootSettings]:
@@ -76,6 +78,7 @@ class _FindingsPage:
         self._shown = shown
         self._width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         self._findings: list[Finding] = []
+        self._heard = 0  # characters
 
     @property
     def failed(self) -> bool:
@@ -91,8 +94,10 @@ class _FindingsPage:
     def hear(self, value: object) -> None:
         """Add a finding that the client process has sent. Raises SchemaError."""
         finding = unpack(Finding, value)
+        self._heard += len(json.dumps(value))
+        too_much = len(self._findings) >= _MOST or self._heard > _MOST_TEXT
         failed = finding.level is Level.FAIL
-        if len(self._findings) >= _MOST or failed is not bool(finding.code) or finding.code > _LAST_CODE:
+        if too_much or failed is not bool(finding.code) or finding.code > _LAST_CODE:
             raise SchemaError("a finding")
         self.add(finding)
 

@@ -25,6 +25,7 @@ _LOSSY = 0.02  # share of packets that had to be sent again
 
 _MEANINGS = {
     Kind.PXELINUX: "PXELINUX's configuration is looked for",
+    Kind.GRUB: "a GRUB, whose grub.cfg is looked for",
     Kind.IPXE: "an iPXE script",
     Kind.IPXE_BINARY: "an iPXE program: DHCP is asked once more, as iPXE",
     Kind.CONFIG: "a configuration of PXELINUX",
@@ -193,16 +194,18 @@ def _speed(topic: str, host: str, requests: Sequence[Request]) -> list[Finding]:
 def _configuration(progress: BootProgress) -> list[Finding]:
     """Judge the search for a configuration: the names that were tried, and the one that is there."""
     source = progress.source
-    if source is None or source.kind is not Kind.PXELINUX:
+    if source is None or source.kind not in (Kind.PXELINUX, Kind.GRUB):
         return []
-    mark = f"{source.config_directory}/"
+    mark = f"{source.config_directory}/" if source.kind is Kind.PXELINUX else "/grub.cfg"
     tried = [
         one for one in progress.requests if mark in one.url or one.url.endswith(source.config_file or mark)
     ]
     there = [one.url for one in tried if one.result == "ok"]
     missed = [one.url for one in tried if one.result == "not-found"]
     parts = [f"{url} is there" for url in there[:1]]
-    if missed:
+    if missed and source.kind is Kind.GRUB:
+        parts.append(f"not there: {', '.join(missed)}")
+    elif missed:
         names = ", ".join(url.rpartition(mark)[2] for url in missed)
         parts.append(f"not there: {missed[0].rpartition(mark)[0]}{mark} with {names}")
     text = "; ".join(parts)

@@ -18,7 +18,7 @@ from pypxeboot.grub.commands import conditions, files, language, loaders, networ
 from pypxeboot.grub.commands import entries as menu_entries
 from pypxeboot.grub.engine import configuration
 from pypxeboot.grub.engine.machine import BootEnds, CommandRun, Grub, Left, MenuSelection
-from pypxeboot.grub.menu import choice, passwords, session
+from pypxeboot.grub.menu import passwords, session
 from pypxeboot.text import printable
 from pypxeboot.url import Location
 
@@ -40,8 +40,7 @@ def boot(request: BootRequest) -> Steps[Choice]:
     """
     found = yield from search.find(request)
     yield Log(f"GRUB: configuration {printable(str(found.place))}")
-    wanted = [] if request.label is None else choice.split_path(request.label)
-    machine = _machine(request, found, MenuSelection(wanted))
+    machine = _machine(request, found, MenuSelection(request.label))
     try:
         yield from _normal(machine, found)
     except BootEnds as end:
@@ -99,6 +98,6 @@ def _after_configuration(machine: Grub) -> Steps[None]:
         if machine.error is not None:
             yield Log(f"GRUB: {machine.error.message}", warning=True)
         yield from run_prompt(machine, user, nested=False)
-    if machine.selection.wanted:
+    if machine.selection.wanted is not None:
         raise ConfigError(f"{machine.config} has no menu, and so no entry {machine.request.label!r}")
     raise session.nothing_to_show(machine)

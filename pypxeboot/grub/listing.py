@@ -11,7 +11,7 @@ from pypxeboot.entry import Action, BootMenu, Entry
 from pypxeboot.grub.commands import loaders
 from pypxeboot.grub.engine import interpreter
 from pypxeboot.grub.engine.images import Kernel, LoadedImages
-from pypxeboot.grub.engine.machine import Grub, Listed, Loops, MenuEntry
+from pypxeboot.grub.engine.machine import Grub, Listed, Loops, MenuEntry, MenuSelection
 from pypxeboot.grub.menu import choice
 
 _ENTRIES = 1000
@@ -26,9 +26,8 @@ _ACTIONS = {
 def show_menu(machine: Grub, entries: list[MenuEntry], nested: bool, automatic: bool) -> Steps[None]:
     """End with the list of a menu, in place of showing it."""
     found: list[Entry] = []
-    yield from _describe_all(machine, entries, (), (), found)
-    at = choice.default_entry(entries, machine.environment)
-    raise Listed(menu=BootMenu(tuple(found), choice.join_path([entries[at].id])))
+    default = yield from _describe_all(machine, entries, (), (), found)
+    raise Listed(menu=BootMenu(tuple(found), default))
 
 
 def list_menu(machine: Grub, running: Steps[None]) -> Steps[BootMenu]:
@@ -48,20 +47,28 @@ def _describe_all(
     path: tuple[str, ...],
     titles: tuple[str, ...],
     found: list[Entry],
-) -> Steps[None]:
-    for entry in entries:
+) -> Steps[Optional[str]]:
+    """Describe entries and those of their submenus; the label of the default among them."""
+    default, marked = choice.default_entry(entries, machine.environment), None
+    value = machine.environment.get("default")
+    rest = None if value is None else choice.rest_of_path(value)
+    for at, entry in enumerate(entries):
         if len(found) >= _ENTRIES:
-            return
+            break
         scratch = _scratch(machine)
+        label: Optional[str] = choice.join_path((*path, entry.id))
         if entry.submenu and len(path) < _LEVELS:
             scratch.open_context()
+            if at == default and rest is not None:
+                scratch.environment.set("default", rest)
             yield from _run(scratch, entry)
             inner, way = scratch.menus[-1], (*path, entry.id)
-            yield from _describe_all(scratch, inner, way, (*titles, entry.title), found)
-            continue
-        label = choice.join_path((*path, entry.id))
-        meaning = yield from _run(scratch, entry)
-        found.append(_entry(scratch, label, entry.title, titles, meaning))
+            label = yield from _describe_all(scratch, inner, way, (*titles, entry.title), found)
+        else:
+            meaning = yield from _run(scratch, entry)
+            found.append(_entry(scratch, label, entry.title, titles, meaning))
+        marked = label if at == default else marked
+    return marked
 
 
 def _scratch(machine: Grub) -> Grub:
@@ -77,6 +84,7 @@ def _scratch(machine: Grub) -> Grub:
         error=None,
         disk_wanted=False,
         budget=machine.budget,
+        selection=MenuSelection(listing=True, describing=True),
     )
 
 

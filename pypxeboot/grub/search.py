@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from typing import Optional
 
 from pypxeboot.bootsource import BootRequest
-from pypxeboot.effects import Download, DropFile, Fetch, Fetched, Log, ReadFile, ScriptFile, Steps
+from pypxeboot.effects import (
+    ComputeDigest,
+    Download,
+    DropFile,
+    Fetch,
+    Fetched,
+    Log,
+    ReadFile,
+    ScriptFile,
+    Steps,
+)
 from pypxeboot.errors import NoBootSource
 from pypxeboot.grub import program
 from pypxeboot.grub.engine.devices import CONFIG_LIMIT, location
@@ -160,8 +170,10 @@ def _prefix(place: Location) -> Steps[Optional[str]]:
     reply: ScriptFile = yield Download(place)
     if reply.handle is None:
         return None
+    # With --not-really a script has the head of a file alone, until it wants to know something of all of it.
+    yield ComputeDigest(reply.handle, "sha256")
     data = b""
-    while len(data) < min(reply.size, program.LIMIT):
+    while len(data) < program.LIMIT:
         piece: bytes = yield ReadFile(reply.handle, len(data), _PIECE)
         if not piece:
             break

@@ -299,3 +299,20 @@ def test_a_lost_client_starts_nothing(served: Libvirt, scenario: str) -> None:
         run
     )
     assert nothing_runs(served) and victim.stat().st_mode & 0o777 == 0o600
+
+
+def test_start_from_a_site_that_serves_grub(served: Libvirt, probe_kernel: Callable[[str], bytes]) -> None:
+    """A file for the host, as Foreman writes it."""
+    config = (
+        "set default=0\nset timeout=1\nmenuentry 'Kickstart default PXEGrub2' {\n"
+        "  linux /boot/vmlinuz inst.ks=http://foreman/unattended/provision\n  initrd /boot/i1 /boot/i2\n}\n"
+    )
+    name = f"grub2/grub.cfg-01-{MAC.replace(':', '-')}"
+    initrds = {f"boot/{name}": data for name, data in INITRDS.items()}
+    served.serve({name: config, "boot/vmlinuz": probe_kernel("by grub"), **initrds})
+    served.define(domain_xml("guest", MAC, uuid=UUID))
+    run = start(served, "guest", "--bootfile", "grub2/grubx64.efi").ok()
+    assert "domain guest is started" in run.stderr
+    found = said(served)
+    assert (found.tag, found.data) == ("by grub", JOINED)
+    assert found.cmdline == "BOOT_IMAGE=/boot/vmlinuz inst.ks=http://foreman/unattended/provision"

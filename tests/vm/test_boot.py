@@ -118,6 +118,26 @@ def test_debian_installer_comes_to_its_first_screen(site: Site, cache: Path) -> 
         until(machine, serial, b"Select a language", 300)
 
 
+def test_debian_installer_comes_to_its_first_screen_by_its_grub(site: Site, cache: Path) -> None:
+    """What DHCP names is shim, which starts the GRUB beside it, and that knows where its files are."""
+    tree = netboot_tree(cache)
+    servers.dnsmasq(site, tree, Offer(filename="debian-installer/amd64/bootnetx64.efi"))
+    listed = site.boot("-l").ok().result["entries"]
+    assert [(entry["title"], entry["menu"]) for entry in listed[:2]] == [
+        ("Install", []),
+        ("... Expert install", ["Advanced options ..."]),
+    ]
+    run = site.boot("--label", "Install", "--append", "console=ttyS0", timeout=120)
+    result = run.ok().result
+    assert kernel_of(run) == (tree / "debian-installer/amd64/linux").read_bytes()
+    assert result["cmdline"] == "BOOT_IMAGE=/debian-installer/amd64/linux vga=788 --- quiet console=ttyS0"
+    serial = site.directory / "serial.txt"
+    words = ["-kernel", result["kernel"]["path"], "-initrd", result["ramdisk"]["path"]]
+    words += ["-append", result["cmdline"], "-display", "none"]
+    with running([*QEMU[:-1], "1024", *words], serial) as machine:
+        until(machine, serial, b"Select a language", 300)
+
+
 def words_of(run: Run, *names: str) -> list[str]:
     """The words of a run's result, without the network that only a host with the bridge has."""
     words = shlex.split(run.ok().stdout.decode())

@@ -145,7 +145,7 @@ def _regexp(machine: Grub, call: Call) -> Steps[int]:
         raise CommandError(ErrorNumber.BAD_ARGUMENT, "two arguments expected")
     pattern, text = found.arguments
     try:
-        groups = search(pattern, text)
+        groups = search(pattern, text, machine.budget.step)
     except BadPattern:
         raise CommandError(ErrorNumber.TEST_FAILURE) from None
     if groups is None:

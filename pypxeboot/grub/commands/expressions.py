@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Optional, Union
 
 # What the patterns of real configurations take is below a thousand.
-_STEPS = 200_000
+_STEPS = 20_000
+_COUNTED = 20  # steps that are one command of a script
 _PATTERN = 1000
 _TEXT = 4096
 _REPEATS = 255  # RE_DUP_MAX of POSIX
@@ -186,9 +187,17 @@ def _between(low: str, high: str) -> Callable[[str], bool]:
 class _LongestMatch:
     """Tries all ways, within a number of steps, and keeps the one that ends last."""
 
-    def __init__(self, text: str) -> None:
-        self._text, self._steps, self._depth = text, 0, 0
+    def __init__(self, text: str, count: Callable[[], None]) -> None:
+        self._text, self._count = text, count
+        self._steps = self._depth = 0
         self.best: Optional[tuple[int, _Groups]] = None
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > _STEPS:
+            raise BadPattern("it takes too long")
+        if not self._steps % _COUNTED:
+            self._count()
 
     def end(self, at: int, groups: _Groups) -> None:
         """Keep a match that ends at ``at``, if it is the longest."""
@@ -202,10 +211,10 @@ class _LongestMatch:
         self.node(nodes[0], at, groups, lambda end, now: self.sequence(nodes[1:], end, now, then))
 
     def node(self, node: _Node, at: int, groups: _Groups, then: _Then) -> None:
-        self._steps += 1
+        self._step()
         self._depth += 1
-        if self._steps > _STEPS or self._depth > 120:
-            raise BadPattern("it takes too long")
+        if self._depth > 120:
+            raise BadPattern("it goes too deep")
         if isinstance(node, _Char):
             if at < len(self._text) and node.fits(self._text[at]):
                 then(at + 1, groups)
@@ -237,7 +246,7 @@ class _LongestMatch:
         """Repeat a single character without a level of calls for each time."""
         end, most = at, len(self._text) if node.most is None else min(at + node.most, len(self._text))
         while end < most and char.fits(self._text[end]):
-            self._steps += 1
+            self._step()
             end += 1
         while end >= at + node.least:
             then(end, groups)
@@ -248,16 +257,17 @@ def _with(groups: _Groups, node: _Group, start: int, end: int) -> _Groups:
     return (*groups[: node.number], (start, end), *groups[node.number + 1 :])
 
 
-def search(pattern: str, text: str) -> Optional[list[Optional[str]]]:
+def search(pattern: str, text: str, count: Callable[[], None]) -> Optional[list[Optional[str]]]:
     """Find the first match of ``pattern`` in ``text``: what matched, and each group; None without a match.
 
-    Raises BadPattern for what is no expression, or takes too long.
+    ``count`` is called again and again as the search goes on, and may raise what ends it. Raises BadPattern
+    for what is no expression, or takes too long.
     """
     if len(pattern) > _PATTERN or len(text) > _TEXT:
         raise BadPattern("it is too long")
     parser = _PatternParser(pattern)
     tree = parser.whole()
-    matcher = _LongestMatch(text)
+    matcher = _LongestMatch(text, count)
     nothing: _Groups = (None,) * (parser.groups + 1)
     for start in range(len(text) + 1):
         matcher.node(tree, start, nothing, matcher.end)

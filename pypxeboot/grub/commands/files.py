@@ -26,7 +26,7 @@ def _one_file(call: Call) -> str:
 def _configfile(machine: Grub, call: Call) -> Steps[int]:
     """Run another configuration with variables and a menu of its own. It never fails, but may come back."""
     name = _one_file(call)
-    if machine.selection.listing and machine.scope is not None:
+    if machine.selection.describing:
         raise Listed(f"reads {printable(name)}")
     machine.open_context()
     machine.budget.enter()

@@ -91,7 +91,9 @@ def _linux(machine: Grub, call: Call) -> Steps[int]:
             raise CommandError(ErrorNumber.BAD_OS, "invalid magic number")
         header: bytes = yield ReadFile(handle, 0, _HEADER)
         room = _room(header, call.name)
-    yield from _replace(machine, Kernel("linux", place, handle, images.linux_cmdline(call.arguments, room)))
+    # In a BIOS, linux16 is a loader of its own, and the initrd of the other is not its.
+    kind = "linux16" if call.name == "linux16" and machine.platform == "pc" else "linux"
+    yield from _replace(machine, Kernel(kind, place, handle, images.linux_cmdline(call.arguments, room)))
     return ErrorNumber.NONE
 
 
@@ -115,7 +117,8 @@ def _initrd(machine: Grub, call: Call) -> Steps[int]:
     if not call.arguments:
         raise _no_file()
     kernel = machine.images.loaded
-    if machine.images.takes != "linux" or not isinstance(kernel, Kernel):
+    kind = "linux16" if call.name == "initrd16" and machine.platform == "pc" else "linux"
+    if machine.images.takes != kind or not isinstance(kernel, Kernel):
         raise CommandError(ErrorNumber.BAD_ARGUMENT, "you need to load the kernel first")
     if len(call.arguments) > _FILES:
         raise CommandError(ErrorNumber.OUT_OF_RANGE, f"more than {_FILES} initrds")

@@ -26,7 +26,7 @@ class GrubInitrd:
 
 @dataclass
 class Kernel:
-    """A kernel that is loaded; ``kind`` is ``linux``, ``multiboot`` or ``xen`` (a hypervisor for EFI).
+    """A kernel that is loaded; ``kind`` is ``linux``, ``linux16``, ``multiboot`` or ``multiboot2``.
 
     ``handle`` is None in a list, for which nothing is downloaded.
     """

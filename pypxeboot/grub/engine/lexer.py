@@ -101,6 +101,9 @@ class Lexer:
             return None
         if end == limit and _is_continued(text, start, end):
             self._more(end)
+            # As many lines as end so: to look at the word anew after each would take for ever.
+            while text[self._limit - 2] == "\\" and self._limit - start < _LONGEST and self._read_line():
+                pass
             return None
         if end == start or end - start >= _LONGEST:
             raise BadSyntax(text[start : min(end, start + 20) + 1])

@@ -84,12 +84,15 @@ CommandRun = Callable[["Grub", Call], Steps[int]]
 class MenuSelection:
     """What is chosen, and why: ``reason`` is why the entry boots that runs now.
 
-    ``wanted`` is what is left of the label that was asked for: the entries still to be chosen.
+    ``wanted`` is what is left of the label that was asked for: the way to the entry from here, None where
+    there is nothing more to be chosen by it. ``listing``: what there is to choose from is wanted, and
+    ``describing`` that an entry runs for it.
     """
 
-    wanted: list[str] = field(default_factory=list)
+    wanted: Optional[str] = None
     reason: Reason = Reason.DEFAULT
     listing: bool = False
+    describing: bool = False
 
 
 @dataclass

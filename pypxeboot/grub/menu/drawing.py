@@ -115,15 +115,20 @@ def draw_editor(
 ) -> Picture:
     """Draw the script of an entry while it is edited; its line ``first`` is the first visible one."""
     frame = _frame(terminal, (_EDITING,))
-    shift = max(len(cells(lines[row][:column])) - (frame.width - 4), 0)
+    shift = max(len(_cells(lines[row][:column])) - (frame.width - 4), 0)
     shown = []
     for at in range(first, first + frame.rows):
-        text = cells(lines[at])[shift if at == row else 0 :] if at < len(lines) else []
+        text = _cells(lines[at])[shift if at == row else 0 :] if at < len(lines) else []
         shown.append(Span("".join(fit(text, frame.width - 3)), colours.entry))
     arrows = ("↑" if first else " ", "↓" if first + frame.rows < len(lines) else " ")
     rows = _boxed(frame, shown, colours, arrows, terminal)
-    cursor = frame.left + 1 + len(cells(lines[row][:column])) - shift
+    cursor = frame.left + 1 + len(_cells(lines[row][:column])) - shift
     return Picture(tuple(rows[: terminal.rows]), frame.top + 1 + row - first, cursor)
+
+
+def _cells(line: str) -> list[str]:
+    """Return a line of a script cell by cell; a tab is one blank."""
+    return cells(line.replace("\t", " "))
 
 
 def editor_rows(terminal: Terminal) -> int:

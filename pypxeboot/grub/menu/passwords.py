@@ -8,7 +8,6 @@ import re
 from typing import Optional
 
 from pypxeboot.effects import Print, Sleep, Steps
-from pypxeboot.errors import ConfigError
 from pypxeboot.grub.engine.machine import Grub
 from pypxeboot.terminal import line_editor
 from pypxeboot.terminal.input import Clock, User, WaitEnded
@@ -38,12 +37,6 @@ def authenticate(machine: Grub, users: Optional[str]) -> Steps[bool]:
         return True
     user = yield from machine.find_user()
     if user is None:
-        chosen = machine.environment.get("chosen")
-        what = "the entry" if chosen is None else f"the entry {chosen!r}"
-        machine.error = ConfigError(
-            f"{what} asks for a password, and nobody can be asked",
-            hint="--label NAME boots an entry without, as the administrator of this host may",
-        )
         return False
     name = yield from _ask(user, "Enter username: ", hidden=False)
     password = None if name is None else (yield from _ask(user, "Enter password: ", hidden=True))

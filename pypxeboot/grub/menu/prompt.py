@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Optional
 
-from pypxeboot.effects import Print, Show, Steps
+from pypxeboot.effects import Print, Steps
 from pypxeboot.grub.engine import interpreter
 from pypxeboot.grub.engine.machine import Grub
-from pypxeboot.picture import Picture
 from pypxeboot.terminal import line_editor
 from pypxeboot.terminal.input import Clock, User, WaitEnded
 from pypxeboot.terminal.menu_view import EditLine
@@ -21,8 +20,6 @@ _INTRODUCTION = "Minimal line editing is supported. For the first word, TAB list
 
 def run_prompt(machine: Grub, user: User, *, nested: bool) -> Steps[None]:
     """Run what is typed, line by line, until Escape leaves it (``nested``), or nobody types any more."""
-    if not user.terminal.dumb:
-        yield Show(Picture(()), 0)
     yield Print(f"{_INTRODUCTION}{' ESC at any time exits.' if nested else ''}\n\n")
     history: list[str] = []
     while True:

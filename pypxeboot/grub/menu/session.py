@@ -57,7 +57,7 @@ def _choose(
 ) -> Steps[Optional[tuple[MenuEntry, bool]]]:
     """Return the entry that is to run, and whether nobody chose it; None where the menu is left."""
     selection = machine.selection
-    if selection.wanted:
+    if selection.wanted is not None:
         return _labelled(machine, entries), True
     at = choice.default_entry(entries, machine.environment)
     seconds = choice.timeout(machine.environment)
@@ -84,12 +84,14 @@ def _reason(seconds: Optional[int]) -> Reason:
 
 def _labelled(machine: Grub, entries: Sequence[MenuEntry]) -> MenuEntry:
     """Return the entry that the label means in this menu. Raises ConfigError if there is none."""
-    wanted = machine.selection.wanted
-    at = choice.wanted_entry(entries, wanted[0])
+    wanted = machine.selection.wanted or ""
+    at, rest = choice.wanted_entry(entries, wanted), None
+    if at is None:
+        at, rest = choice.wanted_entry(entries, choice.split_path(wanted)[0]), choice.rest_of_path(wanted)
     if at is None:
         names = ", ".join(printable(choice.join_path([entry.id])) for entry in entries[:30])
-        raise ConfigError(f"{machine.config} has no entry {printable(wanted[0])!r}", hint=f"it has {names}")
-    wanted.pop(0)
+        raise ConfigError(f"{machine.config} has no entry {printable(wanted)!r}", hint=f"it has {names}")
+    machine.selection.wanted = rest
     machine.selection.reason = Reason.LABEL
     return entries[at]
 
@@ -114,6 +116,10 @@ def execute_entry(machine: Grub, entry: MenuEntry, *, automatic: bool) -> Steps[
     environment = machine.environment
     if entry.users is not None and machine.selection.reason is not Reason.LABEL:
         if not (yield from machine.authenticate(machine, entry.users)):
+            machine.error = ConfigError(
+                f"the entry {printable(entry.title)!r} asks for a password, and has got none",
+                hint="--label boots it without one, as the administrator of this host may",
+            )
             return
     chosen, default = environment.get("chosen"), environment.get("default")
     if entry.submenu:

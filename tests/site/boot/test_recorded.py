@@ -17,8 +17,9 @@ from typing import Any, Optional
 import pytest
 
 from pypxeboot import url
+from pypxeboot.text import decode
 from tests.support.recorded import boots as oracle
-from tests.support.recorded import ipxe_cases
+from tests.support.recorded import grub_cases, ipxe_cases
 from tests.support.recorded.boots import Case
 from tests.support.recorded.replayer import Outcome, Replayer
 
@@ -100,6 +101,7 @@ EXACT = [case for case in PXELINUX if case.in_scope]
 MENUS = [case for case in PXELINUX if not case.in_scope and not case.keys]
 KEYS = [case for case in PXELINUX if case.keys]
 IPXE = [case for case in CASES if case.loader == "ipxe"]
+GRUB = [case for case in CASES if case.loader == "grub"]
 
 counts: Counter[str] = Counter()
 
@@ -162,7 +164,32 @@ def asked(case: Case, outcome: Outcome) -> list[tuple[str, ...]]:
     return [request[:3] for request in ipxe_cases.until_pxelinux(found)]
 
 
+@pytest.mark.parametrize("case", GRUB, ids=lambda case: case.name)
+def test_grub_boots_what_the_real_one_booted(case: Case, outcomes: dict[str, Future[Outcome]]) -> None:
+    """Where the real one boots nothing, an entry that looks for the guest's disk boots from it here."""
+    outcome = outcomes[case.name].result()
+    ends_well(outcome)
+    if case.keys:
+        counts["GRUB with keys, none pressed here"] += 1
+        return
+    initrd = grub_cases.initrd_of(case)
+    words = decode(grub_cases.encode_of(case))
+    expected = replace(case.expected, initrd=initrd, initrd_size=len(initrd), cmdline=words)
+    found = difference(replace(case, expected=expected), outcome)
+    if case.name in grub_cases.DIFFERENCES:
+        assert found, f"no longer a difference: {grub_cases.DIFFERENCES[case.name]}"
+    elif case.expected.booted or case.expected.local:
+        assert found is None, f"{found}\n{outcome.run}"
+    else:
+        assert found in (None, "localboot"), f"{found}\n{outcome.run}"
+    counts["GRUB"] += 1
+
+
 def test_how_many_there_were(record_property: Callable[[str, object], None]) -> None:
     told = ", ".join(f"{count} {what}" for what, count in counts.items())
     record_property("told", f"recorded boots through the command line: {told}")
-    assert len(EXACT) + len(MENUS) + len(KEYS) + len(IPXE) == len(CASES) == len({case.name for case in CASES})
+    assert (
+        len(EXACT) + len(MENUS) + len(KEYS) + len(IPXE) + len(GRUB)
+        == len(CASES)
+        == len({case.name for case in CASES})
+    )

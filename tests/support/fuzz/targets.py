@@ -58,7 +58,7 @@ from pypxeboot.text import decode, encode, printable
 from pypxeboot.uboot import boot as uboot
 from pypxeboot.url import Location
 from pypxeboot.wire import FileView
-from tests.support.fuzz import host_targets, scripted
+from tests.support.fuzz import grub_targets, host_targets, scripted
 from tests.support.ground import tools
 from tests.support.recorded import replay
 from tests.support.samples import dhcp as dhcp_samples
@@ -416,4 +416,6 @@ TARGETS: dict[str, Run] = {
     "packets": captured_packets, "channel": host_targets.channel, "schema": host_targets.message_values,
     "picture": host_targets.picture, "keys": host_targets.keys, "xl": host_targets.xl,
     "libvirt": host_targets.libvirt, "conf": host_targets.conf,
+    "grub": grub_targets.config, "grub-menu": grub_targets.menu, "grub-program": grub_targets.boot_file,
+    "grub-regexp": grub_targets.expression,
 }  # fmt: skip

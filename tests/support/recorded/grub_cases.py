@@ -17,9 +17,8 @@ from tests.support.recorded import boots
 from tests.support.recorded.boots import Case
 from tests.support.recorded.replay import GUEST, LEASE, TERMINAL, Press, Replay
 
-_HTTP = (
-    "the module for HTTP is there: that build, which has to load it, hangs where `root' is on a web server"
-)
+_HTTP = "the module for HTTP is there; that build may hang when it has to load it"
+
 
 DIFFERENCES = {
     "grub-root-bare": _HTTP,
@@ -27,6 +26,8 @@ DIFFERENCES = {
     "own-root-http-in-entry": _HTTP,
     "own-root-http-linux16": _HTTP,
     "grub-fallback-two": "the recording ends before the third entry boots: errors stand there for 10 s each",
+    "site-warewulf": _HTTP,
+    "site-warewulf-single": _HTTP,
     "own-linux-twice": "the command line of a kernel in place of another is its own, not what memory holds",
 }
 """Cases that end otherwise on purpose, and why."""

@@ -47,6 +47,7 @@ from pypxeboot.effects import (
 )
 from pypxeboot.entry import Choice, Entry
 from pypxeboot.errors import Aborted, NotFound, Refused
+from pypxeboot.grub import boot as grub
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe import boot as ipxe
 from pypxeboot.kernel import identify
@@ -326,3 +327,26 @@ def script(
     replay.get = served.get
     source = BootSource(Kind.IPXE, "10.77.0.1", "::", bootfile=Location("tftp", "10.77.0.1", "boot.ipxe"))
     return replay.drive(ipxe.boot(BootRequest(source, guest, lease, **more))), replay
+
+
+GRUB = BootSource(Kind.GRUB, "10.77.0.1", "::", bootfile=Location("tftp", "10.77.0.1", "grub/grub.0"))
+
+
+def grub_config(
+    text: Union[str, bytes],
+    keys: Sequence[Press] = (),
+    *,
+    terminal: Optional[Terminal] = None,
+    source: BootSource = GRUB,
+    lease: Lease = LEASE,
+    guest: Guest = GUEST,
+    **more: Any,
+) -> tuple[Choice, Replay]:
+    """What the grub.cfg ``text`` boots; ``/k``, ``/k2`` are kernels, ``/i``, ``/i2`` initrds.
+
+    With ``keys`` or a ``terminal`` somebody is there. ``files`` adds files to the server.
+    """
+    files = {"/k": "@kernel", "/k2": "@kernel", "/i": "initrd", "/i2": "initrd2", **more.pop("files", {})}
+    served = serving({"/grub/grub.cfg": text, **files}, keys=keys)
+    served.terminal = terminal or (TERMINAL if keys else None)
+    return served.drive(grub.boot(BootRequest(source, guest, lease, **more))), served

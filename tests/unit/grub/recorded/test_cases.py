@@ -23,7 +23,7 @@ def test_boots_what_the_real_one_booted(case: Case) -> None:
 def test_it_asks_for_what_the_real_one_asked_for() -> None:
     """The same files in the same order, each once: the real one asks for its configuration twice."""
     for case in CASES:
-        if case.name in grub_cases.DIFFERENCES or not case.expected.booted:
+        if case.name in grub_cases.DIFFERENCES or not case.raw["observed"]["requests"]:
             continue
         _, replay = grub_cases.run(case)
         real = [

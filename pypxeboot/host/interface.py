@@ -16,6 +16,7 @@ from pypxeboot.links import iproute
 from pypxeboot.links.link import Attached, Link
 from pypxeboot.privsep.messages import ConfigureInterface, Done, Route, SetVlan
 
+_MAX_VLANS = 64  # at a time; each is an interface, which the kernel takes a while to remove
 _MAX_ROUTES = 500  # of one lease; option 121 has some 300 in the largest message
 
 
@@ -66,6 +67,8 @@ class ClientInterface:
         known = request.tag in self._vlans
         if self._attached.mode == "host" or not 0 < request.tag < 4095 or known is not request.remove:
             raise ValueError(f"VLAN {request.tag}")
+        if not request.remove and len(self._vlans) >= _MAX_VLANS:
+            return Done(f"there are {_MAX_VLANS} VLANs already")
         change = iproute.remove_vlan if request.remove else iproute.add_vlan
         done = _change(lambda: change(self._pid, request.tag))
         if not done.error:

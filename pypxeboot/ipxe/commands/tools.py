@@ -17,19 +17,19 @@ from pypxeboot.ipxe.engine.status import Status
 _SETTING_LIMIT = 64 << 10
 
 # CPUID bits that every processor of an architecture has that a guest can be given.
-_BASIC = {0, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15, 16, 17, 19, 23, 24, 25, 26}
+_BASIC = {0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 19, 23, 24, 25, 26}
 # SSE3, CMPXCHG16B; and the one that says that there is a hypervisor.
 _BASIC_ECX = {0, 13, 31}
 _PROCESSORS = {
     "x86_64": {
         (False, False): _BASIC,
         (False, True): _BASIC_ECX,
-        (True, False): _BASIC - {9, 11, 19, 25, 26} | {11, 20, 29},
+        (True, False): _BASIC - {11, 19, 25, 26} | {11, 20, 29},
     },
     "i386": {
         (False, False): _BASIC - {26},
         (False, True): _BASIC_ECX,
-        (True, False): _BASIC - {9, 11, 19, 25, 26} | {20},
+        (True, False): _BASIC - {11, 19, 25, 26} | {20},
     },
 }
 _DIGEST = syntax(1, None, "<image>", "set/s=")

@@ -20,6 +20,7 @@ def lease_of(case: Case) -> Lease:
         routers=routers,
         server_id=IPv4Address(case.server),
         next_server=case.next_server,
+        dns=(IPv4Address(case.server),) if case.names else (),
         bootfile=case.bootfile,
         options=options,
     )

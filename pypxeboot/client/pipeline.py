@@ -48,6 +48,10 @@ _WHY = {
 }
 
 
+# What a boot file with the name of a program may be all the same. An ipxe.lkrn is made as a Linux kernel is.
+_SCRIPTS = frozenset({Kind.IPXE})
+_BELIES = {Kind.PXELINUX: frozenset({Kind.IPXE, Kind.KERNEL, Kind.CONFIG})}
+
 _IPXE_AGENT = f"iPXE/{identity.IPXE_VERSION}"
 
 
@@ -189,7 +193,7 @@ class Pipeline:
         if source.kind is Kind.PXELINUX and self.plan.path_prefix is not None:
             return source  # whoever says where its files are knows that it is PXELINUX
         shown, fetcher = printable(str(source.bootfile)), self.downloads.fetcher
-        named = source.kind in (Kind.PXELINUX, Kind.IPXE_BINARY)
+        named = source.kind in (Kind.PXELINUX, Kind.IPXE_BINARY, Kind.GRUB)
         before, fetcher.agent = fetcher.agent, _IPXE_AGENT  # a server may have scripts for an iPXE only
         try:
             head = self.script_files.sample(source.bootfile, PROGRAM_SAMPLE if named else SAMPLE)
@@ -203,8 +207,8 @@ class Pipeline:
         fetcher.agent = _IPXE_AGENT if kind is Kind.IPXE else before
         if source.kind is Kind.IPXE and kind is not Kind.KERNEL:
             return source  # what is not a script is told as such
-        if source.kind is Kind.IPXE_BINARY and kind is not Kind.IPXE:
-            return source  # ipxe.lkrn is made as a Linux kernel is
+        if named and kind not in _BELIES.get(source.kind, _SCRIPTS):
+            return source
         if kind is not source.kind:
             log.info("boot file %s: taken for %s by what is in it", shown, kind.value)
         if kind is Kind.CONFIG:

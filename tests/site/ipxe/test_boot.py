@@ -159,6 +159,27 @@ def test_a_script_is_known_by_its_content(site: Site, name: str) -> None:
     assert [url for url, _ in asked(run)].count(f"tftp://{SERVER}/{name}") == 1
 
 
+@pytest.mark.parametrize(
+    "name", ["pxelinux-menu", "pxelinux.0", "undionly.kpxe", "ipxe.efi", "grubx64.efi", "x.0"]
+)
+def test_a_script_with_the_name_of_a_program(site: Site, name: str) -> None:
+    """It is asked for once, and the script runs from there."""
+    serve(site, name, **{name.replace(".", "__"): SCRIPT})
+    run = site.boot("--profile", "ipxe")
+    check_script(site, run)
+    assert asked(run)[0][0] == f"tftp://{SERVER}/{name}" and len(asked(run)) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "loader"), [("pxelinux.0", "pxelinux"), ("grubx64.efi", "grub"), ("core.0", "grub")]
+)
+def test_a_program_that_is_not_there_is_what_its_name_says(site: Site, name: str, loader: str) -> None:
+    grub = {"grub__cfg": "menuentry x {\nlinux /vmlinuz by=grub\n}\n"}
+    serve(site, name, **grub)
+    result = site.boot().ok().result
+    assert (result["loader"], result["cmdline"].rpartition("by=")[2]) == (loader, loader)
+
+
 def test_a_script_on_a_web_server(site: Site) -> None:
     root = servers.plant(site.directory / "root", {f"web/{name}": data for name, data in tree().items()})
     servers.dnsmasq(site, None, Offer(filename=f"http://{SERVER}/web/boot.ipxe"))

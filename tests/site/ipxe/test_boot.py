@@ -12,7 +12,7 @@ from typing import Union
 import pytest
 
 from tests.support.ground import MAC, SERVER, UUID, Run, Site, servers, tools, wait_until
-from tests.support.ground.kernels import dummy
+from tests.support.ground.kernels import dummy, multiboot_elf
 from tests.support.ground.servers import Offer
 from tests.support.ground.simple import asked, kernel_of, ramdisk_of
 
@@ -178,6 +178,38 @@ def test_a_program_that_is_not_there_is_what_its_name_says(site: Site, name: str
     serve(site, name, **grub)
     result = site.boot().ok().result
     assert (result["loader"], result["cmdline"].rpartition("by=")[2]) == (loader, loader)
+
+
+def test_a_log_server_of_dhcp(site: Site) -> None:
+    """Option 7, which servers send only to who asks for it."""
+    script = "#!ipxe\nkernel vmlinuz ${7:ipv4} ${syslog} ${net0.dhcp/syslog:hex}\nboot\n"
+    serve(site, "boot.ipxe", "--dhcp-option=7,10.9.8.7", boot__ipxe=script)
+    assert site.boot("--profile", "ipxe").ok().result["cmdline"] == "10.9.8.7 10.9.8.7 0a:09:08:07"
+
+
+def test_multiboot_kernels_with_modules(site: Site) -> None:
+    """An ELF file with a multiboot header, as Xen's: URI and arguments, and each module with its own."""
+    xen = multiboot_elf()
+    script = "#!ipxe\nkernel mb dom0_mem=1G\nmodule vmlinuz root=x\nmodule i1\nboot\n"
+    root = servers.plant(site.directory / "root", tree(**{"mb": xen, "boot__ipxe": script}))
+    servers.dnsmasq(site, None, Offer(filename=f"http://{SERVER}/boot.ipxe"))
+    servers.nginx(site, root)
+    run = site.boot("--profile", "ipxe")
+    result = run.ok().result
+    assert result["cmdline"] == f"http://{SERVER}/mb dom0_mem=1G" and kernel_of(run) == xen
+    assert [module["cmdline"] for module in result["modules"]] == [
+        f"http://{SERVER}/vmlinuz root=x",
+        f"http://{SERVER}/i1",
+    ]
+    assert not result["initrds"] and result["ramdisk"] is None
+
+
+def test_a_data_uri_is_no_request(site: Site) -> None:
+    script = "#!ipxe\nkernel vmlinuz\ninitrd --name f data:text/plain;base64,aGVsbG8K /f\nboot\n"
+    serve(site, "boot.ipxe", boot__ipxe=script)
+    run = site.boot("--profile", "ipxe")
+    assert run.ok().result["initrds"][0]["url"] == "data:text/plain;base64,aGVsbG8K"
+    assert ramdisk_of(run).endswith(b"/f\0\0\0\0hello\n") and len(asked(run)) == 2
 
 
 def test_a_script_on_a_web_server(site: Site) -> None:

@@ -77,6 +77,7 @@ class Replayer:
             self.serve(case, site)
             words = ["--uuid", case.uuid, "--timeout", str(TIMEOUT), "--smbios", BIOS]
             words += ["--profile", "ipxe"] if case.loader == "ipxe" else []
+            words += ["--label", case.raw["label"]] if "label" in case.raw else []
             given = [*case.raw.get("client", {}).get("qemu", ()), case.raw.get("smbios", "")]
             for spec in given:
                 words += ["--smbios", spec] if spec.startswith("type=") else []

@@ -29,7 +29,7 @@ def lines() -> dict[str, str]:
         pytest.skip("the lab is made of Debian packages")
     done = subprocess.run(
         [str(tools.ROOT / "scripts" / "xenlab")],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2400, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=3600, check=False,
     )  # fmt: skip
     print(done.stdout, done.stderr)
     return {match[2]: match[1] for match in re.finditer(r"^@ (ok|FAIL) (\w+)", done.stdout, re.MULTILINE)}

@@ -25,7 +25,7 @@ SERVER = "192.0.2.1"
 DISK = "/dev/loop7"
 
 # An xl that waits for the guest's end, and all that emulation makes slow.
-PATIENCE = 150
+PATIENCE = 300
 
 
 class Guest:

@@ -52,9 +52,9 @@ def run() -> None:
 def main(argv: Sequence[str]) -> int:
     """Run ``pypxeboot-lab`` with ``argv``; gives the exit code of the command that it ran."""
     try:
+        if argv[:1] == ["serve"]:  # the lab itself calls it
+            return serve(json.loads(argv[1]))
         args = _parse(argv)
-        if args.action == "serve":
-            return serve(json.loads(args.site))
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _end)
         return _lab(args)
@@ -72,11 +72,8 @@ def _end(number: int, frame: object) -> None:
     sys.exit(128 + number)
 
 
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    words = list(argv)
-    command = []
-    if "--" in words:
-        words, command = words[: words.index("--")], words[words.index("--") + 1 :]
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of ``pypxeboot-lab``."""
     top = argparse.ArgumentParser(
         prog="pypxeboot-lab",
         description="A site to network-boot from, in namespaces of its own: DHCP, DNS, TFTP, HTTP.",
@@ -106,8 +103,15 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--filename", default="pxelinux.0", metavar="F", help="the boot file that DHCP gives (pxelinux.0)")
     add("--host", action="append", default=[], metavar="MAC=IP", help="the address of a MAC (repeatable)")
     add("-v", "--verbose", action="store_true", help="log every request")
-    actions.add_parser("serve").add_argument("site", help="for the lab itself")
-    args = top.parse_args(words)
+    return top
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    words = list(argv)
+    command = []
+    if "--" in words:
+        words, command = words[: words.index("--")], words[words.index("--") + 1 :]
+    args = parser().parse_args(words)
     args.command = command
     return args
 

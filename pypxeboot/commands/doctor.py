@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Optional
 
+from pypxeboot.commands import doctor_install
 from pypxeboot.commands.boot import GuestCommand
 from pypxeboot.commands.command import Command
 from pypxeboot.config import options, planner
@@ -38,6 +39,8 @@ _MOST_TEXT = 2 << 20  # characters of all of them, as JSON
 
 def read(argv: Sequence[str]) -> tuple[Command, BootSettings]:
     """Read the arguments of ``pypxeboot doctor``. Raises UsageError."""
+    if "--install" in argv:
+        return InstallDoctor(argv), BootSettings()
     return Doctor(), options.parse(argv)
 
 
@@ -69,6 +72,17 @@ class Doctor(GuestCommand):
             except PxeBootError as why:
                 report.end(why)
         return report.close()
+
+
+class InstallDoctor(Command):
+    """``pypxeboot doctor --install``, with its arguments."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = argv
+
+    def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
+        """Report what is installed; return the exit code. Raises UsageError."""
+        return doctor_install.run(self._argv)
 
 
 class _FindingsPage:

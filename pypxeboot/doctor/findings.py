@@ -107,12 +107,15 @@ def verdict(findings: Sequence[Finding]) -> str:
     return "all is well"
 
 
-def json_document(findings: Sequence[Finding]) -> bytes:
-    """Return the report for programs, as JSON; a finding's hint has the key ``mend``."""
+def json_document(findings: Sequence[Finding], last: Optional[str] = None) -> bytes:
+    """Return the report for programs, as JSON; a finding's hint has the key ``mend``.
+
+    ``last`` is the verdict where it is not that of a boot.
+    """
     value = {
         "schema": SCHEMA,
         "code": exit_code(findings),
-        "verdict": verdict(findings),
+        "verdict": verdict(findings) if last is None else last,
         "findings": [
             {"mend" if key == "hint" else key: item for key, item in pack(finding).items()}
             for finding in findings

@@ -18,6 +18,9 @@ from pypxeboot.text import printable
 NAMESPACE = "urn:pypxeboot:domain:1"
 """Of ``<pypxeboot:boot xmlns:pypxeboot="urn:pypxeboot:domain:1"/>`` in a domain's metadata."""
 
+TRUNK = "trunk"
+"""In place of a VLAN: the interface has several, and frames without a tag are in none of them."""
+
 MAX_SIZE = 4 << 20  # characters; libvirt passes no longer string over its socket
 _MAX_DEPTH = 64  # a domain of libvirt's own has some ten
 # By libvirt's names; as PXELINUX and this project call them.
@@ -29,7 +32,7 @@ _ORDERS = {("network",): False, ("network", "disk"): True}
 class Interface:
     """A NIC of a domain: ``kind`` is its type (bridge, network, direct...), ``source`` the attributes there.
 
-    ``vlan`` is its one VLAN.
+    ``vlan`` is its one VLAN, on a trunk the native one (:func:`untagged`).
     """
 
     kind: str
@@ -210,10 +213,28 @@ def _boots(disk: Element) -> bool:
     return kind in ("disk", "lun") or (kind == "cdrom" and disk.find("source") is not None)
 
 
+def untagged(vlan: Optional[str]) -> Optional[str]:
+    """Return the VLAN of frames without a tag, as a boot's are. Raises UsageError where they are in none."""
+    if vlan == TRUNK:
+        raise UsageError(
+            "the interface is on a trunk of VLANs, and a boot's frames, without a tag, are in none of them",
+            hint="nativeMode='untagged' in one <tag> of its <vlan>, or --bridge and --vlan",
+        )
+    return vlan
+
+
 def _vlan(element: Optional[Element]) -> Optional[str]:
-    """Return the one VLAN of an interface that is on no trunk."""
-    tags = [] if element is None else element.findall("vlan/tag")
-    return tags[0].get("id") if len(tags) == 1 else None
+    """Return the one VLAN of an interface; on a trunk the native one, else TRUNK.
+
+    With nativeMode='tagged' the answers have a tag, which a boot does not understand.
+    """
+    found = None if element is None else element.find("vlan")
+    tags = [] if found is None else found.findall("tag")
+    if found is None or not tags:
+        return None
+    if found.get("trunk") != "yes" and len(tags) == 1:
+        return tags[0].get("id")
+    return next((tag.get("id") for tag in tags if tag.get("nativeMode") == "untagged"), TRUNK)
 
 
 def _attribute(element: Element, path: str, name: str) -> Optional[str]:

@@ -102,7 +102,8 @@ class _HookedDomain(Toolstack):
         settings = boot.identify(settings, self.about, smbios.words(self.root, None))
         bridge, device = interface.source.get("bridge"), interface.source.get("dev")
         if bridge:
-            place = {"bridge": bridge, "vlan": interface.vlan} if interface.vlan else {"bridge": bridge}
+            vlan = domain_xml.untagged(interface.vlan)
+            place = {"bridge": bridge, "vlan": vlan} if vlan else {"bridge": bridge}
             return replace(settings, vif={**settings.vif, **place})
         if device:
             return replace(settings, interface=device)
@@ -119,7 +120,7 @@ def _fill(files: HookFiles, direct: Optional[DirectBoot]) -> None:
                 hint="let it have -readconfig instead",
             )
         hook_files.remove(files)
-        hook_files.write(qemu_readconfig.render(None, None, ""), files.config)
+        hook_files.write(qemu_readconfig.config(None, None, ""), files.config)
         return
     if files.direct and (direct.ramdisk is None) is not (files.initrd is None):
         one, other = "the entry", "the domain's XML"
@@ -138,6 +139,6 @@ def _fill(files: HookFiles, direct: Optional[DirectBoot]) -> None:
 
 def _config(files: HookFiles, direct: DirectBoot) -> bytes:
     if files.direct:
-        return qemu_readconfig.render(None, None, direct.cmdline)
+        return qemu_readconfig.config(None, None, direct.cmdline)
     initrd = None if direct.ramdisk is None else files.initrd
-    return qemu_readconfig.render(files.kernel, initrd, direct.cmdline)
+    return qemu_readconfig.config(files.kernel, initrd, direct.cmdline)

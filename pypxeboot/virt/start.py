@@ -84,14 +84,14 @@ class DomainStart(Toolstack):
             raise UsageError(f"domain {printable(self.about.name)} has no network interface")
         found, device = dict(settings.vif), None
         if interface.kind == "bridge":
-            found.update(bridge=interface.source.get("bridge", ""), vlan=interface.vlan)
+            found.update(bridge=interface.source.get("bridge", ""), vlan=domain_xml.untagged(interface.vlan))
         elif interface.kind == "direct":
             device = interface.source.get("dev")
         elif interface.kind == "network":
             root = domain_xml.parse(self.connection.network_xml(interface.source.get("network", "")))
             network = domain_xml.network(root, interface.source.get("portgroup"))
             device = None if network.bridge else network.device
-            found.update(bridge=network.bridge, vlan=interface.vlan or network.vlan)
+            found.update(bridge=network.bridge, vlan=domain_xml.untagged(interface.vlan or network.vlan))
         if not found.get("bridge") and not device:
             raise UsageError(
                 f"an interface of type {printable(interface.kind, 40)} is on no bridge that is known here",

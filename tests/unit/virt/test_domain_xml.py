@@ -84,7 +84,22 @@ NETWORKS = {
         "<portgroup name='q' default='yes'><vlan><tag id='8'/></vlan></portgroup>",
         Network("n", "b", None, "9"),
     ),
-    "trunk": ("<bridge name='b'/><vlan><tag id='7'/><tag id='8'/></vlan>", Network("n", "b", None)),
+    "trunk": (
+        "<bridge name='b'/><vlan><tag id='7'/><tag id='8'/></vlan>",
+        Network("n", "b", None, domain_xml.TRUNK),
+    ),
+    "trunk of one": (
+        "<bridge name='b'/><vlan trunk='yes'><tag id='7'/></vlan>",
+        Network("n", "b", None, domain_xml.TRUNK),
+    ),
+    "trunk with a native VLAN": (
+        "<bridge name='b'/><vlan trunk='yes'><tag id='7'/><tag id='8' nativeMode='untagged'/></vlan>",
+        Network("n", "b", None, "8"),
+    ),
+    "trunk with a native VLAN that is tagged": (
+        "<bridge name='b'/><vlan trunk='yes'><tag id='7'/><tag id='8' nativeMode='tagged'/></vlan>",
+        Network("n", "b", None, domain_xml.TRUNK),
+    ),
 }
 
 
@@ -114,3 +129,10 @@ BAD = {
 def test_bad_xml(case: str) -> None:
     with pytest.raises(UsageError):
         domain_xml.domain(domain_xml.parse(BAD[case]))
+
+
+def test_a_boot_on_a_trunk_needs_a_native_vlan() -> None:
+    assert (domain_xml.untagged("8"), domain_xml.untagged(None)) == ("8", None)
+    with pytest.raises(UsageError, match="trunk") as why:
+        domain_xml.untagged(domain_xml.TRUNK)
+    assert "nativeMode" in str(why.value.hint)

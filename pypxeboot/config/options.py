@@ -20,7 +20,8 @@ from pypxeboot.output.formats import FORMATS
 _LIBXL_OUTPUT = re.compile(r"bootloader\.(\d+)\.out")
 # Values that may hold anything: never a string of further options.
 _FREE_TEXT = frozenset(
-    "--args --append --kernel --ramdisk --label --entry --vendor-class --user-class --name".split()
+    """--args --default_args --extra_args --append --kernel --ramdisk --label --entry
+    --vendor-class --user-class --name""".split()
 )
 _MAC = re.compile(r"(--)?mac=([0-9a-f]{1,2}[:-]){5}[0-9a-f]", re.IGNORECASE)
 _LONGEST = 86400.0  # s; a boot that takes longer than a day is none
@@ -30,7 +31,7 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _NO_KEYS = frozenset(
     """--help --version --name --config-file --show-config --list-entries --not-really
     --output --output-format --json --verbose --debug
-    --kernel --ramdisk --args --offset --isconfig --pygrub-image""".split()
+    --vm --default_args --extra_args --kernel --ramdisk --args --offset --isconfig --pygrub-image""".split()
 )
 
 
@@ -159,7 +160,7 @@ def parser() -> BootParser:
 
 def _identity(add: _Add) -> None:
     add("--mac", type=parse_mac, help="the guest's MAC address")
-    add("--uuid", type=parse_uuid, help="the guest's UUID")
+    add("--uuid", "--vm", type=parse_uuid, help="the guest's UUID; --vm as XAPI says it")
     add("--name", help="the guest's name, by which its section in pypxeboot.conf is found")
     add("--hypervisor", choices=("kvm", "xen"), help="default: xen when libxl calls, else kvm")
     add("--guest-type", choices=("pv", "pvh"), help="the kind of Xen guest, which limits the command line")
@@ -268,6 +269,7 @@ def _output(add: _Add) -> None:
     add("--kernel", help="for pygrub: path in the guest's file system")
     add("--ramdisk", help="for pygrub: path in the guest's file system")
     add("--args", help="as --append; pygrub gets it too")
+    add("--default_args", "--extra_args", dest="xapi_args", action="append", help="XAPI's --args")
     add("--runas", metavar="UID", help="the uid of the process that talks to the network")
     add("--offset", help="for pygrub: offset of the partition")
     add("--isconfig", action="store_true", help="for pygrub")
@@ -321,6 +323,9 @@ def parse(argv: Sequence[str]) -> BootSettings:
 def settings_of(found: argparse.Namespace) -> BootSettings:
     """Return the settings that a parser has found."""
     names = {item.name for item in fields(BootSettings)}
+    words = [*getattr(found, "xapi_args", ()), getattr(found, "args", "")]
+    if any(words):  # XAPI names all of its own, empty ones too
+        found.args = " ".join(filter(None, words))
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in vars(found).items()
     }

@@ -73,6 +73,7 @@ _ROWS = (
     OutputFormat("shell", "shell", tells_any_action=True),
     OutputFormat("qemu", "qemu", monitor="qemu", needs_disk=True),
     OutputFormat("qemu-microvm", "qemu", monitor="qemu", needs_disk=True, smbios={}),
+    OutputFormat("qemu-readconfig", "qemu_readconfig", monitor="qemu"),
     OutputFormat("firecracker", "firecracker", monitor="firecracker", smbios={}),
     OutputFormat(
         "cloud-hypervisor", "cloud_hypervisor", monitor="cloud-hypervisor", smbios=_CLOUD_HYPERVISOR_SMBIOS

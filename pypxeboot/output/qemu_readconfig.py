@@ -6,21 +6,36 @@ first quote and has no escapes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Optional
 
 from pypxeboot.errors import HandoverError
+from pypxeboot.output.direct import boot_of
+from pypxeboot.output.request import OutputRequest
+from pypxeboot.result import BootResult
 from pypxeboot.text import encode
 
 _LONGEST_LINE = 1023  # with its line feed
-_HINT = "pypxeboot-virt starts a domain without this limit"
+_HINT = "--output-format qemu and pypxeboot-virt know no such limit"
 
 
-def render(kernel: Optional[str], initrd: Optional[str], append: str) -> bytes:
+def config(kernel: Optional[str], initrd: Optional[str], append: str) -> bytes:
     """Return the file; without a kernel and ``append`` one that lets the machine boot from its disk.
 
     Raises HandoverError for what the format cannot say.
     """
-    values = {"kernel": kernel, "initrd": initrd, "append": append}
+    return _config({"kernel": kernel, "initrd": initrd, "append": append})
+
+
+def render(result: BootResult, request: OutputRequest) -> bytes:
+    """Return the file that gives a machine what came of a boot. Raises HandoverError."""
+    boot = boot_of(result, "QEMU's -readconfig")
+    if boot is None:
+        return config(None, None, "")
+    return _config({"kernel": boot.kernel, "initrd": boot.ramdisk, "dtb": boot.dtb, "append": boot.cmdline})
+
+
+def _config(values: Mapping[str, Optional[str]]) -> bytes:
     lines = [_line(name, encode(value)) for name, value in values.items() if value]
     return b"[machine]\n" + b"".join(lines) if lines else b"# the local disk\n"
 

@@ -17,7 +17,7 @@ def test_qemu_reads_it(probe_kernel: Callable[[str], bytes], tmp_path: Path, cmd
     kernel, initrd, config = (tmp_path / name for name in ("k", "i", "c"))
     kernel.write_bytes(probe_kernel("config"))
     initrd.write_bytes(b"ramdisk")
-    config.write_bytes(qemu_readconfig.render(str(kernel), str(initrd), cmdline))
+    config.write_bytes(qemu_readconfig.config(str(kernel), str(initrd), cmdline))
     argv = [tools.need("qemu-system-x86_64"), "-nodefaults", "-machine", "q35,accel=tcg", "-m", "64"]
     said = kernels.run_probe([*argv, "-readconfig", str(config)], tmp_path)
     assert (said.tag, said.cmdline, said.data) == ("config", cmdline, b"ramdisk")

@@ -39,6 +39,17 @@ def test_a_vif_in_several_words() -> None:
     assert args.vif == {"mac": MAC, "bridge": "br1", "vlan": "7"} and args.disk == "disk.img"
 
 
+def test_as_xapi_calls_a_bootloader() -> None:
+    """xenopsd, xc/bootloader.ml: its own words, those of PV-bootloader-args, and the disk."""
+    uuid = "5b0c8b5d-7b3c-4b40-9a3e-0b1c1d2e3f40"
+    own = ["-q", "--default_args=", "--extra_args=quiet x=1", f"--vm={uuid}"]
+    found = parse([*own, f"mac={MAC},bridge=xenbr0", "/dev/sm/backend/a/b"])
+    assert (found.uuid, found.args, found.quiet) == (uuid, "quiet x=1", True)
+    assert found.disk == "/dev/sm/backend/a/b"
+    assert parse(["--default_args=", "--extra_args="]).args == ""
+    assert parse(["--default_args=a", "--args=c", "--extra_args=b"]).args == "a b c"
+
+
 def test_option_comes_before_the_vif_string() -> None:
     guest = plan(
         "--mac", "00:16:3e:00:00:09", "--bridge", "br9", f"mac={MAC},bridge=br1,vlan=3", "--vlan=4"

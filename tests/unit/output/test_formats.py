@@ -31,7 +31,7 @@ def test_multiboot(form: str) -> None:
         DIRECT[form](MULTIBOOT, GUEST)
 
 
-@pytest.mark.parametrize("form", sorted(set(DIRECT) - {"qemu", "libvirt"}))
+@pytest.mark.parametrize("form", sorted(set(DIRECT) - {"qemu", "qemu-readconfig", "libvirt"}))
 def test_machines_that_boot_no_disk(form: str) -> None:
     with pytest.raises(NoBootSource, match="local disk"):
         DIRECT[form](LOCAL, GUEST)

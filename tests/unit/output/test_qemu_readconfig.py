@@ -13,11 +13,11 @@ from tests.support.samples.readconfig import MOST
 
 
 def test_files() -> None:
-    assert qemu_readconfig.render("/d/k", "/d/i", "a  b=c,d 'e' \\") == (
+    assert qemu_readconfig.config("/d/k", "/d/i", "a  b=c,d 'e' \\") == (
         b'[machine]\n  kernel = "/d/k"\n  initrd = "/d/i"\n  append = "a  b=c,d \'e\' \\"\n'
     )
-    assert qemu_readconfig.render("/d/k", None, "") == b'[machine]\n  kernel = "/d/k"\n'
-    assert b"[machine]" not in qemu_readconfig.render(None, None, "")
+    assert qemu_readconfig.config("/d/k", None, "") == b'[machine]\n  kernel = "/d/k"\n'
+    assert b"[machine]" not in qemu_readconfig.config(None, None, "")
 
 
 @pytest.mark.parametrize(
@@ -26,16 +26,16 @@ def test_files() -> None:
 )
 def test_what_the_form_cannot_say(cmdline: str, what: str) -> None:
     with pytest.raises(HandoverError, match=what) as caught:
-        qemu_readconfig.render("/d/k", None, cmdline)
+        qemu_readconfig.config("/d/k", None, cmdline)
     assert caught.value.hint and "pypxeboot-virt" in caught.value.hint
     with pytest.raises(HandoverError, match="path of the kernel"):
-        qemu_readconfig.render('/d/"k', None, "")
+        qemu_readconfig.config('/d/"k', None, "")
 
 
 @given(st.binary(max_size=100))
 def test_one_line_for_each_value(cmdline: bytes) -> None:
     try:
-        lines = qemu_readconfig.render("/k", None, decode(cmdline)).split(b"\n")
+        lines = qemu_readconfig.config("/k", None, decode(cmdline)).split(b"\n")
     except HandoverError:
         assert set(cmdline) & set(b'"\n\0')
         return

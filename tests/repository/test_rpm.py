@@ -71,7 +71,8 @@ def test_version_and_requirements_are_those_of_the_project() -> None:
     assert f"\nVersion:        {__version__}\n" in spec
     config = configparser.ConfigParser()
     config.read(tools.ROOT / "setup.cfg")
-    named = {"dnspython": "dns", "libpass": "libpass or python3-passlib"}  # Fedora's names
+    assert "\nRequires:       (python3-libpass or python3-passlib)\n" in spec
+    named = {"dnspython": "dns"}  # Fedora's name
     for line in config["options"]["install_requires"].split("\n"):
         name = line.split(" ")[0]
         if name:
@@ -87,6 +88,11 @@ def modules_in(files: set[str]) -> set[str]:
 def others_in(files: set[str]) -> set[str]:
     """The names of the other files that are not directories of the package."""
     return {Path(line).name.replace(".gz", "") for line in files if "/site-packages/" not in line}
+
+
+def completions(name: str) -> set[str]:
+    """The names of a command's completions: that of bash is the command's own."""
+    return {name, f"_{name}", f"{name}.fish"}
 
 
 def test_file_lists(packages: dict[str, Path]) -> None:
@@ -108,8 +114,10 @@ def test_file_lists(packages: dict[str, Path]) -> None:
     assert query(packages["pypxeboot"], "-c") == ["/etc/pypxeboot.conf"], "kept where it was changed"
     assert {"/usr/bin/pypxeboot", "/usr/share/bash-completion/completions/pypxeboot"} <= base
     assert {"/usr/libexec/xen/bin/pypxeboot", "/usr/bin/pypxeboot-xl"} <= xen
-    assert others_in(xen) == {"pypxeboot", "pypxeboot-xl", "pypxeboot-xl.8"}
-    assert others_in(lab) == {"pypxeboot-lab"}
+    assert others_in(xen) == {"pypxeboot", "pypxeboot-xl", "pypxeboot-xl.8"} | completions("pypxeboot-xl")
+    assert {"/usr/share/pypxeboot/qemu-guest", "/usr/lib/systemd/system/pypxeboot-qemu@.service"} <= base
+    assert {"/usr/lib/sysusers.d/pypxeboot.conf", "/usr/lib/tmpfiles.d/pypxeboot.conf"} <= base
+    assert others_in(lab) == {"pypxeboot-lab"} | completions("pypxeboot-lab")
     hook = "/etc/libvirt/hooks/qemu.d/pypxeboot"
     libvirt = files["pypxeboot-libvirt"] - {hook, str(Path(hook).parent)}
     assert len(libvirt) == len(files["pypxeboot-libvirt"]) - 2
@@ -117,7 +125,7 @@ def test_file_lists(packages: dict[str, Path]) -> None:
         "pypxeboot-virt",
         "pypxeboot-virt-hook",
         "pypxeboot-virt.service",
-    }
+    } | completions("pypxeboot-virt")
     assert "/usr/share/bash-completion/completions/pypxeboot-virt" in libvirt
     assert "/usr/lib/systemd/system/pypxeboot-virt.service" in libvirt
 

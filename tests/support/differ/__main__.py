@@ -1,4 +1,4 @@
-"""Compare a real loader with ours: ``python -m tests.support.differ [pxelinux|ipxe] [--count N]``.
+"""Compare a real loader with ours: ``python -m tests.support.differ [pxelinux|ipxe|grub] [--count N]``.
 
 Makes random configurations, boots each with the real loader in QEMU and with ours, reduces what differs, and
 prints it as a case that can be recorded. Ends with 1 where something differs that nobody has explained.
@@ -17,12 +17,13 @@ from random import Random
 from typing import Any, Optional
 
 from tests.support.differ.case import DifferLoader, Outcome, Texts, raw_case, report
+from tests.support.differ.grub import Grub
 from tests.support.differ.ipxe import Ipxe
 from tests.support.differ.lab import RealLab
 from tests.support.differ.pxelinux import Pxelinux
 from tests.support.recorded import boots
 
-LOADERS: dict[str, Callable[[], DifferLoader]] = {"pxelinux": Pxelinux, "ipxe": Ipxe}
+LOADERS: dict[str, Callable[[], DifferLoader]] = {"pxelinux": Pxelinux, "ipxe": Ipxe, "grub": Grub}
 """The loaders that can be compared, by name."""
 
 # Seconds without a word after which the machine waits for ever; a difference is looked at with more of them.

@@ -82,10 +82,20 @@ def _normal(machine: Grub, found: search.Found) -> Steps[None]:
 
 def _enter_normal(machine: Grub, name: Optional[str]) -> Steps[None]:
     """Begin anew with the configuration called ``name``, or the one that is found in ``prefix``."""
-    if name is None:
-        name = f"{machine.environment.get('prefix') or ''}/grub.cfg"
-    yield from configuration.run_file(machine, name)
+    names = [name] if name is not None else _names(machine)
+    for one in names[:-1]:
+        if (yield from configuration.run_file(machine, one)):
+            break
+    else:
+        yield from configuration.run_file(machine, names[-1])
     yield from _after_configuration(machine)
+
+
+def _names(machine: Grub) -> list[str]:
+    """List the configurations that are looked for in ``prefix`` as it is now."""
+    prefix = machine.environment.get("prefix") or ""
+    scheme = "tftp" if prefix.startswith("(tftp") else "http"
+    return [f"{prefix}/{name}" for name in search.names(machine.request, scheme)]
 
 
 def _after_configuration(machine: Grub) -> Steps[None]:

@@ -23,8 +23,7 @@ from pypxeboot.errors import NoBootSource
 from pypxeboot.grub import program
 from pypxeboot.grub.engine.devices import CONFIG_LIMIT, location
 from pypxeboot.grub.engine.status import CommandError
-from pypxeboot.guest import wire_uuid
-from pypxeboot.lease import DhcpOption
+from pypxeboot.grub.variables import client_uuid
 from pypxeboot.text import decode, printable
 from pypxeboot.url import Location, resolve
 
@@ -50,8 +49,9 @@ def names(request: BootRequest, scheme: str) -> list[str]:
         return ["grub.cfg"]
     guest, lease = request.guest, request.lease
     found = []
-    if guest.uuid is not None and DhcpOption.CLIENT_UUID in lease.options:  # "if the server returns it"
-        found.append(wire_uuid(guest.uuid))
+    uuid = client_uuid(lease)
+    if uuid is not None:  # "if the server returns it"
+        found.append(uuid)
     found.append("01-" + guest.mac.lower().replace(":", "-"))
     if lease.address.version == 4:
         address = f"{int(lease.address):08X}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 from pypxeboot.bootsource import BootRequest
 from pypxeboot.grub.engine.environment import Environment
-from pypxeboot.lease import DhcpOption
+from pypxeboot.lease import DhcpOption, Lease
 from pypxeboot.text import decode
 
 # normal/main.c, and Debian's and Fedora's own behind it.
@@ -65,7 +67,16 @@ def environment(request: BootRequest, platform: str, device: str, directory: str
         raw = lease.options.get(code, b"").partition(b"\0")[0]
         if raw:
             fixed[name] = decode(raw)
-    if DhcpOption.CLIENT_UUID in lease.options and guest.uuid is not None:
-        sent = lease.options[DhcpOption.CLIENT_UUID][1:17].hex()
-        fixed["clientuuid"] = "-".join((sent[:8], sent[8:12], sent[12:16], sent[16:20], sent[20:]))
+    uuid = client_uuid(lease)
+    if uuid is not None:
+        fixed["clientuuid"] = uuid
     return Environment(given, {f"net_{card}_{name}": value for name, value in fixed.items()})
+
+
+def client_uuid(lease: Lease) -> Optional[str]:
+    """Return option 97 of what the server sent, byte by byte as it is; None where it sent none."""
+    raw = lease.options.get(DhcpOption.CLIENT_UUID, b"")
+    if len(raw) != 17:
+        return None
+    sent = raw[1:].hex()
+    return "-".join((sent[:8], sent[8:12], sent[12:16], sent[16:20], sent[20:]))

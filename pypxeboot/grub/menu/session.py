@@ -98,6 +98,7 @@ def _labelled(machine: Grub, entries: Sequence[MenuEntry]) -> MenuEntry:
 
 def _execute_with_fallback(machine: Grub, entries: Sequence[MenuEntry], entry: MenuEntry) -> Steps[None]:
     """Run an entry that nobody chose, and where it boots nothing those of ``fallback``."""
+    yield from machine.say(f"  Booting `{entry.title}'\n")
     yield from execute_entry(machine, entry, automatic=True)
     if machine.selection.reason is Reason.LABEL:
         return

@@ -121,6 +121,8 @@ def _why_not(uri: Uri, file: ScriptFile, limited: bool) -> tuple[int, str]:
     if cause == "timeout":
         own = Status.TFTP_TIMED_OUT if tftp else Status.CONNECTION_TIMED_OUT
         status = Status.JOB_TIMED_OUT if limited else own
+    elif cause == "http-401" and "@" not in (uri.authority or ""):
+        status = Status.HTTP_NO_LOGIN  # there is nobody to log in
     elif cause.startswith("http-") and cause not in _CAUSES:
         status = Status.HTTP_CLIENT_ERROR if cause < "http-5" else Status.HTTP_SERVER_ERROR
     known = status & 0xFFFFFF or not file.error

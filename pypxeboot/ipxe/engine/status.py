@@ -88,6 +88,7 @@ class Status(IntEnum):
     HTTP_NOT_FOUND = _number(0x2D, 0x0C61, "Not found")
     HTTP_FORBIDDEN = _number(0x41, 0x0C61)
     HTTP_UNAUTHORIZED = _number(0x02, 0x0C61)
+    HTTP_NO_LOGIN = _number(0x02, 0x4361)
     HTTP_CLIENT_ERROR = _number(0x1D, 0x0C64, "HTTP 4xx Client Error")
     HTTP_SERVER_ERROR = _number(0x1D, 0x0C65, "HTTP 5xx Server Error")
     TFTP_NOT_FOUND = _number(0x2D, 0x1261, "Not found")

@@ -123,7 +123,7 @@ def main() -> int:
             differ = Differ(loader, lab)
             for number in range(arguments.count):
                 counts[_compare(differ, Random(f"{arguments.seed} {number}"), number)] += 1
-                if number % 100 == 99:
+                if number % 25 == 24:
                     rate = (time.monotonic() - began) / (number + 1)
                     print(f"{number + 1} cases, {rate:.2f} s each: {dict(counts)}", flush=True)
     print(", ".join(f"{count} {what}" for what, count in sorted(counts.items())))

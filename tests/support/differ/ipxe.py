@@ -75,7 +75,6 @@ _SHOWN = (
     "54:ipv4",
     "hostname",
     "net0.dhcp/ip",
-    "smbios/nosuch",
     "manufacturer",
     "netX/mac",
 )

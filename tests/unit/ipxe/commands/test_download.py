@@ -20,7 +20,7 @@ def said(command: str, **more: object) -> list[str]:
 @pytest.mark.parametrize(
     ("cause", "words", "number"),
     [
-        ("http-401", "Permission denied", "020c613c"),
+        ("http-401", "Permission denied", "0243613c"),
         ("http-403", "Operation not permitted", "410c613c"),
         ("http-404", "Not found", "2d0c613b"),
         ("http-410", "HTTP 4xx Client Error", "1d0c6439"),
@@ -36,6 +36,12 @@ def test_downloads_that_fail(cause: str, words: str, number: str) -> None:
         f"{URL}... {words} {PAGE}{number})",
         f"0x{number.lstrip('0')}",
     ]
+
+
+def test_a_login_that_is_refused_has_another_number() -> None:
+    url = "http://u@10.77.0.1/x"
+    lines = said(f"initrd {url.replace('@', ':p@')}", causes={url: "http-401"})
+    assert lines == [f"{URL}... Permission denied {PAGE}020c613c)", "0x20c613c"]
 
 
 def test_time_that_the_command_gives() -> None:

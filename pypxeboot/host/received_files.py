@@ -123,10 +123,18 @@ class ReceivedFiles:
             raise broken_contract(f"its files have {size_text(total)}")
 
     def reclaim(self) -> None:
-        """Take the files back from a client that has ended, with the flags that it may have given them."""
+        """Take the files back from a client that has ended, with the flags that it may have given them.
+
+        Nothing that it has asked for is written to them from here on.
+        """
         for files in (*self._outputs.values(), self._images.values()):
             for file in files:
                 fcntl.fcntl(file.descriptor, fcntl.F_SETFL, os.O_RDWR)
+                # A process ends before its direct writes by io_uring do. Whoever makes a file smaller waits
+                # for them (inode_dio_wait() in the kernel).
+                size = file.size
+                os.ftruncate(file.descriptor, size + 1)
+                os.ftruncate(file.descriptor, size)
 
     def stretches(self, result: ClientResult) -> Stretches:
         """Return where the bytes are of which the files consist that would be handed over.

@@ -16,10 +16,11 @@ from tests.support.differ.pxelinux import Pxelinux
 from tests.support.ground import tools
 
 
-def test_a_few_cases_are_the_same() -> None:
+@pytest.mark.parametrize("name", ["pxelinux", "grub"])
+def test_a_few_cases_are_the_same(name: str) -> None:
     tools.need("qemu-system-x86_64")
-    Pxelinux().program()
-    argv = [sys.executable, "-m", "tests.support.differ", "pxelinux", "--count", "3", "--seed", "1"]
+    differ.LOADERS[name]().program()
+    argv = [sys.executable, "-m", "tests.support.differ", name, "--count", "3", "--seed", "1"]
     done = subprocess.run(argv, cwd=tools.ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "3 the same"

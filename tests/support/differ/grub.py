@@ -80,11 +80,15 @@ _BROKEN = (
         "nosuch {\n a\n}",
     ),
 )
+_INITRDS = ("/i1", "/i1 /i2", "/i2 newc:a/b:/i1 sub/i1")
 _COMMENTS = ("# it's a comment", "#x", '   # more "quotes', "", "#it's")
 
 
 class Grub:
-    """GRUB 2.06 of Debian's packages grub-pc-bin and grub-common."""
+    """GRUB 2.06 of Debian's packages grub-pc-bin and grub-common.
+
+    It loads kernels by ``linux16``: the one that says what it was handed begins in 16 bits.
+    """
 
     boot_file = "boot/grub/i386-pc/core.0"
     http = False
@@ -147,16 +151,16 @@ class _Script:
     def _menu(self) -> str:
         random = self._random
         shown = " ".join(f'{name}="${name}"' for name in _NAMES)
-        kernel = random.choice(("linux /k1", "linux (tftp)/k2", "linux16 /k3", "linux sub/k1"))
-        body = [f"{kernel} {shown} q=$? $1 $chosen {random.choice(('', *_QUOTED, *_ESCAPED))}"]
+        kernel = random.choice(("/k1", "(tftp)/k2", "/k3", "sub/k1"))
+        body = [f"linux16 {kernel} {shown} q=$? $1 $chosen {random.choice(('', *_QUOTED, *_ESCAPED))}"]
         if random.random() < 0.5:
             body.insert(0, f"set {random.choice(_NAMES)}={self._word()}")
-        if random.random() < 0.4 and "16" not in kernel:
-            body.append(random.choice(("initrd /i1", "initrd /i1 /i2", "initrd /i2 newc:a/b:/i1 sub/i1")))
+        if random.random() < 0.4:
+            body.append(f"initrd16 {random.choice(_INITRDS)}")
         options = random.choice(("", "--class x", "--id myid", "--id 'm>y' --unrestricted", "extra args"))
         title = random.choice(("a", "'the title'", '"t $a"', "it's'"))
         entry = "menuentry {} {} {{\n{}\n}}".format(title, options, "\n".join(body))
-        other = "menuentry other { linux /k2 other; }"
+        other = "menuentry other { linux16 /k2 other; }"
         wanted = random.choice(
             ("1", "myid", "'the title'", "a", "5", "nosuch", "'s>1'", "01", "0x1", "'0>0'")
         )

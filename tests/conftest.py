@@ -24,6 +24,7 @@ pytest_plugins = (
     "tests.support.samples.files",
     "tests.support.samples.signatures",
     "tests.support.samples.workers",
+    "tests.support.watched",
 )
 
 _HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ from pypxeboot.commands.command import Command
 from pypxeboot.config import options, planner
 from pypxeboot.config.settings import BootSettings
 from pypxeboot.entry import Action
-from pypxeboot.errors import NoBootSource
+from pypxeboot.errors import NoBootSource, UsageError
 from pypxeboot.host.output_files import Report, Store, write
 from pypxeboot.host.session import resolve
 from pypxeboot.host.spawn import ClientProcess
@@ -67,6 +67,9 @@ class Boot(GuestCommand):
 
     def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
         """Boot the guest, and write the result where the settings say. Raises PxeBootError and BootFailed."""
+        foreign = sorted({"retry", "metrics"} & settings.given)
+        if foreign:
+            raise UsageError(f"--{foreign[0]} is for pypxeboot-virt")
         plan = planner.plan(settings)
         output = None if settings.output == "-" else Report(Path(settings.output))
         directory = None if settings.output_directory is None else Path(settings.output_directory)

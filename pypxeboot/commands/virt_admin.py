@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Optional
@@ -13,16 +15,36 @@ from pypxeboot.config.settings import BootSettings
 from pypxeboot.errors import UsageError
 from pypxeboot.host import output_files
 from pypxeboot.host.spawn import ClientProcess
-from pypxeboot.virt.connection import Connection
+from pypxeboot.virt.admin import domains
+from pypxeboot.virt.connection import MIGRATION_FLAGS, Connection, MigrationOptions
 
-NAMES = ("clean",)
+NAMES = ("list", "status", "check", "cancel", "migrate", "clean")
 """The commands, in the order of ``--help``."""
+
+_AS_VIRSH = "as of virsh migrate"
 
 _Commands = argparse._SubParsersAction  # what add_subparsers() returns
 
 
 def add(commands: _Commands[Parser]) -> None:
     """Add the parsers of these commands."""
+    for name, words, text in (
+        ("list", "", "list the domains that opt in: booted by whom, when, what, and how that went"),
+        ("status", "DOMAIN", "say what is known of DOMAIN and of its boots"),
+        ("check", "DOMAIN", "say what of DOMAIN's definition will surprise"),
+        ("cancel", "DOMAIN", "end the boot of DOMAIN that is under way, or the wait for its next"),
+    ):
+        own = _add(commands, name, words, text)
+        own.add_argument("positional", nargs="*", metavar=words or "DOMAIN", help="its name or UUID")
+        if name != "cancel":
+            own.add_argument("--json", action="store_true", help="print it as JSON")
+    migrate = _add(
+        commands, "migrate", "DOMAIN DESTURI", "migrate DOMAIN, with the kernel and initrd that it runs by"
+    )
+    migrate.add_argument("positional", nargs="*", metavar="DOMAIN DESTURI", help="as of virsh migrate")
+    for name in MIGRATION_FLAGS:
+        migrate.add_argument(f"--{name}", action="append_const", dest="words", const=name, help=_AS_VIRSH)
+    migrate.add_argument("--migrateuri", metavar="URI", help="where QEMU there is reached: tcp://HOST")
     clean = _add(
         commands,
         "clean",
@@ -46,6 +68,10 @@ def _add(commands: _Commands[Parser], name: str, words: str, text: str) -> Parse
 
 def read(found: argparse.Namespace) -> tuple[Command, BootSettings]:
     """Return the command of these arguments. Raises UsageError."""
+    if found.command == "list" and found.positional:
+        raise UsageError("list is for all domains", hint="pypxeboot-virt status DOMAIN")
+    if found.command in ("status", "check", "cancel") and len(found.positional) != 1:
+        raise UsageError("one domain must be named", hint=f"pypxeboot-virt {found.command} DOMAIN")
     return Admin(_ACTIONS[found.command], found), BootSettings(verbose=found.verbose)
 
 
@@ -65,6 +91,50 @@ def _print(text: str) -> None:
     output_files.write(None, text.encode())
 
 
+def _list(found: argparse.Namespace, _settings: BootSettings) -> int:
+    statuses = domains.statuses(Connection(found.connect))
+    _print(domains.document(statuses).decode() if found.json else domains.table(statuses))
+    return 0
+
+
+def _status(found: argparse.Namespace, _settings: BootSettings) -> int:
+    status = domains.status(Connection(found.connect).target(found.positional[0]))
+    _print(domains.document([status]).decode() if found.json else domains.page(status))
+    return 0
+
+
+def _check(found: argparse.Namespace, settings: BootSettings) -> int:
+    from pypxeboot.doctor import findings
+    from pypxeboot.virt.admin import check
+
+    connection = Connection(found.connect)
+    said = list(check.findings(connection, connection.target(found.positional[0]), settings))
+    if found.json:
+        _print(findings.json_document(said).decode())
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        _print(
+            "".join(findings.format_line(finding, width) for finding in said) + f"{findings.verdict(said)}\n"
+        )
+    return findings.exit_code(said)
+
+
+def _cancel(found: argparse.Namespace, _settings: BootSettings) -> int:
+    _print(domains.cancel(Connection(found.connect).target(found.positional[0])))
+    return 0
+
+
+def _migrate(found: argparse.Namespace, _settings: BootSettings) -> int:
+    from pypxeboot.virt.admin import migrate
+
+    if len(found.positional) != 2:
+        raise UsageError("a domain and a URI must be named", hint="pypxeboot-virt migrate DOMAIN DESTURI")
+    name, uri = found.positional
+    options = MigrationOptions(frozenset(found.words or ()), found.migrateuri)
+    _print(migrate.migrate(Connection(found.connect).target(name), uri, options))
+    return 0
+
+
 def _clean(found: argparse.Namespace, _settings: BootSettings) -> int:
     from pypxeboot.virt.admin import clean
 
@@ -75,4 +145,11 @@ def _clean(found: argparse.Namespace, _settings: BootSettings) -> int:
     return 0
 
 
-_ACTIONS = {"clean": _clean}
+_ACTIONS = {
+    "list": _list,
+    "status": _status,
+    "check": _check,
+    "cancel": _cancel,
+    "migrate": _migrate,
+    "clean": _clean,
+}

@@ -47,10 +47,12 @@ def parser() -> options.Parser:
         action="store_true",
         help="print the XML that would start the domain, and leave kernel and initrd for it",
     )
+    start.add_argument("--paused", action="store_true", help="the domain begins paused: virsh resume")
     # Of virt/watch.py: it waits for the reboot of the domain of that name, whose lines in the log it names;
     # it found the domain started by other means.
     start.add_argument("--supervised", metavar="NAME", help=argparse.SUPPRESS)
     start.add_argument("--replace", action="store_true", help=argparse.SUPPRESS)
+    start.add_argument("--by", choices=("run", "watch"), help=argparse.SUPPRESS)
     _add(commands, "run", "DOMAIN", "the same, again at each reboot, until it is off")
     _add(commands, "watch", "", "the same for all domains that opt in")
     virt_admin.add(commands)
@@ -95,7 +97,15 @@ def read(argv: Sequence[str]) -> tuple[Command, BootSettings]:
     if refused:
         raise UsageError(f"--{refused[0].replace('_', '-')} is for pypxeboot itself")
     supervised, replaces = hasattr(found, "supervised"), hasattr(found, "replace")
-    domain = DomainStart(uri, names[0], supervised=supervised, replaces=replaces)
+    paused = hasattr(found, "paused")
+    domain = DomainStart(
+        uri,
+        names[0],
+        supervised=supervised,
+        replaces=replaces,
+        paused=paused,
+        by=getattr(found, "by", "start"),
+    )
     return Start(domain, print_xml=hasattr(found, "print_xml")), settings
 
 
@@ -132,8 +142,8 @@ class Watch(Command):
 
     def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
         """Have every domain that opts in booted, until a signal comes. Raises PxeBootError."""
-        events = connection.Events()
-        return Watcher(events, self.uri, self.words, watch_state.KeptMarks(), None).loop()
+        events = connection.event_loop()
+        return Watcher(events, self.uri, self.words, settings, watch_state.KeptMarks(), None).loop()
 
 
 @dataclass(frozen=True)
@@ -146,7 +156,7 @@ class Run(Command):
 
     def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
         """Have the domain booted, now and whenever it reboots, until it is off. Raises PxeBootError."""
-        events = connection.Events()
+        events = connection.event_loop()
         target = Connection(self.uri).target(self.name)
         wish = domain_xml.domain(domain_xml.parse(target.stored_xml())).wish
         if wish is not None and watch_state.somebody_watches():
@@ -154,6 +164,6 @@ class Run(Command):
                 f"pypxeboot-virt watch has domain {printable(target.name)}", hint="virsh start will do"
             )
         start.check_off(target)
-        watcher = Watcher(events, self.uri, self.words, watch_state.Marks(), target.uuid)
+        watcher = Watcher(events, self.uri, self.words, settings, watch_state.Marks(), target.uuid)
         watcher.boot(target)
         return watcher.loop()

@@ -57,7 +57,10 @@ def _handle(argv: Sequence[str]) -> Optional[PxeBootError]:
         xml = sys.stdin.buffer.read(domain_xml.MAX_SIZE * 4).decode("utf-8", "replace")
         logs.name(printable(argv[0]))
         with signals.signals_raise():
-            handle_operation(argv[1], argv[3] if len(argv) > 3 else "", domain_xml.parse(xml))
+            changed = handle_operation(argv[1], argv[3] if len(argv) > 3 else "", domain_xml.parse(xml))
+            if changed is not None:
+                sys.stdout.write(changed)
+                sys.stdout.flush()
         return None
     except signals.BootFailed as why:
         error = why.error

@@ -15,6 +15,7 @@ from pypxeboot.errors import UsageError
 from pypxeboot.guest import check_bridge, check_interface, parse_mac, parse_uuid, parse_vif
 from pypxeboot.links.kinds import LINKS
 from pypxeboot.output.formats import FORMATS
+from pypxeboot.retry import parse_retry
 
 # libxl_bootloader.c, bootloader_gotptys(): the domain's number is in the name of the output file.
 _LIBXL_OUTPUT = re.compile(r"bootloader\.(\d+)\.out")
@@ -131,6 +132,7 @@ def _http_proxy(text: str) -> str:
     return text
 
 
+parse_retry.__name__ = "retry (no, or SECONDS[,LONGEST[,FOR]])"
 _digest.__name__ = "SHA-256 (64 hexadecimal digits)"
 _client_arch.__name__ = "number of an architecture"
 _board.__name__ = "name of a board"
@@ -256,6 +258,12 @@ def _choice(add: _Add) -> None:
         metavar="S",
         help="how long a menu without a timeout waits for a key (60)",
     )
+    add(
+        "--retry",
+        type=parse_retry,
+        metavar="S[,MAX[,FOR]]",
+        help="try a boot that failed again: after how many seconds, at most, for how long (or no)",
+    )
     add("--append", metavar="WORDS", help="words at the end of the command line")
 
 
@@ -275,6 +283,7 @@ def _output(add: _Add) -> None:
     add("--isconfig", action="store_true", help="for pygrub")
     add("--debug", action="store_true", help="for pygrub; here as -vv")
     add("--pcap", metavar="FILE", help="write the whole conversation to a capture file")
+    add("--metrics", metavar="FILE", help="of pypxeboot-virt: write figures for node_exporter's collector")
     add("-v", "--verbose", action="count", help="say what is done; twice: every packet")
     add(
         "--timeout",

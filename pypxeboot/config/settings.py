@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from pypxeboot.guest import parse_mac, parse_uuid
 from pypxeboot.limits import Limits
+from pypxeboot.retry import Retry
 
 COMMAND_LINE, TOOLSTACK = "command line", "toolstack"
 """Origins of values; others are places in a configuration file, ``/etc/pypxeboot.conf:12``."""
@@ -74,6 +75,7 @@ class BootSettings:
     interactive: bool = False
     quiet: bool = False
     menu_timeout: float = Limits.menu_wait  # s
+    retry: Optional[Retry] = None
     append: str = ""
     args: str = ""
     # Where the result goes, and what is said on the way.
@@ -83,6 +85,7 @@ class BootSettings:
     no_kernel_check: bool = False
     not_really: bool = False
     pcap: Optional[str] = None
+    metrics: Optional[str] = None
     verbose: int = 0
     debug: bool = False
     runas: Optional[str] = None

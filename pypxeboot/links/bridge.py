@@ -10,7 +10,9 @@ from pypxeboot.errors import UsageError
 from pypxeboot.links import iproute
 from pypxeboot.links.link import CARRIER_SECONDS, HEARD_SECONDS, FoundLink, Link
 
-_GUEST_PORT_KINDS = ("tun", "veth", "tap", "macvtap")
+# A port of one of these kinds goes with its guest. A veth may be a container's, or lead to another bridge:
+# what was last heard there counts.
+_GUEST_PORT_KINDS = ("tun", "tap", "macvtap")
 
 
 class LinuxBridge(Link):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Optional
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Optional, TypeVar
 
-from pypxeboot.config import planner
-from pypxeboot.config.settings import BootSettings
+from pypxeboot.config import merge, planner
+from pypxeboot.config.settings import BootSettings, Toolstack
 from pypxeboot.entry import Action
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NoLease, PxeBootError, UsageError
 from pypxeboot.host import session
@@ -16,14 +16,16 @@ from pypxeboot.host.output_files import Store
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.output.direct import DirectBoot, boot_of
 from pypxeboot.plan import HostPlan, Plan
-from pypxeboot.privsep import signals
+from pypxeboot.privsep.signals import BootFailed
 from pypxeboot.result import BootResult
+from pypxeboot.retry import AFTER_REBOOT, NEVER, Retry
 from pypxeboot.target import Target
 from pypxeboot.text import printable
 from pypxeboot.virt.domain_xml import Domain, Wish
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 # After these a firmware goes on to what is next in its boot order.
 _NETWORK_BOOTS_NOTHING = (NoLease.code, NoBootSource.code, ConfigError.code, FetchError.code)
 
@@ -64,22 +66,85 @@ def plan(settings: BootSettings, about: Domain) -> Plan:
     return replace(plan, guest=guest, target=None if settings.no_kernel_check else target)
 
 
+def by_first_that_boots(about: Domain, attempt: Callable[[Domain], T]) -> T:
+    """Return what ``attempt`` gives for the first interface of the boot order whose network boots something.
+
+    It is called with the domain as if the interfaces before that were not there. Raises PxeBootError and
+    BootFailed of the last one.
+    """
+    for number in range(len(about.interfaces)):
+        left = replace(about, interfaces=about.interfaces[number:])
+        try:
+            return attempt(left)
+        except (PxeBootError, BootFailed) as why:
+            error = why.error if isinstance(why, BootFailed) else why
+            if len(left.interfaces) == 1 or error.code not in _NETWORK_BOOTS_NOTHING:
+                raise
+            log.warning(
+                "%s: MAC %s is next in the boot order", printable(error.message, 2000), left.interfaces[1].mac
+            )
+    return attempt(about)
+
+
+def check_link(settings: BootSettings, about: Domain) -> None:
+    """Raise NoLease where the link of the interface that boots is down by the definition."""
+    interface = about.interface
+    if interface is not None and interface.down and settings.effective_mac == interface.mac:
+        raise NoLease(
+            f"the link of interface {interface.mac} is down: <link state='down'/>",
+            hint=f"virsh domif-setlink {printable(about.name)} {interface.mac} up --config",
+        )
+
+
 def boot(
     host: HostPlan, plan: Plan, about: Domain, process: Optional[ClientProcess], store: Store
 ) -> tuple[Optional[BootResult], Optional[DirectBoot]]:
     """Return what the network has the domain boot, and the files of that: None for its disk.
 
-    The first is None where the network boots nothing, and the disk is next. Raises PxeBootError, BootFailed.
+    The first is None where the network boots nothing, and the disk is next, and no other interface. Raises
+    PxeBootError, BootFailed.
     """
     try:
         result = session.resolve(host, plan, process, store)
         return result, _files(result, about)
-    except (PxeBootError, signals.BootFailed) as why:
-        error = why.error if isinstance(why, signals.BootFailed) else why
+    except (PxeBootError, BootFailed) as why:
+        error = why.error if isinstance(why, BootFailed) else why
         if about.wish is None or not about.wish.disk or error.code not in _NETWORK_BOOTS_NOTHING:
+            raise
+        if len(about.interfaces) > 1:
             raise
         log.warning("%s: the disk is next in the boot order", printable(error.message, 2000))
         return None, None
+
+
+def retry_policy(settings: BootSettings, about: Domain, *, rebooted: bool) -> Retry:
+    """Return when a boot of a domain that failed is to be tried again.
+
+    The command line counts most, then the domain's metadata, its section in pypxeboot.conf, and libvirt's own
+    ``<bios rebootTimeout>``; without all of these, a guest that merely ``rebooted`` is tried again.
+    """
+    wish = about.wish or Wish()
+    if "retry" not in settings.given and wish.retry is not None:
+        return wish.retry
+    try:
+        found = merge.merge(settings, _Named(about)).retry
+    except UsageError as why:
+        log.warning("%s", why.message)
+        found = None
+    return found or about.retry or (AFTER_REBOOT if rebooted else NEVER)
+
+
+@dataclass(frozen=True)
+class _Named(Toolstack):
+    """What finds the section of a domain."""
+
+    about: Domain
+
+    def identify(self, settings: BootSettings) -> BootSettings:
+        """Return the settings with who the guest is."""
+        about = self.about
+        mac = None if about.interface is None else about.interface.mac
+        return replace(settings, name=about.name, uuid=about.uuid, vif={"mac": mac} if mac else {})
 
 
 def _files(result: BootResult, about: Domain) -> Optional[DirectBoot]:

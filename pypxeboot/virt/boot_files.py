@@ -117,6 +117,11 @@ def give_up(uuid: str, needed: Needed) -> None:
         _remove(path, set(_files(path)) - needed.paths)
 
 
+def held(uuid: str) -> list[Path]:
+    """Return the files of the domain ``uuid`` that are kept for a state file."""
+    return sorted(map(Path, _held(DIRECTORY / uuid)))
+
+
 def _held(path: Path) -> set[str]:
     """Return what is kept for a state file, in the directory of a domain."""
     try:
@@ -128,6 +133,21 @@ def _held(path: Path) -> set[str]:
 def named(text: str) -> list[str]:
     """Return the paths of files here that stand in an XML, wherever in it."""
     return _PATH.findall(text)
+
+
+def is_being_booted(uuid: str) -> bool:
+    """Whether somebody fills the directory of a domain, until libvirt has started it."""
+    try:
+        lock = os.open(DIRECTORY / uuid, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def domains() -> list[str]:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 from urllib.parse import urlsplit
 
-from pypxeboot.errors import HandoverError, PxeBootError, UsageError
+from pypxeboot.errors import HandoverError, UsageError
 from pypxeboot.text import printable
+from pypxeboot.virt import events
+from pypxeboot.virt.events import Defined, Ended, Event, Events, LifecycleEvents, Lost
 
 try:
     import libvirt
@@ -27,41 +27,10 @@ except ImportError:  # an extra
 
 # How often a dead connection is noticed by itself: after seconds without an answer, so many times.
 _KEEPALIVE = (5, 3)
+_IDLE = 1000  # ms
+_ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
 _END_OF_LOG = 64 << 10  # bytes; a start has some 3 KiB there
-_STOPPED = ("shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "snapshot")
 _SHUT_OFF = ("unknown", "shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "snapshot")
-
-
-@dataclass(frozen=True)
-class Started:
-    """A domain runs. ``fresh``: from its beginning, not restored or migrated."""
-
-    uuid: str
-    fresh: bool
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The machine of a domain came to its end, by what QEMU calls ``guest-reset``, ``guest-shutdown``..."""
-
-    uuid: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """A domain runs no more; ``why`` is one of ``shutdown``, ``destroyed``, ``crashed``, ``failed``..."""
-
-    uuid: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Lost:
-    """The connection to libvirt broke."""
-
-
-Event = Union[Started, Ended, Stopped, Lost]
 
 
 def _need() -> None:
@@ -100,6 +69,10 @@ class DomainHandle:
     def has_saved_state(self) -> bool:
         """Whether its next start goes on where ``virsh managedsave`` saved it."""
         return bool(self._do("ask about", lambda: self._domain.hasManagedSaveImage(0)))
+
+    def starts_with_host(self) -> bool:
+        """Whether libvirt starts it when the host comes up."""
+        return bool(self._do("ask about", self._domain.autostart))
 
     def stored_xml(self) -> str:
         """Return the definition that it will have when it starts anew, passwords included."""
@@ -148,6 +121,18 @@ class DomainHandle:
         """Let it not go on."""
         self._do("suspend", self._domain.suspend)
 
+    def resume(self) -> None:
+        """Let it go on."""
+        self._do("resume", self._domain.resume)
+
+    def is_paused(self) -> bool:
+        """Whether it is suspended, by whomever."""
+        return bool(self._do("ask about", self._domain.state)[0] == libvirt.VIR_DOMAIN_PAUSED)
+
+    def number(self) -> int:
+        """Return the number of this run, which libvirt gives no other one; -1: it is off."""
+        return int(self._do("ask about", self._domain.ID))
+
     def destroy(self) -> None:
         """End it at once."""
         self._do("end", self._domain.destroy)
@@ -157,10 +142,25 @@ class DomainHandle:
         args = (libvirt.VIR_DOMAIN_LIFECYCLE_REBOOT, libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY)
         self._do("change", lambda: self._domain.setLifecycleAction(*args, libvirt.VIR_DOMAIN_AFFECT_LIVE))
 
+    def migratable_xml(self) -> str:
+        """Return the XML of its run, as another host takes it."""
+        flags = libvirt.VIR_DOMAIN_XML_MIGRATABLE | libvirt.VIR_DOMAIN_XML_SECURE
+        return str(self._do("read", lambda: self._domain.XMLDesc(flags)))
+
+    def migrate(self, remote: RemoteHost, xml: Optional[str], options: MigrationOptions) -> None:
+        """Migrate it to another host, where it goes on by ``xml``."""
+        flags = sum(getattr(libvirt, MIGRATION_FLAGS[word]) for word in options.words)
+        parameters = {
+            libvirt.VIR_MIGRATE_PARAM_URI: options.uri,
+            libvirt.VIR_MIGRATE_PARAM_DEST_XML: xml,
+        }
+        parameters = {name: value for name, value in parameters.items() if value is not None}
+        self._do("migrate", lambda: self._domain.migrate3(remote.raw, parameters, flags))
+
     def age(self) -> Optional[float]:
         """Seconds since its QEMU was started; None where that is not known."""
         try:
-            pid = int(Path("/run/libvirt/qemu", f"{self.name}.pid").read_text())
+            pid = events.process(self.name)
             # proc(5): the 22nd field is the start, in ticks after the host's; the second may hold blanks.
             ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
             now = float(Path("/proc/uptime").read_text().split()[0])
@@ -169,11 +169,81 @@ class DomainHandle:
         return now - ticks / os.sysconf("SC_CLK_TCK")
 
     def why_stopped(self) -> str:
-        """Why it is off: ``unknown`` after a restart of libvirtd, else as in :class:`Stopped`."""
+        """Why it is off: ``unknown`` after a restart of libvirtd, else as in :class:`events.Stopped`."""
         state, reason = self._do("ask about", lambda: self._domain.state())
         if state != libvirt.VIR_DOMAIN_SHUTOFF or reason >= len(_SHUT_OFF):
             return "unknown"
         return _SHUT_OFF[int(reason)]
+
+
+MIGRATION_FLAGS = {
+    "live": "VIR_MIGRATE_LIVE",
+    "persistent": "VIR_MIGRATE_PERSIST_DEST",
+    "undefinesource": "VIR_MIGRATE_UNDEFINE_SOURCE",
+    "offline": "VIR_MIGRATE_OFFLINE",
+    "unsafe": "VIR_MIGRATE_UNSAFE",
+    "copy-storage-all": "VIR_MIGRATE_NON_SHARED_DISK",
+}
+"""Words of ``virsh migrate``, and what they mean to libvirt."""
+
+
+@dataclass(frozen=True)
+class MigrationOptions:
+    """How a domain migrates: ``words`` of :data:`MIGRATION_FLAGS`, and the ``uri`` of QEMU there."""
+
+    words: frozenset[str]
+    uri: Optional[str] = None
+
+
+class RemoteHost:
+    """A connection to the libvirt of another host: files can be sent there, and guests.
+
+    Raises HandoverError, as every method does.
+    """
+
+    def __init__(self, uri: str) -> None:
+        _need()
+        self.raw = self._do(f"connect to {printable(uri)}", lambda: libvirt.open(uri))
+
+    @staticmethod
+    def _do(what: str, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except libvirt.libvirtError as why:
+            raise HandoverError(f"cannot {what}: {_message_of(why)}") from None
+
+    def put(self, directory: Path, files: Sequence[Path]) -> None:
+        """Send files into a directory that is made there. Files of these names are replaced."""
+        name = f"pypxeboot-{directory.name}"
+        xml = (
+            f"<pool type='dir'><name>{name}</name><target><path>{directory}</path>"
+            "<permissions><mode>0711</mode></permissions></target></pool>"
+        )
+
+        def send() -> None:
+            pool = self.raw.storagePoolCreateXML(xml, libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
+            try:
+                for file in files:
+                    self._put(pool, file)
+            finally:
+                pool.destroy()
+
+        self._do(f"send files to {directory} of {printable(str(self.raw.getHostname()))}", send)
+
+    def _put(self, pool: Any, path: Path) -> None:
+        with suppress(libvirt.libvirtError):
+            pool.storageVolLookupByName(path.name).delete(0)
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            volume = pool.createXML(
+                f"<volume><name>{path.name}</name><capacity>{size}</capacity><target><format type='raw'/>"
+                "<permissions><mode>0644</mode></permissions></target></volume>",
+                0,
+            )
+            stream = self.raw.newStream(0)
+            volume.upload(stream, 0, size, 0)
+            stream.sendAll(lambda _stream, count, source: source.read(count), file)
+            stream.finish()
 
 
 class Connection:
@@ -245,24 +315,22 @@ class Connection:
         """Return the ``<sysinfo>`` of the host, as XML."""
         return str(self._do("read the host's SMBIOS", lambda: self._connection.getSysinfo(0)))
 
-    def create(self, xml: str) -> DomainHandle:
+    def create(self, xml: str, *, paused: bool) -> DomainHandle:
         """Start a domain by ``xml``; the stored definition of one that has the same UUID stays."""
-        return DomainHandle(self._do("start the domain", lambda: self._connection.createXML(xml, 0)))
+        flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
+        return DomainHandle(self._do("start the domain", lambda: self._connection.createXML(xml, flags)))
 
     def close(self) -> None:
         """Close the connection to libvirt."""
         with suppress(libvirt.libvirtError):
             self._connection.close()
 
-    def watch(self, tell: Callable[[Event], None]) -> None:
-        """Have ``tell`` called with every event, from :meth:`Events.wait`."""
+    def watch(self, tell: Callable[[Event], None], holds: Callable[[str], bool]) -> None:
+        """Have ``tell`` called with every event, by the thread of :class:`Events`.
 
-        def lifecycle(_c: Any, domain: Any, event: int, detail: int, _o: Any) -> None:
-            if event == libvirt.VIR_DOMAIN_EVENT_STARTED:
-                tell(Started(str(domain.UUIDString()), detail == libvirt.VIR_DOMAIN_EVENT_STARTED_BOOTED))
-            elif event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
-                why = _STOPPED[detail] if detail < len(_STOPPED) else "failed"
-                tell(Stopped(str(domain.UUIDString()), why))
+        ``holds``, called there too, says of a domain that begins to run whether it is to be suspended.
+        """
+        lifecycle = LifecycleEvents(tell, holds)
 
         def shutdown(*words: Any) -> None:
             # (connection, domain, event, seconds, microseconds, details, opaque)
@@ -272,10 +340,17 @@ class Connection:
             connection = self._connection
             connection.setKeepAlive(*_KEEPALIVE)
             connection.registerCloseCallback(lambda *_: tell(Lost()), None)
-            kind = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
-            connection.domainEventRegisterAny(None, kind, lifecycle, None)
+            kind, metadata = (
+                libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE,
+            )
+            connection.domainEventRegisterAny(None, kind, lifecycle.hear, None)
+            connection.domainEventRegisterAny(
+                None, metadata, lambda _c, domain, *_: tell(Defined(str(domain.UUIDString()))), None
+            )
             # libvirt's own events do not say whether a guest reboots or powers off.
             libvirt_qemu.qemuMonitorEventRegister(connection, None, "SHUTDOWN", shutdown, None)
+            lifecycle.run(domain.UUIDString() for domain in connection.listAllDomains(_ACTIVE))
 
         self._do("watch domains", watch)
 
@@ -291,29 +366,9 @@ def _reason(details: str) -> str:
     return str(found.get("reason", "")) if isinstance(found, dict) else ""
 
 
-class Events:
-    """libvirt's event loop, which also wakes up for signals. Made before the first connection."""
-
-    def __init__(self) -> None:
-        _need()
-        libvirt.virEventRegisterDefaultImpl()
-        self._woken, self._wake = socket.socketpair()
-        self._woken.setblocking(False)
-        self._wake.setblocking(False)
-        # libvirt's loop goes on over EINTR, so that no handler of Python's would ever run.
-        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
-        self._file = libvirt.virEventAddHandle(
-            self._woken.fileno(), libvirt.VIR_EVENT_HANDLE_READABLE, self._drain, None
-        )
-        self._timer = libvirt.virEventAddTimeout(-1, lambda *_: None, None)
-
-    def _drain(self, *_: Any) -> None:
-        with suppress(BlockingIOError):
-            while os.read(self._woken.fileno(), 4096):
-                pass
-
-    def wait(self, seconds: Optional[float]) -> None:
-        """Return after one event, after a signal, or after ``seconds``."""
-        libvirt.virEventUpdateTimeout(self._timer, -1 if seconds is None else int(seconds * 1000) + 1)
-        if libvirt.virEventRunDefaultImpl() < 0:
-            raise PxeBootError("libvirt's event loop fails")
+def event_loop() -> Events:
+    """Start libvirt's event loop; it has to run before the first connection. Raises HandoverError."""
+    _need()
+    libvirt.virEventRegisterDefaultImpl()
+    libvirt.virEventAddTimeout(_IDLE, lambda *_: None, None)  # the loop is not left without anything
+    return Events(libvirt.virEventRunDefaultImpl)

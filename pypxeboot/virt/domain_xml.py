@@ -7,12 +7,14 @@ size and depth are bounded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
 from xml.etree.ElementTree import Element, TreeBuilder, tostring
 from xml.parsers import expat
 
 from pypxeboot.errors import UsageError
+from pypxeboot.retry import NEVER, Retry, parse_retry
 from pypxeboot.text import printable
 
 NAMESPACE = "urn:pypxeboot:domain:1"
@@ -20,6 +22,15 @@ NAMESPACE = "urn:pypxeboot:domain:1"
 
 TRUNK = "trunk"
 """In place of a VLAN: the interface has several, and frames without a tag are in none of them."""
+
+LIVE_NAMESPACE = "urn:pypxeboot:live:1"
+"""Of the metadata that a running domain has, and its stored definition has not."""
+
+_OURS = "urn:pypxeboot:"
+_OPT_IN = f'<pypxeboot:boot xmlns:pypxeboot="{NAMESPACE}"/>'
+_ATTRIBUTES = {"label", "arch", "order", "retry"}
+_HINT = f"a domain opts in by one {_OPT_IN}, which may have: {', '.join(sorted(_ATTRIBUTES))}"
+_LEAST_WAIT = 1.0  # s; a firmware may try again at once, which for a server would be a flood
 
 MAX_SIZE = 4 << 20  # characters; libvirt passes no longer string over its socket
 _MAX_DEPTH = 64  # a domain of libvirt's own has some ten
@@ -32,33 +43,38 @@ _ORDERS = {("network",): False, ("network", "disk"): True}
 class Interface:
     """A NIC of a domain: ``kind`` is its type (bridge, network, direct...), ``source`` the attributes there.
 
-    ``vlan`` is its one VLAN, on a trunk the native one (:func:`untagged`).
+    ``vlan`` is its one VLAN, on a trunk the native one (:func:`untagged`); ``down``: its link is, by the
+    definition.
     """
 
     kind: str
     mac: Optional[str]
     source: dict[str, str]
     vlan: Optional[str] = None
+    down: bool = False
 
 
 @dataclass(frozen=True)
 class Wish:
     """What a domain says of its boot in its metadata.
 
-    ``label`` and ``arch`` are as on the command line; ``disk``: where the network boots nothing, the disk.
+    ``label``, ``arch`` and ``retry`` are as on the command line; ``disk``: where the network boots nothing,
+    the disk.
     """
 
     label: Optional[str] = None
     arch: Optional[str] = None
     disk: bool = False
+    retry: Optional[Retry] = None
 
 
 @dataclass(frozen=True)
 class Domain:
     """A domain: ``kind`` is kvm, qemu, xen...; ``system`` the type of its OS (hvm, xenpvh...).
 
-    ``interface`` is the one that boots, ``wish`` is None where the domain did not opt in, ``has_disk`` tells
-    whether it has a disk to boot from.
+    ``interfaces`` are those that boot, in the order in which they are tried; ``wish`` is None where the
+    domain did not opt in, ``has_disk`` tells whether it has a disk to boot from, ``retry`` is what its
+    ``<bios rebootTimeout>`` says.
     """
 
     name: str
@@ -66,9 +82,15 @@ class Domain:
     kind: str
     system: str
     arch: Optional[str]
-    interface: Optional[Interface]
+    interfaces: tuple[Interface, ...]
     has_disk: bool
     wish: Optional[Wish]
+    retry: Optional[Retry] = None
+
+    @property
+    def interface(self) -> Optional[Interface]:
+        """The first of the interfaces that boot."""
+        return self.interfaces[0] if self.interfaces else None
 
 
 @dataclass(frozen=True)
@@ -124,16 +146,16 @@ def domain(root: Element) -> Domain:
         raise UsageError(f"the XML is of no domain, but of a {printable(root.tag, 40)}")
     system = root.find("os/type")
     arch = None if system is None else system.get("arch")
-    found = _booting(root)
     return Domain(
         name=_text(root, "name"),
         uuid=_text(root, "uuid"),
         kind=root.get("type", ""),
         system="" if system is None else (system.text or "").strip(),
         arch=None if arch is None else _ARCHITECTURES.get(arch, arch),
-        interface=None if found is None else _interface(found),
+        interfaces=tuple(map(_interface, _booting(root))),
         has_disk=any(map(_boots, root.findall("devices/disk"))),
         wish=_wish(root),
+        retry=_reboot_timeout(root),
     )
 
 
@@ -165,36 +187,81 @@ def _group(root: Element, name: Optional[str]) -> Optional[Element]:
 
 def metadata(root: Element, namespace: str, name: str) -> Optional[Element]:
     """Return the element ``name`` of ``namespace`` in a domain's metadata."""
-    found = root.find("metadata")
-    for element in () if found is None else found:
-        prefix, colon, local = element.tag.rpartition(":")
-        declaration = f"xmlns:{prefix}" if colon else "xmlns"
-        if local == name and namespace in (element.get(declaration), root.get(declaration)):
+    for element, found in _metadata(root):
+        if found == namespace and element.tag.rpartition(":")[2] == name:
             return element
     return None
 
 
+def _metadata(root: Element) -> Iterator[tuple[Element, str]]:
+    """Yield the elements of a domain's metadata, each with its namespace."""
+    found = root.find("metadata")
+    for element in () if found is None else found:
+        prefix = element.tag.rpartition(":")[0]
+        declaration = f"xmlns:{prefix}" if prefix else "xmlns"
+        named = (above.get(declaration) for above in (element, found, root) if above is not None)
+        yield element, next((namespace for namespace in named if namespace), "")
+
+
 def _wish(root: Element) -> Optional[Wish]:
-    element = metadata(root, NAMESPACE, "boot")
-    if element is None:
+    """Return what the domain says of its boot. Raises UsageError for what is of ours and not understood."""
+    found = None
+    for element, namespace in _metadata(root):
+        if not namespace.startswith(_OURS) or namespace == LIVE_NAMESPACE:
+            continue
+        name = element.tag.rpartition(":")[2]
+        if namespace != NAMESPACE or name != "boot" or found is not None:
+            what = "a second time" if found is not None and name == "boot" else f"which is not {_OPT_IN}"
+            raise UsageError(f"the domain's metadata has {_shown(element)}, {what}", hint=_HINT)
+        found = element
+    if found is None:
         return None
-    order = tuple(element.get("order", "network").replace(",", " ").split())
+    values = {name: value for name, value in found.attrib.items() if not name.startswith("xmlns")}
+    strange = [*(values.keys() - _ATTRIBUTES), *(f"<{child.tag}>" for child in found)]
+    if strange:
+        what = printable(strange[0], 60)
+        raise UsageError(f"{what} in {_shown(found)} of the domain's metadata is not known", hint=_HINT)
+    order = tuple(values.get("order", "network").replace(",", " ").split())
     if order not in _ORDERS:
         raise UsageError(
-            f"the boot order {printable(' '.join(order), 60)!r} in the domain's metadata is not known",
+            f"the boot order {printable(' '.join(order), 60)!r} in the domain's metadata is not known"
+            f": {_shown(found)}",
             hint='order="network", or order="network disk" for the disk where the network boots nothing',
         )
-    return Wish(element.get("label"), element.get("arch"), _ORDERS[order])
+    try:
+        retry = parse_retry(values["retry"]) if "retry" in values else None
+    except ValueError as why:
+        raise UsageError(f"retry in {_shown(found)} of the domain's metadata: {why}") from None
+    return Wish(values.get("label"), values.get("arch"), _ORDERS[order], retry)
 
 
-def _booting(root: Element) -> Optional[Element]:
-    """Return the interface that is first in the boot order, or else the first."""
+def _shown(element: Element) -> str:
+    """Return the element as it stands in the XML, on one line."""
+    return printable(" ".join(tostring(element, "unicode").split()), 300)
+
+
+def _reboot_timeout(root: Element) -> Optional[Retry]:
+    """Return what libvirt's own element says of a boot that failed: milliseconds until the next, -1 never."""
+    text = _attribute(root, "os/bios", "rebootTimeout")
+    try:
+        milliseconds = None if text is None else int(text)
+    except ValueError:
+        return None
+    if milliseconds is None:
+        return None
+    seconds = max(milliseconds / 1000, _LEAST_WAIT)
+    return NEVER if milliseconds < 0 else Retry(seconds, seconds)
+
+
+def _booting(root: Element) -> list[Element]:
+    """Return the interfaces that are in the boot order, or else the first."""
 
     def order(element: Element) -> int:
         text = _attribute(element, "boot", "order") or ""
-        return int(text) if text.isdecimal() else 1 << 16
+        return int(text) if text.isdecimal() else 0
 
-    return min(root.findall("devices/interface"), key=order, default=None)
+    found = root.findall("devices/interface")
+    return sorted((element for element in found if order(element)), key=order) or found[:1]
 
 
 def _interface(element: Element) -> Interface:
@@ -204,6 +271,7 @@ def _interface(element: Element) -> Interface:
         mac=_attribute(element, "mac", "address"),
         source={} if source is None else dict(source.attrib),
         vlan=_vlan(element),
+        down=_attribute(element, "link", "state") == "down",
     )
 
 

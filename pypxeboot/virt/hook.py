@@ -19,16 +19,19 @@ from xml.etree.ElementTree import Element
 
 from pypxeboot.config import merge, planner
 from pypxeboot.config.settings import COMMAND_LINE, BootSettings, Toolstack
-from pypxeboot.errors import HandoverError, NoBootSource, UsageError
+from pypxeboot.errors import HandoverError, NoBootSource, PxeBootError, UsageError
 from pypxeboot.host.output_files import Store
 from pypxeboot.limits import NOTICE
 from pypxeboot.output import qemu_readconfig
 from pypxeboot.output.direct import DirectBoot
+from pypxeboot.privsep.signals import BootFailed
+from pypxeboot.result import BootResult
 from pypxeboot.text import printable
-from pypxeboot.virt import boot, domain_xml, hook_files, hook_paths, live_xml, smbios
+from pypxeboot.virt import arrival, boot, domain_xml, hook_files, hook_paths, live_xml, smbios, watch_state
 from pypxeboot.virt.domain_xml import Domain
 from pypxeboot.virt.hook_files import Mark
 from pypxeboot.virt.hook_paths import HookFiles
+from pypxeboot.virt.records.told_boot import ToldBoot
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +42,22 @@ _GOES_ON = ("saved", "migrated")
 _SAVED = Path("/var/lib/libvirt/qemu/save")
 
 
-def handle_operation(operation: str, reason: str, root: Element) -> None:
-    """Do what is to be done when libvirt does ``operation``."""
+def handle_operation(operation: str, reason: str, root: Element) -> Optional[str]:
+    """Do what is to be done when libvirt does ``operation``; return the XML that it is to use, if another."""
+    if operation in ("migrate", "restore") and live_xml.told(root) is not None:
+        arrival.check_files(root)
+        watched = watch_state.somebody_watches()
+        return domain_xml.serialised(root) if not watched and arrival.reboots_by_itself(root) else None
+    _handle(operation, reason, root)
+    return None
+
+
+def _handle(operation: str, reason: str, root: Element) -> None:
     files = hook_paths.files(root)
-    if files is None or live_xml.is_ours(root):  # pypxeboot-virt has booted it
-        return
     about = domain_xml.domain(root)
-    if about.wish is None:
+    if about.wish is None or files is None:
+        if operation == "prepare" and about.wish is not None and live_xml.told(root) is None:
+            _warn_unless_watched()
         return
     mark = Mark(about.uuid)
     if operation in ("migrate", "restore"):
@@ -66,25 +78,47 @@ def handle_operation(operation: str, reason: str, root: Element) -> None:
         _boot(root, about, files)
 
 
+def _warn_unless_watched() -> None:
+    """Tell of a domain that opts in, if it is seen that nobody will boot it."""
+    if not watch_state.somebody_watches():
+        log.warning(
+            "the domain opts in, but its XML names no file for this hook, and no pypxeboot-virt watch runs "
+            "(yet): its disk boots; is xmlns:qemu missing on <domain>, which has libvirt drop "
+            "<qemu:commandline>? (pypxeboot-virt check tells)"
+        )
+
+
 def _is_on_network(about: Domain) -> bool:
-    """Whether its bridge is known only when libvirt has allocated a port of its own network."""
-    return about.interface is not None and about.interface.kind == "network"
+    """Whether a bridge is known only when libvirt has allocated a port of its own network."""
+    return any(interface.kind == "network" for interface in about.interfaces)
 
 
 def _boot(root: Element, about: Domain, files: HookFiles) -> None:
     """Resolve the boot of the domain, and fill its files."""
-    settings = merge.merge(
-        BootSettings(quiet=True, origins={"quiet": COMMAND_LINE}), _HookedDomain(root, about)
-    )
-    plan, host = boot.plan(settings, about), planner.host_plan(settings)
-    with Store(hook_files.directory(files)) as store:
-        _artifacts, direct = boot.boot(host, plan, about, None, store)
-        try:
-            _fill(files, direct)
-        except BaseException:
-            hook_files.remove(files)
-            raise
-    log.log(NOTICE, "handed over: %s", "the local disk" if direct is None else "kernel and command line")
+    asked = BootSettings(quiet=True, origins={"quiet": COMMAND_LINE})
+    settings = merge.merge(asked, _HookedDomain(root, about))
+    mac = settings.effective_mac or ""
+    told = ToldBoot(about.uuid, about.name, mac, by="hook", figures=settings.metrics)
+
+    def attempt(left: Domain) -> Optional[BootResult]:
+        own = settings if left == about else merge.merge(asked, _HookedDomain(root, left))
+        boot.check_link(own, left)
+        with Store(hook_files.directory(files)) as store:
+            result, direct = boot.boot(planner.host_plan(own), boot.plan(own, left), left, None, store)
+            try:
+                _fill(files, direct)
+            except BaseException:
+                hook_files.remove(files)
+                raise
+        log.log(NOTICE, "handed over: %s", "the local disk" if direct is None else "kernel and command line")
+        return result
+
+    try:
+        result = boot.by_first_that_boots(about, attempt)
+    except (PxeBootError, BootFailed) as why:
+        told.failed(why.error if isinstance(why, BootFailed) else why)
+        raise
+    told.succeeded(result, 0)
 
 
 @dataclass

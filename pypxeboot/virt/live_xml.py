@@ -10,12 +10,9 @@ from xml.etree.ElementTree import Element, SubElement
 from pypxeboot.errors import HandoverError
 from pypxeboot.output.xml import writable
 from pypxeboot.virt import hook_paths
-from pypxeboot.virt.domain_xml import metadata
+from pypxeboot.virt.domain_xml import LIVE_NAMESPACE, metadata
 
-NAMESPACE = "urn:pypxeboot:live:1"
-"""Of the metadata that a running domain has, and its stored definition has not."""
-
-_TOLD = "PXE: "
+_TOLD, _DESCRIBED = "PXE: ", ("at", "action", "label", "kernel")
 _DIRECT = ("kernel", "initrd", "cmdline", "dtb")
 
 
@@ -47,9 +44,12 @@ def booting(
     return root
 
 
-def is_ours(root: Element) -> bool:
-    """Whether the XML of a running domain is one of :func:`booting`."""
-    return metadata(root, NAMESPACE, "booted") is not None
+def told(root: Element) -> Optional[dict[str, str]]:
+    """Return what the XML shows of a boot: of one that is made by :func:`booting`; else None."""
+    found = metadata(root, LIVE_NAMESPACE, "booted")
+    if found is None:
+        return None
+    return {name: value for name, value in found.attrib.items() if not name.startswith("xmlns")}
 
 
 def _from_disk(root: Element, system: Element) -> None:
@@ -70,13 +70,14 @@ def _tell(root: Element, told: Mapping[str, str]) -> None:
     if found is None:
         found = SubElement(root, "metadata")
     lines = (root.findtext("description") or "").split("\n")
-    old = metadata(root, NAMESPACE, "booted")
+    old = metadata(root, LIVE_NAMESPACE, "booted")
     if old is not None:  # somebody has defined what a run showed
         found.remove(old)
         lines = [line for line in lines if not line.startswith(_TOLD)]
     values = {name: writable(name, value) for name, value in told.items() if value}
-    SubElement(found, "pypxeboot-live:booted", {"xmlns:pypxeboot-live": NAMESPACE, **values})
-    _set(root, "description", "\n".join(filter(None, (*lines, _TOLD + " ".join(values.values())))))
+    SubElement(found, "pypxeboot-live:booted", {"xmlns:pypxeboot-live": LIVE_NAMESPACE, **values})
+    shown = " ".join(values[name] for name in _DESCRIBED if name in values)
+    _set(root, "description", "\n".join(filter(None, (*lines, _TOLD + shown))))
 
 
 def _set(root: Element, name: str, text: str) -> None:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Optional
 from xml.etree.ElementTree import Element
 
-from pypxeboot.config import planner
+from pypxeboot.config import merge, planner
 from pypxeboot.config.settings import BootSettings, Toolstack
 from pypxeboot.entry import Action
 from pypxeboot.errors import HandoverError, PxeBootError, Refused, UsageError
@@ -26,12 +26,15 @@ from pypxeboot.output import json_report
 from pypxeboot.output.direct import DirectBoot
 from pypxeboot.output.request import OutputRequest
 from pypxeboot.plan import HostPlan, Plan
+from pypxeboot.privsep.signals import BootFailed
 from pypxeboot.result import BootResult
 from pypxeboot.text import printable
 from pypxeboot.virt import boot, boot_files, domain_xml, live_xml, smbios
 from pypxeboot.virt.boot_files import BootFiles, Needed
 from pypxeboot.virt.connection import Connection, DomainHandle
 from pypxeboot.virt.domain_xml import Domain
+from pypxeboot.virt.records import record
+from pypxeboot.virt.records.told_boot import ToldBoot
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +42,15 @@ log = logging.getLogger(__name__)
 class DomainStart(Toolstack):
     """The start of the domain of that name or UUID, by the libvirt of ``uri``; connected when that is needed.
 
-    ``supervised``: its reboot is waited for; ``replaces``: it runs already, by other means, and is ended.
+    ``supervised``: its reboot is waited for; ``replaces``: it runs already, by other means, and is ended;
+    ``paused``: it is to begin so. ``by`` is the command that it is for.
     """
 
-    def __init__(self, uri: Optional[str], name: str, *, supervised: bool, replaces: bool) -> None:
-        self._uri, self._name = uri, name
-        self._supervised, self._replaces = supervised, replaces
+    def __init__(
+        self, uri: Optional[str], name: str, *, supervised: bool, replaces: bool, paused: bool, by: str
+    ) -> None:
+        self._uri, self._name, self._by = uri, name, by
+        self._supervised, self._replaces, self._paused = supervised, replaces, paused
 
     @cached_property
     def connection(self) -> Connection:
@@ -63,11 +69,12 @@ class DomainStart(Toolstack):
 
     @cached_property
     def about(self) -> Domain:
-        """What that XML says. Raises UsageError."""
+        """What that XML says, of the interface that boots and those behind it. Raises UsageError."""
         return domain_xml.domain(self.stored)
 
     def identify(self, settings: BootSettings) -> BootSettings:
         """Return the settings with what the domain's XML says of the guest. Raises PxeBootError."""
+        self._asked = settings
         shows_host = smbios.of_host(self.stored)
         host = domain_xml.parse(self.connection.host_smbios()) if shows_host else None
         return boot.identify(settings, self.about, smbios.words(self.stored, host))
@@ -107,19 +114,47 @@ class DomainStart(Toolstack):
         if self._replaces and self.target.is_active():
             self.target.destroy()
         check_off(self.target)
-        plan, host = boot.plan(settings, self.about), planner.host_plan(settings)
         if not self._supervised:  # else who supervises it sweeps
             boot_files.sweep(lambda: needed(self.connection))
-        with BootFiles(self.target.uuid) as files, Store(files.path) as store:
+        with BootFiles(self.target.uuid) as files:
             check_off(self.target)  # another start may just have ended
-            xml, result = self._boot(plan, host, process, store)
-            check_off(self.target)  # it took its time
-            self.connection.create(xml)
-            store.keep()
+            mac = settings.effective_mac or ""
+            told = ToldBoot(self.target.uuid, self.target.name, mac, by=self._by, figures=settings.metrics)
+            try:
+                result, number = self._start(settings, process, files)
+            except (PxeBootError, BootFailed) as why:
+                told.failed(why.error if isinstance(why, BootFailed) else why)
+                raise
+            told.succeeded(result, number)
         log.log(NOTICE, "domain %s is started", printable(self.target.name))
         if settings.output_format == "json" and result is not None:
             with suppress(HandoverError):  # the domain runs, whoever reads this
-                output_files.write(None, json_report.render(result, OutputRequest(plan.guest)))
+                output_files.write(None, json_report.render(result, OutputRequest(self._plan.guest)))
+
+    def _start(
+        self, settings: BootSettings, process: Optional[ClientProcess], files: BootFiles
+    ) -> tuple[Optional[BootResult], int]:
+        """Boot and start the domain; return what the network gave, and libvirt's number of the run."""
+        first, processes = self.about, [process]
+
+        def attempt(left: Domain) -> tuple[Optional[BootResult], int]:
+            own = settings
+            if left != first:
+                self.about = left
+                own = merge.merge(self._asked, self)
+            boot.check_link(own, left)
+            self._plan, host = boot.plan(own, left), planner.host_plan(own)
+            with Store(files.path) as store:
+                ready = processes.pop() if processes else None
+                xml, result = self._boot(self._plan, replace(host, digests=True), ready, store)
+                check_off(self.target)  # it took its time
+                number = self.connection.create(xml, paused=self._paused).number()
+                store.keep()
+            return result, number
+
+        if settings.effective_mac != (first.interface and first.interface.mac):
+            return attempt(replace(first, interfaces=first.interfaces[:1]))
+        return boot.by_first_that_boots(first, attempt)
 
     def print_xml(self, settings: BootSettings, process: Optional[ClientProcess]) -> None:
         """Boot the domain from the network, and print the XML that would start it with what that gave.
@@ -143,6 +178,7 @@ class DomainStart(Toolstack):
         result, direct = boot.boot(host, plan, self.about, process, store)
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         told = {"at": now, **_boot_details(result)}
+        told["on_reboot"] = self.stored.findtext("on_reboot") or ""  # of a host on which nobody waits for it
         elements = None if direct is None else _elements(direct)
         root = live_xml.booting(self.stored, elements, told, self._supervised)
         return domain_xml.serialised(root), result
@@ -158,6 +194,18 @@ def check_off(target: DomainHandle) -> None:
             f"domain {shown} has a saved state, which another boot would make worthless",
             hint=f"virsh start {shown} goes on from it; virsh managedsave-remove {shown} gives it up",
         )
+
+
+def is_booted(target: DomainHandle, live: Element) -> bool:
+    """Whether a domain that runs by the XML ``live`` was booted by us: one may be defined with it.
+
+    Raises HandoverError.
+    """
+    told = live_xml.told(live)
+    if told is None or live_xml.told(domain_xml.parse(target.stored_xml())) != told:
+        return told is not None
+    last = record.find(target.uuid)
+    return boot_files.is_being_booted(target.uuid) or (last is not None and last.last.run == target.number())
 
 
 def needed(connection: Connection) -> Optional[Needed]:
@@ -190,8 +238,12 @@ def _boot_details(result: Optional[BootResult]) -> dict[str, str]:
     """Return what the running domain shows of its boot."""
     if result is None or result.kernel is None:
         return {"action": Action.LOCALBOOT.value}
+    ramdisk = result.ramdisk
     return {
         "action": result.action.value,
         "label": printable(result.label or "", 400),
         "kernel": printable(result.kernel.url, 1000),
+        "kernel-sha256": result.kernel.sha256 or "",
+        "initrds": printable(" ".join(initrd.url for initrd in result.initrds), 4000),
+        "initrd-sha256": "" if ramdisk is None else ramdisk.sha256 or "",
     }

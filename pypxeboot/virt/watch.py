@@ -13,32 +13,34 @@ import os
 import signal
 import subprocess
 import sys
-from collections import deque
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Optional
 
+from pypxeboot.config.settings import BootSettings
 from pypxeboot.errors import Aborted, HandoverError, PxeBootError, UsageError
 from pypxeboot.limits import NOTICE
+from pypxeboot.retry import WORTHWHILE
 from pypxeboot.text import printable
-from pypxeboot.virt import (
-    boot_files,
-    domain_xml,
-    hook_files,
-    hook_paths,
-    live_xml,
-    sd_notify,
-    start,
-    watch_state,
-)
-from pypxeboot.virt.connection import Connection, DomainHandle, Ended, Event, Events, Lost, Started, Stopped
+from pypxeboot.virt import boot, boot_files, domain_xml, hook_files, hook_paths, start
+from pypxeboot.virt.connection import Connection, DomainHandle
+from pypxeboot.virt.events import Defined, Ended, Event, Events, Lost, Started, Stopped
+from pypxeboot.virt.opted_in import OptedIn
+from pypxeboot.virt.records import sd_notify
+from pypxeboot.virt.watch_state import HELD, PAUSED, RETRIED, Marks
 
 log = logging.getLogger(__name__)
 
 
 _AT_ONCE = 4 * (os.cpu_count() or 1)  # boots; of more, servers would not be answered in time
 _RECONNECT = 1.0  # s
+_NICE = 10  # of the watch below, and of its boots above all else
 _YOUNG = 60.0  # s; a guest that runs for longer has gone past its boot, and is not disturbed
+_SWEPT_AFTER = 0.5  # s in which others may end, too: every sweep asks for all domains
 _GRACE = 10.0  # s for boots to end by themselves
 # How QEMU calls the ends (qapi/run-state.json, ShutdownCause) after which a machine begins anew.
 _RESETS = ("guest-reset", "host-qmp-system-reset", "subsystem-reset")
@@ -49,7 +51,9 @@ _START = "from pypxeboot.commands.virt import run; run()"
 class _WatchedDomain:
     """One domain: the process that boots it, and how its machine ended last.
 
-    ``ran``: it was started since that process began; ``stopped``: and is off again.
+    ``ran``: it was started since that process began; ``stopped``: and is off again. ``paused``: it is to
+    begin paused; ``rebooted``: the boot is that of a guest that ran before. Boots of it that ``failed`` did
+    so since ``failing``, and the next is at ``due`` (of time.monotonic).
     """
 
     uuid: str
@@ -61,24 +65,31 @@ class _WatchedDomain:
     ended: Optional[str] = None
     ran: bool = False
     stopped: Optional[Stopped] = None
+    paused: bool = False
+    rebooted: bool = False
+    failed: int = 0
+    failing: float = 0.0
+    due: Optional[float] = None
 
 
 @dataclass
 class Watcher:
     """Has domains booted: the one of UUID ``only``, or those that opt in.
 
-    ``words`` are options for each boot. Connections to libvirt are numbered.
+    ``words`` are options for each boot, as ``settings`` has them. Connections to libvirt are numbered.
     """
 
     events: Events
     uri: Optional[str]
     words: Sequence[str]
-    marks: watch_state.Marks
+    settings: BootSettings
+    marks: Marks
     only: Optional[str]
     _connection: Optional[Connection] = None
     _number: int = 0
-    _heard: deque[Event] = field(default_factory=deque)
     _guests: dict[str, _WatchedDomain] = field(default_factory=dict)
+    _opted_in: OptedIn = field(default_factory=OptedIn)
+    _sweep_at: Optional[float] = None
     _result: Optional[int] = None
     _told: bool = False
     _status: str = ""
@@ -87,27 +98,51 @@ class Watcher:
         """Until a signal ends it, or the one domain is off."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # that it wakes up
+        signal.signal(signal.SIGCHLD, self.events.wake)
+        if self.only is None:
+            with suppress(OSError):
+                os.nice(-_NICE)
         while self._result is None:
             if self._connection is None:
                 self._connect()
             self._reap()
             self._start_boots()
-            if self._result is None and not self._heard:
-                self.events.wait(_RECONNECT if self._connection is None else None)
-            while self._heard and self._result is None:
-                self._handle_safely(self._heard.popleft())
+            event = self.events.wait(self._patience()) if self._result is None else None
+            while event is not None and self._result is None:
+                self._handle_safely(event)
+                event = self.events.wait(0)
+            self._sweep()
         self._end_boots()
+        self._sweep(now=True)
         return self._result
+
+    def _patience(self) -> Optional[float]:
+        """Return how many seconds there is nothing to do without an event; None: for ever."""
+        times = [guest.due for guest in self._guests.values() if guest.due is not None]
+        times += [] if self._sweep_at is None else [self._sweep_at]
+        seconds = [max(at - time.monotonic(), 0.0) for at in times]
+        return min([*seconds, *([_RECONNECT] if self._connection is None else [])], default=None)
+
+    def _sweep(self, *, now: bool = False) -> None:
+        """Remove the files that nothing needs any more, if a domain has ended."""
+        connection = self._connection
+        if (
+            connection is not None
+            and self._sweep_at is not None
+            and (now or time.monotonic() >= self._sweep_at)
+        ):
+            self._sweep_at = None
+            boot_files.sweep(lambda: start.needed(connection))
 
     def _stop(self, number: int, _frame: object) -> None:
         log.log(NOTICE, "ended by %s; domains that run go on", signal.Signals(number).name)
         self._result = Aborted.code if self.only else 0
+        self.events.wake()
 
     def _connect(self) -> None:
         try:
             connection = Connection(self.uri)
-            connection.watch(self._heard.append)
+            connection.watch(self.events.tell, self._holds)
         except HandoverError as why:
             if not self._told:
                 log.warning("%s: waiting for it", why.message)
@@ -131,25 +166,31 @@ class Watcher:
                 self.marks.remove(uuid)
         for target in targets.values():
             try:
+                self._opted_in.read(target)
                 self._look_at(target)
             except PxeBootError as why:  # it may be gone by now
                 log.warning("%s", why.message)
-        boot_files.sweep(lambda: start.needed(connection))
+        self._sweep_at = time.monotonic()
 
     def _look_at(self, target: DomainHandle) -> None:
         if self._is_booting(target.uuid) or not self._wants(target):
             return
+        word = self.marks.word(target.uuid)
         if target.is_active():
             age = target.age()
-            self._runs(target, fresh=age is not None and age < _YOUNG)
+            young = age is not None and age < _YOUNG
+            paused = word == PAUSED or (young and word != HELD and target.is_paused())
+            self._runs(target, fresh=young or word in (HELD, PAUSED), paused=paused)
         elif target.uuid in self.marks:
             # What QEMU said last counts: where libvirtd was killed just then, it calls the guest crashed.
-            why, ended = target.why_stopped(), self._guest(target).ended
-            if ended in _RESETS or (ended is None and why in ("shutdown", "unknown")):
+            guest, why = self._guest(target), target.why_stopped()
+            ended = guest.ended
+            rebooted = ended in _RESETS or (ended is None and why in ("shutdown", "unknown"))
+            if rebooted or (word == RETRIED and guest.due is None):
                 log.log(NOTICE, "domain %s ended while nobody looked", printable(target.name))
-                self.boot(target)
-            else:
-                self._off(self._guest(target), why)
+                self.boot(target, rebooted=True)
+            elif guest.due is None:
+                self._off(guest, why)
 
     def _handle_safely(self, event: Event) -> None:
         try:
@@ -173,21 +214,61 @@ class Watcher:
                 guest.ended = guest.ended or event.reason
         elif isinstance(event, Started):
             self._handle_start(self._connection, event)
+        elif isinstance(event, Defined):
+            self._handle_definition(self._connection, event.uuid)
         elif guest is not None and guest.child is not None:
             guest.stopped = event if guest.ran else None  # else it made room for the boot
-        elif guest is not None and event.uuid in self.marks and not guest.waits:
+        elif guest is not None and event.uuid in self.marks and not guest.waits and guest.due is None:
             self._handle_stop(self._connection, guest, event)
+
+    def _holds(self, uuid: str) -> bool:
+        """Whether a domain that begins to run is to be suspended at once: its boot is still to come."""
+        return self.only is None and not self._is_booting(uuid) and self._opted_in.waits_for_boot(uuid)
+
+    def _handle_definition(self, connection: Connection, uuid: str) -> None:
+        try:
+            target = connection.target(uuid)
+            self._opted_in.read(target)
+            if self._is_known(uuid) and uuid not in self.marks and target.is_active():
+                age = target.age()
+                if self._is_served(target) or (
+                    age is not None and age >= _YOUNG
+                ):  # it arrived, or opts in now
+                    self._runs(target, fresh=False)
+        except UsageError:  # it is gone
+            self._opted_in.forget(uuid)
+        guest = self._guests.get(uuid)
+        if guest is not None and guest.due is not None and not self._is_known(uuid):
+            self._off(guest, "it does not opt in any more")
 
     def _handle_start(self, connection: Connection, event: Started) -> None:
         guest = self._guests.get(event.uuid)
         if guest is not None:
             guest.ended, guest.ran = None, guest.child is not None
+        held = event.held is not None and _is_done(event.held)
         try:
             target = connection.target(event.uuid)
         except UsageError:  # a transient one, gone again
             return
-        if self._wants(target) and target.is_active():
-            self._runs(target, fresh=event.fresh)
+        if not self._is_known(event.uuid) and not target.is_persistent():
+            self._opted_in.read(target)  # it tells
+        if self._wants(target) and event.held is not None and not self._is_served(target):
+            log.log(NOTICE, "domain %s was started", printable(target.name))
+            self.boot(target, replaces=True)  # whether it is suspended or was destroyed
+        elif self._wants(target) and target.is_active():
+            self._runs(target, fresh=event.fresh, paused=event.paused, held=held)
+        elif held:
+            target.resume()
+
+    def _is_served(self, target: DomainHandle) -> bool:
+        """Whether a domain that runs was booted by us, or by the hook."""
+        try:
+            live = domain_xml.parse(target.live_xml())
+            files = hook_paths.files(live)
+            hooked = files is not None and hook_files.exist(files)
+            return target.is_active() and (hooked or start.is_booted(target, live))
+        except HandoverError:  # it is gone
+            return False
 
     def _handle_stop(self, connection: Connection, guest: _WatchedDomain, event: Stopped) -> None:
         ended, guest.ended = guest.ended, None
@@ -200,40 +281,40 @@ class Watcher:
             return
         if event.why == "shutdown" and (ended is None or ended in _RESETS) and self._wants(target):
             log.log(NOTICE, "domain %s reboots", printable(guest.name))
-            self.boot(target)
+            self.boot(target, rebooted=True)
         else:
             self._off(guest, event.why)
 
     def _wants(self, target: DomainHandle) -> bool:
         """Whether this domain is one to look after."""
-        if self.only is not None:
-            return target.uuid == self.only
-        if not target.is_persistent():
-            return False
-        try:
-            return domain_xml.domain(domain_xml.parse(target.stored_xml())).wish is not None
-        except UsageError as why:
-            log.error("domain %s: %s", printable(target.name), why.message)
-            return False
+        return self._is_known(target.uuid)
 
-    def _runs(self, target: DomainHandle, *, fresh: bool) -> None:
-        """Note that a domain runs: by our boot, or by somebody else, which boots nothing from the network."""
-        live = domain_xml.parse(target.live_xml())
-        files = hook_paths.files(live)
-        if not live_xml.is_ours(live) and (files is None or not hook_files.exist(files)):
+    def _is_known(self, uuid: str) -> bool:
+        return uuid == self.only if self.only is not None else uuid in self._opted_in
+
+    def _runs(self, target: DomainHandle, *, fresh: bool, paused: bool = False, held: bool = False) -> None:
+        """Note that a domain runs: by our boot, or by somebody else, which boots nothing from the network.
+
+        ``paused``: it began so; ``held``: it is suspended until that is known.
+        """
+        if not self._is_served(target):
             if self._is_booting(target.uuid):
                 return  # its boot will say that it runs
             guest = self._guests.get(target.uuid)
             if fresh or (guest is not None and guest.replaces and not guest.ran):
                 log.log(NOTICE, "domain %s was started", printable(target.name))
-                target.suspend()  # it has not come far, and shall not until its boot ends it
-                self.boot(target, replaces=True)
+                if not held:
+                    target.suspend()  # it has not come far, and shall not until its boot ends it
+                self.boot(target, replaces=True, paused=paused)
                 return
             log.log(NOTICE, "domain %s runs: its next boot is from the network", printable(target.name))
-        self._guest(target)
+        guest = self._guest(target)
+        guest.due, guest.failed = None, 0
         self.marks.add(target.uuid)
-        if live.findtext("on_reboot") != "destroy":
+        if domain_xml.parse(target.live_xml()).findtext("on_reboot") != "destroy":
             target.end_at_reboot()
+        if held:
+            target.resume()
 
     def _guest(self, target: DomainHandle) -> _WatchedDomain:
         return self._guests.setdefault(target.uuid, _WatchedDomain(target.uuid, target.name))
@@ -242,18 +323,30 @@ class Watcher:
         guest = self._guests.get(uuid)
         return guest is not None and (guest.waits or guest.child is not None)
 
-    def boot(self, target: DomainHandle, *, replaces: bool = False) -> None:
-        """Have a domain booted; ``replaces``: it runs, by other means."""
+    def boot(
+        self, target: DomainHandle, *, replaces: bool = False, paused: bool = False, rebooted: bool = False
+    ) -> None:
+        """Have a domain booted; ``replaces``: it runs, by other means; ``paused``: it is to begin so."""
         guest = self._guest(target)
-        self.marks.add(guest.uuid)
+        self.marks.add(guest.uuid, (PAUSED if paused else HELD) if replaces else RETRIED if rebooted else "")
         guest.name, guest.waits, guest.replaces, guest.ended = target.name, True, replaces, None
+        guest.paused, guest.rebooted, guest.failed, guest.due = paused, rebooted, 0, None
 
     def _start_boots(self) -> None:
+        for guest in list(self._guests.values()):
+            if guest.due is not None and guest.due <= time.monotonic():
+                guest.due = None
+                if self.marks.is_cancelled(guest.uuid):
+                    self._off(guest, "its boot was cancelled")
+                else:
+                    guest.waits = True
         free = _AT_ONCE - sum(guest.child is not None for guest in self._guests.values())
         for guest in [guest for guest in self._guests.values() if guest.waits][: max(free, 0)]:
             argv = [sys.executable, "-c", _START, "start", *self.words, "--supervised", guest.name]
-            argv += [] if self.only else ["--quiet", guest.uuid]
-            argv += ["--replace"] if guest.replaces else []
+            argv += ["--by", "run"] if self.only else ["--by", "watch", "--quiet", guest.uuid]
+            argv += [*(["--replace"] if guest.replaces else []), *(["--paused"] if guest.paused else [])]
+            # A boot has time; libvirt's own work, that a domain is held before its disk boots, has none.
+            argv = argv if self.only else ["nice", "-n", str(2 * _NICE), *argv]
             guest.child = subprocess.Popen(argv, stdin=None if self.only else subprocess.DEVNULL)
             guest.waits, guest.connection, guest.ran, guest.stopped = False, self._number, False, None
         booting = sum(self._is_booting(uuid) for uuid in self._guests)
@@ -278,7 +371,7 @@ class Watcher:
         """Go on after the boot of a domain has ended."""
         connection = self._connection
         if connection is not None and not connection.is_alive():
-            self._heard.append(Lost())
+            self.events.tell(Lost())
             connection = None
         if connection is None or (status == HandoverError.code and guest.connection != self._number):
             # Whatever came of it: libvirt will say so. If it was the connection's fault, once more.
@@ -291,19 +384,36 @@ class Watcher:
         if target.is_active():
             self._look_at(target)
         elif status:
-            log.error("domain %s is not started", printable(guest.name))
-            self._off(guest, "failed", status)
+            self._handle_failure(guest, target, status)
         elif guest.stopped is not None:  # it was quick; if not, that is still to be heard
-            self._heard.append(guest.stopped)
+            self.events.tell(guest.stopped)
+
+    def _handle_failure(self, guest: _WatchedDomain, target: DomainHandle, status: int) -> None:
+        """Have the boot of a domain tried again, if that is the policy; else it stays off."""
+        now, wait = time.monotonic(), None
+        guest.failing = now if not guest.failed else guest.failing
+        guest.failed += 1
+        if status in WORTHWHILE:
+            about = domain_xml.domain(domain_xml.parse(target.stored_xml()))
+            policy = boot.retry_policy(self.settings, about, rebooted=guest.rebooted)
+            wait = policy.wait(guest.failed, now - guest.failing)
+        shown = printable(guest.name)
+        if wait is None:
+            log.error("domain %s is not started", shown)
+            self._off(guest, "failed", status)
+            return
+        at = time.strftime("%H:%M:%S", time.localtime(time.time() + wait))
+        text = "domain %s is not started: the next try is in %g s, at %s (pypxeboot-virt cancel %s ends that)"
+        log.error(text, shown, wait, at, shown)
+        self.marks.add(guest.uuid, RETRIED)
+        guest.due, guest.replaces = now + wait, False
 
     def _off(self, guest: _WatchedDomain, why: str, status: int = 0) -> None:
         """Forget a domain that is off, and stays so."""
         log.log(NOTICE, "domain %s is off (%s)", printable(guest.name), why)
         self.marks.remove(guest.uuid)
         self._guests.pop(guest.uuid, None)
-        connection = self._connection
-        if connection is not None:
-            boot_files.sweep(lambda: start.needed(connection))
+        self._sweep_at = self._sweep_at or time.monotonic() + _SWEPT_AFTER
         if self.only is not None:
             self._result = status
 
@@ -318,3 +428,11 @@ class Watcher:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+
+
+def _is_done(held: Future[object]) -> bool:
+    """Wait until a domain is suspended; False where that failed: it may be gone."""
+    try:
+        return held.exception(_GRACE) is None
+    except FutureTimeout:
+        return False

@@ -1,7 +1,9 @@
 """Which domains ``pypxeboot-virt watch`` has running, or is about to start.
 
 It is remembered until the host reboots: when the watch is killed and started again, a domain that has a mark
-and is off did reboot or power off meanwhile.
+and is off did reboot or power off meanwhile. What was under way is in the mark: a domain that was suspended
+(``HELD``, or ``PAUSED`` by who started it) is to be booted, one whose boot failed (``RETRIED``) to be tried
+again.
 """
 
 from __future__ import annotations
@@ -14,13 +16,15 @@ from pathlib import Path
 from pypxeboot.errors import HandoverError, Refused
 
 DIRECTORY = Path("/run/pypxeboot/watch")
+HELD, PAUSED, RETRIED = "held", "paused", "retried"
+"""What a mark may say."""
 
 
 class Marks:
     """The marks, by UUID, for as long as this process runs."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
+        self._known: dict[str, str] = {}
 
     def __contains__(self, uuid: str) -> bool:
         return uuid in self._known
@@ -29,13 +33,21 @@ class Marks:
         """Every UUID that has a mark."""
         return sorted(self._known)
 
-    def add(self, uuid: str) -> None:
-        """Mark a domain that runs, or is about to."""
-        self._known.add(uuid)
+    def add(self, uuid: str, word: str = "") -> None:
+        """Mark a domain that runs, or is about to; ``word`` is what is under way, if anything is."""
+        self._known[uuid] = word
 
     def remove(self, uuid: str) -> None:
         """Take the mark of a domain that is off."""
-        self._known.discard(uuid)
+        self._known.pop(uuid, None)
+
+    def word(self, uuid: str) -> str:
+        """Return what the mark of a domain says."""
+        return self._known.get(uuid, "")
+
+    def is_cancelled(self, uuid: str) -> bool:
+        """Whether somebody else has taken the mark."""
+        return uuid not in self._known
 
 
 class KeptMarks(Marks):
@@ -51,19 +63,25 @@ class KeptMarks(Marks):
         except OSError as why:
             raise HandoverError(f"cannot make {DIRECTORY}: {why.strerror}") from None
         super().__init__()
-        self._known.update(path.name for path in DIRECTORY.iterdir())
+        for path in DIRECTORY.iterdir():
+            with suppress(OSError):
+                self._known[path.name] = path.read_text()
 
-    def add(self, uuid: str) -> None:
-        """Mark a domain that runs, or is about to."""
-        super().add(uuid)
+    def add(self, uuid: str, word: str = "") -> None:
+        """Mark a domain that runs, or is about to; ``word`` is what is under way, if anything is."""
+        super().add(uuid, word)
         with suppress(OSError):  # a full /run: it is forgotten with this process
-            (DIRECTORY / uuid).touch()
+            (DIRECTORY / uuid).write_text(word)
 
     def remove(self, uuid: str) -> None:
         """Take the mark of a domain that is off."""
         super().remove(uuid)
         with suppress(FileNotFoundError):
             (DIRECTORY / uuid).unlink()
+
+    def is_cancelled(self, uuid: str) -> bool:
+        """Whether somebody else has taken the mark."""
+        return super().is_cancelled(uuid) or not (DIRECTORY / uuid).exists()
 
 
 def somebody_watches() -> bool:
@@ -79,3 +97,19 @@ def somebody_watches() -> bool:
     finally:
         os.close(lock)
     return False
+
+
+def is_retried(uuid: str) -> bool:
+    """Whether a boot of a domain failed, and ``pypxeboot-virt watch`` is to try it again."""
+    try:
+        return (DIRECTORY / uuid).read_text() == RETRIED and somebody_watches()
+    except OSError:
+        return False
+
+
+def cancel_retry(uuid: str) -> bool:
+    """Have a boot that failed not tried again; return whether it was to be."""
+    if not is_retried(uuid):
+        return False
+    (DIRECTORY / uuid).unlink(missing_ok=True)
+    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Optional
@@ -28,22 +27,7 @@ WISH = "<pypxeboot:boot xmlns:pypxeboot='urn:pypxeboot:domain:1'{}/>"
 @pytest.fixture
 def hooked(libvirt: Libvirt, tmp_path: Path) -> Iterator[Libvirt]:
     """A libvirtd with the hook as it is installed, and its program in PATH."""
-    program = tmp_path / "pypxeboot-virt-hook"
-    runs = f"{sys.executable} -c 'from pypxeboot.commands.virt_hook import run; run()'"
-    program.write_text(f'#!/bin/sh\necho "$2" >>{tmp_path}/calls\nPYTHONPATH={tools.ROOT} exec {runs} "$@"\n')
-    program.chmod(0o755)
-    text = (tools.ROOT / "scripts/libvirt-hook").read_text()
-    first = f"#!/bin/sh\nPATH={tmp_path}:$PATH\ntouch {tmp_path}/seen\n"
-    libvirt.hook(text.replace("#!/bin/sh\n", first, 1), "pypxeboot")
-    libvirt.define(domain_xml("other", "52:54:00:00:00:02"))
-
-    def seen() -> bool:
-        libvirt.reload()  # once more: it is not heard while another is under way
-        libvirt.virsh("start", "other")
-        libvirt.virsh("destroy", "other")
-        return (tmp_path / "seen").exists()
-
-    wait_until(seen, 30, "libvirtd has seen that there is a hook")
+    libvirt.install_hook(tmp_path)
     assert not (tmp_path / "calls").exists()  # for a domain that does not opt in
     yield libvirt
     for name in libvirt.names():

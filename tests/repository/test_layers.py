@@ -28,8 +28,9 @@ TABLE = """
     commands:          config doctor explain host links output privsep virt virt.admin xen
     lab:               dhcp kernel
     xen:               config
-    virt.admin:        virt
-    virt:              config host output privsep
+    virt.admin:        config doctor virt virt.records
+    virt:              config host output privsep virt.records
+    virt.records:
     config:            fetch.http links output
     host:              client dhcp links net privsep signing terminal
     links:             doctor

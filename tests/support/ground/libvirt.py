@@ -22,6 +22,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Optional
+from uuid import uuid4
 from xml.sax.saxutils import quoteattr
 
 from tests.support.ground import servers, tools
@@ -102,7 +103,8 @@ class Libvirt:
             (self.root / name).mkdir(parents=True, mode=0o755)
         group = "nogroup" if "\nnogroup:" in Path("/etc/group").read_text() else "nobody"
         (self.root / "etc/qemu.conf").write_text(_QEMU_CONF.format(group=group))
-        (self.root / "etc/libvirtd.conf").write_text(_LIBVIRTD_CONF)
+        identity = f'host_uuid = "{uuid4()}"\n'  # no guest migrates to the host that it is on
+        (self.root / "etc/libvirtd.conf").write_text(_LIBVIRTD_CONF + identity)
         (self.root / "network.xml").write_text(_NETWORK_XML)
         self._hold_mounts()
         self.start()
@@ -256,6 +258,30 @@ class Libvirt:
         path.chmod(0o755)
         self.reload()
         return path
+
+    def install_hook(self, directory: Path) -> None:
+        """Install the project's hook, with its program in ``directory``, and wait until libvirtd runs it.
+
+        ``calls`` there has a line for each operation that the program is run for. A domain ``other`` is left.
+        """
+        program = directory / "pypxeboot-virt-hook"
+        runs = f"{sys.executable} -c 'from pypxeboot.commands.virt_hook import run; run()'"
+        program.write_text(
+            f'#!/bin/sh\necho "$2" >>{directory}/calls\nPYTHONPATH={tools.ROOT} exec {runs} "$@"\n'
+        )
+        program.chmod(0o755)
+        text = (tools.ROOT / "scripts/libvirt-hook").read_text()
+        first = f"#!/bin/sh\nPATH={directory}:$PATH\ntouch {directory}/seen\n"
+        self.hook(text.replace("#!/bin/sh\n", first, 1), "pypxeboot")
+        self.define(domain_xml("other", "52:54:00:00:00:02"))
+
+        def seen() -> bool:
+            self.reload()  # once more: it is not heard while another is under way
+            self.virsh("start", "other")
+            self.virsh("destroy", "other")
+            return (directory / "seen").exists()
+
+        wait_until(seen, 30, "libvirtd has seen that there is a hook")
 
     def clean(self) -> None:
         """No domain, no hook, and nothing on the servers."""

@@ -7,6 +7,7 @@ from typing import Optional
 import pytest
 
 from pypxeboot.errors import UsageError
+from pypxeboot.retry import NEVER, Retry
 from pypxeboot.virt import domain_xml
 from pypxeboot.virt.domain_xml import NAMESPACE, Interface, Network, Wish
 from tests.support.samples.domains import DISK, FIRST, SECOND, xml
@@ -20,7 +21,9 @@ def test_a_domain() -> None:
 
 
 def test_the_interface_that_boots_is_the_first_of_the_order() -> None:
-    found = domain_xml.domain(xml(devices=FIRST + SECOND)).interface
+    both = domain_xml.domain(xml(devices=FIRST + SECOND))
+    found = both.interface
+    assert len(both.interfaces) == 1  # the other is not in the order
     source = {"network": "lab", "portgroup": "p"}
     assert found == Interface("network", "52:54:00:00:00:02", source, vlan="42")
     assert domain_xml.domain(xml(devices="")).interface is None
@@ -54,8 +57,9 @@ def test_architectures(libvirt: str, ours: str) -> None:
         (f"<pypxeboot:boot xmlns:pypxeboot='{NAMESPACE}'/>", Wish()),
         (f"<boot xmlns='{NAMESPACE}' label='install' arch='arm64'/>", Wish("install", "arm64")),
         (f"<p:boot xmlns:p='{NAMESPACE}' order='network, disk'/>", Wish(disk=True)),
+        (f"<p:boot xmlns:p='{NAMESPACE}' retry='5, 60'/>", Wish(retry=Retry(5, 60))),
         ("<pypxeboot:boot xmlns:pypxeboot='urn:another'/>", None),
-        (f"<p:other xmlns:p='{NAMESPACE}'/>", None),
+        ("<p:boot xmlns:p='urn:pypxeboot:live:1'/>", None),
     ],
 )
 def test_metadata(element: str, wish: Optional[Wish]) -> None:
@@ -136,3 +140,39 @@ def test_a_boot_on_a_trunk_needs_a_native_vlan() -> None:
     with pytest.raises(UsageError, match="trunk") as why:
         domain_xml.untagged(domain_xml.TRUNK)
     assert "nativeMode" in str(why.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("element", "said"),
+    [
+        (f"<p:boot xmlns:p='{NAMESPACE}' lable='install'/>", 'lable in <p:boot .*lable="install"'),
+        (f"<p:boot xmlns:p='{NAMESPACE}'><label>a</label></p:boot>", "<label> in <p:boot"),
+        (f"<p:bot xmlns:p='{NAMESPACE}' label='a'/>", "<p:bot .* which is not <pypxeboot:boot"),
+        ("<p:boot xmlns:p='urn:pypxeboot:domain:2'/>", "urn:pypxeboot:domain:2.* which is not"),
+        (f"<p:boot xmlns:p='{NAMESPACE}' order='disk network'/>", "disk network.*order="),
+        (f"<p:boot xmlns:p='{NAMESPACE}' retry='soon'/>", "retry in .*soon"),
+        (f"<p:boot xmlns:p='{NAMESPACE}'/><boot xmlns='{NAMESPACE}'/>", "a second time"),
+    ],
+)
+def test_an_opt_in_that_is_not_understood_names_its_line(element: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        domain_xml.domain(xml(metadata=element))
+
+
+@pytest.mark.parametrize(
+    ("text", "retry"), [("-1", NEVER), ("5000", Retry(5, 5)), ("0", Retry(1, 1)), ("x", None)]
+)
+def test_the_reboot_timeout_of_libvirt(text: str, retry: Optional[Retry]) -> None:
+    found = domain_xml.parse(
+        domain_xml.serialised(xml()).replace("</os>", f"<bios rebootTimeout='{text}'/></os>")
+    )
+    assert domain_xml.domain(found).retry == retry
+
+
+def test_the_order_of_interfaces_and_a_link_that_is_down() -> None:
+    first = FIRST.replace("</interface>", "<boot order='3'/><link state='down'/></interface>")
+    found = domain_xml.domain(xml(devices=first + SECOND)).interfaces
+    assert [(item.mac, item.down) for item in found] == [
+        ("52:54:00:00:00:02", False),
+        ("52:54:00:00:00:01", True),
+    ]

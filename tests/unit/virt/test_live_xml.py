@@ -16,12 +16,12 @@ def test_xml_of_a_boot() -> None:
     direct = {"kernel": "/k", "initrd": "/i", "cmdline": 'a="<&>" b', "dtb": None}
     live = live_xml.booting(stored, direct, {"action": "boot", "label": "install", "config": ""}, again=True)
     assert domain_xml.serialised(stored) == before
-    assert not live_xml.is_ours(stored) and live_xml.is_ours(live)
+    assert live_xml.told(stored) is None and live_xml.told(live) == {"action": "boot", "label": "install"}
     again = domain_xml.parse(domain_xml.serialised(live))
     assert [again.findtext(f"os/{name}") for name in direct] == ["/k", "/i", 'a="<&>" b', None]
     assert again.findtext("on_reboot") == "destroy"
     assert again.findtext("description") == "a <web> server\nPXE: boot install"
-    assert live_xml.is_ours(again) and domain_xml.domain(again).wish == Wish()
+    assert live_xml.told(again) == live_xml.told(live) and domain_xml.domain(again).wish == Wish()
     assert f'xmlns:qemu="{QEMU}"' in domain_xml.serialised(live)
     assert '<qemu:commandline><qemu:arg value="-s" /></qemu:commandline>' in domain_xml.serialised(live)
 

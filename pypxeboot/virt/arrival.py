@@ -1,0 +1,53 @@
+"""A guest that goes on here, restored or migrated: its files have to be here, and its reboots work."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from pypxeboot.errors import Refused
+from pypxeboot.virt import boot_files, live_xml
+
+_BLOCK = 1 << 20  # bytes
+_FILES = {"kernel": "kernel-sha256", "initrd": "initrd-sha256"}
+
+
+def check_files(root: Element) -> None:
+    """Raise Refused where a file of the boot that the XML of a run tells of is not here, or is another."""
+    told = live_xml.told(root) or {}
+    for name, key in _FILES.items():
+        path, digest = root.findtext(f"os/{name}") or "", told.get(key)
+        if digest is None or Path(path).parent.parent != boot_files.DIRECTORY:
+            continue
+        try:
+            found = _sha256(Path(path))
+        except OSError as why:
+            raise Refused(
+                f"the {name} that the guest was booted with, {path}, is not on this host: {why.strerror}",
+                hint=f"pypxeboot-virt migrate sends it; its SHA-256 is {digest}",
+            ) from None
+        if found != digest:
+            raise Refused(
+                f"{path} is not the {name} that the guest was booted with: its SHA-256 is {found}",
+                hint=f"pypxeboot-virt migrate sends the right one, whose SHA-256 is {digest}",
+            )
+
+
+def reboots_by_itself(root: Element) -> bool:
+    """Have a guest, for whose reboot somebody waited, reboot by itself; return whether that is new."""
+    told = live_xml.told(root)
+    before = "" if told is None else told.get("on_reboot", "restart")
+    element = root.find("on_reboot")
+    if not before or element is None or element.text == before:
+        return False
+    element.text = before
+    return True
+
+
+def _sha256(path: Path) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            found.update(block)
+    return found.hexdigest()

@@ -1,0 +1,63 @@
+"""The boot of a domain that is under way: who does it, and how it is ended from outside."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Optional
+
+DIRECTORY = Path("/run/pypxeboot/boots")
+
+
+class Ongoing:
+    """A note that this process boots the domain ``uuid``, until :meth:`close` or the end of the process."""
+
+    def __init__(self, uuid: str, by: str) -> None:
+        self._path = DIRECTORY / uuid
+        self._note: Optional[int] = None
+        with suppress(OSError):  # a full /run: it cannot be cancelled
+            DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
+            note = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            try:
+                fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.ftruncate(note, 0)
+                os.write(note, f"{os.getpid()} {by}\n".encode())
+                self._note = note
+            except OSError:  # another boots it, and will win or lose
+                os.close(note)
+
+    def close(self) -> None:
+        """Take the note: the boot is over."""
+        if self._note is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._note)
+            self._note = None
+
+
+def find(uuid: str) -> Optional[tuple[int, str]]:
+    """Return the process that boots a domain, and by whom: start, run, watch or hook; None if none does."""
+    try:
+        note = os.open(DIRECTORY / uuid, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(note, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid, _, by = os.read(note, 100).decode("ascii", "replace").strip().partition(" ")
+        return (int(pid), by) if pid.isdecimal() else None
+    finally:
+        os.close(note)
+    return None
+
+
+def cancel(uuid: str) -> Optional[str]:
+    """End the boot of a domain that is under way, as by SIGTERM; return by whom it was."""
+    found = find(uuid)
+    if found is None:
+        return None
+    with suppress(ProcessLookupError):
+        os.kill(found[0], signal.SIGTERM)
+    return found[1]

@@ -1,0 +1,124 @@
+"""Boots that fail: tried again, at the next interface, or cancelled; and starts that stay paused."""
+
+from __future__ import annotations
+
+from tests.support.ground import wait_until
+from tests.support.watched import MAC, OPT_IN, SECONDS, Watched
+
+SECOND = "52:54:00:00:00:77"
+
+
+def nothing(watched: Watched) -> None:
+    """From now on the servers have no configuration: they came up without their files."""
+    watched.libvirt.serve({})
+
+
+def test_the_server_comes_later(watched: Watched) -> None:
+    """It may be a guest of this host: the domain says how it is waited for."""
+    watched.define(opt_in=OPT_IN.format("retry='1,2'"))
+    nothing(watched)
+    watched.ready()
+    watched.libvirt.virsh("start", "guest")
+    watched.server.wait_for("guest is not started: the next try is in 1 s, at [0-9:]+ ", SECONDS)
+    watched.server.wait_for("(?s)the next try is in 2 s.*the next try is in 2 s", SECONDS)
+    assert watched.libvirt.state("guest") == "shut off"
+    watched.says("install")
+    watched.await_boot("install")
+    assert "PROBE disk" not in watched.libvirt.serial("guest")
+
+
+def test_for_how_long(watched: Watched) -> None:
+    watched.define(opt_in=OPT_IN.format("retry='1,1,3'"))
+    nothing(watched)
+    watched.ready()
+    watched.libvirt.virsh("start", "guest")
+    watched.server.wait_for("guest is not started: the next try", SECONDS)
+    watched.server.wait_for("guest is not started\n", SECONDS)
+    watched.await_off()
+
+
+def test_a_reboot_is_tried_again_by_default_and_can_be_cancelled(watched: Watched) -> None:
+    libvirt = watched.libvirt
+    watched.define()
+    watched.ready()
+    libvirt.virsh("start", "guest")
+    watched.await_boot("install")
+    nothing(watched)
+    libvirt.virsh("reset", "guest")
+    watched.server.wait_for("guest is not started: the next try is in 10 s", SECONDS)
+    told = libvirt.pypxeboot("pypxeboot.commands.virt", "list").ok().stdout.decode()
+    assert "guest waiting" in " ".join(told.split()) and "NoBootSource" in told
+    cancelled = libvirt.pypxeboot("pypxeboot.commands.virt", "cancel", "guest").ok()
+    assert "not tried again" in cancelled.stdout.decode()
+    watched.server.wait_for("domain guest is off .its boot was cancelled", SECONDS)
+    assert libvirt.pypxeboot("pypxeboot.commands.virt", "cancel", "guest").rc == 2
+
+
+def test_a_killed_watch_goes_on_trying(watched: Watched) -> None:
+    watched.define(opt_in=OPT_IN.format("retry='3600'"))
+    nothing(watched)
+    watched.ready()
+    watched.libvirt.virsh("start", "guest")
+    watched.server.wait_for("the next try is in 3600 s", SECONDS)
+    watched.server.process.kill()
+    watched.server.process.wait()
+    watched.says("install")
+    watched.ready()
+    watched.await_boot("install")
+
+
+def test_the_reboot_timeout_of_libvirt(watched: Watched) -> None:
+    watched.define(os="<bios rebootTimeout='1500'/>")
+    nothing(watched)
+    watched.ready()
+    watched.libvirt.virsh("start", "guest")
+    watched.server.wait_for("the next try is in 1.5 s", SECONDS)
+    watched.says("install")
+    watched.await_boot("install")
+
+
+def test_a_start_that_is_paused_stays_so(watched: Watched) -> None:
+    libvirt = watched.libvirt
+    watched.define()
+    watched.ready()
+    libvirt.virsh("start", "--paused", "guest")
+    wait_until(lambda: "<kernel>" in libvirt.live("guest"), SECONDS, "it is booted")
+    wait_until(lambda: libvirt.state("guest") == "paused", SECONDS, "it is paused")
+    assert "PROBE" not in libvirt.serial("guest")
+    libvirt.virsh("resume", "guest")
+    watched.await_boot("install")
+    libvirt.virsh("destroy", "guest")
+    watched.await_off()
+    libvirt.pypxeboot("pypxeboot.commands.virt", "start", "--paused", "guest").ok()
+    assert libvirt.state("guest") == "paused"
+
+
+def test_the_next_interface_of_the_order(watched: Watched) -> None:
+    """The first is on a network without a server, or its link is down."""
+    libvirt = watched.libvirt
+    watched.server = libvirt.site.spawn(["sleep", "600"], "sleep.log")
+    libvirt.site.ip("link add quiet0 type bridge", "link set quiet0 up", namespace=libvirt.site.hyp)
+    first = (
+        f"<interface type='bridge'><mac address='{SECOND}'/><source bridge='quiet0'/>"
+        "{}<boot order='1'/><rom enabled='no'/></interface>"
+    )
+    for more in ("<link state='down'/>", ""):  # the latter gets no answer until the deadline
+        xml = watched.xml(devices=first.format(more)).replace("<boot dev='hd'/>", "")
+        xml = xml.replace("<model type='virtio'/>", "<model type='virtio'/><boot order='2'/>")
+        libvirt.define(xml)
+        run = libvirt.pypxeboot("pypxeboot.commands.virt", "start", "--timeout", "25", "guest").ok()
+        assert f"MAC {MAC} is next in the boot order" in run.stderr
+        assert ("state='down'" in run.stderr) is bool(more)
+        watched.await_boot("install")
+        libvirt.virsh("destroy", "guest")
+        libvirt.virsh("undefine", "guest")
+    libvirt.site.ip("link del quiet0", namespace=libvirt.site.hyp)
+
+
+def test_transient_domains_are_told(watched: Watched) -> None:
+    watched.ready()
+    path = watched.libvirt.site.fresh("transient.xml")
+    path.write_text(watched.xml())
+    watched.libvirt.virsh("create", str(path))
+    watched.server.wait_for("domain guest: it is transient .virsh create.", SECONDS)
+    watched.await_boot("disk")

@@ -10,12 +10,12 @@ from dataclasses import fields
 from typing import Any, Callable, NoReturn
 
 from pypxeboot import __version__
+from pypxeboot.config.retry import parse_retry
 from pypxeboot.config.settings import COMMAND_LINE, BootSettings
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import check_bridge, check_interface, parse_mac, parse_uuid, parse_vif
 from pypxeboot.links.kinds import LINKS
 from pypxeboot.output.formats import FORMATS
-from pypxeboot.retry import parse_retry
 
 # libxl_bootloader.c, bootloader_gotptys(): the domain's number is in the name of the output file.
 _LIBXL_OUTPUT = re.compile(r"bootloader\.(\d+)\.out")

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Optional
 
+from pypxeboot.config.retry import Retry
 from pypxeboot.guest import parse_mac, parse_uuid
 from pypxeboot.limits import Limits
-from pypxeboot.retry import Retry
 
 COMMAND_LINE, TOOLSTACK = "command line", "toolstack"
 """Origins of values; others are places in a configuration file, ``/etc/pypxeboot.conf:12``."""

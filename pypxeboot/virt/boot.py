@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Optional, TypeVar
 
 from pypxeboot.config import merge, planner
+from pypxeboot.config.retry import AFTER_REBOOT, NEVER, Retry
 from pypxeboot.config.settings import BootSettings, Toolstack
 from pypxeboot.entry import Action
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NoLease, PxeBootError, UsageError
@@ -18,7 +19,6 @@ from pypxeboot.output.direct import DirectBoot, boot_of
 from pypxeboot.plan import HostPlan, Plan
 from pypxeboot.privsep.signals import BootFailed
 from pypxeboot.result import BootResult
-from pypxeboot.retry import AFTER_REBOOT, NEVER, Retry
 from pypxeboot.target import Target
 from pypxeboot.text import printable
 from pypxeboot.virt.domain_xml import Domain, Wish

@@ -13,8 +13,8 @@ from typing import Optional
 from xml.etree.ElementTree import Element, TreeBuilder, tostring
 from xml.parsers import expat
 
+from pypxeboot.config.retry import NEVER, Retry, parse_retry
 from pypxeboot.errors import UsageError
-from pypxeboot.retry import NEVER, Retry, parse_retry
 from pypxeboot.text import printable
 
 NAMESPACE = "urn:pypxeboot:domain:1"
@@ -154,7 +154,7 @@ def domain(root: Element) -> Domain:
         arch=None if arch is None else _ARCHITECTURES.get(arch, arch),
         interfaces=tuple(map(_interface, _booting(root))),
         has_disk=any(map(_boots, root.findall("devices/disk"))),
-        wish=_wish(root),
+        wish=wish(root),
         retry=_reboot_timeout(root),
     )
 
@@ -203,7 +203,7 @@ def _metadata(root: Element) -> Iterator[tuple[Element, str]]:
         yield element, next((namespace for namespace in named if namespace), "")
 
 
-def _wish(root: Element) -> Optional[Wish]:
+def wish(root: Element) -> Optional[Wish]:
     """Return what the domain says of its boot. Raises UsageError for what is of ours and not understood."""
     found = None
     for element, namespace in _metadata(root):

@@ -53,12 +53,12 @@ def handle_operation(operation: str, reason: str, root: Element) -> Optional[str
 
 
 def _handle(operation: str, reason: str, root: Element) -> None:
-    files = hook_paths.files(root)
-    about = domain_xml.domain(root)
-    if about.wish is None or files is None:
-        if operation == "prepare" and about.wish is not None and live_xml.told(root) is None:
+    files, opts_in = hook_paths.files(root), domain_xml.wish(root) is not None
+    if files is None or not opts_in:
+        if operation == "prepare" and opts_in and live_xml.told(root) is None:
             _warn_unless_watched()
         return
+    about = domain_xml.domain(root)
     mark = Mark(about.uuid)
     if operation in ("migrate", "restore"):
         mark.set()

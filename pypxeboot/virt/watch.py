@@ -21,10 +21,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Optional
 
+from pypxeboot.config.retry import WORTHWHILE
 from pypxeboot.config.settings import BootSettings
 from pypxeboot.errors import Aborted, HandoverError, PxeBootError, UsageError
 from pypxeboot.limits import NOTICE
-from pypxeboot.retry import WORTHWHILE
 from pypxeboot.text import printable
 from pypxeboot.virt import boot, boot_files, domain_xml, hook_files, hook_paths, start
 from pypxeboot.virt.connection import Connection, DomainHandle

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from pypxeboot.config.retry import NEVER
 from pypxeboot.config.settings import BootSettings
 from pypxeboot.doctor.findings import Finding, fail, ok, warn
 from pypxeboot.errors import NoLease, PxeBootError, UsageError
-from pypxeboot.retry import NEVER
 from pypxeboot.text import printable
 from pypxeboot.virt import boot, domain_xml, hook_paths, live_xml
 from pypxeboot.virt.admin import domains

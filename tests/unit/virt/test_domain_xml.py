@@ -6,8 +6,8 @@ from typing import Optional
 
 import pytest
 
+from pypxeboot.config.retry import NEVER, Retry
 from pypxeboot.errors import UsageError
-from pypxeboot.retry import NEVER, Retry
 from pypxeboot.virt import domain_xml
 from pypxeboot.virt.domain_xml import NAMESPACE, Interface, Network, Wish
 from tests.support.samples.domains import DISK, FIRST, SECOND, xml

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
 from pathlib import Path
-
-import pytest
 
 from tests.support.ground import Run, tools, wait_until
 from tests.support.ground.libvirt import Libvirt
-from tests.support.ground.net import Server
 from tests.support.watched import MAC, OPT_IN, SECONDS, Watched
 
 FIGURES = "/var/lib/libvirt/pypxeboot.prom"
@@ -77,45 +76,45 @@ def test_figures(watched: Watched) -> None:
     assert figures.stat().st_mode & 0o777 == 0o644 and len(list(figures.parent.glob("*prom*"))) == 1
 
 
-@pytest.fixture
-def journald(watched: Watched) -> Iterator[Server]:
+_JOURNAL = """
+for place in systemd/journal log/journal pypxeboot; do
+    mkdir -p {tmp}/$place /run/$place && mount --bind {tmp}/$place /run/$place
+done
+mkdir -p {tmp}/lib /var/lib/pypxeboot && mount --bind {tmp}/lib /var/lib/pypxeboot
+/lib/systemd/systemd-journald &
+journal=$!
+while [ ! -S /run/systemd/journal/socket ]; do sleep 0.1; done
+{python} -c '
+from pypxeboot.errors import NoLease
+from pypxeboot.virt.records.told_boot import ToldBoot
+for uuid in ("u1", "u2"):
+    told = ToldBoot(uuid, "web\\n<x>", "52:54:00:00:00:01", by="watch", figures=None)
+    told.succeeded(None, 7) if uuid == "u1" else told.failed(NoLease("no offer\\nat all"))
+'
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    sleep 0.5
+    journalctl --directory /run/log/journal --output json DOMAIN_UUID=u1 + DOMAIN_UUID=u2 >{tmp}/found
+    [ "$(wc -l <{tmp}/found)" -lt 2 ] || break
+done
+journalctl --directory /run/log/journal --output json RESULT=NoLease >{tmp}/failed
+kill $journal
+"""
+
+
+def test_the_journal_finds_boots(tmp_path: Path) -> None:
     """A real journal, in a place of its own."""
-    daemon = Path("/lib/systemd/systemd-journald")
-    if not daemon.exists():
-        tools.missing("systemd-journald")
-    libvirt = watched.libvirt
-    for name in ("run-journal", "var-journal"):
-        (libvirt.root / name).mkdir()
-    mounts = (
-        f"mkdir -p /run/systemd/journal /run/log/journal && mount --bind {libvirt.root}/run-journal"
-        f" /run/systemd/journal && mount --bind {libvirt.root}/var-journal /run/log/journal"
-    )
-    libvirt.run("sh", "-c", mounts).ok()
-    server = libvirt.site.spawn([*libvirt._inside, str(daemon)], "journald.log", namespace=libvirt.site.hyp)
-    wait_until((libvirt.root / "run-journal/socket").exists, SECONDS, "the journal's socket")
-    yield server
-    server.stop()
-    libvirt.run("sh", "-c", "umount /run/systemd/journal /run/log/journal").ok()
-
-
-def test_the_journal_finds_boots(watched: Watched, journald: Server) -> None:
-    libvirt = watched.libvirt
-    watched.define(opt_in="")
-    watched.server = libvirt.site.spawn(["sleep", "600"], "sleep.log")
-    virt(libvirt, "start", "--label", "gone", "guest")
-    virt(libvirt, "start", "guest").ok()
-    uuid = libvirt.virsh("domuuid", "guest").strip()
-
-    def entries(*words: str) -> list[dict[str, str]]:
-        argv = [tools.need("journalctl"), "--directory", "/run/log/journal", "--output", "json", *words]
-        run = libvirt.run(*argv)
-        return [json.loads(line) for line in run.stdout.splitlines() if line.startswith(b"{")]
-
-    wait_until(lambda: len(entries(f"DOMAIN_UUID={uuid}")) == 2, SECONDS, "both boots are in the journal")
-    (failed,) = entries("RESULT=ConfigError", f"MAC={MAC}")
-    (booted,) = entries("RESULT=ok", "ENTRY=install", "DOMAIN_NAME=guest")
-    assert failed["PRIORITY"] == "3" and "gone" in failed["MESSAGE"]
-    assert booted["MESSAGE_ID"] != failed["MESSAGE_ID"] and "booted install in" in booted["MESSAGE"]
+    for name in ("/lib/systemd/systemd-journald", "journalctl"):
+        tools.need(name)
+    script = _JOURNAL.format(tmp=tmp_path, python=sys.executable)
+    argv = [tools.need("unshare"), "--mount", "--propagation=private", "sh", "-c", script]
+    environment = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
+    subprocess.run(argv, check=True, timeout=120, env=environment)
+    found = [json.loads(line) for line in (tmp_path / "found").read_text().splitlines()]
+    assert [entry["RESULT"] for entry in found] == ["ok", "NoLease"]
+    assert found[0]["MESSAGE_ID"] != found[1]["MESSAGE_ID"] and found[0]["BOOTED_BY"] == "watch"
+    (failed,) = (json.loads(line) for line in (tmp_path / "failed").read_text().splitlines())
+    assert failed["MESSAGE"] == r"domain web\x0a<x>: the boot failed: no offer\x0aat all"
+    assert (failed["PRIORITY"], failed["EXIT_CODE"], failed["MAC"]) == ("3", "3", "52:54:00:00:00:01")
 
 
 def check(libvirt: Libvirt, name: str = "guest") -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -10,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from pypxeboot import __version__
-from tests.support.ground import tools
-from tests.support.ground.clean_root import CleanRoot, clean_root
+from tests.support.ground import kernels, tools
+from tests.support.ground.clean_root import LIBVIRTD, CleanRoot, clean_root
 
 pytestmark = pytest.mark.sources
 
 NAMES = ("pypxeboot", "pypxeboot-xen", "pypxeboot-libvirt", "pypxeboot-lab")
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0"
+LAB = "pypxeboot-lab run --name pxdeb -- "
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +105,52 @@ def test_commands_pages_and_units_are_there(root: CleanRoot, installed: str) -> 
         "^(FAIL|WARN) +(commands|user|config|manual|shells|libvirt|hook)", said, re.MULTILINE
     )
     assert root.run("python3 -c 'import tftpy'", cwd="/", expect=1)
+
+
+def test_the_lab_and_a_libvirt_domain_boot(root: CleanRoot, installed: str) -> None:
+    boot = "mkdir /tmp/boot; " + LAB + "pypxeboot --mac 52:54:00:12:34:56 --bridge br0 --label rescue --json "
+    result = json.loads(root.run(boot + "--output-directory /tmp/boot 2>/dev/null", cwd="/"))
+    assert result["label"] == "rescue" and result["ramdisk"]["size"] > 0
+    start = "pypxeboot-virt start -v web; virsh domstate web; virsh dumpxml web; virsh destroy web"
+    script = f"set -e; {LIBVIRTD}\n{start}"
+    root.write("/tmp/start", script.encode())
+    # The lab's own kernel is too small for QEMU to start it with an initrd.
+    root.run("mkdir -p /tmp/tree/pxelinux.cfg")
+    config = "DEFAULT linux\nLABEL linux\n KERNEL vmlinuz\n INITRD i1\n"
+    for name, data in {
+        "pxelinux.cfg/default": config.encode(),
+        "vmlinuz": kernels.dummy("deb"),
+        "i1": b"i",
+    }.items():
+        root.write(f"/tmp/tree/{name}", data)
+    said = root.run("pypxeboot-lab run --name pxdeb --root /tmp/tree -- bash /tmp/start", cwd="/")
+    assert "\nrunning\n" in said and "<kernel>/var/lib/libvirt/boot/pypxeboot/" in said
+
+
+def test_an_upgrade_keeps_what_was_changed(root: CleanRoot, installed: str) -> None:
+    root.run("echo '[web]' >>/etc/pypxeboot.conf")
+    newer = (
+        "cd /tmp && rm -rf new && dpkg-deb -R debs/pypxeboot_*.deb new && "
+        "sed -i 's/^Version: .*/Version: 9.0/' new/DEBIAN/control && "
+        "echo '# newer' >>new/etc/pypxeboot.conf && dpkg-deb -b new new.deb && "
+        "dpkg --force-depends --force-confold -i new.deb"
+    )
+    root.run(newer, cwd="/")
+    assert root.run("tail -n 1 /etc/pypxeboot.conf", cwd="/") == "[web]\n"
+    assert root.run("dpkg-query -W -f '${Version}' pypxeboot", cwd="/") == "9.0"
+    root.run("dpkg --force-confold -i /tmp/debs/*.deb", cwd="/")  # and back, for what follows
+
+
+def test_after_purge_all_is_as_before(root: CleanRoot, before: dict[str, str], installed: str) -> None:
+    names = " ".join(NAMES)
+    root.run(f"{APT} remove {names}", cwd="/")
+    assert root.run("tail -n 1 /etc/pypxeboot.conf", cwd="/") == "[web]\n"
+    root.run(f"dpkg --purge {names} && {APT} autoremove --purge", cwd="/")
+    after = root.tree()
+    left = {path for path in after.keys() | before.keys() if after.get(path) != before.get(path)}
+    # libvirtd's own, of the domain that was started; what packages of others, which ours need, leave.
+    ours = {path for path in left if "pypxeboot" in path}
+    assert not ours
+    assert {
+        path for path in left if not re.match("/(etc|var/lib)/libvirt|/usr/(share|lib|bin|include)/", path)
+    } == set()

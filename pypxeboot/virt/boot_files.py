@@ -95,6 +95,14 @@ def sweep(find_needed: Callable[[], Optional[Needed]]) -> None:
                 _remove(path, set(_files(path)) - needed.paths - _held(path))
 
 
+def hold(uuid: str) -> None:
+    """Keep the files of the domain ``uuid``: its guest is in a state file now."""
+    path = DIRECTORY / uuid
+    files = set(_files(path))
+    if files:
+        _write_note(path, files | _held(path))
+
+
 def unneeded(uuid: str, needed: Needed, *, gives_up: bool) -> list[Path]:
     """Return the files of the domain ``uuid`` that nothing needs; ``gives_up``: or just a state file."""
     path = DIRECTORY / uuid

@@ -207,6 +207,8 @@ class Watcher:
             return
         if self._connection is None:
             return
+        if isinstance(event, Stopped) and event.why == "saved":
+            self._hold_files(self._connection, event.uuid)  # before anybody starts it anew
         guest = self._guests.get(event.uuid)
         if isinstance(event, Ended):
             if guest is not None:
@@ -220,6 +222,13 @@ class Watcher:
             guest.stopped = event if guest.ran else None  # else it made room for the boot
         elif guest is not None and event.uuid in self.marks and not guest.waits and guest.due is None:
             self._handle_stop(self._connection, guest, event)
+
+    @staticmethod
+    def _hold_files(connection: Connection, uuid: str) -> None:
+        with suppress(UsageError):  # it is gone, and its state file is not
+            if connection.target(uuid).has_saved_state():
+                return
+        boot_files.hold(uuid)
 
     def _holds(self, uuid: str) -> bool:
         """Whether a domain that begins to run is to be suspended at once: its boot is still to come."""

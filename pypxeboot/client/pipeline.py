@@ -190,7 +190,8 @@ class Pipeline:
             return source
         if source.kind in (Kind.LOCAL, Kind.KERNEL):
             return source
-        if source.kind is Kind.PXELINUX and self.plan.path_prefix is not None:
+        told = self.plan.path_prefix is not None or self.plan.config_directory is not None
+        if source.kind is Kind.PXELINUX and told:
             return source  # whoever says where its files are knows that it is PXELINUX
         shown, fetcher = printable(str(source.bootfile)), self.downloads.fetcher
         named = source.kind in (Kind.PXELINUX, Kind.IPXE_BINARY, Kind.GRUB)

@@ -206,8 +206,8 @@ class Download:
 class ScriptFile:
     """A downloaded file: its handle, size and first bytes (1 KiB), and where it came from after redirects.
 
-    ``handle`` is None when it could not be had; then ``error`` says why, and ``cause``, in the words of
-    :class:`FetchError`.
+    ``handle`` is None when it could not be had; then ``error`` says why, ``hint`` what to do about it, and
+    ``cause``, in the words of :class:`FetchError`, what it is.
     """
 
     handle: Optional[int]
@@ -216,6 +216,7 @@ class ScriptFile:
     location: Optional[Location] = None
     error: str = ""
     cause: str = ""
+    hint: Optional[str] = None
 
 
 @dataclass(frozen=True)

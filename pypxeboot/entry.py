@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Optional
@@ -23,7 +24,7 @@ class Reason(str, Enum):
 
     LABEL is --label, CHOSEN the user at the terminal, TIMEOUT and ONTIMEOUT a menu that nobody answered,
     ONERROR the entry for failures, WAITS_FOREVER the entry under the cursor of a menu that would wait without
-    end, SCRIPT what an iPXE script does.
+    end, SCRIPT what an iPXE script does, SCRIPT_FAILED that one failed: the guest is left to its own disk.
     """
 
     DEFAULT = "default"
@@ -34,6 +35,21 @@ class Reason(str, Enum):
     WAITS_FOREVER = "waits-forever"
     ONERROR = "onerror"
     SCRIPT = "script"
+    SCRIPT_FAILED = "script-failed"
+
+
+WHY: Mapping[Reason, str] = {
+    Reason.DEFAULT: "it is the default",
+    Reason.TIMEOUT: "nobody chose within TIMEOUT, and it is the default",
+    Reason.ONTIMEOUT: "ONTIMEOUT says so",
+    Reason.LABEL: "it was asked for",
+    Reason.CHOSEN: "it was chosen",
+    Reason.WAITS_FOREVER: "the configuration waits for ever for somebody, and this is what Enter would boot",
+    Reason.ONERROR: "ONERROR says so",
+    Reason.SCRIPT: "the script says so",
+    Reason.SCRIPT_FAILED: "the script failed",
+}
+"""Why an entry boots, in words."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +105,14 @@ class BootMenu:
 
 @dataclass(frozen=True)
 class Choice:
-    """The result of a loader: the entry that boots, why, and the configuration file that it stands in."""
+    """The result of a loader: the entry that boots, why, and the configuration file that it stands in.
+
+    ``failure`` and ``hint`` are why a script failed, and what to do about it.
+    """
 
     entry: Entry
     reason: Reason
     config: Optional[Location]
     menu: Optional[BootMenu] = None
+    failure: str = ""
+    hint: Optional[str] = None

@@ -22,6 +22,9 @@ from typing import ClassVar, Optional
 
 from pypxeboot.text import printable
 
+_PACKAGES = {"dns": "dnspython", "lupa.lua52": "lupa", "passlib": "passlib"}
+"""What modules are called as packages, where that differs."""
+
 
 class PxeBootError(Exception):
     """An error that ends a boot: one line what went wrong, and one line (``hint``) what to do about it."""
@@ -40,6 +43,11 @@ class InternalError(PxeBootError):
     @classmethod
     def of(cls, why: BaseException) -> InternalError:
         """Return the error that tells of ``why``, an exception that is none of the classes here."""
+        if isinstance(why, ModuleNotFoundError) and why.name and not why.name.startswith("pypxeboot"):
+            module = why.name.partition(".")[0]
+            package = _PACKAGES.get(module, module)
+            hint = f"install it: apt install python3-{package}, dnf install python3-{package}, or pip"
+            return cls(f"the Python module {module} is missing", hint=f"{hint} install {package}")
         kind = type(why)
         name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
         what = f"{name}: {printable(str(why))}" if str(why) else name

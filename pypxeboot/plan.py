@@ -41,6 +41,7 @@ class Plan:
     arch_given: bool = False  # the guest's architecture was named, and is not the default
     dialect: str = "pxelinux"  # who reads the configuration: pxelinux, uboot or grub
     label: Optional[str] = None
+    boots_after_failed_script: bool = True  # from the local disk, as an iPXE leaves it to the next device
     append: str = ""  # goes to the end of the kernel's command line
     interactive: bool = False
     quiet: bool = False
@@ -54,6 +55,7 @@ class Plan:
     signatures: bool = False  # download the detached signature of each file that boots, too
     look_inside: bool = False  # unpack the kernel to see who can boot it
     must_boot: tuple[str, ...] = ()  # refuse a kernel that surely boots as none of these (xen-pv, xen-pvh)
+    processor: str = ""  # refuse a kernel that is for another; empty: any will do
     target: Optional[Target] = None  # the kernel is unpacked for it if need be
     # The doctor.
     examine: bool = False  # report findings on the way

@@ -121,8 +121,19 @@ class ListedEntry:
 
 
 @dataclass(frozen=True)
+class ScriptFailure:
+    """Why a script failed that should have booted the guest, and what to do about it."""
+
+    message: str
+    hint: Optional[str]
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What came of a boot, apart from files and times; ``entries`` are there when they were to be listed."""
+    """What came of a boot, apart from files and times; ``entries`` are there when they were to be listed.
+
+    ``failure`` is set when ``reason`` is SCRIPT_FAILED.
+    """
 
     action: Action
     lease: Optional[LeaseReport]
@@ -134,6 +145,7 @@ class Outcome:
     requests: tuple[Request, ...]
     warnings: tuple[str, ...]
     entries: tuple[ListedEntry, ...]
+    failure: Optional[ScriptFailure]
 
     def outcome(self) -> dict[str, Any]:
         """Return these fields by name, for another class that has them."""

@@ -13,6 +13,7 @@ from pypxeboot.client.entry_files import Downloads, ScriptInstead
 from pypxeboot.client.network import GuestNet
 from pypxeboot.client.script_files import ScriptFiles
 from pypxeboot.client.terminal import HostTerminal, TerminalEffects
+from pypxeboot.client.time_spent import TimeSpent
 from pypxeboot.effects import Effect, Fetch, Fetched, Load, Loaded, Log, RunIpxe, RunIpxeScript, Steps
 from pypxeboot.entry import Choice
 from pypxeboot.errors import (
@@ -52,11 +53,20 @@ _FAILED: dict[type, Callable[[InternalError], object]] = {
 }
 """The replies to effects that failed."""
 
+_WAITS: dict[type, str] = {
+    effects.Sleep: "a sleep of the script",
+    effects.Ping: "the script's ping of {0.host}",
+    effects.Resolve: "looking up {0.name} in the DNS",
+    effects.Download: "",
+    Fetch: "",
+}
+"""What a loader may wait for, in words; downloads are counted by their servers."""
+
 _NESTING = 8  # loaders that started each other: a script, a PXELINUX it chains, a script in that one's menu
 
 
 class Driver:
-    """Drives loaders. ``start`` is what one of them starts another by."""
+    """Drives loaders. ``start`` is how one of them starts another; ``spent`` counts what they wait for."""
 
     def __init__(
         self,
@@ -69,6 +79,7 @@ class Driver:
     ) -> None:
         self.plan, self.downloads, self._files, self._start = plan, downloads, files, start
         self.warnings: list[str] = []
+        self.spent = TimeSpent()
         self._silent: dict[tuple[str, str, Optional[int]], FetchError] = {}
         self._depth = 0
         self._terminal = TerminalEffects(plan, terminal, downloads.fetcher.deadline, self.warn)
@@ -130,7 +141,21 @@ class Driver:
                 result: T = end.value
                 return result
             self._terminal.before(effect)
+            began = time.monotonic()
             reply = self._handlers[type(effect)](effect)
+            if type(effect) in _WAITS:
+                self._count_wait(effect, time.monotonic() - began)
+
+    def _count_wait(self, effect: Any, seconds: float) -> None:
+        """Count what ``effect`` took. Raises FetchError where the time of the boot is over with it.
+
+        What is left of a script would fail then, and look as if it led to the local disk.
+        """
+        what = _WAITS[type(effect)]
+        if what:
+            self.spent.add(what.format(effect), seconds)
+        if time.monotonic() >= self.downloads.fetcher.deadline.at:
+            raise FetchError("not done in time", cause="timeout")
 
     def fetch(self, effect: Fetch) -> Fetched:
         """Return a small file. Raises FetchError where a server does not answer for the second time."""
@@ -195,6 +220,7 @@ class Driver:
             log.info("%s", effect.text)
 
     def warn(self, text: str) -> None:
-        """Log a line that also stands in the result."""
-        log.warning("%s", text)
+        """Log a line that also stands in the result: once, if -v has shown it as a failed request."""
+        if text != self.downloads.fetcher.told or not log.isEnabledFor(logging.INFO):
+            log.warning("%s", text)
         self.warnings.append(text)

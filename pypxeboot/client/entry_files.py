@@ -64,7 +64,8 @@ class Downloads:
 
     ``open_output`` gives a descriptor for a kind (kernel, unpacked-kernel, ramdisk, module, dtb,
     signature) of output file; ``mark_initrd`` is called where an initrd begins or ends in the ramdisk.
-    ``look_inside``, ``must_boot`` and ``target`` are those of the plan.
+    ``look_inside``, ``must_boot`` and ``target`` are those of the plan, ``processor`` is the guest's, empty
+    where any kernel will do.
     """
 
     fetcher: Fetcher
@@ -75,6 +76,7 @@ class Downloads:
     look_inside: bool = False
     must_boot: tuple[str, ...] = ()
     target: Optional[Target] = None
+    processor: str = ""
     files: Files = field(default_factory=Files)
 
     def load(self, entry: Entry) -> None:
@@ -149,6 +151,7 @@ class Downloads:
             if info.unread:
                 log.info("kernel %s: whether Xen boots it is not known: %s", name, info.unread)
         identify.check_xen(info, name, self.must_boot)
+        identify.check_processor(info, name, self.processor)
         if info.cmdline_size and len(encode(cmdline)) > info.cmdline_size:
             taken = f"takes {info.cmdline_size} of the {len(encode(cmdline))} bytes of its command line"
             log.warning("kernel %s %s", name, taken)

@@ -48,7 +48,8 @@ class Interfaces(Protocol):
 class GuestNet:
     """The guest's network as one boot has it.
 
-    ``lease`` is the last that DHCP gave.
+    ``lease`` is the last that DHCP gave, ``seconds`` is how long DHCP has taken in all,
+    ``leased`` when it gave the lease.
     """
 
     plan: Plan
@@ -56,6 +57,16 @@ class GuestNet:
     dhcp: Dhcp
     deadline: Deadline
     lease: Optional[Lease] = None
+    seconds: float = 0.0
+    leased: float = 0.0
+
+    @property
+    def overdue(self) -> str:
+        """Say that the lease has ended while the guest was booted; empty if it has not."""
+        lease = self.lease
+        if lease is None or lease.seconds is None or time.monotonic() < self.leased + lease.seconds:
+            return ""
+        return f"the lease of {lease.seconds} s has ended during the boot: the address may be somebody else's"
 
     def begin(self) -> Lease:
         """Return the address that the boot begins with: given by hand, or by DHCP."""
@@ -97,9 +108,14 @@ class GuestNet:
             return Leased(None, why.message)
 
     def _run_dhcp(self, exchange: Callable[[], Lease], vlan: int = 0) -> Lease:
-        lease = self.plan.with_overrides(exchange())
-        self.interfaces.configure(lease, vlan)
-        lease = self.lease = self._add_boot_server(lease)
+        began = time.monotonic()
+        try:
+            lease = self.plan.with_overrides(exchange())
+            self.interfaces.configure(lease, vlan)
+            lease = self.lease = self._add_boot_server(lease)
+        finally:
+            self.seconds += time.monotonic() - began
+        self.leased = time.monotonic()
         return lease
 
     def _add_boot_server(self, lease: Lease) -> Lease:

@@ -9,6 +9,7 @@ BootResult.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 from typing import Optional, Protocol, Union
 
@@ -20,32 +21,40 @@ from pypxeboot.client.entry_files import Downloads
 from pypxeboot.client.network import GuestNet, Interfaces
 from pypxeboot.client.script_files import PROGRAM_SAMPLE, SAMPLE, HostFiles, ScriptFiles
 from pypxeboot.client.terminal import HostTerminal
+from pypxeboot.client.time_spent import DHCP
 from pypxeboot.dhcp import boot_info, identity, pxe_options
 from pypxeboot.effects import Load, RunIpxe, RunIpxeScript
-from pypxeboot.entry import Action, Choice, Entry, Reason
-from pypxeboot.errors import FetchError, NoBootSource, NoLease, NotFound, ServerError, joined_hints
+from pypxeboot.entry import WHY, Action, Choice, Entry, Reason
+from pypxeboot.errors import (
+    Aborted,
+    ConfigError,
+    FetchError,
+    NoBootSource,
+    NoLease,
+    NotFound,
+    PxeBootError,
+    Refused,
+    ServerError,
+    joined_hints,
+)
 from pypxeboot.lease import Lease
 from pypxeboot.limits import NOTICE
 from pypxeboot.net.exchange import Dhcp
 from pypxeboot.plan import Plan
 from pypxeboot.privsep.messages import ClientResult, KernelReport, ModuleReport
-from pypxeboot.result import BootResult, InitrdFile, LeaseReport, ListedEntry, Ramdisk, Seconds
+from pypxeboot.result import (
+    BootResult,
+    InitrdFile,
+    LeaseReport,
+    ListedEntry,
+    Ramdisk,
+    ScriptFailure,
+    Seconds,
+)
 from pypxeboot.text import printable
 from pypxeboot.url import Location
 
 log = logging.getLogger(__name__)
-
-
-_WHY = {
-    Reason.DEFAULT: "it is the default",
-    Reason.TIMEOUT: "nobody chose within TIMEOUT, and it is the default",
-    Reason.ONTIMEOUT: "ONTIMEOUT says so",
-    Reason.LABEL: "it was asked for",
-    Reason.CHOSEN: "it was chosen",
-    Reason.WAITS_FOREVER: "the configuration waits for ever for somebody, and this is what Enter would boot",
-    Reason.ONERROR: "ONERROR says so",
-    Reason.SCRIPT: "the script says so",
-}
 
 
 # What a boot file with the name of a program may be all the same. An ipxe.lkrn is made as a Linux kernel is.
@@ -77,9 +86,16 @@ class Pipeline:
 
     def run(self) -> BootResult:
         """Boot the guest. Raises PxeBootError."""
+        began = time.monotonic()
         try:
             return self._run()
-        except (FetchError, NoBootSource) as why:
+        except PxeBootError as why:
+            deadline = self.downloads.fetcher.deadline
+            if time.monotonic() >= deadline.at and not isinstance(why, (Refused, Aborted)):
+                raise self._time_over(why, began) from None
+            if not isinstance(why, (FetchError, NoBootSource)):
+                raise
+            why.hint = joined_hints(why.hint, self._hint_of_search(why))
             others = () if self.network.lease is None else self.network.lease.other_servers
             if others and self.plan.server is None:
                 named = (
@@ -88,17 +104,38 @@ class Pipeline:
                 why.hint = joined_hints(why.hint, named)
             raise
 
+    def _hint_of_search(self, why: PxeBootError) -> Optional[str]:
+        """Return what to do where a server was silent about the first names of a configuration."""
+        requests = self.downloads.fetcher.requests
+        silent = isinstance(why, FetchError) and why.cause == "timeout"
+        if not silent or self.plan.config is not None or any(one.result != why.message for one in requests):
+            return None
+        return "some servers are silent about names that they do not have: --config NAME asks for one alone"
+
+    def _time_over(self, why: PxeBootError, began: float) -> PxeBootError:
+        """Return the error that the time of the boot, which ``began`` here, is over; ``why`` came of that."""
+        fetcher, limit, spent = self.downloads.fetcher, self.plan.limits.timeout, self.driver.spent
+        started = fetcher.deadline.at - fetcher.deadline.waited - limit
+        spent.add("joining the guest's network", began - started)
+        spent.add(DHCP, self.network.seconds)
+        spent.add_requests(fetcher.requests, fetcher.failures)
+        return spent.error(why, limit)
+
     def _run(self) -> BootResult:
         self.lease = self._choose_boot_server(self._obtain_lease())
         self.source = self._find_source(self.lease)
         if self.source.kind is Kind.IPXE_BINARY and self.source.bootfile is not None:
             self.become_ipxe(self.source.bootfile)
         choice = self.choose(self.plan.label)
+        if choice.reason is Reason.SCRIPT_FAILED and not self.plan.boots_after_failed_script:
+            raise ConfigError(choice.failure, hint=choice.hint)
         if not self.plan.list_entries:
             what = "the boot file" if choice.entry.label is None else f"entry {printable(choice.entry.label)}"
-            log.info("%s: %s, because %s", what, choice.entry.action.value, _WHY[choice.reason])
+            log.info("%s: %s, because %s", what, choice.entry.action.value, WHY[choice.reason])
             if self.plan.signatures and choice.entry.action is Action.BOOT:
                 self.downloads.load_signatures()
+        if self.network.overdue:
+            self.driver.warn(self.network.overdue)
         return self.result(choice)
 
     def _obtain_lease(self) -> Lease:
@@ -307,6 +344,7 @@ class Pipeline:
             warnings=tuple(self.warnings),
             entries=_entry_reports(choice) if self.plan.list_entries else (),
             dtb=(files.dtb or self.downloads.dtb_plan(entry)) if boots else None,
+            failure=ScriptFailure(choice.failure, choice.hint) if choice.failure else None,
         )
 
 

@@ -106,7 +106,8 @@ class ScriptFiles:
                 raise
             error = why.message.replace(f"{effect.location}: ", "", 1)
             cause = why.cause if isinstance(why, FetchError) else ""
-            return ScriptFile(None, error="not-found" if isinstance(why, NotFound) else error, cause=cause)
+            error = "not-found" if isinstance(why, NotFound) else error
+            return ScriptFile(None, error=error, cause=cause, hint=why.hint)
 
     def sample(self, location: Location, size: int) -> bytes:
         """Get the first bytes of a boot file, no more than about ``size``.

@@ -154,5 +154,5 @@ def _copy(source: int, target: int, offset: int, count: int) -> int:
 def _write_error(why: OSError, size: int) -> FetchError:
     return FetchError(
         f"cannot write the download: {why.strerror} (after {size_text(size)})",
-        hint="make room in the output directory, or name another by --output-directory",
+        hint="make room there; pypxeboot itself takes another directory, --output-directory DIR",
     )

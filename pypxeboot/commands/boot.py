@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sys
 import time
@@ -71,6 +72,7 @@ class Boot(GuestCommand):
         if foreign:
             raise UsageError(f"--{foreign[0]} is for pypxeboot-virt")
         plan = planner.plan(settings)
+        by_hand = _is_by_hand(settings)
         output = None if settings.output == "-" else Report(Path(settings.output))
         directory = None if settings.output_directory is None else Path(settings.output_directory)
         succeeded = False
@@ -79,8 +81,15 @@ class Boot(GuestCommand):
                 if directory is not None and plan.download:
                     store.directory  # noqa: B018 - a wrong one is told before the network is asked
                 result = resolve(planner.host_plan(settings), plan, process, store)
-                _hand_over(settings, plan, result, output)
-                store.keep()
+                # A disk that was named is pygrub's to boot, and its result is that of a program.
+                by_hand = by_hand and (result.action is not Action.LOCALBOOT or settings.disk is None)
+                keep = not by_hand or settings.keep or directory is not None
+                if by_hand:
+                    _summarize(result, keep=keep)
+                else:
+                    _hand_over(settings, plan, result, output)
+                if keep:
+                    store.keep()
                 succeeded = True
         finally:
             if output is not None:
@@ -88,6 +97,22 @@ class Boot(GuestCommand):
                     output.discard()
                 output.close()
         return 0
+
+
+def _is_by_hand(settings: BootSettings) -> bool:
+    """Whether a person reads the result on a terminal, and no program: nobody is going to boot it."""
+    asked = settings.given & {"output", "output_format"}
+    return not asked and settings.domain is None and not settings.list_entries and sys.stdout.isatty()
+
+
+def _summarize(result: BootResult, *, keep: bool) -> None:
+    """Print the result for a person; the files stay if ``keep`` says so."""
+    from pypxeboot.output import summary
+
+    kernel = result.kernel
+    place = str(Path(kernel.path).parent) if keep and kernel is not None and kernel.path else None
+    colours = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") not in ("", "dumb")
+    write(None, summary.render(result, place, colours=colours).encode())
 
 
 def _hand_over(settings: BootSettings, plan: Plan, result: BootResult, output: Optional[Report]) -> None:

@@ -70,7 +70,8 @@ def run(read: Read, argv: Sequence[str], process: Optional[ClientProcess] = None
 def _set_level(settings: BootSettings) -> None:
     # Under libxl standard error is the one log that there is of a boot at night: tell all of it.
     verbosity = settings.verbose + (0 if settings.domain is None else 1) + (2 if settings.debug else 0)
-    level = NOTICE if verbosity == 0 else logging.INFO if verbosity == 1 else logging.DEBUG
+    least = logging.WARNING if settings.quiet else NOTICE
+    level = least if verbosity == 0 else logging.INFO if verbosity == 1 else logging.DEBUG
     logging.getLogger("pypxeboot").setLevel(level)
 
 

@@ -8,6 +8,7 @@ going on makes no sense.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -20,7 +21,7 @@ from pypxeboot.commands import doctor_install
 from pypxeboot.commands.boot import GuestCommand
 from pypxeboot.commands.command import Command
 from pypxeboot.config import options, planner
-from pypxeboot.config.settings import BootSettings
+from pypxeboot.config.settings import BootSettings, Toolstack
 from pypxeboot.doctor import findings
 from pypxeboot.doctor.findings import Finding, Level
 from pypxeboot.errors import KINDS, PxeBootError, UsageError
@@ -41,16 +42,43 @@ def read(argv: Sequence[str]) -> tuple[Command, BootSettings]:
     """Read the arguments of ``pypxeboot doctor``. Raises UsageError."""
     if "--install" in argv:
         return InstallDoctor(argv), BootSettings()
-    return Doctor(), options.parse(argv)
+    settings = options.parse(argv)
+    return Doctor(settings.disk), replace(settings, disk=None)
 
 
 class Doctor(GuestCommand):
-    """``pypxeboot doctor``."""
+    """``pypxeboot doctor``; ``guest`` names a configuration file of xl, or a domain of libvirt."""
+
+    def __init__(self, guest: Optional[str]) -> None:
+        self._guest = guest
+        self._domain: Optional[Toolstack] = None
+
+    def identify(self, settings: BootSettings) -> BootSettings:
+        """Return the settings with what the guest's own configuration says of it. Raises PxeBootError."""
+        guest = self._guest
+        if guest is None:
+            return super().identify(settings)
+        if os.path.isfile(guest):  # noqa: PTH113 - its name as it was typed stands in messages
+            from pypxeboot.commands import xl
+
+            return xl.settings_of_domain(settings, guest, xl.read_file(guest))
+        if "/" in guest or guest.endswith(".cfg"):
+            raise UsageError(f"cannot read {guest}: there is no such file")
+        from pypxeboot.virt.start import DomainStart
+
+        self._domain = DomainStart(None, guest, supervised=False, replaces=False)
+        return self._domain.identify(settings)
+
+    def locate(self, settings: BootSettings) -> BootSettings:
+        """Return the settings with where the guest is connected. Raises PxeBootError."""
+        return super().locate(settings) if self._domain is None else self._domain.locate(settings)
 
     def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
         """Examine and report; without a MAC, one is made up. Return the exit code of the first failure."""
         if settings.list_entries or settings.output != "-" or settings.output_directory is not None:
             raise UsageError("the doctor boots nothing: no -l, --output and --output-directory here")
+        if not settings.verbose:  # the findings say all of it, and lines of a log would stand between them
+            logging.getLogger("pypxeboot").setLevel(logging.ERROR)
         made_up = settings.effective_mac is None
         if made_up:  # of the range that is nobody's
             settings = replace(settings, mac=f"02:{secrets.token_bytes(5).hex(':')}")

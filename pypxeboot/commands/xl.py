@@ -119,34 +119,10 @@ class Create(Command):
         name = text("name")
         if not re.fullmatch(r"[A-Za-z0-9_+:@.-]{1,200}", name) or name.startswith("."):
             raise UsageError(f"{self.file} gives the domain no name, or one that cannot be a file name")
-        config = domain_config.of_settings(self.file, found)
-        vif = config.vif(None) or VifConfig()
-        if not (settings.bridge or settings.interface):
-            vif.check_backend()
-        pvh = text("type") == "pvh" or text("pvh") == "1"
-        return replace(
-            settings,
-            name=name,
-            vif=vif.keys(),
-            pvshim=config.pvshim,
-            pv32=capabilities.runs_pv32(),
-            disk=None,
-            hypervisor=settings.hypervisor or "xen",
-            guest_type=settings.guest_type or ("pvh" if pvh else "pv"),
-            uuid=settings.uuid or text("uuid") or None,
-            args=settings.args or text("cmdline") or _joined(text("root"), text("extra")),
-        )
+        return settings_of_domain(settings, self.file, found)
 
     def _xl_settings(self) -> dict[str, xl_config.Value]:
-        try:
-            with Path(self.file).open("rb") as file:
-                text = file.read(xl_config.MAX_SIZE).decode("utf-8", "replace")
-        except OSError as why:
-            raise UsageError(f"cannot read {self.file}: {why.strerror}") from None
-        try:
-            return xl_config.parse("\n".join([text, *self.more, ""]) if self.more else text)
-        except UsageError as why:
-            raise UsageError(f"{self.file}: {why.message}", hint=why.hint) from None
+        return read_file(self.file, self.more)
 
     def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
         """Boot the domain, and have xl create it. Raises PxeBootError and BootFailed."""
@@ -194,6 +170,45 @@ class Create(Command):
             f"ramdisk={quoted(ramdisk or '')}",
             f"cmdline={quoted(result.cmdline)}",
         ]
+
+
+def read_file(name: str, more: Sequence[str] = ()) -> dict[str, xl_config.Value]:
+    """Return the settings in the file ``name``, and those of ``more`` lines behind it. Raises UsageError."""
+    try:
+        with Path(name).open("rb") as file:
+            text = file.read(xl_config.MAX_SIZE).decode("utf-8", "replace")
+    except OSError as why:
+        raise UsageError(f"cannot read {name}: {why.strerror}") from None
+    try:
+        return xl_config.parse("\n".join([text, *more, ""]) if more else text)
+    except UsageError as why:
+        raise UsageError(f"{name}: {why.message}", hint=why.hint) from None
+
+
+def settings_of_domain(settings: BootSettings, file: str, found: dict[str, xl_config.Value]) -> BootSettings:
+    """Return the settings with what the configuration in ``file`` says of its domain. Raises UsageError."""
+
+    def text(name: str) -> str:
+        value = found.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    config = domain_config.of_settings(file, found)
+    vif = config.vif(None) or VifConfig()
+    if not (settings.bridge or settings.interface):
+        vif.check_backend()
+    pvh = text("type") == "pvh" or text("pvh") == "1"
+    return replace(
+        settings,
+        name=text("name") or None,
+        vif=vif.keys(),
+        pvshim=config.pvshim,
+        pv32=capabilities.runs_pv32(),
+        disk=None,
+        hypervisor=settings.hypervisor or "xen",
+        guest_type=settings.guest_type or ("pvh" if pvh else "pv"),
+        uuid=settings.uuid or text("uuid") or None,
+        args=settings.args or text("cmdline") or _joined(text("root"), text("extra")),
+    )
 
 
 def _joined(root: str, extra: str) -> str:

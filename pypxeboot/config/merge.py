@@ -137,5 +137,7 @@ class _Database:
         except (UsageError, ValueError) as why:
             said = why.message if isinstance(why, UsageError) else str(why)
             said = said.removeprefix(f"argument --{key}: ")
-            raise UsageError(f"{setting.origin}: {key}: {said}", hint=getattr(why, "hint", None)) from None
+            raise UsageError(
+                f"{setting.origin}: {key}: {said}", hint="man pypxeboot.conf lists the keys"
+            ) from None
         return getattr(parsed, action.dest)

@@ -31,9 +31,15 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 # What belongs to one run, or to the caller: no keys of a configuration file.
 _NO_KEYS = frozenset(
     """--help --version --name --config-file --show-config --list-entries --not-really
-    --output --output-format --json --verbose --debug
+    --output --output-format --json --keep --verbose --debug
     --vm --default_args --extra_args --kernel --ramdisk --args --offset --isconfig --pygrub-image""".split()
 )
+
+
+_SUCCESSORS = {
+    "--location": "a tree by its URL is what --config URL, --bootfile URL or --path-prefix URL names",
+}
+"""Options of other bootloaders (virt-install), and what does here what they did."""
 
 
 _Add = Callable[..., None]
@@ -44,6 +50,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError in place of an exit."""
+        for word, successor in _SUCCESSORS.items():
+            if re.search(rf"unrecognized arguments:.*{word}\b", message):
+                raise UsageError(message, hint=successor)
         raise UsageError(message, hint=f"{self.prog} --help lists the options")
 
 
@@ -264,6 +273,11 @@ def _choice(add: _Add) -> None:
         metavar="S[,MAX[,FOR]]",
         help="try a boot that failed again: after how many seconds, at most, for how long (or no)",
     )
+    add(
+        "--on-script-failure",
+        choices=("disk", "error"),
+        help="what an iPXE script that failed leaves the guest to (disk, as firmware does)",
+    )
     add("--append", metavar="WORDS", help="words at the end of the command line")
 
 
@@ -272,6 +286,7 @@ def _output(add: _Add) -> None:
     add("--output-format", choices=tuple(FORMATS), help="default sxp")
     add("--json", action="store_true", help="the same as --output-format json")
     add("--output-directory", metavar="DIR", help="where kernel and ramdisk go")
+    add("--keep", action="store_true", help="by hand, on a terminal: leave kernel and ramdisk there")
     add("--no-kernel-check", action="store_true", help="hand a kernel over that Xen will say it cannot boot")
     add("-n", "--not-really", action="store_true", help="decide, but download neither kernel nor initrd")
     add("--kernel", help="for pygrub: path in the guest's file system")

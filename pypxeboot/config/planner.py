@@ -106,6 +106,7 @@ def _plan(settings: BootSettings) -> Plan:
         arch_given=settings.arch is not None or settings.board is not None,
         dialect=settings.dialect,
         label=settings.label,
+        boots_after_failed_script=settings.on_script_failure == "disk",
         append=" ".join(words),
         interactive=settings.interactive,
         quiet=settings.quiet,
@@ -122,6 +123,7 @@ def _plan(settings: BootSettings) -> Plan:
         look_inside=not settings.no_kernel_check
         and (guest.hypervisor == "xen" or FORMATS[settings.output_format].details),
         must_boot=_must_boot(settings, guest),
+        processor="" if settings.no_kernel_check else guest.processor,
         target=_target(settings, guest),
         limits=_limits(settings),
     )

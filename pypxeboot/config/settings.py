@@ -76,12 +76,14 @@ class BootSettings:
     quiet: bool = False
     menu_timeout: float = Limits.menu_wait  # s
     retry: Optional[Retry] = None
+    on_script_failure: str = "disk"  # disk, error
     append: str = ""
     args: str = ""
     # Where the result goes, and what is said on the way.
     output: str = "-"
     output_format: str = "sxp"
     output_directory: Optional[str] = None
+    keep: bool = False
     no_kernel_check: bool = False
     not_really: bool = False
     pcap: Optional[str] = None

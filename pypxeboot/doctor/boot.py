@@ -10,7 +10,7 @@ from typing import Optional
 from pypxeboot.bootsource import BootSource, Kind
 from pypxeboot.doctor.findings import Finding, fail, ok, warn
 from pypxeboot.entry import Action
-from pypxeboot.errors import FetchError, PxeBootError, Refused
+from pypxeboot.errors import ConfigError, FetchError, PxeBootError, Refused
 from pypxeboot.lease import Lease, describe
 from pypxeboot.plan import Plan
 from pypxeboot.result import BootResult, Request
@@ -80,7 +80,9 @@ def findings(progress: BootProgress) -> list[Finding]:
     found += _configuration(progress)
     if progress.result is not None:
         found += _entry(progress.result, progress.plan)
-    return [*found, *(warn("boot", text, "") for text in progress.warnings)]
+    failed = None if progress.result is None else progress.result.failure
+    told = [text for text in progress.warnings if failed is None or failed.message not in text]
+    return [*found, *(warn("boot", text, "") for text in told)]
 
 
 def _lease(lease: Lease, *, static: bool) -> list[Finding]:
@@ -214,6 +216,8 @@ def _configuration(progress: BootProgress) -> list[Finding]:
 
 def _entry(result: BootResult, plan: Plan) -> list[Finding]:
     what = "the boot file" if result.label is None else f"entry {result.label}"
+    if result.failure is not None:
+        return [fail("script", ConfigError(result.failure.message, hint=result.failure.hint))]
     found = [ok("entry", f"{what}: {result.action.value} ({result.reason.value})")]
     kernel = result.kernel
     if result.action is not Action.BOOT or kernel is None:

@@ -74,7 +74,7 @@ class Fetcher:
     """Everything that one boot downloads goes through here.
 
     ``agent`` is what web servers are told: each loader has its own. ``failures`` are what went wrong last, by
-    URL; a file that is not there is no failure of its server.
+    URL; a file that is not there is no failure of its server. ``told`` is the last line of the log about one.
     """
 
     def __init__(self, schemes: Mapping[str, Scheme], *, deadline: Deadline, progress: Progress) -> None:
@@ -82,6 +82,7 @@ class Fetcher:
         self._lock = threading.Lock()
         self.agent = ""
         self.requests: list[Request] = []
+        self.told = ""
         self.failures: dict[str, PxeBootError] = {}
 
     def small(self, location: Location, limit: int, *, head: bool = False) -> bytes:
@@ -192,7 +193,8 @@ class Fetcher:
         with self._lock:
             self.requests.append(request)
         if request.result != "ok":
-            log.info("%s: %s", printable(request.url, 400), request.result)
+            self.told = f"{printable(request.url, 400)}: {request.result}"
+            log.info("%s", self.told)
             return
         rate = f", {size_text(request.bytes / max(request.seconds, 0.001))}/s" if shown else ""
         got = f"{size_text(request.bytes)} in {request.seconds:.3f} s{rate}"

@@ -10,7 +10,7 @@ from typing import Optional
 
 from pypxeboot.bootsource import BootRequest, BootSource
 from pypxeboot.effects import Download, Log, ScriptFile, Steps
-from pypxeboot.entry import Action, BootMenu, Choice, Entry
+from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NotFound
 from pypxeboot.ipxe import execute
 from pypxeboot.ipxe.commands import dialogs, images, language, network, power, tools
@@ -72,9 +72,13 @@ def boot(request: BootRequest) -> Steps[Choice]:
         return choice
     if status:
         where, why = printable(machine.failure.where), printable(machine.failure.words)
-        yield Log(f"the iPXE script failed ({where}: {why}): booting from the local disk", warning=True)
-    else:
-        yield Log("the iPXE script boots nothing from the network: booting from the local disk")
+        text, hint = f"the iPXE script failed ({where}: {why})", machine.failure.hint
+        yield Log(f"{text}: booting from the local disk", warning=True)
+        if hint:
+            yield Log(f"hint: {hint}")
+        entry = Entry(selection.chosen, Action.LOCALBOOT)
+        return Choice(entry, Reason.SCRIPT_FAILED, image.location, failure=text, hint=hint)
+    yield Log("the iPXE script boots nothing from the network: booting from the local disk")
     return Choice(Entry(selection.chosen, Action.LOCALBOOT), selection.reason, image.location)
 
 
@@ -86,7 +90,7 @@ def _script(source: BootSource) -> Steps[Image]:
     reply: ScriptFile = yield Download(location)
     if reply.handle is None:
         kind = NotFound if reply.error == "not-found" else FetchError
-        raise kind(f"{printable(str(location))}: {printable(reply.error)}")
+        raise kind(f"{printable(str(location))}: {printable(reply.error)}", hint=reply.hint)
     if not is_script(reply.head):
         raise NoBootSource(
             f"{printable(str(location))} is not an iPXE script", hint="its first line has to be #!ipxe"

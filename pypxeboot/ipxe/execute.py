@@ -74,7 +74,7 @@ def _assemble(
 ) -> Steps[int]:
     reply: Loaded = yield Assemble(entry, image.handle, parts, modules)
     if not reply.ok:
-        machine.failure.explain(printable(reply.error) or f"{image.name} cannot be booted")
+        machine.failure.explain(printable(reply.error) or f"{image.name} cannot be booted", reply.hint)
         yield Log(machine.failure.words, warning=True)
         return Status.NOT_EXECUTABLE
     raise BootChosen(machine.choice(entry))

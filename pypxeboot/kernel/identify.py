@@ -97,6 +97,21 @@ def _inside_gzip(info: KernelInfo, inner: KernelInfo) -> KernelInfo:
     return replace(info, boots=boots, arch=inner.arch, unread=inner.unread)
 
 
+def check_processor(info: KernelInfo, name: str, processor: str) -> None:
+    """Raise Refused if kernel ``name`` is surely not for ``processor``; where that is empty, any will do.
+
+    A guest of x86_64 runs kernels of i386, too.
+    """
+    if not processor or info.arch is None or info.arch == processor:
+        return
+    if (processor, info.arch) == ("x86_64", "i386"):
+        return
+    raise Refused(
+        f"kernel {name} is for {info.arch}, and the guest is {processor}",
+        hint=f"serve one for {processor}, or say --arch {info.arch}; --no-kernel-check hands it over anyway",
+    )
+
+
 def check_xen(info: KernelInfo, name: str, wanted: tuple[str, ...]) -> None:
     """Check that kernel ``name`` boots as one of ``wanted`` (xen-pv, xen-pv32, xen-pvh; empty: as anything).
 

@@ -216,5 +216,5 @@ class Discovery:
         return NoLease(
             f"{reason} on {self._where}",
             hint="is it the right bridge, does its DHCP server know this MAC, does a firewall (br_netfilter) "
-            "drop UDP 67 and 68? --pcap FILE shows what was on the wire",
+            "drop UDP 67 and 68? pypxeboot --pcap FILE shows what was on the wire",
         )

@@ -184,7 +184,7 @@ class Discovery6:
         return NoLease(
             f"{reason} on {self._where}",
             hint="is it the right bridge, does its DHCPv6 server know this client, does a firewall drop "
-            "UDP 546 and 547 or ICMPv6? --pcap FILE shows what was on the wire",
+            "UDP 546 and 547 or ICMPv6? pypxeboot --pcap FILE shows what was on the wire",
         )
 
 

@@ -27,6 +27,8 @@ def render(result: BootResult, request: OutputRequest) -> bytes:
     keys = "lease loader config label reason kernel initrds ramdisk modules".split()
     if result.dtb is not None:  # few guests have one
         keys.append("dtb")
+    if result.failure is not None:
+        keys.insert(keys.index("reason") + 1, "failure")
     keys += ["cmdline", "requests", "seconds", "warnings"]
     return _dump(
         {

@@ -63,7 +63,9 @@ def plan(settings: BootSettings, about: Domain) -> Plan:
         guest = replace(guest, arch=about.arch)
     target = Target("qemu", guest.processor)
     target.check()
-    return replace(plan, guest=guest, target=None if settings.no_kernel_check else target)
+    if settings.no_kernel_check:
+        return replace(plan, guest=guest, target=None)
+    return replace(plan, guest=guest, target=target, processor=guest.processor)
 
 
 def by_first_that_boots(about: Domain, attempt: Callable[[Domain], T]) -> T:

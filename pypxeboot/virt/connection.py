@@ -45,6 +45,15 @@ def _message_of(why: Exception) -> str:
     return printable(" ".join(str(why).split()), 1000)
 
 
+def _check_local(uri: str) -> None:
+    """Raise UsageError for a URI of another host."""
+    if urlsplit(uri).hostname:
+        raise UsageError(
+            f"{printable(uri)} is on another host",
+            hint="run pypxeboot-virt there: it boots on the networks of the host that it runs on",
+        )
+
+
 class DomainHandle:
     """One domain. Every method raises HandoverError where libvirt fails."""
 
@@ -252,6 +261,7 @@ class Connection:
     def __init__(self, uri: Optional[str]) -> None:
         _need()
         libvirt.registerErrorHandler(lambda *_: None, None)  # what it prints itself is in the exceptions
+        _check_local(uri or os.environ.get("LIBVIRT_DEFAULT_URI", ""))  # before ssh asks for a password
         try:
             self._connection = libvirt.open(uri)
             self.uri, kind = str(self._connection.getURI()), str(self._connection.getType())
@@ -265,11 +275,7 @@ class Connection:
                 f"{printable(self.uri)} has no QEMU domains",
                 hint="a Xen domain boots by <bootloader>/usr/bin/pypxeboot</bootloader>",
             )
-        if urlsplit(self.uri).hostname:
-            raise UsageError(
-                f"{printable(self.uri)} is on another host",
-                hint="run pypxeboot-virt there: it boots on the networks of the host that it runs on",
-            )
+        _check_local(self.uri)
 
     def _do(self, what: str, call: Callable[[], Any]) -> Any:
         try:

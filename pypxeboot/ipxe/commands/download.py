@@ -44,7 +44,8 @@ def download(
     if file.handle is None or file.location is None:
         status, words = _why_not(uri, file, seconds is not None)
         machine.failure.explain(
-            f"{given.for_display}: {words if file.error == 'not-found' else printable(file.error)}"
+            f"{given.for_display}: {words if file.error == 'not-found' else printable(file.error)}",
+            file.hint,
         )
         yield from machine.say(f"{given.for_display}... {words}" if quiet else f" {words}")
         return None, status

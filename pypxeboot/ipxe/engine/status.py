@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Optional
 
 # The POSIX errors: what PXE calls them (ipxe/errno/pcbios.h), and iPXE's words. Two have none in the usual
 # builds.
@@ -143,18 +144,23 @@ def error_text(status: int) -> str:
 
 @dataclass
 class LastFailure:
-    """Why the last command failed, in words, and ``where``: on which line of which script."""
+    """Why the last command failed, in words, and ``where``: on which line of which script.
+
+    ``hint`` says what to do about it, where that is known.
+    """
 
     words: str = ""
     where: str = ""
+    hint: Optional[str] = None
 
     def clear(self) -> None:
         """Begin another command, which has not failed yet."""
         self.words = self.where = ""
+        self.hint = None
 
-    def explain(self, words: str) -> None:
+    def explain(self, words: str, hint: Optional[str] = None) -> None:
         """Have ``words`` be the cause, whatever was said before."""
-        self.words = words
+        self.words, self.hint = words, hint
 
     def note(self, words: str) -> None:
         """Have ``words`` be the cause, unless there is one: what failed first is the cause of the rest."""

@@ -201,6 +201,9 @@ class Executor:
     ) -> Steps[Optional[Choice]]:
         """Have the files of an entry loaded."""
         kernel, files = wanted.kernel, self.current.files
+        if not all(wanted.initrds):
+            what = "INITRD (or initrd= in APPEND) names no file, or has a comma too many"
+            return self.fail(ConfigError(f"{where(label, kernel)}: {what}"))
         yield from files.look_up(kernel, *wanted.initrds, *wanted.modules)
         try:
             entry = wanted.resolve(label, files)

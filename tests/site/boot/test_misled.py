@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.ground import BRIDGE, MAC, SERVER, Run, Site, servers
+from tests.support.ground import BRIDGE, MAC, SERVER, Run, Site, servers, tools
 from tests.support.ground.kernels import dummy
+from tests.support.ground.net import SECOND_SERVER, command
+from tests.support.ground.servers import Offer
 from tests.support.ground.simple import SIMPLE, serve, tree
 from tests.support.peers.http import certificate
 
@@ -199,3 +201,61 @@ def test_a_server_that_is_nobody(site: Site, name: dict[str, bytes]) -> None:
     scripted(site, **name)
     run = site.boot().ok()
     assert run.result["lease"]["next_server"] == SERVER and "which is no address of a host" in run.stderr
+
+
+FAILING = "#!ipxe\nkernel nosuch\nboot\n"
+
+
+def test_a_script_that_failed(site: Site) -> None:
+    """The local disk is right, as with the real ROM, but nobody is told that it boots."""
+    serve(site, files={**tree(), "boot.ipxe": FAILING}, offer=Offer(filename="boot.ipxe"))
+    run = site.boot("-v").ok()
+    result = run.result
+    assert (result["action"], result["reason"]) == ("localboot", "script-failed")
+    failure = result["failure"]
+    assert "boot.ipxe, line 2: nosuch: " in failure["message"] and "case counts" in failure["hint"]
+    assert failure["message"] in run.stderr and f"hint: {failure['hint']}" in run.stderr
+    examined = doctor(site)
+    *_, finding, hint, verdict = examined.stdout.decode().splitlines()
+    assert examined.rc == 5 and finding.startswith("FAIL  script     the iPXE script failed")
+    assert failure["hint"] in hint and verdict.startswith("it fails at script: the iPXE script failed")
+    error = said(site.boot("--on-script-failure", "error"))
+    assert (error["code"], error["message"], error["hint"]) == (5, failure["message"], failure["hint"])
+    configured = site.fresh("conf")
+    configured.write_text("[defaults]\non-script-failure = error\n")
+    assert site.boot("--config-file", str(configured)).rc == 5
+    site.assert_nothing_left()
+
+
+def time_over(site: Site, *args: str, seconds: int = 8) -> str:
+    """What the one error says, which is that the time is over."""
+    run = site.boot("--timeout", str(seconds), *args)
+    error = said(run)
+    assert error["code"] == 6 and run.stderr.count("error: ") == 1, str(run)
+    assert error["hint"].endswith("--timeout SECONDS gives it longer") and run.seconds < seconds + 10
+    match = re.match(rf"not done after {seconds} s; ([0-9.]+) s of it went to (.*)", error["message"])
+    assert match and float(match[1]) > seconds / 2, error
+    return match[2]
+
+
+def test_the_time_went_to_a_server_that_says_nothing_usable(site: Site) -> None:
+    """Not the healthy one is blamed that had no time left."""
+    config = f"DEFAULT a\nONERROR b\nLABEL a\nKERNEL {SECOND_SERVER}::vmlinuz\nLABEL b\nKERNEL vmlinuz\n"
+    serve(site, "dhcpd+hpa", tree(config))  # which answers at SERVER alone
+    command("ip", "netns", "exec", site.srv, tools.need("iptables"), "-A", "INPUT", "-d", SECOND_SERVER,
+            "-j", "DROP")  # fmt: skip
+    assert time_over(site).startswith(f"{SECOND_SERVER} (no answer from TFTP server {SECOND_SERVER}")
+
+
+def test_the_time_went_to_a_ping(site: Site) -> None:
+    """What is left of the script does not fail into a boot from the local disk."""
+    script = "#!ipxe\nping --count 30 10.77.0.99 || echo none\nkernel vmlinuz\nboot\n"
+    serve(site, files={**tree(), "boot.ipxe": script}, offer=Offer(filename="boot.ipxe"))
+    assert time_over(site).startswith("the script's ping of 10.77.0.99")
+
+
+def test_the_time_went_to_a_loop(site: Site) -> None:
+    script = "#!ipxe\n:again\nsleep 1\ndhcp || goto again\ngoto again\n"
+    serve(site, files={**tree(), "boot.ipxe": script}, offer=Offer(filename="boot.ipxe"))
+    run = site.boot("--timeout", "8")
+    assert run.rc == 6 and re.search("a sleep of (1 s|the script)", run.result["error"]["message"]), str(run)

@@ -26,6 +26,7 @@ from pypxeboot.result import BootResult
 from pypxeboot.text import printable, size_text
 
 if TYPE_CHECKING:
+    from pypxeboot.commands.report import BootReport
     from pypxeboot.xen.identity import KnownDomain
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,16 @@ class Boot(GuestCommand):
         foreign = sorted({"retry", "metrics"} & settings.given)
         if foreign:
             raise UsageError(f"--{foreign[0]} is for pypxeboot-virt")
+        if settings.report is None:
+            return self._boot(settings, process, None)
+        from pypxeboot.commands import report
+
+        with report.reported(settings) as (settings, page):
+            return self._boot(settings, process, page)
+
+    def _boot(
+        self, settings: BootSettings, process: Optional[ClientProcess], page: Optional[BootReport]
+    ) -> int:
         plan = planner.plan(settings)
         by_hand = _is_by_hand(settings)
         output = None if settings.output == "-" else Report(Path(settings.output))
@@ -84,6 +95,8 @@ class Boot(GuestCommand):
                 # A disk that was named is pygrub's to boot, and its result is that of a program.
                 by_hand = by_hand and (result.action is not Action.LOCALBOOT or settings.disk is None)
                 keep = not by_hand or settings.keep or directory is not None
+                if page is not None:
+                    page.result, page.directory = result, _directory_of(result) if keep else None
                 if by_hand:
                     _summarize(result, keep=keep)
                 else:
@@ -105,12 +118,16 @@ def _is_by_hand(settings: BootSettings) -> bool:
     return not asked and settings.domain is None and not settings.list_entries and sys.stdout.isatty()
 
 
+def _directory_of(result: BootResult) -> Optional[str]:
+    kernel = result.kernel
+    return str(Path(kernel.path).parent) if kernel is not None and kernel.path else None
+
+
 def _summarize(result: BootResult, *, keep: bool) -> None:
     """Print the result for a person; the files stay if ``keep`` says so."""
     from pypxeboot.output import summary
 
-    kernel = result.kernel
-    place = str(Path(kernel.path).parent) if keep and kernel is not None and kernel.path else None
+    place = _directory_of(result) if keep else None
     colours = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") not in ("", "dumb")
     write(None, summary.render(result, place, colours=colours).encode())
 

@@ -6,12 +6,17 @@ own, locked up as the client of a boot is, which hands back lines of text.
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Sequence
+from typing import Optional
 
+from pypxeboot.commands import report
 from pypxeboot.commands.command import report_failure
 from pypxeboot.config.options import Parser
 from pypxeboot.errors import PxeBootError
 from pypxeboot.explain.reader import read_timeline
+from pypxeboot.explain.waterfall import text_lines
 from pypxeboot.host import output_files
 from pypxeboot.limits import NOTICE
 from pypxeboot.privsep import logs
@@ -28,6 +33,8 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     top.add_argument("file", metavar="FILE", help="the capture; - is standard input")
+    top.add_argument("--html", metavar="OUT", help="write it as one page with a waterfall, too")
+    top.add_argument("--waterfall", action="store_true", help="draw it in characters, off a terminal as well")
     return top
 
 
@@ -35,7 +42,8 @@ def run(argv: Sequence[str]) -> int:
     """Run the command with these arguments; return the exit code."""
     logs.configure(NOTICE)
     try:
-        _explain(parser().parse_args(argv).file)
+        found = parser().parse_args(argv)
+        _explain(found.file, found.html, waterfall=found.waterfall or sys.stdout.isatty())
         return 0
     except PxeBootError as why:
         return report_failure(why)
@@ -43,9 +51,14 @@ def run(argv: Sequence[str]) -> int:
         return report_failure(PxeBootError("interrupted"))
 
 
-def _explain(file: str) -> None:
+def _explain(file: str, html: Optional[str], *, waterfall: bool) -> None:
     told = read_timeline(file)
-    text = "".join(f"{printable(line, 2000)}\n" for line in told.lines)
-    output_files.write(None, text.encode())
+    lines = [printable(line, 2000) for line in told.lines]
+    if waterfall and lines:
+        columns = shutil.get_terminal_size().columns
+        lines[-1:] = [*text_lines(told.bars, columns), lines[-1]]
+    output_files.write(None, "".join(f"{line}\n" for line in lines).encode())
+    if html is not None:
+        report.write_page(html, report.page_of_capture(told, file))
     if told.damage:
         raise PxeBootError(f"{file}: {printable(told.damage)}", hint="what was read stands above")

@@ -299,6 +299,7 @@ def _output(add: _Add) -> None:
     add("--debug", action="store_true", help="for pygrub; here as -vv")
     add("--pcap", metavar="FILE", help="write the whole conversation to a capture file")
     add("--metrics", metavar="FILE", help="of pypxeboot-virt: write figures for node_exporter's collector")
+    add("--report", metavar="FILE", help="write a page (HTML) about the boot, with a waterfall of it")
     add("-v", "--verbose", action="count", help="say what is done; twice: every packet")
     add(
         "--timeout",

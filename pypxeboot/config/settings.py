@@ -88,6 +88,7 @@ class BootSettings:
     not_really: bool = False
     pcap: Optional[str] = None
     metrics: Optional[str] = None
+    report: Optional[str] = None
     verbose: int = 0
     debug: bool = False
     runas: Optional[str] = None

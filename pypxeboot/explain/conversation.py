@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional, Protocol
+from typing import NamedTuple, Optional, Protocol
 
 from pypxeboot.text import size_text
 
@@ -11,6 +11,7 @@ Event = tuple[float, str]
 """When (seconds since 1970), and what happened, as text."""
 
 _LARGE = 65536  # bytes
+_MOST_TIMES = 32
 QUIET = 4.0  # s without an answer that count as silence; PXE ROMs wait as long for the first offer
 
 
@@ -28,15 +29,24 @@ class Conversation(Protocol):
 
 @dataclass
 class Attempts:
-    """How often something was sent until it was answered: ``first`` and ``last`` in seconds since 1970."""
+    """How often something was sent until it was answered: ``first`` and ``last`` in seconds since 1970.
+
+    ``times`` has the first few of them.
+    """
 
     first: float
     last: float
     count: int = 1
+    times: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.times = self.times or [self.first]
 
     def add(self, when: float) -> None:
         """Count one more attempt."""
         self.count, self.last = self.count + 1, when
+        if len(self.times) < _MOST_TIMES:
+            self.times.append(when)
 
     def summary(self, end: float) -> str:
         """Return ``asked 3 times in 12.0 s``: from the first attempt to the ``end`` of the capture."""
@@ -50,6 +60,15 @@ def add_attempt(attempts: Optional[Attempts], when: float) -> Attempts:
         return Attempts(when, when)
     attempts.add(when)
     return attempts
+
+
+class Step(NamedTuple):
+    """A message of DHCP: when it was sent, its name, when it was answered (0: never), and by whom."""
+
+    sent: float
+    name: str
+    answered: float = 0.0
+    server: str = ""
 
 
 def in_url(address: str) -> str:

@@ -7,7 +7,7 @@ from typing import Optional
 
 from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp.message import BadMessage, Message, Type
-from pypxeboot.explain.conversation import QUIET, Attempts, Event, add_attempt
+from pypxeboot.explain.conversation import QUIET, Attempts, Event, Step, add_attempt
 from pypxeboot.lease import DhcpOption, describe
 from pypxeboot.text import printable
 
@@ -23,6 +23,7 @@ class DhcpExchange:
     client: str
     address: str = ""
     bootfile: bool = False
+    steps: list[Step] = field(default_factory=list)
     _lines: list[Event] = field(default_factory=list)
     _discovers: Optional[Attempts] = None
     _requests: Optional[Attempts] = None
@@ -50,6 +51,9 @@ class DhcpExchange:
             self._lines.append((when, text))
 
     def _add_request(self, message: Message, when: float, port: int) -> None:
+        if len(self.steps) < _MOST_LINES and message.type not in (Type.RELEASE, Type.DECLINE):
+            asked = "PXE boot server" if port == BOOT_SERVER_PORT else f"DHCP {_type(message)}"
+            self.steps.append(Step(when, asked))
         if port == BOOT_SERVER_PORT:
             self._boot_server = when
             self._tell(when, "asks a PXE boot server (port 4011)")
@@ -73,6 +77,8 @@ class DhcpExchange:
 
     def _add_answer(self, message: Message, when: float, source: str) -> None:
         server = str(message.server_id or source)
+        if self.steps and not self.steps[-1].answered:
+            self.steps[-1] = self.steps[-1]._replace(answered=when, server=server)
         if self._boot_server is not None and not int(message.yiaddr):
             self._boot_server = None
         if message.type == Type.NAK:

@@ -8,7 +8,7 @@ from typing import Optional
 from pypxeboot.dhcp import message6
 from pypxeboot.dhcp.message import BadMessage
 from pypxeboot.dhcp.message6 import Denied, Message6, MessageType6, Option
-from pypxeboot.explain.conversation import QUIET, Attempts, Event, add_attempt
+from pypxeboot.explain.conversation import QUIET, Attempts, Event, Step, add_attempt
 from pypxeboot.text import printable
 
 _MOST_LINES = 40
@@ -23,6 +23,7 @@ class Dhcp6Exchange:
     address: str = ""
     bootfile: bool = False
     is_denied: bool = False
+    steps: list[Step] = field(default_factory=list)
     _lines: list[Event] = field(default_factory=list)
     _solicits: Optional[Attempts] = None
     _requests: Optional[Attempts] = None
@@ -32,6 +33,8 @@ class Dhcp6Exchange:
     def add(self, message: Message6, when: float, source: str) -> None:
         """Take a message that ``source`` sent."""
         if message.type in (MessageType6.ADVERTISE, MessageType6.REPLY):
+            if self.steps and not self.steps[-1].answered:
+                self.steps[-1] = self.steps[-1]._replace(answered=when, server=source)
             self._add_answer(message, when, source)
             return
         arch = message.first(Option.CLIENT_ARCH) or b""
@@ -39,6 +42,8 @@ class Dhcp6Exchange:
         name = (
             MessageType6(message.type).name if message.type in list(MessageType6) else f"type {message.type}"
         )
+        if len(self.steps) < _MOST_LINES:
+            self.steps.append(Step(when, f"DHCPv6 {name.replace('_', ' ')}"))
         if message.type == MessageType6.SOLICIT:
             self._solicits = add_attempt(self._solicits, when)
         else:

@@ -37,6 +37,7 @@ class HttpRequest:
     body: Optional[int] = None  # sequence number of its first
     size: int = 0  # as far as it came
     last: float = 0.0
+    answered: float = 0.0
 
 
 @dataclass
@@ -50,11 +51,13 @@ class HttpConnection:
     refused: bool = False
     ended: bool = False
     encrypted: bool = False
+    connected: float = 0.0
     requests: list[HttpRequest] = field(default_factory=list)
     _behind: Optional[int] = None  # sequence number behind what the server has sent
 
     def add_from_client(self, data: bytes, when: float) -> None:
         """Take a segment of the client."""
+        self.connected = self.connected or (when if data else 0.0)
         match = _REQUEST.match(data)
         if match is not None and len(self.requests) < _MOST_REQUESTS:
             method, target = printable(match[1]), printable(match[2], 300)
@@ -73,6 +76,7 @@ class HttpConnection:
         match = _STATUS.match(data) if request.status is None else None
         if match is not None:
             head, _separator, _body = data.partition(b"\r\n\r\n")
+            request.answered = request.last = when
             request.status, request.words = int(match[1]), printable(match[2].strip(), 80)
             length = _LENGTH.search(head + b"\r")
             request.expected = None if length is None else int(length[1])
@@ -148,9 +152,11 @@ class DnsQuery:
     asked: Attempts
     answer: str = ""
     failed: bool = False
+    answered: float = 0.0
 
-    def add_answer(self, data: bytes) -> None:
+    def add_answer(self, data: bytes, when: float) -> None:
         """Take the server's answer, a whole DNS message."""
+        self.answered = when
         code = data[3] & 15 if len(data) > 3 else 1
         count = int.from_bytes(data[6:8], "big")
         words = _CODES.get(code, f"error {code}")

@@ -10,8 +10,10 @@ import time
 from dataclasses import dataclass
 
 from pypxeboot.errors import InternalError, PxeBootError, UsageError
-from pypxeboot.explain import capture_file, packets
+from pypxeboot.explain import capture_file, configuration, packets
+from pypxeboot.explain.page import ReadFile
 from pypxeboot.explain.timeline import Timeline
+from pypxeboot.explain.waterfall import Bar
 from pypxeboot.privsep import locked_up, sandbox
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.fork import Child
@@ -28,15 +30,22 @@ _MOST_FRAMES = 5_000_000  # some 7 GB of a download
 class TimelineReport:
     """The message of the reader to the host side: the timeline, line by line.
 
-    ``damage`` says what is wrong with the file, if something is.
+    ``damage`` says what is wrong with the file, if something is; ``well``: nothing went wrong in the boot.
+    ``bars`` are the same in time, ``files`` the configurations that were read.
     """
 
     lines: tuple[str, ...]
     damage: str
+    well: bool = False
+    bars: tuple[Bar, ...] = ()
+    files: tuple[ReadFile, ...] = ()
 
 
-def read_timeline(name: str) -> TimelineReport:
-    """Have the file ``name`` (``-``: standard input) read, and return its timeline. Raises PxeBootError."""
+def read_timeline(name: str, label: str = "") -> TimelineReport:
+    """Have the file ``name`` (``-``: standard input) read, and return its timeline. Raises PxeBootError.
+
+    ``label`` is the entry that booted, if that is known: its lines are those that counted.
+    """
     try:
         descriptor = os.dup(0) if name == "-" else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as why:
@@ -44,7 +53,7 @@ def read_timeline(name: str) -> TimelineReport:
     try:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise UsageError(f"{name} is a directory")
-        reader = _start(descriptor)
+        reader = _start(descriptor, label)
     finally:
         os.close(descriptor)
     channel, pipe = Channel(reader.end), LogPipe(reader.log)
@@ -62,17 +71,17 @@ def read_timeline(name: str) -> TimelineReport:
         pipe.drain(to_end=True)
 
 
-def _start(descriptor: int) -> Child:
+def _start(descriptor: int, label: str) -> Child:
     """Fork the process that reads the file behind ``descriptor``."""
     ids = sandbox.user_ids(None) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
     def send_timeline(end: socket.socket, _prepared: None) -> None:
-        Channel(end).send(_read(descriptor))
+        Channel(end).send(_read(descriptor, label))
 
     return locked_up.start(lambda _end: None, send_timeline, name="the reader", ids=ids, keep=(descriptor,))
 
 
-def _read(descriptor: int) -> TimelineReport:
+def _read(descriptor: int, label: str) -> TimelineReport:
     timeline, damage = Timeline(), ""
     end = time.monotonic() + _SECONDS
     with open(descriptor, "rb", buffering=1 << 16) as file:
@@ -89,4 +98,8 @@ def _read(descriptor: int) -> TimelineReport:
         except Exception as why:  # of a frame that was made to cause it; those before it count
             log.debug("where it failed", exc_info=True)
             damage = f"{InternalError.of(why).message} at frame {timeline.frames + 1}; please report it"
-    return TimelineReport(tuple(timeline.lines()) if timeline.frames or not damage else (), damage)
+    if not timeline.frames and damage:
+        return TimelineReport((), damage)
+    lines = tuple(timeline.lines())
+    files = configuration.files_read(timeline.files(), label)
+    return TimelineReport(lines, damage, timeline.well, tuple(timeline.bars()), files)

@@ -9,12 +9,18 @@ from pypxeboot.explain.conversation import Attempts, Event, rate
 from pypxeboot.text import printable, size_text
 
 _RRQ, _WRQ, _DATA, _ACK, _ERROR, _OACK = 1, 2, 3, 4, 5, 6
+_MOST_TIMES = 64
+_MOST_CONTENT = 64 << 10  # bytes of a file that are kept
 _NOT_FOUND = (1, 2)  # error codes: file not found, access violation
 
 
 @dataclass
 class TftpTransfer:
-    """The transfer of one file, which ``client`` asked ``server`` for; sizes in bytes."""
+    """The transfer of one file, which ``client`` asked ``server`` for; sizes in bytes.
+
+    ``answered`` and ``last`` are when the server's first and last packet came, ``again`` when blocks came
+    twice or too early; ``content`` is the file, as far as it is small.
+    """
 
     client: str
     server: str
@@ -26,8 +32,10 @@ class TftpTransfer:
     complete: bool = False
     duplicates: int = 0  # blocks that came more than once
     reordered: int = 0  # blocks before which one was missing
-    _answer: Optional[float] = None
-    _last: float = 0.0
+    answered: Optional[float] = None
+    last: float = 0.0
+    again: list[float] = field(default_factory=list)
+    content: bytearray = field(default_factory=bytearray)
     _options: dict[str, str] = field(default_factory=dict)
     _block: int = 0  # the last in order
     _given_up: str = ""
@@ -35,11 +43,11 @@ class TftpTransfer:
     def add_from_server(self, data: bytes, size: int, when: float) -> None:
         """Take a packet of ``size`` bytes from the server, of which the capture has ``data``."""
         operation = int.from_bytes(data[:2], "big")
-        if self._answer is None:
-            self._answer = when
+        if self.answered is None:
+            self.answered = when
         if self.complete or self.failed:
             return
-        self._last = when
+        self.last = when
         if operation == _ERROR:
             code = int.from_bytes(data[2:4], "big")
             words = printable(data[4:].partition(b"\0")[0])
@@ -47,18 +55,26 @@ class TftpTransfer:
         elif operation == _OACK:
             self._options = _pairs(data[2:])
         elif operation == _DATA and size >= 4:
-            self._take(int.from_bytes(data[2:4], "big"), size - 4)
+            self._take(int.from_bytes(data[2:4], "big"), size - 4, data[4:], when)
 
-    def _take(self, number: int, size: int) -> None:
+    def _take(self, number: int, size: int, data: bytes, when: float) -> None:
         step = (number - self._block) & 0xFFFF  # block numbers wrap at 65536
         if step == 1:
             self._block = number
+            if len(self.content) == self.size and self.size + len(data) <= _MOST_CONTENT:
+                self.content += data
             self.size += size
             self.complete = size < self.block_size
         elif step == 0 or step > 0x8000:
             self.duplicates += 1
+            self._repeat(when)
         else:
             self.reordered += 1
+            self._repeat(when)
+
+    def _repeat(self, when: float) -> None:
+        if len(self.again) < _MOST_TIMES:
+            self.again.append(when)
 
     def add_from_client(self, data: bytes) -> None:
         """Take a packet of the client that is not a request."""
@@ -67,7 +83,7 @@ class TftpTransfer:
 
     def unreachable(self, words: str) -> None:
         """Take an ICMP error about the request; ``words`` says what it means."""
-        if self._answer is None:
+        if self.answered is None:
             self.failed = words
 
     @property
@@ -99,7 +115,7 @@ class TftpTransfer:
         text = f"TFTP {self.name} from {self.server}: "
         if not self.complete:
             return [(self.asked.first, text + self._end(end))]
-        seconds = max(self._last - self.asked.first, 1e-6)
+        seconds = max(self.last - self.asked.first, 1e-6)
         text += f"{size_text(self.size)} in {seconds:.3f} s{rate(self.size, seconds)}"
         parts = [f"{name} {value}" for name, value in self._options.items()] or ["no options"]
         parts += [f"asked {self.asked.count} times"] if self.asked.count > 1 else []
@@ -114,7 +130,7 @@ class TftpTransfer:
             return ""
         if self.failed:
             return name + self.failed
-        if self._answer is None:
+        if self.answered is None:
             if end - self.asked.first < 1:
                 return ""
             meaning = "no TFTP server runs there, or a firewall drops UDP 69 or the replies"

@@ -14,12 +14,14 @@ from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp import message6
 from pypxeboot.dhcp.message import BadMessage
 from pypxeboot.explain import http_dns, packets, tftp, verdict
+from pypxeboot.explain.bars import bars as make_bars
 from pypxeboot.explain.conversation import ArpRequest, Attempts, Conversation, in_url
 from pypxeboot.explain.dhcp import BOOT_SERVER_PORT, DhcpExchange
 from pypxeboot.explain.dhcp6 import Dhcp6Exchange
 from pypxeboot.explain.http_dns import DnsQuery, HttpConnection
 from pypxeboot.explain.packets import Packet
 from pypxeboot.explain.tftp import TftpTransfer
+from pypxeboot.explain.waterfall import Bar
 
 _MOST_CLIENTS = 100
 _MOST_CONVERSATIONS = 5000
@@ -44,9 +46,13 @@ Keyed = Union[TftpTransfer, HttpConnection, DnsQuery]
 
 @dataclass
 class Timeline:
-    """The timeline of one capture, filled by :meth:`add` frame by frame, then read by :meth:`lines`."""
+    """The timeline of one capture, filled by :meth:`add` frame by frame, then read by :meth:`lines`.
+
+    ``well`` is, once they are read, whether all went well.
+    """
 
     frames: int = 0
+    well: bool = False
     _started: Optional[float] = None
     _end: float = 0.0
     _order: list[Conversation] = field(default_factory=list)
@@ -191,7 +197,7 @@ class Timeline:
         if is_answer:
             known = self._open.get(("dns", packet.target, packet.target_port, number))
             if isinstance(known, DnsQuery):
-                known.add_answer(packet.payload)
+                known.add_answer(packet.payload, packet.when)
             return
         key = "dns", packet.source, packet.source_port, number
         known = self._open.get(key)
@@ -248,6 +254,14 @@ class Timeline:
 
     # -- the end
 
+    def bars(self) -> list[Bar]:
+        """Return what was asked as bars in time."""
+        return make_bars(self._order, self._started or 0.0, self._end)
+
+    def files(self) -> list[TftpTransfer]:
+        """Return the files that came by TFTP."""
+        return [one for one in self._order if isinstance(one, TftpTransfer) and one.complete]
+
     def _clients(self) -> list[str]:
         """Return the clients that may have booted; those that only sent ARP count if nobody did more."""
         active = [one.client for one in self._order if not isinstance(one, ArpRequest)]
@@ -281,6 +295,7 @@ class Timeline:
                 yield f"           => {text}"
         if self._left_out:
             yield f"{self._left_out} conversations more are left out"
+        self.well = bool(verdicts) and all(well for _client, _text, well in verdicts)
         yield f"verdict: {verdict.total_verdict(verdicts)}"
 
 

@@ -22,14 +22,15 @@ _WIDTH = 9  # of the longest key
 def render(result: BootResult, kept: Optional[str], *, colours: bool) -> str:
     """Return the summary; ``kept`` is the directory that the files stay in, None where they do not."""
     lines: list[str] = []
-    for key, text in _rows(result, kept):
+    for key, text in rows(result, kept):
         colour = {"warning": _YELLOW, "failed": _RED}.get(key, _BOLD)
         head = f"{key:{_WIDTH}}"
         lines.append(f"{colour}{head}{_PLAIN} {text}\n" if colours else f"{head} {text}\n")
     return "".join(lines)
 
 
-def _rows(result: BootResult, kept: Optional[str]) -> Iterator[tuple[str, str]]:
+def rows(result: BootResult, kept: Optional[str]) -> Iterator[tuple[str, str]]:
+    """Yield each fact about a boot as key and text, what boots first; ``kept`` as for :func:`render`."""
     what = "the boot file" if result.label is None else f"entry {printable(result.label)}"
     yield "result", f"{what} {_ACTIONS[result.action]}, because {WHY[result.reason]}"
     if result.failure is not None:

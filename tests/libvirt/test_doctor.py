@@ -15,8 +15,8 @@ def test_the_doctor_about_a_domain(libvirt: Libvirt) -> None:
         {"pxelinux.cfg/default": "DEFAULT a\nLABEL a\nKERNEL vmlinuz\n", "vmlinuz": dummy("vmlinuz")}
     )
     libvirt.define(domain_xml("guest", MAC))
-    run = libvirt.pypxeboot("pypxeboot", "doctor", "guest")
+    run = libvirt.pypxeboot("pypxeboot.__main__", "doctor", "guest")
     told = run.stdout.decode()
     assert run.rc == 0 and f"{MAC} is free, and has joined {BRIDGE}" in told, str(run)
-    assert libvirt.pypxeboot("pypxeboot", "doctor", "nosuch").rc == 2
+    assert libvirt.pypxeboot("pypxeboot.__main__", "doctor", "nosuch").rc == 2
     libvirt.site.assert_nothing_left()

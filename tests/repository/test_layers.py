@@ -45,6 +45,7 @@ TABLE = """
     grub.menu:         grub.commands grub.engine terminal
     grub.commands:     grub.engine terminal
     grub.engine:       kernel terminal
+    explain:           dhcp privsep syslinux.config
     syslinux:
     syslinux.loader:   syslinux.com32 syslinux.config syslinux.menu terminal
     syslinux.com32:    syslinux.config
@@ -55,7 +56,6 @@ TABLE = """
     fetch.http:        net
     fetch.tftp:        net
     net:               dhcp privsep
-    explain:           dhcp privsep
     doctor:            dhcp
     dhcp:
     kernel:
@@ -88,9 +88,9 @@ SYSTEM = {
 VALUE_MODULES = set(
     """
     __future__ abc base64 binascii bisect codecs.getincrementaldecoder collections configparser contextlib
-    difflib copy dataclasses enum fnmatch functools hashlib hmac http.HTTPStatus ipaddress itertools json math
-    operator pathlib.PurePosixPath re shlex string struct textwrap types typing unicodedata urllib.parse uuid
-    zlib bz2 lzma lz4.block zstandard xml.etree.ElementTree xml.parsers.expat
+    difflib copy dataclasses enum fnmatch functools hashlib hmac html.escape http.HTTPStatus ipaddress
+    itertools json math operator pathlib.PurePosixPath re shlex string struct textwrap types typing
+    unicodedata urllib.parse uuid zlib bz2 lzma lz4.block zstandard xml.etree.ElementTree xml.parsers.expat
     """.split()
 )
 LAZY = {"output.formats": {"importlib"}}

@@ -34,7 +34,7 @@ def test_a_boot_by_hand(site: Site) -> None:
     assert rows["result"] == "entry a boots, because it is the default"
     assert rows["from"] == f"tftp://{SERVER}/pxelinux.cfg/default" and SERVER in rows["lease"]
     assert re.match(rf"tftp://{SERVER}/vmlinuz  [0-9.]+ K?i?B in [0-9.]+ s, .*/s, bzImage", rows["kernel"])
-    assert rows["initrd"].startswith(f"tftp://{SERVER}/i2  13 B in ")
+    assert rows["initrd"].startswith(f"tftp://{SERVER}/i2  14 B in ")
     assert rows["cmdline"].startswith("BOOT_IMAGE=vmlinuz x=1 initrd=i1,i2")
     assert "means nothing" in rows["warning"]
     assert re.fullmatch(r"[0-9.]+ s: link [0-9.]+, DHCP [0-9.]+, configuration .*, download .*", rows["time"])

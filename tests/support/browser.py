@@ -14,11 +14,11 @@ Colour = tuple[int, int, int]
 
 
 def _run(place: Path, *args: str, dark: bool = False) -> bytes:
-    """What Chromium prints; it has no network but its own loopback, and no script runs."""
+    """What Chromium prints; it has no network but its own loopback."""
     program = tools.need("chromium")
     argv = ["unshare", "--net", program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
     argv += [f"--user-data-dir={place / 'profile'}", "--disable-dev-shm-usage", "--virtual-time-budget=2000"]
-    argv += [f"--blink-settings=scriptEnabled=false,preferredColorScheme={0 if dark else 1}"]
+    argv += [f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
     done = subprocess.run([*argv, *args], capture_output=True, timeout=240, cwd=place)
     assert done.returncode == 0, done.stderr.decode("utf-8", "replace")[-2000:]
     shutil.rmtree(place / "profile", ignore_errors=True)

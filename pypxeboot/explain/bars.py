@@ -9,7 +9,7 @@ from pypxeboot.explain.dhcp import DhcpExchange
 from pypxeboot.explain.dhcp6 import Dhcp6Exchange
 from pypxeboot.explain.http_dns import DnsQuery, HttpConnection
 from pypxeboot.explain.tftp import TftpTransfer
-from pypxeboot.explain.waterfall import Bar, Outcome, Phase, Span
+from pypxeboot.explain.waterfall import Bar, Outcome, Phase, PhaseSpan
 
 _MOST = 1000  # of one capture
 _LEAST = 0.0005  # s; what took less is still to be seen
@@ -29,14 +29,14 @@ def _shifted(bar: Bar, started: float) -> Bar:
     def since(when: float) -> float:
         return round(max(when - started, 0.0), 6)
 
-    spans = tuple(Span(span.phase, since(span.start), since(span.end)) for span in bar.spans)
+    spans = tuple(PhaseSpan(span.phase, since(span.start), since(span.end)) for span in bar.spans)
     return Bar(bar.host, bar.name, bar.outcome, spans, tuple(map(since, bar.again)), bar.detail)
 
 
-def _spans(*parts: tuple[Phase, float, float]) -> tuple[Span, ...]:
+def _spans(*parts: tuple[Phase, float, float]) -> tuple[PhaseSpan, ...]:
     kept = [part for part in parts if part[2] > part[1]]
     first = parts[0]
-    return tuple(Span(*part) for part in kept) or (Span(first[0], first[1], first[1] + _LEAST),)
+    return tuple(PhaseSpan(*part) for part in kept) or (PhaseSpan(first[0], first[1], first[1] + _LEAST),)
 
 
 def _bars(one: Conversation, end: float) -> Iterator[Bar]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pypxeboot.explain.page import Mark, MarkedLine, ReadFile
+from pypxeboot.explain.page import ConfigurationFile, LineMark, MarkedLine
 from pypxeboot.explain.tftp import TftpTransfer
 from pypxeboot.syslinux.config.lexer import numbered_lines, split
 from pypxeboot.syslinux.config.skipped import SkippedLines
@@ -15,10 +15,10 @@ _GLOBAL = frozenset("default ui timeout totaltimeout ontimeout onerror prompt in
 _BEFORE_LABELS = frozenset("append sysappend ipappend".split())
 
 
-def files_read(transfers: Sequence[TftpTransfer], label: str) -> tuple[ReadFile, ...]:
+def files_read(transfers: Sequence[TftpTransfer], label: str) -> tuple[ConfigurationFile, ...]:
     """Return the configurations among ``transfers``; ``label`` is the entry that booted, empty: not known."""
     found = [
-        ReadFile(one.name, _marked(bytes(one.content), one.name, label))
+        ConfigurationFile(one.name, _marked(bytes(one.content), one.name, label))
         for one in transfers
         if one.size == len(one.content) and _is_configuration(one.name)
     ]
@@ -48,9 +48,9 @@ def _marked(data: bytes, name: str, label: str) -> tuple[MarkedLine, ...]:
         help_text = (help_text or word == "text") and word != "endtext"
         if len(skipped.texts) > before:
             why = skipped.texts[-1].partition("means nothing, and is ")[2]
-            lines.append(MarkedLine(line.text, Mark.SKIPPED, why))
+            lines.append(MarkedLine(line.text, LineMark.SKIPPED, why))
             continue
         counts = bool(word) and not word.startswith("#") and (script or inside or word in _GLOBAL)
         counts = counts or (not labelled and word in _BEFORE_LABELS)
-        lines.append(MarkedLine(line.text, Mark.COUNTED if counts else Mark.PLAIN))
+        lines.append(MarkedLine(line.text, LineMark.COUNTED if counts else LineMark.PLAIN))
     return tuple(lines)

@@ -17,7 +17,7 @@ from pypxeboot.explain.waterfall import Bar, Outcome, Phase, lanes
 from pypxeboot.text import printable
 
 
-class Mark(str, Enum):
+class LineMark(str, Enum):
     """What a line of a configuration was: COUNTED for what booted, SKIPPED because it means nothing."""
 
     PLAIN = "plain"
@@ -30,12 +30,12 @@ class MarkedLine:
     """A line of a configuration file, and what it was; ``why`` says more of one that was skipped."""
 
     text: str
-    mark: Mark
+    mark: LineMark
     why: str = ""
 
 
 @dataclass(frozen=True)
-class ReadFile:
+class ConfigurationFile:
     """A configuration file that was read: its name, and its lines."""
 
     name: str
@@ -53,7 +53,7 @@ class Page:
     story: Sequence[str]
     facts: Sequence[tuple[str, str]] = ()
     warnings: Sequence[str] = ()
-    files: Sequence[ReadFile] = ()
+    files: Sequence[ConfigurationFile] = ()
 
 
 _STYLE = """
@@ -129,7 +129,7 @@ def _warnings(warnings: Sequence[str]) -> Iterator[str]:
         yield "</ul>\n"
 
 
-def _files(files: Sequence[ReadFile]) -> Iterator[str]:
+def _files(files: Sequence[ConfigurationFile]) -> Iterator[str]:
     for file in files:
         yield f"<h2>Configuration {_text(file.name)}</h2>\n<pre>"
         for number, line in enumerate(file.lines, 1):

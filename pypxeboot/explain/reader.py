@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pypxeboot.errors import InternalError, PxeBootError, UsageError
 from pypxeboot.explain import capture_file, configuration, packets
-from pypxeboot.explain.page import ReadFile
+from pypxeboot.explain.page import ConfigurationFile
 from pypxeboot.explain.timeline import Timeline
 from pypxeboot.explain.waterfall import Bar
 from pypxeboot.privsep import locked_up, sandbox
@@ -38,7 +38,7 @@ class TimelineReport:
     damage: str
     well: bool = False
     bars: tuple[Bar, ...] = ()
-    files: tuple[ReadFile, ...] = ()
+    files: tuple[ConfigurationFile, ...] = ()
 
 
 def read_timeline(name: str, label: str = "") -> TimelineReport:

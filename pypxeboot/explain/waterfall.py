@@ -28,7 +28,7 @@ class Outcome(str, Enum):
 
 
 @dataclass(frozen=True)
-class Span:
+class PhaseSpan:
     """A phase from ``start`` to ``end``, in seconds."""
 
     phase: Phase
@@ -47,7 +47,7 @@ class Bar:
     host: str
     name: str
     outcome: Outcome
-    spans: tuple[Span, ...]
+    spans: tuple[PhaseSpan, ...]
     again: tuple[float, ...] = ()
     detail: str = ""
 

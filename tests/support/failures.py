@@ -101,8 +101,8 @@ def a_mac_that_is_alive_elsewhere(site: Site) -> Sequence[str]:
 
 @failure
 def a_dhcp_server_that_does_not_know_the_guest(site: Site) -> Sequence[str]:
-    """dnsmasq with `--dhcp-range=...,static`: it answers known hosts only."""
-    servers.dnsmasq(site, None, Offer(hosts={}), pool="10.77.0.0,static")
+    """ISC dhcpd with `deny unknown-clients;`, and no host statement for this MAC."""
+    servers.dhcpd(site, Offer(hosts={}), "deny unknown-clients;")
     return ()
 
 

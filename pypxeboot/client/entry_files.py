@@ -141,7 +141,10 @@ class Downloads:
             return os.pread(descriptor, count, offset)
 
         size, digest, name = served.size or 0, served.sha256, printable(served.url)
-        info = identify.identify(read_at(0, identify.HEAD), size, read_at)
+        try:
+            info = identify.identify(read_at(0, identify.HEAD), size, read_at)
+        except Refused as why:
+            raise Refused(f"{name}: {why.message}", hint=why.hint) from None
         if self.target is not None and not self.target.takes(info):
             packed, info = info, extract.identify_for(info, read_at, self.target, name)
             size, digest = self._unpack(packed, read_at, open_unpacked())

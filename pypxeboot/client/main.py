@@ -7,6 +7,7 @@ import importlib
 import logging
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -115,6 +116,7 @@ def _boot(order: Order, channel: Channel, parent: int, story: _Story) -> None:
     discovery = Discovery(plan, deadline) if plan.does_dhcp and plan.udhcpc is None else None
     dhcp = None if discovery is None else _dhcp(plan, deadline, discovery, host)
     place, udhcpc_output = host.wait_for_place()
+    joined = time.monotonic()
     if dhcp is not None and plan.examine and not isinstance(dhcp, Discovery6):
         dhcp.open(place)
     elif dhcp is not None:
@@ -144,10 +146,12 @@ def _boot(order: Order, channel: Channel, parent: int, story: _Story) -> None:
     wanted = (plan.look_inside, plan.must_boot, plan.target, plan.processor)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, host.mark_initrd, *wanted)
     pipeline = Pipeline(plan, host, downloads, dhcp or _no_dhcp(plan, udhcpc_output, order.deadline))
-    story.warnings = pipeline.warnings
+    story.warnings, pipeline.joined = pipeline.warnings, joined
     try:
         if examination is not None:
+            began = time.monotonic()
             examination.listen(discovery, dhcp)
+            pipeline.network.seconds += time.monotonic() - began
         result = pipeline.run()
     except Exception:
         if examination is not None:

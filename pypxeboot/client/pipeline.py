@@ -21,7 +21,7 @@ from pypxeboot.client.entry_files import Downloads
 from pypxeboot.client.network import GuestNet, Interfaces
 from pypxeboot.client.script_files import PROGRAM_SAMPLE, SAMPLE, HostFiles, ScriptFiles
 from pypxeboot.client.terminal import HostTerminal
-from pypxeboot.client.time_spent import DHCP
+from pypxeboot.client.time_spent import DHCP, JOINING
 from pypxeboot.dhcp import boot_info, identity, pxe_options
 from pypxeboot.effects import Load, RunIpxe, RunIpxeScript
 from pypxeboot.entry import WHY, Action, Choice, Entry, Reason
@@ -73,6 +73,7 @@ class Pipeline:
 
     def __init__(self, plan: Plan, host: HostServices, downloads: Downloads, dhcp: Dhcp) -> None:
         self.plan, self.downloads = plan, downloads
+        self.joined = time.monotonic()  # when there was a network; who knows better says so
         self._is_ipxe = plan.profile == "ipxe"
         deadline = downloads.fetcher.deadline
         self.script_files = ScriptFiles(downloads, host, download_all=plan.download)
@@ -86,13 +87,12 @@ class Pipeline:
 
     def run(self) -> BootResult:
         """Boot the guest. Raises PxeBootError."""
-        began = time.monotonic()
         try:
             return self._run()
         except PxeBootError as why:
             deadline = self.downloads.fetcher.deadline
             if time.monotonic() >= deadline.at and not isinstance(why, (Refused, Aborted)):
-                raise self._time_over(why, began) from None
+                raise self._time_over(why) from None
             if not isinstance(why, (FetchError, NoBootSource)):
                 raise
             why.hint = joined_hints(why.hint, self._hint_of_search(why))
@@ -112,11 +112,12 @@ class Pipeline:
             return None
         return "some servers are silent about names that they do not have: --config NAME asks for one alone"
 
-    def _time_over(self, why: PxeBootError, began: float) -> PxeBootError:
-        """Return the error that the time of the boot, which ``began`` here, is over; ``why`` came of that."""
+    def _time_over(self, why: PxeBootError) -> PxeBootError:
+        """Return the error that the time of the boot is over; ``why`` came of that."""
         fetcher, limit, spent = self.downloads.fetcher, self.plan.limits.timeout, self.driver.spent
         started = fetcher.deadline.at - fetcher.deadline.waited - limit
-        spent.add("joining the guest's network", began - started)
+        hint = "a bridge with STP lets nobody through for twice its forward_delay"
+        spent.add(JOINING, self.joined - started, "STP, or a MAC that was alive elsewhere", hint)
         spent.add(DHCP, self.network.seconds)
         spent.add_requests(fetcher.requests, fetcher.failures)
         return spent.error(why, limit)

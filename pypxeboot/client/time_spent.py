@@ -12,6 +12,8 @@ from pypxeboot.text import printable, size_text
 from pypxeboot.url import parse
 
 DHCP = "DHCP"
+JOINING = "joining the guest's network"
+_ENOUGH = 1.0  # s; a DHCP server that is there has answered by then
 _LONGER = "--timeout SECONDS gives it longer"
 
 
@@ -48,8 +50,8 @@ class TimeSpent:
     def error(self, why: PxeBootError, limit: float) -> PxeBootError:
         """Return the error that the time (``limit`` seconds) is over, which ``why`` came of."""
         who = max(self.seconds, key=lambda name: self.seconds[name], default="")
-        if not who or (who == DHCP and isinstance(why, NoLease)):
-            return why  # the step that failed is the one that took the time
+        if not who or (isinstance(why, NoLease) and self.seconds.get(DHCP, 0.0) >= _ENOUGH):
+            return why  # the step that failed had its time
         words = self.words.get(who, "")
         text = f"not done after {limit:.0f} s; {self.seconds[who]:.1f} s of it went to {who}"
         return FetchError(

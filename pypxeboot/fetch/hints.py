@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Optional
 
 from pypxeboot.errors import FetchError
@@ -34,6 +35,8 @@ def hint_for(error: FetchError, location: Location) -> Optional[str]:
     cause, server = error.cause, _SERVERS.get(location.scheme, "server")
     if error.hint is not None or cause in _BY_CAUSE:
         return error.hint or _BY_CAUSE[cause]
+    if cause.startswith("tftp-") and re.search("permission|denied|access", error.message, re.IGNORECASE):
+        return _FORBIDDEN
     port = _PORTS.get(location.scheme, "its port")
     if location.port is not None:
         port = f"{port.partition(' ')[0]} port {location.port}"

@@ -219,11 +219,14 @@ class Executor:
             why = printable(reply.error) or f"{entry.kernel} cannot be loaded"
             hint = f"the configuration is {self.current.location}"
             if label is None:
-                hint = f"no label has that name either: there is {lookup.names(self.config)}"
+                hint = f"no label has that name: there is {lookup.names(self.config)}"
             if type_of(kernel) == "program" and reply.kind is Refused:
                 return self._hand_over(needs_firmware(where(label, kernel), kernel))
             return self.fail(
-                reply.kind(f"{where(label, kernel)}: {why}", hint=joined_hints(reply.hint, hint))
+                reply.kind(
+                    f"{where(label, kernel)}: {why}",
+                    hint=joined_hints(*((hint, reply.hint) if label is None else (reply.hint, hint))),
+                )
             )
         return Choice(entry, reason, self.current.location)
 

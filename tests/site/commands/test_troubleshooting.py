@@ -29,7 +29,7 @@ the last line of `pypxeboot doctor`. The tests make this page, and fail where it
 
 def guest(args: tuple[str, ...]) -> list[str]:
     """The arguments that name the guest, and its bridge where ``args`` name no other."""
-    return ["--mac", MAC, "--timeout", SECONDS, *([] if "--bridge" in args else ["--bridge", BRIDGE]), *args]
+    return ["--mac", MAC, *([] if "--bridge" in args else ["--bridge", BRIDGE]), *args]
 
 
 def section(name: str, site: Site) -> str:
@@ -37,8 +37,8 @@ def section(name: str, site: Site) -> str:
     args = tuple(FAILURES[name](site))
     try:
         out = ("--output-directory", str(site.out), "--output-format", "json")
-        boot = site.pypxeboot(*out, *guest(args), timeout=90)
-        doctor = site.pypxeboot("doctor", *guest(args), timeout=90)
+        boot = site.pypxeboot(*out, *guest(args), "--timeout", SECONDS, timeout=120)
+        doctor = site.pypxeboot("doctor", *guest(args), "--timeout", "30", timeout=120)
     finally:
         clean_up(site)
     log = [line for line in boot.stderr.splitlines() if line.strip()][-5:]
@@ -47,7 +47,7 @@ def section(name: str, site: Site) -> str:
     assert "Traceback" not in boot.stderr + doctor.stderr
     check(boot, doctor)
     codes = f"exit {boot.rc}; doctor: exit {doctor.rc}"
-    told = "\n".join(f"    {line}" for line in [*log, "", f"doctor: {verdict}"])
+    told = "\n".join(f"    {line}".rstrip() for line in [*log, "", f"doctor: {verdict}"])
     what = (FAILURES[name].__doc__ or "").strip()
     return f"## {title(name)}\n\n{what} ({codes})\n\n{told}\n".replace(str(site.directory), "/srv")
 

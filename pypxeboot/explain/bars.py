@@ -9,7 +9,7 @@ from pypxeboot.explain.dhcp import DhcpExchange
 from pypxeboot.explain.dhcp6 import Dhcp6Exchange
 from pypxeboot.explain.http_dns import DnsQuery, HttpConnection
 from pypxeboot.explain.tftp import TftpTransfer
-from pypxeboot.explain.waterfall import Bar, Outcome, Phase, PhaseSpan
+from pypxeboot.explain.waterfall import Bar, BarEnd, Phase, PhaseSpan
 
 _MOST = 1000  # of one capture
 _LEAST = 0.0005  # s; what took less is still to be seen
@@ -46,19 +46,19 @@ def _bars(one: Conversation, end: float) -> Iterator[Bar]:
         yield from _http(one, end)
     elif isinstance(one, DnsQuery):
         over = one.answered or end
-        outcome = Outcome.FAILED if one.trouble(end) else Outcome.OK
+        outcome = BarEnd.FAILED if one.trouble(end) else BarEnd.OK
         spans = _spans((Phase.DNS, one.asked.first, over))
         yield Bar(one.server, one.what, outcome, spans, tuple(one.asked.times[1:]), one.lines(end)[0][1])
     elif isinstance(one, (DhcpExchange, Dhcp6Exchange)):
         for sent, name, answered, server in one.steps:
-            outcome = Outcome.OK if answered else Outcome.FAILED
+            outcome = BarEnd.OK if answered else BarEnd.FAILED
             phase = Phase.WAIT if answered else Phase.BLOCKED
             detail = f"{name}: {'answered by ' + server if answered else 'no answer'}"
             yield Bar(server or "DHCP", name, outcome, _spans((phase, sent, answered or end)), (), detail)
     elif isinstance(one, ArpRequest) and one.trouble(end):
         spans = _spans((Phase.BLOCKED, one.asked.first, end))
         again = tuple(one.asked.times[1:])
-        yield Bar(one.address, f"ARP {one.address}", Outcome.FAILED, spans, again, one.trouble(end))
+        yield Bar(one.address, f"ARP {one.address}", BarEnd.FAILED, spans, again, one.trouble(end))
 
 
 def _tftp(one: TftpTransfer, end: float) -> Bar:
@@ -66,11 +66,11 @@ def _tftp(one: TftpTransfer, end: float) -> Bar:
     again = tuple(sorted([*one.asked.times[1:], *one.again]))
     if one.answered is None:
         spans = _spans((Phase.BLOCKED, one.asked.first, end))
-        return Bar(one.server, one.name, Outcome.FAILED, spans, again, detail)
+        return Bar(one.server, one.name, BarEnd.FAILED, spans, again, detail)
     spans = _spans(
         (Phase.WAIT, one.asked.first, one.answered), (Phase.RECEIVE, one.answered, one.last or one.answered)
     )
-    outcome = Outcome.MISSING if one.not_found else Outcome.OK if one.complete else Outcome.FAILED
+    outcome = BarEnd.MISSING if one.not_found else BarEnd.OK if one.complete else BarEnd.FAILED
     return Bar(one.server, one.name, outcome, spans, again, detail)
 
 
@@ -79,7 +79,7 @@ def _http(one: HttpConnection, end: float) -> Iterator[Bar]:
     host = host or in_url(one.where)
     lines = one.lines(end)
     if not one.requests:
-        outcome = Outcome.FAILED if one.trouble(end) else Outcome.OK
+        outcome = BarEnd.FAILED if one.trouble(end) else BarEnd.OK
         phase = Phase.CONNECT if one.connected else Phase.BLOCKED
         spans = _spans((phase, one.asked.first, one.connected or end))
         yield Bar(host, f"connection to {one.where}", outcome, spans, tuple(one.asked.times[1:]), lines[0][1])
@@ -92,6 +92,6 @@ def _http(one: HttpConnection, end: float) -> Iterator[Bar]:
             (Phase.RECEIVE, answered, request.last or answered),
         )
         status = request.status or 0
-        outcome = Outcome.OK if 200 <= status < 400 else Outcome.MISSING if status == 404 else Outcome.FAILED
+        outcome = BarEnd.OK if 200 <= status < 400 else BarEnd.MISSING if status == 404 else BarEnd.FAILED
         again = tuple(one.asked.times[1:]) if index == 0 else ()
         yield Bar(host, request.what.partition(" ")[2], outcome, spans, again, detail)

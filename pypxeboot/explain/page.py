@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from html import escape
 
-from pypxeboot.explain.waterfall import Bar, Outcome, Phase, lanes
+from pypxeboot.explain.waterfall import Bar, BarEnd, Phase, lanes
 from pypxeboot.text import printable
 
 
@@ -201,7 +201,7 @@ def _bar(bar: Bar, y: int, scale: float) -> Iterator[str]:
         x, anchor = start - 6, "end"
     else:
         x, anchor = float(_WIDTH - _SIDE), "end"
-    kind = "" if bar.outcome is Outcome.OK else f' class="{bar.outcome.value}"'
+    kind = "" if bar.outcome is BarEnd.OK else f' class="{bar.outcome.value}"'
     yield f'<text{kind} x="{x:.1f}" y="{y + 13}" text-anchor="{anchor}">{escape(label)}</text></g>\n'
 
 
@@ -210,6 +210,6 @@ def _label(bar: Bar) -> str:
     name = name if len(name) <= _LONGEST else f"...{name[3 - _LONGEST :]}"
     seconds = bar.end - bar.start
     took = f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1000:.1f} ms"
-    how = {Outcome.OK: took, Outcome.MISSING: "not there", Outcome.FAILED: f"failed, {took}"}[bar.outcome]
+    how = {BarEnd.OK: took, BarEnd.MISSING: "not there", BarEnd.FAILED: f"failed, {took}"}[bar.outcome]
     rate = bar.detail.partition("(")[2].partition(")")[0] if "/s)" in bar.detail else ""
     return f"{name}  {how}{f', {rate}' if rate else ''}"

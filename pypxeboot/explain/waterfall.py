@@ -19,7 +19,7 @@ class Phase(str, Enum):
     RECEIVE = "receive"
 
 
-class Outcome(str, Enum):
+class BarEnd(str, Enum):
     """How it ended; MISSING is a server's plain word that there is no such file."""
 
     OK = "ok"
@@ -46,7 +46,7 @@ class Bar:
 
     host: str
     name: str
-    outcome: Outcome
+    outcome: BarEnd
     spans: tuple[PhaseSpan, ...]
     again: tuple[float, ...] = ()
     detail: str = ""
@@ -72,7 +72,7 @@ def lanes(bars: Iterable[Bar]) -> dict[str, list[Bar]]:
 
 _SIGNS = {Phase.BLOCKED: "-", Phase.DNS: "d", Phase.CONNECT: "c", Phase.WAIT: ".", Phase.RECEIVE: "="}
 _AGAIN = "!"
-_ENDS = {Outcome.OK: "", Outcome.MISSING: "  not there", Outcome.FAILED: "  failed"}
+_ENDS = {BarEnd.OK: "", BarEnd.MISSING: "  not there", BarEnd.FAILED: "  failed"}
 _NARROW, _NAMES = 50, 30  # columns: fewer show nothing; those of names
 _MOST = 300  # bars in a terminal
 

@@ -20,7 +20,8 @@ def by_hand(site: Site, *args: str, **env: str) -> tuple[int, str]:
         process = site.start(*argv, env={"TERM": "xterm", **env}, **streams)
         code = process.wait(60)
         screen.wait_for("time", 5)
-        return code, screen.received.decode().replace("\r\n", "\n")
+        lines = screen.received.decode().replace("\r\n", "\n").split("\n")
+        return code, "\n".join(line.rpartition("\r")[2] for line in lines)  # what was painted over is gone
     finally:
         screen.close()
 

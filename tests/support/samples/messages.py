@@ -33,4 +33,5 @@ FULL = BootResult(
     seconds=Seconds(1.5, 0.1, 0.2, 0.3, 0.4),
     warnings=("careful",),
     entries=(ListedEntry("a", "A", Action.LOCALBOOT, None, ("i",), "", True),),
+    failure=None,
 )

@@ -46,6 +46,7 @@ BOOT = BootResult(
     seconds=Seconds(1.0, 0.1, 0.2, 0.3, 0.4),
     warnings=(),
     entries=(),
+    failure=None,
 )
 PLANNED = replace(
     BOOT,

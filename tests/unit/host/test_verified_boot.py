@@ -36,6 +36,7 @@ TOLD = ClientResult(
     requests=(),
     warnings=(),
     entries=(),
+    failure=None,
 )
 WORDS = {
     "ip": "ip=10.77.0.9::10.77.0.1:255.255.255.0",

@@ -22,7 +22,7 @@ ENTRY = {
 
 def result(count: int) -> bytes:
     """A result with so many entries of a menu."""
-    value: dict[str, object] = dict.fromkeys(("lease", "config", "label", "kernel", "dtb"))
+    value: dict[str, object] = dict.fromkeys(("lease", "config", "label", "kernel", "dtb", "failure"))
     value.update(action="boot", loader="", reason="default", cmdline="", entries=[ENTRY] * count)
     value.update({name: [] for name in ("initrds", "modules", "requests", "warnings")})
     return json.dumps({"type": "ClientResult", "value": value}, separators=(",", ":")).encode()

@@ -56,7 +56,7 @@ function _shtab_pypxeboot_xl_using
 end
 
 set -g _shtab_pypxeboot_xl_commands create
-set -g _shtab_pypxeboot_xl_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-kernel --max-ramdisk --menu-timeout --metrics --name --netmask --offset --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm
+set -g _shtab_pypxeboot_xl_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-kernel --max-ramdisk --menu-timeout --metrics --name --netmask --offset --on-script-failure --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --report --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm
 
 complete -c pypxeboot-xl -e
 complete -c pypxeboot-xl -f
@@ -105,11 +105,13 @@ complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -s i -l interacti
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -s q -l quiet -d 'nobody chooses: no menu is shown'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l menu-timeout -x -d 'how long a menu without a timeout waits for a key (60)'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l retry -x -d 'try a boot that failed again: after how many seconds, at most, for how long (or no)'
+complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l on-script-failure -xka "disk error" -d 'what an iPXE script that failed leaves the guest to (disk, as firmware does)'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l append -x -d 'words at the end of the command line'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l output -xka "(__fish_complete_path (commandline -ct))" -d 'where the result goes (standard output)'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l output-format -xka "simple0 simple sxp json shell qemu qemu-microvm qemu-readconfig firecracker cloud-hypervisor libvirt" -d 'default sxp'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l json -d 'the same as --output-format json'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l output-directory -xka "(__fish_complete_directories)" -d 'where kernel and ramdisk go'
+complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l keep -d 'by hand, on a terminal: leave kernel and ramdisk there'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l no-kernel-check -d 'hand a kernel over that Xen will say it cannot boot'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -s n -l not-really -d 'decide, but download neither kernel nor initrd'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l kernel -x -d 'for pygrub: path in the guest'"'"'s file system'
@@ -122,6 +124,7 @@ complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l isconfig -d 'f
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l debug -d 'for pygrub; here as -vv'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l pcap -xka "(__fish_complete_path (commandline -ct))" -d 'write the whole conversation to a capture file'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l metrics -xka "(__fish_complete_path (commandline -ct))" -d 'of pypxeboot-virt: write figures for node_exporter'"'"'s collector'
+complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l report -xka "(__fish_complete_path (commandline -ct))" -d 'write a page (HTML) about the boot, with a waterfall of it'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -s v -l verbose -d 'say what is done; twice: every packet'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l timeout -x -d 'deadline of the whole boot (120)'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l max-kernel -x -d 'refuse a larger kernel (128M)'

@@ -56,7 +56,7 @@ function _shtab_pypxeboot_using
 end
 
 set -g _shtab_pypxeboot_commands
-set -g _shtab_pypxeboot_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-kernel --max-ramdisk --menu-timeout --metrics --name --netmask --offset --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm
+set -g _shtab_pypxeboot_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-kernel --max-ramdisk --menu-timeout --metrics --name --netmask --offset --on-script-failure --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --report --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm
 
 complete -c pypxeboot -e
 complete -c pypxeboot -f
@@ -102,11 +102,13 @@ complete -c pypxeboot -n _shtab_pypxeboot_using -s i -l interactive -d 'somebody
 complete -c pypxeboot -n _shtab_pypxeboot_using -s q -l quiet -d 'nobody chooses: no menu is shown'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l menu-timeout -x -d 'how long a menu without a timeout waits for a key (60)'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l retry -x -d 'try a boot that failed again: after how many seconds, at most, for how long (or no)'
+complete -c pypxeboot -n _shtab_pypxeboot_using -l on-script-failure -xka "disk error" -d 'what an iPXE script that failed leaves the guest to (disk, as firmware does)'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l append -x -d 'words at the end of the command line'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l output -xka "(__fish_complete_path (commandline -ct))" -d 'where the result goes (standard output)'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l output-format -xka "simple0 simple sxp json shell qemu qemu-microvm qemu-readconfig firecracker cloud-hypervisor libvirt" -d 'default sxp'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l json -d 'the same as --output-format json'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l output-directory -xka "(__fish_complete_directories)" -d 'where kernel and ramdisk go'
+complete -c pypxeboot -n _shtab_pypxeboot_using -l keep -d 'by hand, on a terminal: leave kernel and ramdisk there'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l no-kernel-check -d 'hand a kernel over that Xen will say it cannot boot'
 complete -c pypxeboot -n _shtab_pypxeboot_using -s n -l not-really -d 'decide, but download neither kernel nor initrd'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l kernel -x -d 'for pygrub: path in the guest'"'"'s file system'
@@ -119,6 +121,7 @@ complete -c pypxeboot -n _shtab_pypxeboot_using -l isconfig -d 'for pygrub'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l debug -d 'for pygrub; here as -vv'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l pcap -xka "(__fish_complete_path (commandline -ct))" -d 'write the whole conversation to a capture file'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l metrics -xka "(__fish_complete_path (commandline -ct))" -d 'of pypxeboot-virt: write figures for node_exporter'"'"'s collector'
+complete -c pypxeboot -n _shtab_pypxeboot_using -l report -xka "(__fish_complete_path (commandline -ct))" -d 'write a page (HTML) about the boot, with a waterfall of it'
 complete -c pypxeboot -n _shtab_pypxeboot_using -s v -l verbose -d 'say what is done; twice: every packet'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l timeout -x -d 'deadline of the whole boot (120)'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l max-kernel -x -d 'refuse a larger kernel (128M)'

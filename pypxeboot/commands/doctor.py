@@ -66,7 +66,7 @@ class Doctor(GuestCommand):
             raise UsageError(f"cannot read {guest}: there is no such file")
         from pypxeboot.virt.start import DomainStart
 
-        self._domain = DomainStart(None, guest, supervised=False, replaces=False)
+        self._domain = DomainStart(None, guest, supervised=False, replaces=False, paused=False, by="doctor")
         return self._domain.identify(settings)
 
     def locate(self, settings: BootSettings) -> BootSettings:

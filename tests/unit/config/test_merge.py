@@ -238,7 +238,7 @@ def test_files_that_are_none(tmp_path: Path, write: Write) -> None:
 def test_the_manual_names_the_options_that_are_no_keys() -> None:
     page = (tools.ROOT / "man/pypxeboot.conf.5").read_text().replace("\\-", "-")
     listed = " ".join(
-        re.findall(r"^\.B ([a-z ,-]+)\.?$", page.partition("are none:")[2].partition(".TP")[0], re.M)
+        re.findall(r"^\.B ([a-z_ ,-]+)\.?$", page.partition("are none:")[2].partition(".TP")[0], re.M)
     )
     top = options.parser()
     names = {name[2:] for action in top.values for name in action.option_strings[-1:]}

@@ -135,7 +135,7 @@ def test_over_http_there_is_one_name(site: Site) -> None:
     serve(site, {"efi/grub.cfg": ENTRY.encode(), **IMAGES}, f"http://{SERVER}/efi/grubx64.efi")
     run = site.boot()
     result = run.ok().result
-    assert [url for url, _ in asked(run)] == [
+    assert [url for url, _ in asked(run) if not url.endswith(".efi")] == [
         f"http://{SERVER}/{path}" for path in ("efi/grub.cfg", "images/vmlinuz", "images/initrd")
     ]
     assert result["cmdline"] == "BOOT_IMAGE=/images/vmlinuz a=1"

@@ -34,7 +34,7 @@ def cache_of_the_guide(site: Site) -> Server:
     return server
 
 
-def test_64_boots_fetch_each_file_once_from_the_origin(site: Site) -> None:
+def test_many_boots_fetch_each_file_once_from_the_origin(site: Site) -> None:
     kernel = dummy("vmlinuz")
     files = {"boot.ipxe": SCRIPT, "vmlinuz": kernel, "initrd.img": b"i" * 3_000_000}
     root = servers.plant(site.directory / "root", files)

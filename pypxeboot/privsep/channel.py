@@ -11,10 +11,13 @@ import json
 import pickle
 import socket
 import time
-from typing import Any, NoReturn, Optional
+from collections.abc import Callable
+from typing import Any, NoReturn, Optional, TypeVar
 
 from pypxeboot.plan import Order
 from pypxeboot.schema import SchemaError, pack
+
+T = TypeVar("T")
 
 MAX_MESSAGE = 4 << 20  # bytes; a menu of 10,000 entries takes 3 MiB
 _MAX_CONTAINERS = 200_000  # lists and objects in one message; that menu has 50,000
@@ -69,7 +72,7 @@ class Channel:
         end = None if self._timeout is None else time.monotonic() + self._timeout
         try:
             self._socket.settimeout(self._timeout)
-            head, descriptors, _flags, _address = socket.recv_fds(self._socket, 16, 1)
+            head, descriptors = _once_more(lambda: socket.recv_fds(self._socket, 16, 1)[:2])
             descriptor = descriptors[0] if descriptors else None
             if not head:
                 raise Closed
@@ -87,7 +90,7 @@ class Channel:
         """One more packet of a message that has to be there at ``end``: its pieces share one timeout."""
         if end is not None:
             self._socket.settimeout(max(end - time.monotonic(), 0.001))
-        return self._socket.recv(_PIECE)
+        return _once_more(lambda: self._socket.recv(_PIECE))
 
     def send_order(self, order: Order) -> None:
         """Host to client, once, first of all: the one message that is not of the closed schema."""
@@ -107,6 +110,17 @@ class Channel:
             raise Closed
         order: Order = pickle.loads(data)  # from our own privileged side
         return order
+
+
+def _once_more(receive: Callable[[], T]) -> T:
+    """Receive what the other side said before it closed its end with words of ours unread.
+
+    The kernel tells that first, once (unix(7), ECONNRESET), and what was said is still there.
+    """
+    try:
+        return receive()
+    except ConnectionResetError:
+        return receive()
 
 
 def _decode(data: bytes) -> dict[str, Any]:

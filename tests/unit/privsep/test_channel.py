@@ -16,8 +16,7 @@ import pytest
 
 from pypxeboot.entry import Action
 from pypxeboot.privsep.channel import MAX_MESSAGE, Channel, Closed
-from pypxeboot.privsep.messages import Done
-from pypxeboot.privsep.messages import Ready
+from pypxeboot.privsep.messages import Done, Ready
 from pypxeboot.result import (
     BootResult,
     ListedEntry,

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 MAX_MESSAGE = 4 << 20  # bytes; a menu of 10,000 entries takes 3 MiB
 _MAX_CONTAINERS = 200_000  # lists and objects in one message; that menu has 50,000
-_MAX_ITEMS = 1_000_000  # that menu has 110,000
+_MAX_ITEMS = 300_000  # that menu has 110,000
 _MAX_DIGITS = 20  # of a number
 _PIECE = 65536  # a packet must fit the socket's buffer, whatever the host's limits are
 

@@ -235,12 +235,16 @@ def test_what_succeeds(line: str) -> None:
         ("reboot", Action.REBOOT),
         ("reboot --warm", Action.REBOOT),
         ("poweroff", Action.POWEROFF),
-        ("imgtrust && boot k", Action.LOCALBOOT),
     ],
 )
 def test_ends(line: str, action: Action) -> None:
     choice, _ = booted(line)
     assert (choice.entry.action, choice.reason) == (action, Reason.SCRIPT)
+
+
+def test_a_script_that_fails_leaves_the_disk() -> None:
+    choice, _ = booted("imgtrust && boot k")
+    assert (choice.entry.action, choice.reason) == (Action.LOCALBOOT, Reason.SCRIPT_FAILED)
 
 
 def test_exit_ends_the_innermost_script() -> None:

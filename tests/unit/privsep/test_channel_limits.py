@@ -42,6 +42,7 @@ def keyed(count: int) -> bytes:
 
 MESSAGES = {
     "keys": keyed((MAX_MESSAGE - 40) // 9),
+    "as many keys as may be": keyed(299_000),
     "lists": whole(b"[]"),
     "objects": whole(b'{"":[]}'),
     "numbers": whole(b"1"),

@@ -105,5 +105,5 @@ def test_parameters_are_sent() -> None:
 def test_a_failing_script_leaves_the_disk_and_says_why() -> None:
     got, replay = run(named("failed-line-stops-script"))
     assert isinstance(got, Choice)
-    assert (got.entry.action, got.reason) == (Action.LOCALBOOT, Reason.SCRIPT)
+    assert (got.entry.action, got.reason) == (Action.LOCALBOOT, Reason.SCRIPT_FAILED)
     assert any("Result too large" in line for line in replay.log)

@@ -163,7 +163,7 @@ def a_kernel_that_is_not_there(site: Site) -> Sequence[str]:
 @failure
 def a_kernel_that_may_not_be_read(site: Site) -> Sequence[str]:
     """`chmod 600 vmlinuz`, and the TFTP server runs as another user."""
-    root = serve(site, "dhcpd+hpa")
+    root = serve(site, "dhcpd+hpa", kernel_at("vmlinuz"))
     site.servers[0].stop()
     (root / "vmlinuz").chmod(0o600)
     for folder in (root, *root.parents):
@@ -271,14 +271,15 @@ def a_default_that_is_no_label(site: Site) -> Sequence[str]:
 @failure
 def a_kernel_that_is_none(site: Site) -> Sequence[str]:
     """vmlinuz is an error page that was downloaded with curl."""
-    serve(site, files={**tree(), "vmlinuz": b"<!DOCTYPE html><html><body>404 Not Found</body></html>"})
+    page = b"<!DOCTYPE html><html><body>404 Not Found</body></html>"
+    serve(site, files={**kernel_at("vmlinuz"), "vmlinuz": page})
     return ()
 
 
 @failure
 def a_kernel_larger_than_allowed(site: Site) -> Sequence[str]:
     """The kernel has 100 KiB, and --max-kernel is 64K."""
-    serve(site, files={**tree(), "vmlinuz": dummy("vmlinuz") + bytes(100_000)})
+    serve(site, files={**kernel_at("vmlinuz"), "vmlinuz": dummy("vmlinuz") + bytes(100_000)})
     return ("--max-kernel", "64K")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv4Address
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
 from pypxeboot import text
 from pypxeboot.lease import DhcpOption, is_host
@@ -41,7 +41,7 @@ def unquoted(value: bytes, what: str, remarks: list[str]) -> bytes:
     """Return ``value`` without quotes around it, which were meant for the server's own configuration."""
     name = trimmed(value)
     if len(name) > 2 and name[:1] in (b'"', b"'") and name[-1:] == name[:1]:
-        remarks.append(f"{what} has quotes around it, which are taken away: {printable(name)}")
+        remarks.append(f"{what} has quotes around it, which are taken away: {_shown(name)}")
         return name[1:-1]
     return value
 
@@ -91,8 +91,14 @@ def _server(value: bytes, where: str, remarks: list[str]) -> str:
         return ""
     if is_dname(name):
         return name
-    remarks.append(f"{where} is not a host name and is not used: {printable(name)}")
+    remarks.append(f"{where} is not a host name and is not used: {_shown(name)}")
     return ""
+
+
+def _shown(name: Union[bytes, str]) -> str:
+    """Return ``name`` as it may stand in a log: without who would log in there, and the password."""
+    login, at, place = printable(name).rpartition("@")
+    return f"...@{place}" if login and at else place
 
 
 def disagreement(named: list[NamedServer], server_id: Optional[IPv4Address]) -> tuple[str, ...]:

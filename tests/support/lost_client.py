@@ -80,6 +80,7 @@ class Lost:
             "requests": [],
             "warnings": [],
             "entries": [],
+            "failure": None,
         }
         self.say("ClientResult", **{**values, **changes})
 

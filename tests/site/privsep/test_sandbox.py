@@ -384,7 +384,8 @@ def test_the_client_of_a_real_boot(site: Site) -> None:
         outputs = [
             name for name in files.values() if not name.startswith(("socket:", "anon_inode:", "pipe:"))
         ]
-        assert len(outputs) == 2 and all(name.startswith(str(site.out)) for name in outputs), outputs
+        # The boot file, the kernel and the ramdisk.
+        assert len(outputs) == 3 and all(name.startswith(str(site.out)) for name in outputs), outputs
         # To the host side, for frames of DHCP and of DHCPv6, for PXE servers, and two for each download.
         assert len([name for name in files.values() if name.startswith("socket:")]) <= 8
         assert str(site.directory / "result") not in open_there.values()

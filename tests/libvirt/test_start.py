@@ -201,7 +201,7 @@ FAILURES = {
     "no such kernel": (["--label", "gone", "guest"], 6, "nosuch"),
     "no such bridge": (["--bridge", "nobr0", "guest"], 2, "no network interface nobr0"),
     "no disk": (["--label", "disk", "guest"], 4, "the domain has none"),
-    "another host": (["-c", "test+tcp://192.0.2.1/default", "guest"], 9, "connect"),
+    "another host": (["-c", "test+tcp://192.0.2.1/default", "guest"], 2, "192.0.2.1"),
     "no QEMU": (["-c", "test:///default", "guest"], 2, "no QEMU domains"),
     "two domains": (["guest", "guest"], 2, "one domain"),
     "output": (["--output", "/tmp/x", "guest"], 2, "--output is for pypxeboot itself"),

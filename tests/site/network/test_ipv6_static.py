@@ -83,7 +83,7 @@ def test_names_of_configurations_and_what_is_appended(site6_: Site) -> None:
     serve(site6_, tree(config))
     run = site6_.boot(*IP6, "--server", SERVER6, "--bootfile", "pxelinux.0", "-n").ok()
     names = [url.rpartition("/")[2] for url, _result in asked(run)]
-    assert names == ["01-52-54-00-ab-cd-ef", "default"]
+    assert names == ["pxelinux.0", "01-52-54-00-ab-cd-ef", "default"]
     assert run.result["cmdline"].split() == ["BOOT_IMAGE=vmlinuz", "BOOTIF=01-52-54-00-ab-cd-ef"]
 
 

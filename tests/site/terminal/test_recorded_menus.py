@@ -21,7 +21,7 @@ KEYED = [case for case in oracle.cases() if case.keys and not case.more and CONF
 XTERM: dict[str, Any] = {"term": "xterm-256color", "size": (100, 30), "raw": False}
 DUMB: dict[str, Any] = {"term": "dumb", "size": (80, 24), "raw": False}
 
-THEN = {"k4_menu_esc": "boot:", "k6_passwd": "Password required"}
+THEN = {"k4_menu_esc": "boot:", "k6_passwd": "Password required", "corpus-label-behind-config": "disk0"}
 """What is on the screen before the second group of keys."""
 
 
@@ -44,7 +44,8 @@ def first_sight(case: Case) -> str:
     config = case.files[CONFIG].decode()
     if "MENU HIDDEN" in config:
         return "Automatic boot in"
-    return "Press [Tab] to edit" if "UI menu.c32" in config else "boot:"
+    menu = any(b"UI menu.c32" in data for data in case.files.values())  # or in what CONFIG leads to
+    return "Press [Tab] to edit" if menu else "boot:"
 
 
 @pytest.mark.parametrize("case", KEYED, ids=lambda case: case.name)

@@ -37,7 +37,7 @@ def test_a_boot_that_went_well(site: Site) -> None:
         assert re.search(r"TFTP pxelinux.cfg/01-52-54-00-ab-cd-ef from .*: ERROR 1 .File not found", text)
         assert re.search(r"TFTP vmlinuz from .*: 2.0 KiB in .* s, .*blksize 1468", text)
         assert re.search(r"HTTP GET /big from 10.77.0.1: 200 OK, 1.0 MiB in .* s \(.*/s\)", text)
-        assert verdict(text) == f"verdict: all went well: 4 files came, the last is http://{SERVER}/big"
+        assert verdict(text) == f"verdict: all went well: 5 files came, the last is http://{SERVER}/big"
 
 
 def test_boots_that_fail(site: Site) -> None:

@@ -97,7 +97,7 @@ def test_signals(site: Site, number: signal.Signals, moment: str) -> None:
     try:
         wait_until(lambda: MOMENTS[moment](site), 10, moment)
         process.send_signal(number)
-        run = finish(process, 10)
+        run = finish(process, 60)
     finally:
         process.kill()
     if number == signal.SIGKILL:
@@ -117,7 +117,7 @@ def test_the_client_process_is_killed(site: Site) -> None:
     wait_until(lambda: downloading(site), 10, "download")
     for pid in site.run_pids() - {process.pid}:
         os.kill(pid, signal.SIGKILL)
-    run = finish(process, 10)
+    run = finish(process, 60)
     assert run.rc in range(1, 10), str(run)
     assert run.result["error"]["message"] and "Traceback" not in run.stderr
     site.assert_nothing_left(within=2)

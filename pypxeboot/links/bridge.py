@@ -78,9 +78,8 @@ class LinuxBridge(Link):
         It does once the kernel has seen its carrier; with STP it listens and learns first, for twice the
         forward delay, 30 s by default.
         """
-        if "UP" not in self._device.get(
-            "flags", ()
-        ):  # no port of it ever forwards, and whoever looks sees why
+        # No port of a bridge that is down ever forwards, and whoever looks sees why.
+        if "UP" not in self._device.get("flags", ()):
             return
         if not self._data.get("stp_state"):
             deadline = min(deadline, time.monotonic() + CARRIER_SECONDS)

@@ -31,9 +31,8 @@ HOST_END_MAC = "fe:ff:ff:ff:ff:ff"
 HEARD_SECONDS = 10
 
 _FIRST_PAUSE = 0.005  # s
-CARRIER_SECONDS = (
-    3.0  # until the kernel has seen a carrier that is there (net/core/link_watch.c: 1 s if busy)
-)
+# Until the kernel has seen a carrier that is there; a busy one takes 1 s (net/core/link_watch.c).
+CARRIER_SECONDS = 3.0
 POLL = 0.25  # s; neither the kernel nor ovs-vswitchd tells when a port forwards or a MAC is gone
 _DEFAULT_MTU = 1500
 

@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Optional
 
@@ -130,24 +130,34 @@ def _watch(machine: subprocess.Popen[bytes], patience: float) -> bytes:
     A key is pressed at the banner, which waits for one.
     """
     assert machine.stdin is not None and machine.stdout is not None
-    screen, pressed, quiet_since, end = b"", False, time.monotonic(), time.monotonic() + _MOST * patience
-    while machine.poll() is None and time.monotonic() < end:
+    screen, pressed, quiet_since = b"", False, _time_had(machine.pid)
+    end = quiet_since + _MOST * patience
+    while machine.poll() is None and _time_had(machine.pid) < end:
         if select.select([machine.stdout], [], [], 0.1)[0]:
             piece = os.read(machine.stdout.fileno(), 1 << 16)
             if not piece:
                 break
             before, screen = len(screen), screen + _ESCAPES.sub(b"", piece)
             if screen[before:].strip(b" \r\n"):
-                quiet_since = time.monotonic()
+                quiet_since = _time_had(machine.pid)
             if b"\n" in piece and _repeats(screen, int(patience) + 1):
                 break
         if not pressed and _BANNER in screen:
             machine.stdin.write(b" ")
             machine.stdin.flush()
             pressed = True
-        if _DISK in screen or time.monotonic() - quiet_since > patience:
+        if _DISK in screen or _time_had(machine.pid) - quiet_since > patience:
             break
     return screen
+
+
+def _time_had(pid: int) -> float:
+    """Return the time in seconds, less what the process has waited for a processor: a busy host is slow."""
+    waited = [0]
+    for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(OSError, IndexError):
+            waited.append(int(thread.read_text().split()[1]))
+    return time.monotonic() - max(waited) / 1e9
 
 
 def _repeats(screen: bytes, times: int) -> bool:

@@ -1,6 +1,6 @@
 """The command ``pypxeboot-virt``: libvirt domains that boot from the network.
 
-``start`` (virt/start.py) boots one domain; ``run`` and ``watch`` (virt/watch.py) have that done again
+``start`` (virt/start.py) boots one domain; ``run`` and ``watch`` (virt/watch) have that done again
 whenever a domain reboots. Nothing slow is imported before the client runs.
 """
 

@@ -18,10 +18,12 @@ from pypxeboot.config.settings import BootSettings
 from pypxeboot.errors import UsageError
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.text import printable
-from pypxeboot.virt import connection, domain_xml, start, watch_state
+from pypxeboot.virt import connection, domain_xml, start
 from pypxeboot.virt.connection import Connection
+from pypxeboot.virt.records import marks
 from pypxeboot.virt.start import DomainStart
-from pypxeboot.virt.watch import Watcher
+from pypxeboot.virt.watch.boots import Boots
+from pypxeboot.virt.watch.watcher import Watcher
 
 # Options of pypxeboot that say where its result goes: here that is libvirt.
 _NOT_HERE = ("output", "output_directory", "list_entries", "not_really", "udhcpc", "config_dir")
@@ -48,7 +50,7 @@ def parser() -> options.Parser:
         help="print the XML that would start the domain, and leave kernel and initrd for it",
     )
     start.add_argument("--paused", action="store_true", help="the domain begins paused: virsh resume")
-    # Of virt/watch.py: it waits for the reboot of the domain of that name, whose lines in the log it names;
+    # Of virt/watch: it waits for the reboot of the domain of that name, whose lines in the log it names;
     # it found the domain started by other means.
     start.add_argument("--supervised", metavar="NAME", help=argparse.SUPPRESS)
     start.add_argument("--replace", action="store_true", help=argparse.SUPPRESS)
@@ -143,7 +145,8 @@ class Watch(Command):
     def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
         """Have every domain that opts in booted, until a signal comes. Raises PxeBootError."""
         events = connection.event_loop()
-        return Watcher(events, self.uri, self.words, settings, watch_state.KeptMarks(), None).loop()
+        boots = Boots(self.words, by="watch")
+        return Watcher(events, self.uri, settings, boots, marks.KeptMarks(), None).loop()
 
 
 @dataclass(frozen=True)
@@ -159,11 +162,12 @@ class Run(Command):
         events = connection.event_loop()
         target = Connection(self.uri).target(self.name)
         wish = domain_xml.domain(domain_xml.parse(target.stored_xml())).wish
-        if wish is not None and watch_state.somebody_watches():
+        if wish is not None and marks.somebody_watches():
             raise UsageError(
                 f"pypxeboot-virt watch has domain {printable(target.name)}", hint="virsh start will do"
             )
         start.check_off(target)
-        watcher = Watcher(events, self.uri, self.words, settings, watch_state.Marks(), target.uuid)
+        boots = Boots(self.words, by="run")
+        watcher = Watcher(events, self.uri, settings, boots, marks.Marks(), target.uuid)
         watcher.boot(target)
         return watcher.loop()

@@ -27,10 +27,11 @@ from pypxeboot.output.direct import DirectBoot
 from pypxeboot.privsep.signals import BootFailed
 from pypxeboot.result import BootResult
 from pypxeboot.text import printable
-from pypxeboot.virt import arrival, boot, domain_xml, hook_files, hook_paths, live_xml, smbios, watch_state
+from pypxeboot.virt import arrival, boot, domain_xml, hook_files, hook_paths, live_xml, smbios
 from pypxeboot.virt.domain_xml import Domain
 from pypxeboot.virt.hook_files import Mark
 from pypxeboot.virt.hook_paths import HookFiles
+from pypxeboot.virt.records import marks
 from pypxeboot.virt.records.told_boot import ToldBoot
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def handle_operation(operation: str, reason: str, root: Element) -> Optional[str
     """Do what is to be done when libvirt does ``operation``; return the XML that it is to use, if another."""
     if operation in ("migrate", "restore") and live_xml.told(root) is not None:
         arrival.check_files(root)
-        watched = watch_state.somebody_watches()
+        watched = marks.somebody_watches()
         return domain_xml.serialised(root) if not watched and arrival.reboots_by_itself(root) else None
     _handle(operation, reason, root)
     return None
@@ -80,7 +81,7 @@ def _handle(operation: str, reason: str, root: Element) -> None:
 
 def _warn_unless_watched() -> None:
     """Tell of a domain that opts in, if it is seen that nobody will boot it."""
-    if not watch_state.somebody_watches():
+    if not marks.somebody_watches():
         log.warning(
             "the domain opts in, but its XML names no file for this hook, and no pypxeboot-virt watch runs "
             "(yet): its disk boots; is xmlns:qemu missing on <domain>, which has libvirt drop "

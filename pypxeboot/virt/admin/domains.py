@@ -13,9 +13,9 @@ from xml.etree.ElementTree import Element
 from pypxeboot.errors import HandoverError, UsageError
 from pypxeboot.schema import pack
 from pypxeboot.text import printable
-from pypxeboot.virt import boot_files, domain_xml, hook_paths, watch_state
+from pypxeboot.virt import boot_files, domain_xml, hook_paths
 from pypxeboot.virt.connection import Connection, DomainHandle
-from pypxeboot.virt.records import ongoing, record
+from pypxeboot.virt.records import marks, ongoing, record
 from pypxeboot.virt.records.record import OK, DomainRecord
 
 SCHEMA = 1
@@ -77,7 +77,7 @@ def statuses(connection: Connection) -> list[DomainStatus]:
 def served_by(root: Element, *, persistent: bool) -> tuple[str, ...]:
     """Return who boots a domain that opts in: hook, watch, both, or nobody."""
     hook = hook_paths.files(root) is not None and has_hook()
-    watch = persistent and watch_state.somebody_watches()
+    watch = persistent and marks.somebody_watches()
     return (*(["hook"] if hook else []), *(["watch"] if watch else []))
 
 
@@ -98,7 +98,7 @@ def _state(target: DomainHandle) -> str:
         return "booting"
     if target.is_active():
         return "paused" if target.is_paused() else "running"
-    return "waiting" if watch_state.is_retried(target.uuid) else "off"
+    return "waiting" if marks.is_retried(target.uuid) else "off"
 
 
 def table(found: Sequence[DomainStatus]) -> str:
@@ -161,6 +161,6 @@ def cancel(target: DomainHandle) -> str:
     shown = printable(target.name)
     if by is not None:
         return f"the boot of domain {shown} (by {by}) is ended\n"
-    if watch_state.cancel_retry(target.uuid):
+    if marks.cancel_retry(target.uuid):
         return f"domain {shown} is not tried again\n"
     raise UsageError(f"domain {shown} is not being booted", hint="pypxeboot-virt list shows those that are")

@@ -11,10 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
@@ -29,65 +26,39 @@ from pypxeboot.text import printable
 from pypxeboot.virt import boot, boot_files, domain_xml, hook_files, hook_paths, start
 from pypxeboot.virt.connection import Connection, DomainHandle
 from pypxeboot.virt.events import Defined, Ended, Event, Events, Lost, Started, Stopped
-from pypxeboot.virt.opted_in import OptedIn
 from pypxeboot.virt.records import sd_notify
-from pypxeboot.virt.watch_state import HELD, PAUSED, RETRIED, Marks
+from pypxeboot.virt.records.marks import HELD, PAUSED, RETRIED, Marks
+from pypxeboot.virt.watch.boots import Boots, WatchedDomain
+from pypxeboot.virt.watch.opted_in import OptedIn
 
 log = logging.getLogger(__name__)
 
 
-_AT_ONCE = 4 * (os.cpu_count() or 1)  # boots; of more, servers would not be answered in time
 _RECONNECT = 1.0  # s
-_NICE = 10  # of the watch below, and of its boots above all else
+_NICE = 10  # of the watch below all else, as its boots are above it
 _YOUNG = 60.0  # s; a guest that runs for longer has gone past its boot, and is not disturbed
 _SWEPT_AFTER = 0.5  # s in which others may end, too: every sweep asks for all domains
-_GRACE = 10.0  # s for boots to end by themselves
+_HELD_AFTER = 10.0  # s; libvirt has then no time for it
 # How QEMU calls the ends (qapi/run-state.json, ShutdownCause) after which a machine begins anew.
 _RESETS = ("guest-reset", "host-qmp-system-reset", "subsystem-reset")
-_START = "from pypxeboot.commands.virt import run; run()"
-
-
-@dataclass
-class _WatchedDomain:
-    """One domain: the process that boots it, and how its machine ended last.
-
-    ``ran``: it was started since that process began; ``stopped``: and is off again. ``paused``: it is to
-    begin paused; ``rebooted``: the boot is that of a guest that ran before. Boots of it that ``failed`` did
-    so since ``failing``, and the next is at ``due`` (of time.monotonic).
-    """
-
-    uuid: str
-    name: str
-    child: Optional[subprocess.Popen[bytes]] = None
-    waits: bool = False
-    replaces: bool = False
-    connection: int = 0
-    ended: Optional[str] = None
-    ran: bool = False
-    stopped: Optional[Stopped] = None
-    paused: bool = False
-    rebooted: bool = False
-    failed: int = 0
-    failing: float = 0.0
-    due: Optional[float] = None
 
 
 @dataclass
 class Watcher:
     """Has domains booted: the one of UUID ``only``, or those that opt in.
 
-    ``words`` are options for each boot, as ``settings`` has them. Connections to libvirt are numbered.
+    ``boots`` have the options of each boot, as ``settings`` do. Connections to libvirt are numbered.
     """
 
     events: Events
     uri: Optional[str]
-    words: Sequence[str]
     settings: BootSettings
+    boots: Boots
     marks: Marks
     only: Optional[str]
     _connection: Optional[Connection] = None
     _number: int = 0
-    _guests: dict[str, _WatchedDomain] = field(default_factory=dict)
+    _guests: dict[str, WatchedDomain] = field(default_factory=dict)
     _opted_in: OptedIn = field(default_factory=OptedIn)
     _sweep_at: Optional[float] = None
     _result: Optional[int] = None
@@ -112,7 +83,8 @@ class Watcher:
                 self._handle_safely(event)
                 event = self.events.wait(0)
             self._sweep()
-        self._end_boots()
+        sd_notify.notify(STOPPING="1")
+        self.boots.end(self._guests.values())
         self._sweep(now=True)
         return self._result
 
@@ -279,7 +251,7 @@ class Watcher:
         except HandoverError:  # it is gone
             return False
 
-    def _handle_stop(self, connection: Connection, guest: _WatchedDomain, event: Stopped) -> None:
+    def _handle_stop(self, connection: Connection, guest: WatchedDomain, event: Stopped) -> None:
         ended, guest.ended = guest.ended, None
         try:
             target = connection.target(event.uuid)
@@ -325,12 +297,12 @@ class Watcher:
         if held:
             target.resume()
 
-    def _guest(self, target: DomainHandle) -> _WatchedDomain:
-        return self._guests.setdefault(target.uuid, _WatchedDomain(target.uuid, target.name))
+    def _guest(self, target: DomainHandle) -> WatchedDomain:
+        return self._guests.setdefault(target.uuid, WatchedDomain(target.uuid, target.name))
 
     def _is_booting(self, uuid: str) -> bool:
         guest = self._guests.get(uuid)
-        return guest is not None and (guest.waits or guest.child is not None)
+        return guest is not None and guest.is_booting
 
     def boot(
         self, target: DomainHandle, *, replaces: bool = False, paused: bool = False, rebooted: bool = False
@@ -342,41 +314,31 @@ class Watcher:
         guest.paused, guest.rebooted, guest.failed, guest.due = paused, rebooted, 0, None
 
     def _start_boots(self) -> None:
-        for guest in list(self._guests.values()):
+        guests = list(self._guests.values())
+        for guest in guests:
             if guest.due is not None and guest.due <= time.monotonic():
                 guest.due = None
                 if self.marks.is_cancelled(guest.uuid):
                     self._off(guest, "its boot was cancelled")
                 else:
                     guest.waits = True
-        free = _AT_ONCE - sum(guest.child is not None for guest in self._guests.values())
-        for guest in [guest for guest in self._guests.values() if guest.waits][: max(free, 0)]:
-            argv = [sys.executable, "-c", _START, "start", *self.words, "--supervised", guest.name]
-            argv += ["--by", "run"] if self.only else ["--by", "watch", "--quiet", guest.uuid]
-            argv += [*(["--replace"] if guest.replaces else []), *(["--paused"] if guest.paused else [])]
-            # A boot has time; libvirt's own work, that a domain is held before its disk boots, has none.
-            argv = argv if self.only else ["nice", "-n", str(2 * _NICE), *argv]
-            guest.child = subprocess.Popen(argv, stdin=None if self.only else subprocess.DEVNULL)
-            guest.waits, guest.connection, guest.ran, guest.stopped = False, self._number, False, None
-        booting = sum(self._is_booting(uuid) for uuid in self._guests)
+        self.boots.start(self._guests.values(), self._number)
+        booting = sum(guest.is_booting for guest in self._guests.values())
         status = f"{len(self.marks.all())} domains, of which {booting} boot"
         if status != self._status:
             sd_notify.notify(STATUS=status)
             self._status = status
 
     def _reap(self) -> None:
-        for guest in list(self._guests.values()):
-            status = None if guest.child is None else guest.child.poll()
-            if status is not None:
-                guest.child = None
-                try:
-                    self._handle_boot_end(guest, status)
-                except UsageError:
-                    self._off(guest, "undefined", status)
-                except PxeBootError as why:
-                    log.warning("%s", why.message)
+        for guest, status in self.boots.ended(self._guests.values()):
+            try:
+                self._handle_boot_end(guest, status)
+            except UsageError:
+                self._off(guest, "undefined", status)
+            except PxeBootError as why:
+                log.warning("%s", why.message)
 
-    def _handle_boot_end(self, guest: _WatchedDomain, status: int) -> None:
+    def _handle_boot_end(self, guest: WatchedDomain, status: int) -> None:
         """Go on after the boot of a domain has ended."""
         connection = self._connection
         if connection is not None and not connection.is_alive():
@@ -397,7 +359,7 @@ class Watcher:
         elif guest.stopped is not None:  # it was quick; if not, that is still to be heard
             self.events.tell(guest.stopped)
 
-    def _handle_failure(self, guest: _WatchedDomain, target: DomainHandle, status: int) -> None:
+    def _handle_failure(self, guest: WatchedDomain, target: DomainHandle, status: int) -> None:
         """Have the boot of a domain tried again, if that is the policy; else it stays off."""
         now, wait = time.monotonic(), None
         guest.failing = now if not guest.failed else guest.failing
@@ -417,7 +379,7 @@ class Watcher:
         self.marks.add(guest.uuid, RETRIED)
         guest.due, guest.replaces = now + wait, False
 
-    def _off(self, guest: _WatchedDomain, why: str, status: int = 0) -> None:
+    def _off(self, guest: WatchedDomain, why: str, status: int = 0) -> None:
         """Forget a domain that is off, and stays so."""
         log.log(NOTICE, "domain %s is off (%s)", printable(guest.name), why)
         self.marks.remove(guest.uuid)
@@ -426,22 +388,10 @@ class Watcher:
         if self.only is not None:
             self._result = status
 
-    def _end_boots(self) -> None:
-        sd_notify.notify(STOPPING="1")
-        children = [guest.child for guest in self._guests.values() if guest.child is not None]
-        for child in children:
-            child.terminate()
-        for child in children:
-            try:
-                child.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-
 
 def _is_done(held: Future[object]) -> bool:
     """Wait until a domain is suspended; False where that failed: it may be gone."""
     try:
-        return held.exception(_GRACE) is None
+        return held.exception(_HELD_AFTER) is None
     except FutureTimeout:
         return False

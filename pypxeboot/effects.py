@@ -32,9 +32,9 @@ the driver, and one in ``Replay``.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any, Optional, TypeVar, Union
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.entry import Entry
 from pypxeboot.errors import FetchError, PxeBootError
 from pypxeboot.lease import Lease

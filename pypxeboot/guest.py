@@ -1,14 +1,23 @@
-"""The guest that is to be booted, and the notations of MAC addresses, UUIDs, interfaces and Xen vifs."""
+"""The guest that is to be booted, what will boot it, and the notations of MACs, UUIDs, interfaces and vifs.
+
+Which kernels a monitor takes as they are: QEMU: hw/i386/x86-common.c, x86_load_linux(), hw/arm/boot.c,
+hw/riscv/boot.c. Firecracker: src/vmm/src/arch/*/mod.rs, load_kernel() (bzImage only after 1.16). Cloud
+Hypervisor: vmm/src/vm.rs, load_kernel() (bzImage since 39.0).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Optional
+from dataclasses import field
+from typing import TYPE_CHECKING, Optional
 from uuid import UUID
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import UsageError
+
+if TYPE_CHECKING:  # every start of the host side would pay for it
+    from pypxeboot.kernel.identify import KernelInfo
 
 # What separates the six octets in the notations that people paste: 00:16:3e:.., 00-16-.., 0016.3e01.0203.
 _MAC_NOISE = re.compile(r"[:.\-]")
@@ -19,6 +28,24 @@ _VLANS = re.compile(r"(\.[0-9]{1,4})?(:[0-9]{1,4})*$")
 
 ARCH_ALIASES = {"amd64": "x86_64", "i686": "i386", "x86": "i386", "aarch64": "arm64", "ppc64le": "ppc64"}
 """Other names of architectures, and what they are called here."""
+
+_X86 = ("bzImage", "ELF", "multiboot")
+_TAKEN: dict[str, dict[str, tuple[str, ...]]] = {
+    "qemu": {
+        "x86_64": _X86,
+        "i386": _X86,
+        "arm64": ("arm64 Image", "gzip", "ELF"),
+        "riscv64": ("riscv Image", "ELF"),
+    },
+    "firecracker": {"x86_64": ("ELF",), "arm64": ("arm64 Image",)},
+    "cloud-hypervisor": {
+        "x86_64": ("bzImage", "ELF"),
+        "arm64": ("arm64 Image",),
+        "riscv64": ("riscv Image",),
+    },
+}
+MONITORS = {"qemu": "QEMU", "firecracker": "Firecracker", "cloud-hypervisor": "Cloud Hypervisor"}
+"""The virtual machine monitors, and what they call themselves."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +76,37 @@ class Guest:
     def mac_bytes(self) -> bytes:
         """The MAC address as six bytes."""
         return bytes.fromhex(self.mac.replace(":", ""))
+
+
+@dataclass(frozen=True)
+class Target:
+    """What will boot the kernel: a monitor (``vmm``, a key of :data:`MONITORS`) with guests of ``arch``."""
+
+    vmm: str
+    arch: str
+
+    def check(self) -> None:
+        """Check that the monitor has guests of that architecture. Raises UsageError."""
+        if self.arch not in _TAKEN[self.vmm]:
+            known = ", ".join(_TAKEN[self.vmm])
+            raise UsageError(f"{MONITORS[self.vmm]} has no guests of {self.arch}", hint=f"it has {known}")
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The kernel formats (of ``KernelInfo.format``) that it boots as they are."""
+        return _TAKEN[self.vmm].get(self.arch, ())
+
+    def takes(self, info: KernelInfo) -> bool:
+        """Whether it boots the kernel as it is, without unpacking."""
+        if info.format not in self.formats:
+            return False
+        # A processor of 64 bits runs kernels of 32; the other two monitors begin in 64 bits, though.
+        small = ("i386",) if self.vmm == "qemu" and self.arch == "x86_64" else ()
+        if info.arch not in (None, self.arch, *small):
+            return False
+        if info.format != "ELF" or self.arch not in ("x86_64", "i386") or self.vmm == "firecracker":
+            return True
+        return ("qemu" if self.vmm == "qemu" else "xen-pvh") in info.boots
 
 
 def parse_mac(text: str) -> str:

@@ -5,7 +5,7 @@ Some are options, and so keys of /etc/pypxeboot.conf (config/merge.py); the comm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pypxeboot.dataclass import dataclass
 
 # Between INFO and WARNING: the few lines that everybody sees, with or without -v.
 NOTICE = 25

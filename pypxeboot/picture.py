@@ -6,8 +6,9 @@ steer the terminal: text is made printable, and a style is SGR parameters and no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Optional
+
+from pypxeboot.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Optional
 
-from pypxeboot.guest import Guest
+from pypxeboot.dataclass import dataclass
+from pypxeboot.guest import Guest, Target
 from pypxeboot.lease import Address, Lease, default_route
 from pypxeboot.limits import Limits
-from pypxeboot.target import Target
 
 
 @dataclass(frozen=True)

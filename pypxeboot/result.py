@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.entry import Action, Reason
 
 

@@ -9,19 +9,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Optional
 
 from pypxeboot import bootsource
 from pypxeboot.client.sink import FileSink
 from pypxeboot.client.workers import Workers
+from pypxeboot.dataclass import dataclass
 from pypxeboot.entry import Entry
 from pypxeboot.errors import FetchError, NotFound, Refused, TooLarge
 from pypxeboot.fetch.fetcher import Fetcher
+from pypxeboot.guest import MONITORS, Target
 from pypxeboot.kernel import cpio, extract, identify
 from pypxeboot.limits import Limits
 from pypxeboot.result import DeviceTree, InitrdFile, KernelFile, ModuleFile, Ramdisk
-from pypxeboot.target import NAMES, Target
 from pypxeboot.text import encode, printable, size_text
 from pypxeboot.url import Location
 from pypxeboot.wire import ReadAt
@@ -148,7 +149,7 @@ class Downloads:
         if self.target is not None and not self.target.takes(info):
             packed, info = info, extract.identify_for(info, read_at, self.target, name)
             size, digest = self._unpack(packed, read_at, open_unpacked())
-            log.info("kernel %s: unpacked for %s, %s", name, NAMES[self.target.vmm], size_text(size))
+            log.info("kernel %s: unpacked for %s, %s", name, MONITORS[self.target.vmm], size_text(size))
         if self.look_inside:
             info = identify.identify_payload(info, read_at)
             if info.unread:

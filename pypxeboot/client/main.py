@@ -11,7 +11,6 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Union
 
@@ -20,6 +19,7 @@ from pypxeboot.client.entry_files import THREADS, Downloads
 from pypxeboot.client.host import HostSide
 from pypxeboot.client.pipeline import Pipeline, report
 from pypxeboot.client.workers import Workers
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import InternalError, PxeBootError, Refused, UsageError, kind_of
 from pypxeboot.fetch import schemes
 from pypxeboot.fetch.fetcher import Fetcher

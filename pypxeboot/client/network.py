@@ -6,9 +6,10 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Optional, Protocol
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.dhcp import boot_server, identity, neighbor
 from pypxeboot.dhcp.client import BETTER_OFFER_WAITS
 from pypxeboot.dhcp.message import PXE_PORT

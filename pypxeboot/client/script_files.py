@@ -13,11 +13,12 @@ import os
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Optional, Protocol, Union
 
 from pypxeboot.client.entry_files import Downloads, Files, named_limit
 from pypxeboot.client.sink import FileSink
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import (
     Assemble,
     ComputeDigest,

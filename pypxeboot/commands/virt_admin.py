@@ -6,12 +6,12 @@ import argparse
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Optional
 
 from pypxeboot.commands.command import Command
 from pypxeboot.config.options import Parser
 from pypxeboot.config.settings import BootSettings
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import UsageError
 from pypxeboot.host import output_files
 from pypxeboot.host.spawn import ClientProcess

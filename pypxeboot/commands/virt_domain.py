@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Optional, cast
 
 from pypxeboot import __version__
@@ -15,6 +14,7 @@ from pypxeboot.commands import virt_admin
 from pypxeboot.commands.command import Command
 from pypxeboot.config import options
 from pypxeboot.config.settings import BootSettings
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import UsageError
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.text import printable

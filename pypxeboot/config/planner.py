@@ -12,12 +12,11 @@ from typing import Optional
 
 from pypxeboot.config.settings import COMMAND_LINE, TOOLSTACK, BootSettings
 from pypxeboot.errors import UsageError
-from pypxeboot.guest import Guest, check_bridge, check_interface, is_routed, parse_mac, parse_uuid
+from pypxeboot.guest import Guest, Target, check_bridge, check_interface, is_routed, parse_mac, parse_uuid
 from pypxeboot.lease import Address, Lease, is_host, static_lease
 from pypxeboot.limits import Limits
 from pypxeboot.output.formats import FORMATS
 from pypxeboot.plan import BootPolicy, HostPlan, Plan
-from pypxeboot.target import Target
 
 _TRUST_LIMIT = 128 << 10  # as much as one message to the client process takes; some sixty certificates
 _AUTHORITIES_LIMIT = 4 << 20  # the bundle of a distribution has a quarter of one MiB

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NoLease
 
 WORTHWHILE = (NoLease.code, NoBootSource.code, ConfigError.code, FetchError.code)

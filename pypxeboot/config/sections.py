@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import parse_mac, parse_uuid
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any, Optional
 
 from pypxeboot.config.retry import Retry
+from pypxeboot.dataclass import dataclass
 from pypxeboot.guest import parse_mac, parse_uuid
 from pypxeboot.limits import Limits
 

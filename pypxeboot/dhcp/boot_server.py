@@ -8,10 +8,10 @@ servers that claim to be PXE servers and never answer are common. As pure as :mo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.dhcp import message, pxe_options
 from pypxeboot.dhcp.message import PXE_PORT, SERVER_PORT, Message, Type
 from pypxeboot.dhcp.pxe_options import Control, Services

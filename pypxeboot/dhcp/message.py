@@ -8,12 +8,13 @@ alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from pypxeboot import text
+from pypxeboot.dataclass import dataclass
 from pypxeboot.dhcp import server_names
 from pypxeboot.lease import Address, DhcpOption, Lease, Network, PxeAnswer, default_route, is_host
 from pypxeboot.text import is_dname, printable

@@ -7,12 +7,12 @@ vital use is dropped alone where it makes no sense.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv6Address
 from typing import Optional
 
 from pypxeboot import text
+from pypxeboot.dataclass import dataclass
 from pypxeboot.dhcp.message import INFINITE, BadMessage
 from pypxeboot.lease import is_host
 from pypxeboot.text import printable

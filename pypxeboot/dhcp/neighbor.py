@@ -5,10 +5,10 @@ RFC 4861 (messages), 4862 (addresses), 4191 (routes and preferences), 8106 (name
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.dhcp.message import INFINITE, BadMessage, search_list
 from pypxeboot.dhcp.message6 import servers
 from pypxeboot.lease import Lease, is_host

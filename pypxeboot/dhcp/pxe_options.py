@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntFlag
 from ipaddress import IPv4Address
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.dhcp.message import suboptions
 from pypxeboot.lease import DhcpOption, is_host
 from pypxeboot.text import decode, printable

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import PxeBootError
 from pypxeboot.schema import pack
 from pypxeboot.text import printable

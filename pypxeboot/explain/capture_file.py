@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from pypxeboot.dataclass import dataclass
 
 Read = Callable[[int], bytes]
 """``read(count)``: the next bytes of the file, fewer only at its end."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, Optional, Protocol
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.text import size_text
 
 Event = tuple[float, str]

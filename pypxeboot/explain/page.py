@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from html import escape
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.explain.waterfall import Bar, BarEnd, Phase, lanes
 from pypxeboot.text import printable
 

@@ -7,8 +7,8 @@ import os
 import socket
 import stat
 import time
-from dataclasses import dataclass
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import InternalError, PxeBootError, UsageError
 from pypxeboot.explain import capture_file, configuration, packets
 from pypxeboot.explain.page import ConfigurationFile

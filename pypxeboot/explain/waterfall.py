@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.text import printable
 
 

@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Optional, Protocol
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Form
 from pypxeboot.errors import FetchError, InternalError, NotFound, PxeBootError, Refused
 from pypxeboot.fetch.hints import hint_for

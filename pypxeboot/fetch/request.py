@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Optional, Protocol, Union
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Form
 from pypxeboot.url import Location
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Optional
 
 from pypxeboot.bootsource import BootRequest
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import (
     ComputeDigest,
     Download,

@@ -11,9 +11,9 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import FetchError, PxeBootError
 from pypxeboot.host.output_files import OutputFile, Store
 from pypxeboot.limits import Limits

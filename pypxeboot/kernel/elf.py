@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import Refused
 from pypxeboot.wire import FileView, Reader, Truncated
 

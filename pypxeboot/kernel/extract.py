@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from pypxeboot import text
 from pypxeboot.errors import Refused
+from pypxeboot.guest import MONITORS, Target
 from pypxeboot.kernel import identify
 from pypxeboot.kernel.identify import KernelInfo
 from pypxeboot.kernel.unpack import Broken, Unknown, UnpackedFile
-from pypxeboot.target import NAMES, Target
 from pypxeboot.wire import ReadAt
 
 # What EFI zboot calls the compressions (drivers/firmware/efi/libstub/Makefile.zboot).
@@ -57,7 +57,7 @@ def _cannot_boot(info: KernelInfo, target: Target, name: str, why: str) -> Refus
     if info.format == "ELF":
         why = "it has no PVH note (CONFIG_PVH), or is of 32 bits"
     return Refused(
-        f"kernel {name} ({info.format}) cannot boot in {NAMES[target.vmm]}, which takes {wanted}"
+        f"kernel {name} ({info.format}) cannot boot in {MONITORS[target.vmm]}, which takes {wanted}"
         + (f": {why}" if why else ""),
         hint="serve another kernel; --no-kernel-check hands it over all the same",
     )

@@ -7,11 +7,12 @@ drivers/firmware/efi/libstub/zboot-header.S; what Xen takes: tools/libs/guest/xg
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Optional
 
 from pypxeboot import text
 from pypxeboot.bootsource import describe_content
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import Refused
 from pypxeboot.kernel import elf
 from pypxeboot.kernel.unpack import Broken, Unknown, UnpackedFile

@@ -11,10 +11,10 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import PxeBootError, Refused, UsageError
 from pypxeboot.guest import Guest
 from pypxeboot.links import iproute

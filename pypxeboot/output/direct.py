@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.entry import Action
 from pypxeboot.errors import HandoverError, NoBootSource
 from pypxeboot.guest import Guest

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional, Protocol, cast
+
+from pypxeboot.dataclass import dataclass
 
 if TYPE_CHECKING:  # --help reads this table
     from pypxeboot.guest import Guest

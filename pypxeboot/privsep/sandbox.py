@@ -19,10 +19,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.privsep import mounts, seccomp
 from pypxeboot.privsep.libc import LIBC as _LIBC
 from pypxeboot.privsep.libc import check

@@ -13,19 +13,19 @@ import socket
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import Refused
+from pypxeboot.guest import Target
 from pypxeboot.privsep import locked_up, sandbox
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.fork import Child
 from pypxeboot.privsep.log_pipe import LogPipe
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.signing import signature
-from pypxeboot.target import Target
 from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)

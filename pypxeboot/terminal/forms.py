@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.text import printable
 
 _ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|.)?")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.picture import Picture, Row, Terminal
 from pypxeboot.terminal.cells import ascii_cells, cells, fit
 

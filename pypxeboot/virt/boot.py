@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Optional, TypeVar
 
 from pypxeboot.config import merge, planner
 from pypxeboot.config.retry import AFTER_REBOOT, NEVER, Retry
 from pypxeboot.config.settings import BootSettings, Toolstack
+from pypxeboot.dataclass import dataclass
 from pypxeboot.entry import Action
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NoLease, PxeBootError, UsageError
+from pypxeboot.guest import Target
 from pypxeboot.host import session
 from pypxeboot.host.output_files import Store
 from pypxeboot.host.spawn import ClientProcess
@@ -19,7 +21,6 @@ from pypxeboot.output.direct import DirectBoot, boot_of
 from pypxeboot.plan import HostPlan, Plan
 from pypxeboot.privsep.signals import BootFailed
 from pypxeboot.result import BootResult
-from pypxeboot.target import Target
 from pypxeboot.text import printable
 from pypxeboot.virt.domain_xml import Domain, Wish
 

@@ -17,10 +17,10 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import HandoverError, Refused
 
 DIRECTORY = Path("/var/lib/libvirt/boot/pypxeboot")

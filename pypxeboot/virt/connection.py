@@ -9,11 +9,11 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import HandoverError, UsageError
 from pypxeboot.text import printable
 from pypxeboot.virt import events

@@ -8,12 +8,12 @@ size and depth are bounded.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Optional
 from xml.etree.ElementTree import Element, TreeBuilder, tostring
 from xml.parsers import expat
 
 from pypxeboot.config.retry import NEVER, Retry, parse_retry
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import UsageError
 from pypxeboot.text import printable
 

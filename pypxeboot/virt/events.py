@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Optional, Union
+
+from pypxeboot.dataclass import dataclass
 
 _DEFINED, _UNDEFINED, _STARTED, _RESUMED, _STOPPED = 0, 1, 2, 4, 5
 _STARTED_BOOTED, _STARTED_FROM_SNAPSHOT, _RESUMED_UNPAUSED = 0, 3, 0

@@ -12,13 +12,14 @@ A domain opts in by its metadata, and names the files to fill: ``-readconfig FIL
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 from xml.etree.ElementTree import Element
 
 from pypxeboot.config import merge, planner
 from pypxeboot.config.settings import COMMAND_LINE, BootSettings, Toolstack
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import HandoverError, NoBootSource, PxeBootError, UsageError
 from pypxeboot.host.output_files import Store
 from pypxeboot.limits import NOTICE

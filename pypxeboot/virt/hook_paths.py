@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Optional
 from xml.etree.ElementTree import Element
+
+from pypxeboot.dataclass import dataclass
 
 PREFIX = "pypxeboot-"
 """How the name of a directory has to begin in which files are replaced: what is elsewhere is not ours."""

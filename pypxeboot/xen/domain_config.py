@@ -6,10 +6,10 @@ Source: xen tools/xl/xl_parse.c (set_default_nic_values, parse_nic_config) and x
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import is_routed, parse_mac, parse_vif
 from pypxeboot.text import printable

@@ -15,10 +15,10 @@ import os
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import UsageError
 from pypxeboot.schema import SchemaError, pack, unpack
 from pypxeboot.text import printable

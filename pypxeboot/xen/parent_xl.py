@@ -13,10 +13,10 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import UsageError
 
 _ANCESTORS = 3  # xl itself, or a shell script in between

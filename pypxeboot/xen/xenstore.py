@@ -10,8 +10,9 @@ import re
 import shutil
 import subprocess
 import time
-from dataclasses import dataclass
 from typing import Optional
+
+from pypxeboot.dataclass import dataclass
 
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SECONDS = 5.0  # xenstored answers at once, or not at all

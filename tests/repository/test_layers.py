@@ -95,8 +95,9 @@ VALUE_MODULES = set(
     unicodedata urllib.parse uuid zlib bz2 lzma lz4.block zstandard xml.etree.ElementTree xml.parsers.expat
     """.split()
 )
-LAZY = {"output.formats": {"importlib"}}
-"""What finds the other modules of its own package by name, when they are asked for."""
+LAZY = {"output.formats": {"importlib"}, "dataclass": {"os.register_at_fork", "threading.RLock"}}
+"""What finds the other modules of its own package by name, when they are asked for; and what makes classes on
+first use, by one thread at a time."""
 CALLS_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
 
 THIRD_PARTY = {
@@ -242,6 +243,11 @@ def test_pure_modules_touch_nothing(name: str) -> None:
 def test_third_party_packages_have_one_place_each(package: str) -> None:
     users = {n for n, tree in MODULES.items() if any(i.split(".")[0] == package for i in imports(tree))}
     assert users <= {THIRD_PARTY[package]}
+
+
+def test_dataclasses_are_made_on_first_use() -> None:
+    """For each costs every start its making, used or not."""
+    assert {n for n, tree in MODULES.items() if "dataclasses.dataclass" in set(imports(tree))} == set()
 
 
 def test_only_known_packages_are_imported() -> None:

@@ -10,9 +10,9 @@ import logging
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import FetchError, NotFound, Refused, ServerError, TooLarge
 from pypxeboot.fetch.tftp.options import HEADERS, SMALL, Memory, Options, Transfer
 from pypxeboot.fetch.tftp.packets import (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Optional
+
+from pypxeboot.dataclass import dataclass
 
 ETHERNET_MTU = 1500
 HEADERS = {4: 32, 6: 52}

@@ -7,8 +7,9 @@ the matcher counts its steps, which the one of the standard library does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Optional, Union
+
+from pypxeboot.dataclass import dataclass
 
 # What the patterns of real configurations take is below a thousand.
 _STEPS = 20_000

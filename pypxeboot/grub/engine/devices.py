@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Fetch, Fetched, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.grub.engine.machine import Grub

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Optional, Union
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.grub.engine.lexer import RESERVED, BadSyntax, Lexer, Token, WordPart, parts
 
 Word = tuple[WordPart, ...]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.picture import Picture, Row, Span, Terminal
 from pypxeboot.terminal.cells import cells, fit
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Optional
 from uuid import UUID
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.dhcp.identity import IPXE_VERSION
 from pypxeboot.dhcp.message import suboptions
 from pypxeboot.guest import Guest

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import FindTerminal, Steps
 from pypxeboot.entry import Reason
 from pypxeboot.errors import ConfigError

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from pypxeboot.bootsource import BootRequest
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Print, Steps
 from pypxeboot.entry import BootMenu, Choice, Entry
 from pypxeboot.ipxe.engine import initial_settings

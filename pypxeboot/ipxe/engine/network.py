@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Log, SetAddress, Steps
 from pypxeboot.ipxe.engine import initial_settings
 from pypxeboot.ipxe.engine.settings import Settings, parse_name

@@ -7,9 +7,9 @@ full long names only; ``--`` ends; a required value may not begin with ``-``."
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.ipxe.engine import setting_types
 from pypxeboot.ipxe.engine.status import Status
 

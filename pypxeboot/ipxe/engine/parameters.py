@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Form
 from pypxeboot.ipxe.engine.setting_types import uri_escape
 from pypxeboot.ipxe.engine.stack import Quota

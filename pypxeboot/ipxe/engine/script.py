@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.text import decode
 
 # What isspace() of C counts; str.split() alone would take blanks of Unicode, too.

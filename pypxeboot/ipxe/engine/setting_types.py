@@ -6,11 +6,11 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Optional
 from uuid import UUID
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.ipxe.engine.status import Status
 from pypxeboot.text import decode, encode
 from pypxeboot.wire import BadName, Truncated, dns_name

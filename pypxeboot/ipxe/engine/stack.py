@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxe.engine.images import Image
 from pypxeboot.ipxe.engine.script import Script, ScriptLine

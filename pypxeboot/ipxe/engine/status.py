@@ -8,9 +8,10 @@ bytes below; and last what the platform calls the error, here a BIOS by the numb
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Optional
+
+from pypxeboot.dataclass import dataclass
 
 # The POSIX errors: what PXE calls them (ipxe/errno/pcbios.h), and iPXE's words. Two have none in the usual
 # builds.

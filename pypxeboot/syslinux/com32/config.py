@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Steps
 from pypxeboot.entry import Choice, Entry
 from pypxeboot.syslinux.com32.module import (

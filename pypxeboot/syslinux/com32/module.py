@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Optional, Protocol, Union
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Steps
 from pypxeboot.entry import Action, Choice, Entry
 from pypxeboot.errors import PxeBootError, Refused

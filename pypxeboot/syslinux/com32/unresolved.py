@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.entry import Action, Entry, Module, Packed
 from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.syslinux.config.model import Label

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.syslinux.config.menu_settings import MenuSettings
 from pypxeboot.text import SPACE
 

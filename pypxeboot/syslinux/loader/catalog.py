@@ -7,9 +7,10 @@ pxechn.c32 and the modules that run commands lead to; within bounds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Optional, Union
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Log, Steps
 from pypxeboot.entry import BootMenu
 from pypxeboot.errors import ConfigError, NoBootSource

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Log, Steps
 from pypxeboot.entry import Reason
 from pypxeboot.errors import ConfigError, Refused

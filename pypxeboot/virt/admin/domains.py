@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 from xml.etree.ElementTree import Element
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import HandoverError, UsageError
 from pypxeboot.schema import pack
 from pypxeboot.text import printable

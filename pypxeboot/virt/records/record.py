@@ -8,10 +8,11 @@ import os
 import secrets
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
+from pypxeboot.dataclass import dataclass
 from pypxeboot.schema import SchemaError, pack, unpack
 
 DIRECTORY = Path("/var/lib/pypxeboot/domains")

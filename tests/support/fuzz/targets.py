@@ -40,6 +40,7 @@ from pypxeboot.fetch.http import client as http
 from pypxeboot.fetch.http import message as http_message
 from pypxeboot.fetch.request import Data, FetchRequest
 from pypxeboot.fetch.tftp import client as tftp
+from pypxeboot.guest import MONITORS, Target
 from pypxeboot.ipxe.engine import setting_types, stack
 from pypxeboot.ipxe.engine.images import Image, cpio_headers
 from pypxeboot.ipxe.engine.uri import Uri
@@ -53,7 +54,6 @@ from pypxeboot.schema import pack
 from pypxeboot.signing import signature
 from pypxeboot.syslinux.loader import boot as ldlinux
 from pypxeboot.syslinux.menu import passwords
-from pypxeboot.target import NAMES, Target
 from pypxeboot.text import decode, encode, printable
 from pypxeboot.uboot import boot as uboot
 from pypxeboot.url import Location
@@ -306,7 +306,7 @@ def kernel(data: bytes) -> None:
         identify.identify_payload(info, read_at)
         with suppress(Refused):
             identify.check_xen(info, "k", ("xen-pv", "xen-pvh"))
-        for vmm in NAMES:
+        for vmm in MONITORS:
             for arch in ("x86_64", "arm64"):
                 with suppress(Refused):
                     inner = extract.identify_for(info, read_at, Target(vmm, arch), "k")

@@ -11,8 +11,8 @@ from typing import Optional
 import pytest
 
 from pypxeboot.errors import Refused, UsageError
+from pypxeboot.guest import Target
 from pypxeboot.kernel import extract, identify
-from pypxeboot.target import Target
 from pypxeboot.wire import ReadAt
 from tests.support.ground import arm64
 from tests.support.ground.kernels import XEN_PV, XEN_PVH, dummy, xen_elf

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pypxeboot.errors import HandoverError, NoBootSource
+from pypxeboot.guest import MONITORS
 from pypxeboot.output.formats import FORMATS
-from pypxeboot.target import NAMES
 from tests.support.samples.formats import DIRECT, LOCAL
 from tests.support.samples.results import GUEST, MULTIBOOT, PLANNED
 
@@ -14,7 +14,7 @@ from tests.support.samples.results import GUEST, MULTIBOOT, PLANNED
 def test_every_format_that_can_be_asked_for_is_here() -> None:
     for name, row in FORMATS.items():
         assert row.name == name
-        assert row.monitor is None or row.monitor in NAMES
+        assert row.monitor is None or row.monitor in MONITORS
     assert {name for name, row in FORMATS.items() if row.for_xen} == {"simple0", "simple", "sxp"}
 
 

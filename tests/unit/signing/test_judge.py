@@ -15,10 +15,10 @@ from typing import Callable, Optional
 import pytest
 
 from pypxeboot.errors import Refused
+from pypxeboot.guest import Target
 from pypxeboot.privsep import sandbox
 from pypxeboot.signing import judge as judging
 from pypxeboot.signing.judge import Exhibit, Judgement, Rules, Voucher, judge
-from pypxeboot.target import Target
 from tests.support.ground.kernels import xen_elf
 from tests.support.samples.packed_kernels import image
 from tests.support.samples.signatures import DATA, Authority

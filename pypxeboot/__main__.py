@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Optional
 
+from pypxeboot.config import max_boots
 from pypxeboot.host import early
 from pypxeboot.privsep import fork
 
@@ -17,7 +18,7 @@ def run() -> None:
     """Run the command with the arguments of this process."""
     fork.open_standard_streams()
     argv = sys.argv[1:]
-    process = early.start_client(argv)
+    process = early.start_client(argv, max_boots.look_up)
     try:
         sys.exit(_run(argv, process))
     finally:

@@ -112,6 +112,7 @@ class HostPlan:
     capture_file: Optional[str] = None  # path of the capture
     digests: bool = False  # compute those of the files that are handed over
     policy: Optional[BootPolicy] = None  # None: whatever the network has to boot is booted
+    max_boots: Optional[int] = None  # that this host runs at a time; None: as it has room for, 0: any number
 
 
 @dataclass(frozen=True)

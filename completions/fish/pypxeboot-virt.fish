@@ -56,7 +56,7 @@ function _shtab_pypxeboot_virt_using
 end
 
 set -g _shtab_pypxeboot_virt_commands start run watch list status check cancel migrate clean
-set -g _shtab_pypxeboot_virt_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --connect --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-kernel --max-ramdisk --menu-timeout --metrics --migrateuri --name --netmask --offset --on-script-failure --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --report --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm -c
+set -g _shtab_pypxeboot_virt_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --connect --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-boots --max-kernel --max-ramdisk --menu-timeout --metrics --migrateuri --name --netmask --offset --on-script-failure --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --report --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm -c
 
 complete -c pypxeboot-virt -e
 complete -c pypxeboot-virt -f
@@ -129,6 +129,7 @@ complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -s v -l verbos
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l timeout -x -d 'deadline of the whole boot (120)'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l max-kernel -x -d 'refuse a larger kernel (128M)'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l max-ramdisk -x -d 'refuse more than that beside the kernel (1G)'
+complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l max-boots -x -d 'wait until fewer boots than that are under way on this host (as it has room for)'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l udhcpc -xka "(__fish_complete_path (commandline -ct))" -d 'do DHCP with this udhcpc'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l pygrub-image -xka "(__fish_complete_path (commandline -ct))" -d 'the disk for pygrub'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l config-dir -xka "(__fish_complete_directories)" -d 'the directory instead of pxelinux.cfg'
@@ -205,6 +206,7 @@ complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -s v -l verbose 
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l timeout -x -d 'deadline of the whole boot (120)'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l max-kernel -x -d 'refuse a larger kernel (128M)'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l max-ramdisk -x -d 'refuse more than that beside the kernel (1G)'
+complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l max-boots -x -d 'wait until fewer boots than that are under way on this host (as it has room for)'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l udhcpc -xka "(__fish_complete_path (commandline -ct))" -d 'do DHCP with this udhcpc'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l pygrub-image -xka "(__fish_complete_path (commandline -ct))" -d 'the disk for pygrub'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l config-dir -xka "(__fish_complete_directories)" -d 'the directory instead of pxelinux.cfg'
@@ -279,6 +281,7 @@ complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -s v -l verbos
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l timeout -x -d 'deadline of the whole boot (120)'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l max-kernel -x -d 'refuse a larger kernel (128M)'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l max-ramdisk -x -d 'refuse more than that beside the kernel (1G)'
+complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l max-boots -x -d 'wait until fewer boots than that are under way on this host (as it has room for)'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l udhcpc -xka "(__fish_complete_path (commandline -ct))" -d 'do DHCP with this udhcpc'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l pygrub-image -xka "(__fish_complete_path (commandline -ct))" -d 'the disk for pygrub'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l config-dir -xka "(__fish_complete_directories)" -d 'the directory instead of pxelinux.cfg'

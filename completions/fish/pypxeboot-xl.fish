@@ -56,7 +56,7 @@ function _shtab_pypxeboot_xl_using
 end
 
 set -g _shtab_pypxeboot_xl_commands create
-set -g _shtab_pypxeboot_xl_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-kernel --max-ramdisk --menu-timeout --metrics --name --netmask --offset --on-script-failure --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --report --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm
+set -g _shtab_pypxeboot_xl_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-boots --max-kernel --max-ramdisk --menu-timeout --metrics --name --netmask --offset --on-script-failure --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --report --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm
 
 complete -c pypxeboot-xl -e
 complete -c pypxeboot-xl -f
@@ -129,6 +129,7 @@ complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -s v -l verbose -
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l timeout -x -d 'deadline of the whole boot (120)'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l max-kernel -x -d 'refuse a larger kernel (128M)'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l max-ramdisk -x -d 'refuse more than that beside the kernel (1G)'
+complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l max-boots -x -d 'wait until fewer boots than that are under way on this host (as it has room for)'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l udhcpc -xka "(__fish_complete_path (commandline -ct))" -d 'do DHCP with this udhcpc'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l pygrub-image -xka "(__fish_complete_path (commandline -ct))" -d 'the disk for pygrub'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l config-dir -xka "(__fish_complete_directories)" -d 'the directory instead of pxelinux.cfg'

@@ -17,8 +17,8 @@ from pypxeboot.config.settings import BootSettings
 from pypxeboot.entry import Action
 from pypxeboot.errors import NoBootSource, UsageError
 from pypxeboot.host.output_files import Report, Store, write
-from pypxeboot.host.session import resolve
 from pypxeboot.host.spawn import ClientProcess
+from pypxeboot.host.turns import resolve
 from pypxeboot.output.formats import FORMATS
 from pypxeboot.output.request import OutputRequest
 from pypxeboot.plan import Plan

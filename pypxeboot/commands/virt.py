@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from pypxeboot.config import max_boots
 from pypxeboot.host import early
 from pypxeboot.privsep import fork, logs
 from pypxeboot.text import printable
@@ -19,7 +20,7 @@ def run() -> None:
     argv = sys.argv[1:]
     if "--supervised" in argv[:-1]:  # the log is of many domains
         logs.name(printable(argv[argv.index("--supervised") + 1]))
-    process = early.start_client(argv, has_mac=True) if "start" in argv[:1] else None
+    process = early.start_client(argv, max_boots.look_up, has_mac=True) if "start" in argv[:1] else None
     try:
         from pypxeboot.commands import command, virt_domain
 

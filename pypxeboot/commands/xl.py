@@ -25,7 +25,7 @@ from pypxeboot.config.settings import BootSettings
 from pypxeboot.dataclass import dataclass
 from pypxeboot.entry import Action
 from pypxeboot.errors import HandoverError, NoBootSource, UsageError
-from pypxeboot.host import session
+from pypxeboot.host import turns
 from pypxeboot.host.output_files import Store
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.output import xen
@@ -143,7 +143,7 @@ class Create(Command):
             raise HandoverError(f"cannot make {directory}: {why.strerror}") from None
         before = set(directory.iterdir())
         with Store(directory) as store:
-            result = session.resolve(planner.host_plan(settings), plan, process, store)
+            result = turns.resolve(planner.host_plan(settings), plan, process, store)
             boot = self._boot_settings(result, plan, settings.guest_type)
             argv = [program, "create", *self.xl_options, self.file, *self.more, *boot]
             log.info("running %s", printable(" ".join(argv), 9000))

@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import Any, Callable, NoReturn
 
 from pypxeboot import __version__
+from pypxeboot.config.max_boots import parse_max_boots
 from pypxeboot.config.retry import parse_retry
 from pypxeboot.config.settings import COMMAND_LINE, BootSettings
 from pypxeboot.errors import UsageError
@@ -142,6 +143,7 @@ def _http_proxy(text: str) -> str:
 
 
 parse_retry.__name__ = "retry (no, or SECONDS[,LONGEST[,FOR]])"
+parse_max_boots.__name__ = "number of boots (1 to 1000, or no)"
 _digest.__name__ = "SHA-256 (64 hexadecimal digits)"
 _client_arch.__name__ = "number of an architecture"
 _board.__name__ = "name of a board"
@@ -314,6 +316,12 @@ def _output(add: _Add) -> None:
         help="refuse a larger kernel (128M)",
     )
     add("--max-ramdisk", type=_size, metavar="SIZE", help="refuse more than that beside the kernel (1G)")
+    add(
+        "--max-boots",
+        type=parse_max_boots,
+        metavar="N|no",
+        help="wait until fewer boots than that are under way on this host (as it has room for)",
+    )
 
 
 def _configuration(add: _Add) -> None:

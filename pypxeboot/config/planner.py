@@ -60,6 +60,7 @@ def host_plan(settings: BootSettings) -> HostPlan:
         run_as=settings.runas,
         capture_file=settings.pcap,
         digests=FORMATS[settings.output_format].details,
+        max_boots=settings.max_boots,
         policy=BootPolicy(settings.sha256, settings.cmdline_allow) if _is_verified(settings) else None,
     )
 

@@ -28,6 +28,7 @@ _LIKE_A_MAC = re.compile(
     r"([0-9a-fA-F]{0,2}:){2,}.*|([0-9a-fA-F]{1,2}-){5}[0-9a-fA-F]{1,2}|([0-9a-fA-F]{4}\.?){3}|.*\*.*"
 )
 _ONE_GUEST = {"mac", "uuid", "ip"}  # no two guests may have the same
+_ALL_GUESTS = {"max-boots"}  # it is the host's
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,8 @@ def _check(key: str, setting: Setting, kind: int, keys: Collection[str]) -> None
             f"{setting.origin}: there is no key {key!r}",
             hint="keys are the long options without --; pypxeboot.conf(5) lists them",
         )
+    if key in _ALL_GUESTS and kind != DEFAULTS:
+        raise UsageError(f"{setting.origin}: {key} is for [defaults]: it is one for the whole host")
     if key in _ONE_GUEST and (kind < NAME or (key, kind) in (("mac", MAC), ("uuid", UUID))):
         raise UsageError(
             f"{setting.origin}: {key} is for the section of one guest",

@@ -96,6 +96,7 @@ class BootSettings:
     timeout: float = Limits.timeout  # s
     max_kernel: int = Limits.kernel  # bytes
     max_ramdisk: int = Limits.ramdisk  # bytes
+    max_boots: Optional[int] = None  # that this host runs at a time; 0: any number
     # For pygrub alone.
     kernel: Optional[str] = None
     ramdisk: Optional[str] = None

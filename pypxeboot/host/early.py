@@ -6,24 +6,51 @@ This is the way into every command, so it imports what a boot uses only where th
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Optional
 
+from pypxeboot.errors import Aborted
+from pypxeboot.limits import NOTICE
+
 if TYPE_CHECKING:
+    from pypxeboot.host.admission import Place
     from pypxeboot.host.spawn import ClientProcess
 
 _NO_BOOT = ("explain", "--help", "--version", "--show-config")
+_EXAMINES = "doctor"
 
 
-def start_client(argv: Sequence[str], *, has_mac: bool = False) -> Optional[ClientProcess]:
-    """Start the client of a boot that ``argv`` asks for; None where there may be no boot.
+def start_client(
+    argv: Sequence[str],
+    limit: Callable[[Sequence[str]], Optional[int]],
+    *,
+    has_mac: bool = False,
+) -> Optional[ClientProcess]:
+    """Start the client of a boot that ``argv`` asks for, when it is its turn; None where there may be none.
 
-    ``has_mac``: there will be a MAC, whatever ``argv`` says.
+    ``limit`` says how many boot at a time (as for :func:`admission.enter`), ``has_mac``: there will be a MAC,
+    whatever ``argv`` says.
     """
     text = " ".join(argv)
     has_mac = has_mac or "mac" in text or "bootloader." in text  # or libxl's configuration may tell it
     if os.geteuid() != 0 or not has_mac or "-h" in argv or any(word in text for word in _NO_BOOT):
         return None
+    place = None if argv[:1] == [_EXAMINES] else _place(argv, limit(argv))
     from pypxeboot.host import spawn
 
-    return spawn.start()
+    return spawn.start(place)
+
+
+def _place(argv: Sequence[str], limit: Optional[int]) -> Optional[Place]:
+    """Wait for the turn of a boot, of which nothing is known yet but ``argv``."""
+    import logging
+
+    from pypxeboot.host import admission
+    from pypxeboot.privsep import logs
+
+    logs.configure(logging.WARNING if {"-q", "--quiet"} & set(argv) else NOTICE)
+    try:
+        return admission.enter(limit)
+    except KeyboardInterrupt:
+        logging.getLogger(__name__).error("error: interrupted while it waited for its turn")
+        raise SystemExit(Aborted.code) from None

@@ -219,6 +219,12 @@ class Store:
             most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
+    def clear(self) -> None:
+        """Remove every file, whose boot has failed and begins anew."""
+        for file in [*self._files, *self._dropped]:
+            file.discard()
+        self._files, self._dropped = [], []
+
     def size(self) -> int:
         """Return how many bytes all files have on the disk, those included that were dropped."""
         if time.monotonic() > self._measured + _MEASURE_SECONDS:

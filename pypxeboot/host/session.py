@@ -74,12 +74,13 @@ def boot(
     policy: Optional[BootPolicy] = None,
     capture: Optional[Capture] = None,
     hear: Optional[Callable[[object], None]] = None,
+    beat: Optional[Callable[[], object]] = None,
 ) -> BootResult:
     """Boot as ``plan`` says, and return the result, whose ``files`` have names then.
 
     ``process`` is the client if it runs already, ``mode`` is that of ``--link``, ``ids`` are uid and gid of
     the client, ``mac_wait`` is in seconds, ``policy`` what verified boot allows. ``hear`` takes (and
-    checks) each finding of an examination.
+    checks) each finding of an examination; ``beat`` is called several times a second.
     Raises PxeBootError, and BootFailed for what the client reports.
     """
     started = time.monotonic()
@@ -91,7 +92,7 @@ def boot(
         if capture is not None:
             undo.callback(capture.stop)
         undo.callback(process.stop)
-        session = _Session(plan, process, files, deadline, hear)
+        session = _Session(plan, process, files, deadline, hear, beat)
         undo.callback(session.leave)
         undo.callback(session.leave_terminal)
         session.order(ids, own_network=mode != "host")
@@ -132,11 +133,12 @@ class _Session:
         files: ReceivedFiles,
         deadline: Deadline,
         hear: Optional[Callable[[object], None]],
+        beat: Optional[Callable[[], object]],
     ) -> None:
         self._plan, self._process, self._pid = plan, process, process.pid
         self._channel = process.channel
         self.logs = [process.log_pipe]
-        self._hear = hear
+        self._hear, self._beat = hear, beat
         self._terminal: Optional[TerminalService] = None
         self._files, self._deadline = files, deadline
         self._link: Optional[Link] = None
@@ -264,6 +266,8 @@ class _Session:
                 if left <= 0:  # whatever else the client has queued
                     raise self._timeout()
                 self._files.check_limits()
+                if self._beat is not None:
+                    self._beat()
                 if self._terminal is not None:
                     self._terminal.heed_interrupts()
                 waited_for = [self._channel, *(pipe for pipe in self.logs if pipe.fileno() >= 0)]
@@ -373,10 +377,12 @@ def resolve(
     process: Optional[ClientProcess],
     store: Store,
     hear: Optional[Callable[[object], None]] = None,
+    beat: Optional[Callable[[], object]] = None,
 ) -> BootResult:
-    """Boot as ``plan`` says; ``host`` says what the host side itself does: link, capture, user.
+    """Boot as ``plan`` says, now; ``host`` says what the host side itself does: link, capture, user.
 
-    The files are in ``store``. ``hear`` takes each finding of a client that examines. Raises PxeBootError.
+    The files are in ``store``. ``hear`` takes each finding of a client that examines, ``beat`` is called
+    several times a second. Raises PxeBootError.
     """
     if os.geteuid() != 0:
         raise UsageError("only root can join a guest's network", hint="run it by sudo, or from xl or libvirt")
@@ -400,4 +406,5 @@ def resolve(
         policy=host.policy,
         capture=capture,
         hear=hear,
+        beat=beat,
     )

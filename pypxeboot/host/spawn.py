@@ -8,7 +8,9 @@ makes the link.
 from __future__ import annotations
 
 import socket
+from typing import Optional
 
+from pypxeboot.host.admission import Place
 from pypxeboot.privsep import messages, sandbox  # noqa: F401  # what both sides use is imported once
 from pypxeboot.privsep.channel import Channel
 from pypxeboot.privsep.fork import Child, fork
@@ -18,11 +20,13 @@ from pypxeboot.privsep.log_pipe import LogPipe
 class ClientProcess(Child):
     """A running client process, which waits for its order (``client.main.main``).
 
-    ``channel`` is the host side's end of what they say, ``log_pipe`` has the lines that it logs.
+    ``channel`` is the host side's end of what they say, ``log_pipe`` has the lines that it logs. ``place`` is
+    what it was started by, where its boot was admitted before.
     """
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, place: Optional[Place]) -> None:
         super().__init__(child.pid, child.end, child.log)
+        self.place = place
         self.channel, self.log_pipe = Channel(child.end), LogPipe(child.log)
 
     def stop(self, patience: float = 0.0) -> None:
@@ -31,12 +35,12 @@ class ClientProcess(Child):
         self.log_pipe.drain(to_end=True)
 
 
-def start() -> ClientProcess:
-    """Fork the client."""
+def start(place: Optional[Place] = None) -> ClientProcess:
+    """Fork the client of the boot that has a ``place``."""
 
     def run(end: socket.socket, parent: int) -> int:
         from pypxeboot.client import main
 
         return main.main(end, parent)
 
-    return ClientProcess(fork(run, name="the client process"))
+    return ClientProcess(fork(run, name="the client process"), place)

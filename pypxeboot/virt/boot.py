@@ -14,7 +14,7 @@ from pypxeboot.dataclass import dataclass
 from pypxeboot.entry import Action
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NoLease, PxeBootError, UsageError
 from pypxeboot.guest import Target
-from pypxeboot.host import session
+from pypxeboot.host import turns
 from pypxeboot.host.output_files import Store
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.output.direct import DirectBoot, boot_of
@@ -108,7 +108,7 @@ def boot(
     PxeBootError, BootFailed.
     """
     try:
-        result = session.resolve(host, plan, process, store)
+        result = turns.resolve(host, plan, process, store)
         return result, _files(result, about)
     except (PxeBootError, BootFailed) as why:
         error = why.error if isinstance(why, BootFailed) else why

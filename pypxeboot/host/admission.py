@@ -1,0 +1,174 @@
+"""Who boots now, and who waits for it: no more boots at a time than the host has room for.
+
+Every boot of this host, whoever starts it, passes one gate before anything that costs is imported. So a rack
+that comes up at once is booted by as many as processors and memory allow, one after the other, and what a
+boot may take of time begins with its turn.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Optional
+
+from pypxeboot.host.gate import Folder, Gate, try_lock
+from pypxeboot.limits import NOTICE
+
+log = logging.getLogger(__name__)
+
+DIRECTORY = Path("/run/pypxeboot/places")
+NO_LIMIT = 0
+_MEMORY = 64 << 20  # bytes that both processes of a boot take, beside its files
+_SHARE = 4  # of the host's memory a quarter is for boots
+_PER_PROCESSOR = 4  # boots: half of one's time is waiting for answers
+_MOST = 24  # each has two files on their way, and dnsmasq answers 50 at a time (tftp-max)
+# Who takes longer waits for a person at a menu, a silent server or a slow wire: others need not wait, too, as
+# long as there are not many of them.
+_SECONDS = 15.0
+_SLOW_LOOK = 1.0  # s between tries to be one of those
+_LOG_SECONDS = 10.0  # between lines of the log of who waits
+
+
+def default_limit() -> int:
+    """Return how many boots this host has room for at a time."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    processors = len(os.sched_getaffinity(0))
+    return max(1, min(_PER_PROCESSOR * processors, memory // _SHARE // _MEMORY, _MOST))
+
+
+class Tally:
+    """How many boots have come since the last time when there were none, and how many have booted."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._alive: Optional[int] = None
+
+    def arrive(self) -> None:
+        """Count this boot, for as long as this process runs or until it :meth:`leave`s."""
+        with self._folder.locked("tally.lock"):
+            self._alive = alive = self._folder.open("alive")
+            first = try_lock(alive)
+            arrived, booted = (0, 0) if first else self._read()
+            self._folder.write("tally", f"{arrived + 1} {booted}")
+            fcntl.flock(alive, fcntl.LOCK_SH)
+
+    def booted(self) -> None:
+        """Count this boot among those that booted."""
+        with self._folder.locked("tally.lock"):
+            arrived, booted = self._read()
+            self._folder.write("tally", f"{arrived} {booted + 1}")
+
+    def leave(self) -> None:
+        """Count this boot no more: it is over."""
+        if self._alive is not None:
+            os.close(self._alive)
+            self._alive = None
+
+    def text(self) -> str:
+        """Return ``17 of 64 booted, 4 running``, or "" where the kernel does not tell."""
+        arrived, booted = self._read()
+        alive, waiting = self._count()
+        if not alive:
+            return ""
+        failed = max(arrived - booted - alive, 0)
+        ended = f", {failed} failed" if failed else ""
+        return f"{booted} of {arrived} booted, {max(alive - waiting, 0)} running{ended}"
+
+    def _read(self) -> tuple[int, int]:
+        words = self._folder.read("tally").split()
+        return (int(words[0]), int(words[1])) if len(words) == 2 and all(map(str.isdigit, words)) else (0, 0)
+
+    def _count(self) -> tuple[int, int]:
+        """Return how many processes are there, and how many of them wait, by the kernel's list of locks."""
+        try:
+            turn, alive = (_identity(self._folder.path / name) for name in ("turn", "alive"))
+            rows = [line.split() for line in Path("/proc/locks").read_text("ascii").splitlines()]
+        except OSError:
+            return 0, 0
+        there = sum(row[1] == "FLOCK" and row[5] == alive for row in rows if len(row) > 5)
+        waiting = sum(turn in row for row in rows)  # with the one whose turn it is
+        return there, waiting
+
+
+def _identity(path: Path) -> str:
+    """Return how /proc/locks names a file (fs/locks.c, lock_get_status)."""
+    status = path.stat()
+    return f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+
+
+class Place:
+    """The place of one boot among those that this host runs at a time, or among the ``slow`` ones."""
+
+    def __init__(self, gate: Gate, slow: Gate, tally: Tally) -> None:
+        self._gate, self._slow, self._tally = gate, slow, tally
+        self._slow_at = self._told = 0.0
+
+    def enter(self) -> None:
+        """Wait until it is this boot's turn."""
+        if not self._gate.try_enter():
+            began = time.monotonic()
+            self._gate.enter(self.tell)
+            log.log(NOTICE, "it is this boot's turn, after %.1f s", time.monotonic() - began)
+        self._slow_at = time.monotonic() + _SECONDS
+
+    def pass_on(self) -> None:
+        """Let another boot have the place; this one enters again later."""
+        self._gate.leave()
+        self._slow.leave()
+
+    def pass_on_when_slow(self) -> None:
+        """Let another boot have the place when this one takes longer than boots do."""
+        if self._gate.passed and time.monotonic() > self._slow_at:
+            self._slow_at += _SLOW_LOOK
+            if self._slow.try_enter():
+                self._gate.leave()
+
+    def booted(self) -> None:
+        """Count this boot among those that booted."""
+        with suppress(OSError):
+            self._tally.booted()
+
+    def leave(self) -> None:
+        """Give up what this boot has: it is over."""
+        self.pass_on()
+        self._tally.leave()
+
+    def tell(self) -> None:
+        """Say, once in a while, that this boot waits, and for how many."""
+        now = time.monotonic()
+        if not self._told or now >= self._told + _LOG_SECONDS:
+            self._told = now
+            log.log(NOTICE, "this boot waits for its turn: %s", self._tally.text() or "others boot")
+
+
+def enter(limit: Optional[int]) -> Optional[Place]:
+    """Wait until it is this boot's turn; return its place.
+
+    ``limit`` is how many boot at a time, None: as many as there is room for. Without a place, None, boots who
+    is not bounded: nobody is by :data:`NO_LIMIT`, where there can be no folder, or who is not root.
+    """
+    if limit == NO_LIMIT or os.geteuid() != 0:
+        return None
+    most = limit or default_limit()
+    try:
+        folder, slow = Folder(DIRECTORY), Folder(DIRECTORY / "slow")
+        tally = Tally(folder)
+        place = Place(Gate(folder, lambda: most), Gate(slow, lambda: most), tally)
+        tally.arrive()
+        place.enter()
+    except OSError as why:
+        log.warning("boots at a time are not bounded: %s", why)
+        return None
+    return place
+
+
+def progress() -> str:
+    """Return how far the boots of this host are: ``17 of 64 booted, 4 running``; "" where nobody boots."""
+    try:
+        return Tally(Folder(DIRECTORY)).text()
+    except OSError:
+        return ""

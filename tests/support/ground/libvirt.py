@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 from uuid import uuid4
 from xml.sax.saxutils import quoteattr
 
@@ -92,10 +92,17 @@ def need_python() -> None:
         tools.missing("libvirt-python")
 
 
-class Libvirt:
-    """libvirtd with the network ``lab``, and the servers of the plain bridge: both serve one tree."""
+def _dnsmasq(site: Site, root: Path) -> None:
+    servers.dnsmasq(site, root, Offer(hosts={}))
 
-    def __init__(self, site: Site) -> None:
+
+class Libvirt:
+    """libvirtd with the network ``lab``, and the servers of the plain bridge: both serve one tree.
+
+    ``beyond`` starts the latter.
+    """
+
+    def __init__(self, site: Site, beyond: Callable[[Site, Path], None] = _dnsmasq) -> None:
         for name in ("libvirtd", "virsh", "qemu-system-x86_64", "dnsmasq", "unshare", "nsenter"):
             tools.need(name)
         self.site, self.root = site, site.directory / "libvirt"
@@ -112,7 +119,7 @@ class Libvirt:
         self.virsh("net-autostart", NETWORK)
         self.virsh("net-start", NETWORK)
         site.adopt(NETWORK_BRIDGE)
-        servers.dnsmasq(site, self.tftp, Offer(hosts={}))
+        beyond(site, self.tftp)
 
     def _hold_mounts(self) -> None:
         """A process that keeps the mount namespace."""

@@ -23,9 +23,13 @@ Tree = Mapping[str, Union[str, bytes]]
 
 
 def plant(root: Path, tree: Tree) -> Path:
-    """Write the files of ``tree`` below ``root`` (emptied first) and give it back."""
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
+    """Write the files of ``tree`` below ``root`` (emptied first) and give it back.
+
+    The directory itself stays: a server that has it as its root goes on.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    for path in root.iterdir():
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     for name, data in tree.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

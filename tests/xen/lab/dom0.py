@@ -23,6 +23,7 @@ CONFIGS = Path("/etc/xen/t")
 LIB = Path("/var/lib/xen")
 SERVER = "192.0.2.1"
 DISK = "/dev/loop7"
+GRUB = "00:16:3e:fe:00"  # how the MACs begin of guests whom the site has boot a GRUB
 
 # An xl that waits for the guest's end, and all that emulation makes slow.
 PATIENCE = 300
@@ -241,6 +242,8 @@ def serve() -> None:
     for name in ("probe-pv", "probe-pvh", "linux", "linux-initrd"):
         os.link(f"/boot/{name}", SERVED / name)
     (SERVED / "pxelinux.0").write_bytes(b"never run")
+    (SERVED / "grub2").mkdir()
+    (SERVED / "grub2/grubx64.efi").write_bytes(b"MZ, and never run")
     # Not compressed: libxl unpacks what it knows.
     (SERVED / "blob").write_bytes(Path("/usr/bin/python3.11").read_bytes()[:100_001])
     (SERVED / "small").write_bytes(b"small\n" * 100)
@@ -248,6 +251,7 @@ def serve() -> None:
         [
             "dnsmasq", "--conf-file=/dev/null", "--port=0", "--interface=xenbr0", "--bind-interfaces",
             "--dhcp-range=192.0.2.100,192.0.2.199,255.255.255.0,1h", "--dhcp-boot=pxelinux.0", "--no-ping",
+            f"--dhcp-mac=set:grub,{GRUB}:*", "--dhcp-boot=tag:grub,grub2/grubx64.efi",
             "--dhcp-authoritative", "--dhcp-host=00:16:3e:ff:*:*,ignore", "--enable-tftp",
             f"--tftp-root={SERVED}", "--log-dhcp", "--log-facility=/run/dnsmasq.log", "--user=root",
             "--pid-file=/run/dnsmasq.pid", "--dhcp-leasefile=/run/leases",

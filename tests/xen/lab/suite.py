@@ -16,6 +16,7 @@ import traceback
 import zlib
 from pathlib import Path
 
+import grub
 import life
 import policy
 from dom0 import (
@@ -416,7 +417,7 @@ def test_ten_guests_at_once() -> None:
 
 
 def main() -> None:
-    both = {**globals(), **vars(life), **vars(policy)}
+    both = {**globals(), **vars(life), **vars(policy), **vars(grub)}
     tests = {name: value for name, value in both.items() if name.startswith("test_")}
     serve()
     for name in sys.argv[1:] or tests:

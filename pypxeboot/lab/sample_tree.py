@@ -53,6 +53,21 @@ fi
 """
 _MOTD = "this line stands in the second initrd\n"
 
+# What the stand-in for a kernel does, at 0x268 (its image has a jump to there at 0x200): it writes the text
+# at 0x320 to the first serial port, and halts. The setup's code segment begins at 0x200.
+_STUB_CODE = bytes.fromhex(
+    "be 20 01"  # mov si, 0x120
+    "2e ac 84 c0 74 11"  # next: lodsb from cs; 0 ends it
+    "88 c3 ba fd 03"  # mov bl, al; mov dx, 0x3fd
+    "ec a8 20 74 fb"  # full: in al, dx; test al, 0x20; jz full
+    "b2 f8 88 d8 ee eb e9"  # mov dl, 0xf8; mov al, bl; out dx, al; jmp next
+    "f4 eb fd"  # hlt, for ever
+)
+_STUB_TEXT = b"""\r
+This is the stand-in for a kernel of pypxeboot-lab: it was booted, and can do no more.\r
+pypxeboot-lab run --kernel FILE --initrd FILE serves one that can.\r
+"""
+
 
 class Member(NamedTuple):
     """One file of a cpio archive. ``data`` is None for a directory."""
@@ -81,7 +96,7 @@ def initramfs(busybox: bytes) -> bytes:
 
 
 def stub_kernel() -> bytes:
-    """Return a bzImage by its header (boot protocol 2.15), with nothing in it that runs."""
+    """Return a bzImage by its header (boot protocol 2.15) that says what it is, and halts."""
     image = bytearray(1680)
     image[0x1F1] = 1
     image[0x1FE:0x206] = b"\x55\xaa\xeb\x66HdrS"
@@ -89,7 +104,10 @@ def stub_kernel() -> bytes:
     struct.pack_into("<H", image, 0x20E, 0x300 - 0x200)
     image[0x300:0x30D] = b"0.0 (stub) #1"
     image[0x211] = 1  # LOADED_HIGH: a bzImage, not a zImage
+    struct.pack_into("<I", image, 0x22C, 0x7FFFFFFF)  # initrd_addr_max
     struct.pack_into("<HI", image, 0x236, 1, 2047)  # XLF_KERNEL_64, cmdline_size
+    image[0x268 : 0x268 + len(_STUB_CODE)] = _STUB_CODE
+    image[0x320 : 0x320 + len(_STUB_TEXT)] = _STUB_TEXT
     return bytes(image)
 
 

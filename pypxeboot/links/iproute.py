@@ -69,6 +69,12 @@ def show(name: str) -> Optional[dict[str, Any]]:
         raise
 
 
+def bridges() -> list[str]:
+    """List the names of the bridges of the host."""
+    found = run(["ip", "-json", "link", "show", "type", "bridge"])
+    return sorted(str(device["ifname"]) for device in json.loads(found or "[]") if "ifname" in device)
+
+
 def kind_of(device: Optional[dict[str, Any]]) -> str:
     """Return the kind of an interface ("bridge", "veth", ...) from what :func:`show` tells; "" for a NIC."""
     return str((device or {}).get("linkinfo", {}).get("info_kind", ""))

@@ -11,6 +11,9 @@ from pypxeboot.links import iproute
 from pypxeboot.links.kinds import LINKS
 from pypxeboot.links.link import AttachRequest, FoundLink, Link
 
+# So many bridges are named to who named none of them.
+_TOLD = 8
+
 
 def find_link(guest: Guest, choice: str) -> FoundLink:
     """Find the link that leads to the guest's network, by looking alone; ``choice`` is that of ``--link``.
@@ -26,7 +29,9 @@ def find_link(guest: Guest, choice: str) -> FoundLink:
         if found is not None:
             return found
     if device is None:
+        there = ", ".join(iproute.bridges()[:_TOLD])
         hint = "name the guest's bridge or NIC by --bridge or --interface; 'ip link' lists them"
+        hint += f" (bridges: {there})" if there else " (there is no bridge on this host)"
         error = UsageError(f"there is no network interface {where}", hint=hint)
     else:
         wanted = kinds[0].goes_onto

@@ -15,7 +15,7 @@ from tests.support.ground import tools
 LAB = Path(__file__).parent / "lab"
 NAMES = [
     name
-    for module in ("suite", "life", "policy", "grub")
+    for module in ("suite", "life", "policy", "grub", "typed")
     for name in re.findall(r"^def (test_\w+)\(\)", (LAB / f"{module}.py").read_text(), re.MULTILINE)
 ]
 

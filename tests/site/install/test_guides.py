@@ -23,6 +23,8 @@ LAB = "pypxeboot-lab run --name pxguide --root /tmp/tree -- bash /tmp/block"
 CONFIG = "DEFAULT linux\nLABEL {}\n KERNEL vmlinuz\n INITRD i1\n"
 LABELS = ("linux", "rescue", "install")
 
+XEN = "tests/xen/lab/typed.py"
+
 # The first words of a block that is shown, and not typed: what a file holds, or what was said.
 SHOWN = (
     r'name = "',
@@ -40,8 +42,8 @@ SHOWN = (
 # Who runs a block that needs another machine: the file, and the words in it that do.
 ELSEWHERE = {
     "scripts/demo": (".ci/run", "scripts/demo"),
-    "pypxeboot-xl create": ("tests/xen/lab/suite.py", "pypxeboot-xl"),
-    "# cat /etc/xen/web.cfg": ("tests/xen/lab/suite.py", "pypxeboot-xl"),
+    "pypxeboot-xl create": (XEN, "RESOLVED_FIRST"),
+    "# cat /etc/xen/web.cfg": (XEN, "WITHOUT_A_DISK"),
     "printf 'basicConstraints": ("tests/support/samples/signatures.py", "codeSigning"),
     "for file in vmlinuz": ("tests/support/samples/signatures.py", "-noattr"),
     "$ pypxeboot --show-config --name": ("tests/unit/config/test_merge.py", "--show-config"),
@@ -56,6 +58,11 @@ ENDLESS = {
     "command=$(": ("", " || [ $? -eq 124 ]"),
     "journalctl": ("", " || true"),  # no journal runs there
 }
+# What the clean root has not, as python3-libvirt and half of GObject come with it.
+VIRTINST = (
+    "command -v virt-install || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install"
+    " --no-install-recommends virtinst </dev/null; }"
+)
 BLOCKS = [(page, example) for page in guides.PAGES for example in guides.blocks(page)]
 
 
@@ -115,12 +122,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CleanRoot]:
 @pytest.mark.parametrize("example", RUN)
 def test_a_block_runs(root: CleanRoot, example: guides.Example) -> None:
     def run(block: str) -> None:
-        needs_libvirt = re.search("pypxeboot-virt |virsh ", block)
+        needs_libvirt = re.search("pypxeboot-virt |virsh |virt-xml ", block)
+        if "virt-install " in block or "virt-xml " in block:
+            root.run(VIRTINST, cwd="/")
         script = ["set -e", "cd /tmp"]
         if needs_libvirt:
             script += [
                 LIBVIRTD,
-                "trap 'set +e; virsh -q destroy web; virsh -q undefine web; kill $(pidof libvirtd)' EXIT",
+                "trap 'set +e; for name in web db; do virsh -q destroy $name; virsh -q undefine $name; done;"
+                " kill $(pidof libvirtd)' EXIT",
             ]
         # A QEMU that would run for ever: the kernel of this site only looks like one.
         script += ['qemu-system-x86_64() { timeout 5 /usr/bin/qemu-system-x86_64 "$@" </dev/null; }']
@@ -153,6 +163,31 @@ def test_who_runs_the_others() -> None:
         assert any(example.parsed.startswith(words) for _, example in BLOCKS), (
             f"{words} is in no page any more"
         )
+
+
+def test_what_xen_users_are_told_is_what_the_lab_runs() -> None:
+    """Word for word: its configurations, and the commands that read them."""
+    run = (tools.ROOT / XEN).read_text()
+    texts = [example.parsed for _, example in BLOCKS]
+    written = [text for text in texts if re.match('name = "|# cat /etc/xen/web.cfg', text)]
+    assert len(written) == 3
+    for text in written:
+        configuration, _, command = text.removeprefix("# cat /etc/xen/web.cfg\n").partition("\n\n# ")
+        assert f"{configuration}\n" in run and command in run, text
+    assert sum(text in run for text in texts if text.startswith("pypxeboot-xl create")) == 1
+    assert (
+        "`xl create -c web.cfg`" in (tools.ROOT / "README.md").read_text() and "xl create -c web.cfg" in run
+    )
+    dummy, _, on_it = (
+        re.search(
+            r"^mkdir \\-p.*?(?=^\.RE)",
+            (tools.ROOT / "man/pypxeboot-xl.8").read_text(),
+            re.MULTILINE | re.DOTALL,
+        )[0]
+        .replace("\\-", "-")
+        .partition("\n\n")
+    )  # type: ignore[index]
+    assert f"{dummy}\n" in run and on_it in run
 
 
 def test_a_block_that_is_not_run_says_why() -> None:

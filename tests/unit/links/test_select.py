@@ -26,6 +26,8 @@ def host(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(argv: list[str], *, script: Optional[str] = None) -> str:
         if argv[-1] == "list-br":
             return "ovs0\n"
+        if argv == ["ip", "-json", "link", "show", "type", "bridge"]:
+            return '[{"ifname": "xenbr0"}, {"ifname": "br0"}]'
         assert argv == ["ip", "-json", "-4", "route", "show", "default"], "it only looks"
         return '[{"dst": "default", "dev": "eth0"}]'
 
@@ -78,7 +80,10 @@ def test_the_interface_and_the_bridge() -> None:
     ("choice", "bridge", "message", "hint"),
     [
         ("veth", "eth0", "eth0 is not a bridge", "name a bridge, or use --link macvlan"),
-        *((choice, "gone", "there is no network interface gone", "ip link") for choice in ("auto", "host")),
+        *(
+            (choice, "gone", "there is no network interface gone", "(bridges: br0, xenbr0)")
+            for choice in ("auto", "host")
+        ),
     ],
 )
 def test_what_cannot_be(choice: str, bridge: str, message: str, hint: str) -> None:

@@ -1,8 +1,18 @@
-"""Guests of a site that serves GRUB, as Foreman does to hosts with EFI: installed, and then from their disk."""
+"""Guests of a site that serves GRUB, as Foreman does to hosts with EFI: installed, then from their disk."""
 
 from __future__ import annotations
 
-from dom0 import GRUB, SERVED, Console, Guest, bootloader_log, checksum, disk_with_a_system, nothing_left, wait_for
+from dom0 import (
+    GRUB,
+    SERVED,
+    Console,
+    Guest,
+    bootloader_log,
+    checksum,
+    disk_with_a_system,
+    nothing_left,
+    wait_for,
+)
 
 INSTALLED = """\
 set default=local

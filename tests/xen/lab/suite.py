@@ -19,6 +19,7 @@ from pathlib import Path
 import grub
 import life
 import policy
+import typed
 from dom0 import (
     DISK,
     LIB,
@@ -417,7 +418,7 @@ def test_ten_guests_at_once() -> None:
 
 
 def main() -> None:
-    both = {**globals(), **vars(life), **vars(policy), **vars(grub)}
+    both = {**globals(), **vars(life), **vars(policy), **vars(grub), **vars(typed)}
     tests = {name: value for name, value in both.items() if name.startswith("test_")}
     serve()
     for name in sys.argv[1:] or tests:

@@ -81,6 +81,9 @@ class Differ:
 def same(real: Outcome, ours: Outcome) -> bool:
     """Whether two boots came to the same; blanks at the end of a command line do not count."""
     if real.kernel is None and ours.kernel is None:
+        if ours.endless:
+            both = min(len(real.requests), len(ours.requests))
+            return not real.local and real.requests[:both] == ours.requests[:both]
         return (real.local, real.requests) == (ours.local, ours.requests)
     return _handed(real) == _handed(ours)
 

@@ -27,7 +27,7 @@ class Outcome:
     """What a boot came to: a kernel by its tag, with what it was handed; the local disk; else nothing.
 
     ``ramdisk`` is its begin, ``size`` and ``checksum`` (FNV-1a) are of all of it. ``requests`` are what a web
-    server was asked for, method and path.
+    server was asked for, method and path. ``endless``: it was cut off, and would have gone on for ever.
     """
 
     kernel: Optional[str] = None
@@ -37,6 +37,7 @@ class Outcome:
     checksum: int = 0
     local: bool = False
     requests: tuple[str, ...] = ()
+    endless: bool = False
 
     def __str__(self) -> str:
         if self.kernel is None:

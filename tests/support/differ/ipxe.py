@@ -116,6 +116,9 @@ _SCRIPTS = (
 )
 _LABELS = ("l1", "l2", "l3")
 
+# What the budget of a script (pypxeboot/ipxe/engine/stack.py) says of one that would go on for ever.
+_ENDLESS = ("steps and boots nothing", "without end", "more than anybody could read")
+
 
 class Ipxe:
     """iPXE 2.0 of Debian's package ipxe-qemu."""
@@ -214,20 +217,23 @@ class Ipxe:
         case = replace(boots.case_of(raw, "ipxe"), files=dict(files))
         lease = lease_of(case)
         replay = Replay(lambda location: case.served(location.scheme, location.host, location.path))
+
+        def asked() -> tuple[str, ...]:
+            return tuple(
+                f"{form.method if form else 'GET'} /{location.path}"
+                for location, form in zip(replay.locations, replay.forms)
+                if location.scheme == "http"
+            )
+
         try:
             source = boot_info.boot_source(lease)
             got = replay.drive(boot.boot(BootRequest(source, Guest(mac=case.mac, uuid=case.uuid), lease)))
         except PxeBootError as error:
-            return Outcome(cmdline=error.message)
-        asked = tuple(
-            f"{form.method if form else 'GET'} /{location.path}"
-            for location, form in zip(replay.locations, replay.forms)
-            if location.scheme == "http"
-        )
+            return Outcome(requests=asked(), endless=any(what in error.message for what in _ENDLESS))
         if got.entry.action is not Action.BOOT:
-            return Outcome(local=True, requests=asked)
+            return Outcome(local=True, requests=asked())
         tag = boots.tag_of(replay.kernel or b"")
-        return booted(tag, got.entry.cmdline, replay.ramdisk, asked)
+        return booted(tag, got.entry.cmdline, replay.ramdisk, asked())
 
     def explain(self, texts: Texts, real: Outcome, ours: Outcome) -> str:
         """Name the difference on purpose that a script shows."""

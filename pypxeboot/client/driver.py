@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import Any, Optional, TypeVar, Union
 
 from pypxeboot import effects
@@ -203,13 +202,14 @@ class Driver:
             self._depth -= 1
 
     def _verify(self, effect: effects.Verify) -> str:
+        from datetime import datetime, timezone
+
         from pypxeboot.signing import signature
 
         try:
             signed = self._files.read(effects.ReadFile(effect.signature, 0, signature.LIMIT + 1))
             pieces = self._files.pieces(effect.handle)
-            now = datetime.now(timezone.utc)
-            return signature.check(signed, pieces, self.plan.trust, effect.signer, now)
+            return signature.check(signed, pieces, self.plan.trust, effect.signer, datetime.now(timezone.utc))
         except FetchError as why:  # of what --not-really had left out so far
             return why.message
 

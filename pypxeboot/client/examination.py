@@ -6,7 +6,7 @@ through who has no lease. That is the lease which the guest itself would get.
 
 from __future__ import annotations
 
-import secrets
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -123,6 +123,8 @@ class Examination:
         address, server = lease.address, lease.server_id
         if not isinstance(address, IPv4Address) or not isinstance(server, IPv4Address):
             return  # a lease of IPv6 runs out
-        payload = message.release(self._plan.guest.mac_bytes, secrets.randbits(32), address, server)
+        payload = message.release(
+            self._plan.guest.mac_bytes, int.from_bytes(os.urandom(4), "big"), address, server
+        )
         with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(payload, (str(server), message.SERVER_PORT))

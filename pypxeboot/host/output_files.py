@@ -12,13 +12,11 @@ import fcntl
 import hashlib
 import os
 import resource
-import secrets
 import shutil
 import socket
 import stat
 import struct
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -94,7 +92,7 @@ class OutputFile:
         return max(status.st_size, status.st_blocks * 512)
 
     def _fresh_path(self) -> Path:
-        return self._home() / f"{self.kind}.{secrets.token_hex(4)}"
+        return self._home() / f"{self.kind}.{os.urandom(4).hex()}"
 
     def publish(self) -> Path:
         """Give the file its name, and return that. Raises HandoverError."""
@@ -191,7 +189,9 @@ class Store:
 
     @staticmethod
     def _make_directory() -> Path:
-        return Path(tempfile.mkdtemp(prefix="boot.", dir=_run_directory()))
+        fresh = _run_directory() / f"boot.{os.urandom(8).hex()}"
+        fresh.mkdir(0o700)
+        return fresh
 
     def open(self, kind: str) -> OutputFile:
         """Return a new file of ``kind`` (kernel, ramdisk, module, image). Raises HandoverError."""

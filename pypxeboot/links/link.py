@@ -7,7 +7,7 @@ it ends.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -91,7 +91,7 @@ class Link:
 
     def __init__(self, found: FoundLink, request: AttachRequest) -> None:
         self.where, self._device, self._request = found.where, found.device or {}, request
-        self._outer = f"pxe{secrets.token_hex(4)}"
+        self._outer = f"pxe{os.urandom(4).hex()}"
         self._undo: list[Callable[[], object]] = []
 
     @classmethod

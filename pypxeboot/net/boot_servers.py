@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 import select
 import socket
 import struct
@@ -49,7 +49,7 @@ class PxeSocket:
             return None  # PXE as it is here knows IPv4 only
         self._forget()
         self._leave_by(interface)
-        xid, started = secrets.randbits(32), time.monotonic()
+        xid, started = int.from_bytes(os.urandom(4), "big"), time.monotonic()
         client = (
             b"HTTPClient"
             if options.get(DhcpOption.VENDOR_CLASS, b"").startswith(b"HTTPClient")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 import select
 import time
 from collections.abc import Collection, Mapping
@@ -140,7 +140,7 @@ class Discovery:
         self._socket.bind(name, promiscuous=foreign)
         self._machine = DhcpClient(
             mac=guest.mac_bytes,
-            xid=secrets.randbits(32),
+            xid=int.from_bytes(os.urandom(4), "big"),
             identity={DhcpOption.MAX_MESSAGE_SIZE: _MAX_MESSAGE, **identity},
             request_list=PARAMETER_REQUEST,
             broadcast=foreign,

@@ -7,7 +7,7 @@ there before this process is locked up.
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 import socket
 import struct
 import time
@@ -102,7 +102,7 @@ class Discovery6:
         return Dhcp6Client(
             mac=guest.mac_bytes,
             duid=identity6.client_duid(guest.mac_bytes, guest.uuid),
-            xid=secrets.randbits(24),
+            xid=int.from_bytes(os.urandom(3), "big"),
             identity=identity6.identity(identity, guest.arch),
             needs_boot_information=needs_boot_information,
         )

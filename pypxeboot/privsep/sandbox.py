@@ -10,13 +10,11 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import resource
 import signal
 import site
 import struct
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -248,7 +246,8 @@ def _join_new_keyring(keyctl: int) -> None:
 def _chroot_to_nothing() -> None:
     """Make an empty directory the root, as pygrub does for its child, where there is nothing better."""
     parent = os.open("/run", os.O_PATH | os.O_DIRECTORY)
-    nothing = Path(tempfile.mkdtemp(prefix="pypxeboot.", dir="/run"))
+    nothing = Path(f"/run/pypxeboot.{os.urandom(8).hex()}")
+    nothing.mkdir(0o700)
     os.chroot(nothing)
     os.chdir("/")
     os.rmdir(nothing.name, dir_fd=parent)  # nobody can put anything in
@@ -267,7 +266,7 @@ def _restrict_files(readable: Iterable[str]) -> Optional[str]:
     and what is lost is returned in words. Raises OSError without Landlock.
     """
     if not has_landlock():
-        raise OSError(errno.ENOSYS, f"kernel {platform.release()} has none")
+        raise OSError(errno.ENOSYS, f"kernel {os.uname().release} has none")
     abi = _LIBC.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
     ruleset, lost = _make_ruleset(abi)
     try:

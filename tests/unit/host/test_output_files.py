@@ -81,7 +81,7 @@ def test_name_that_is_taken(tmp_path: Path, way: str, monkeypatch: pytest.Monkey
     target = tmp_path / "target"
     target.write_bytes(b"precious")
     (tmp_path / "kernel.00000000").symlink_to(target)
-    monkeypatch.setattr(output_files.secrets, "token_hex", lambda _count: "00000000")
+    monkeypatch.setattr(output_files.os, "urandom", bytes)
     with pytest.raises(HandoverError), Store(tmp_path) as opened:
         opened.open("kernel").publish()
     assert target.read_bytes() == b"precious" and names(tmp_path) == ["kernel.00000000", "target"]

@@ -157,6 +157,7 @@ class _Session:
         """Join the client to the guest's network. Raises PxeBootError, BootFailed."""
         request = AttachRequest(self._plan.guest, mac_wait, lambda line: log.log(NOTICE, "%s", line))
         self._link = link = link_for(request, mode)
+        link.await_guest_gone(self._deadline.at)  # while the client imports its part
         kind, value = self._receive()  # its namespace is there
         if kind == "Failure":
             self._raise_failure(value)

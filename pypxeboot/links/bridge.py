@@ -26,8 +26,11 @@ class LinuxBridge(Link):
         """Find a Linux bridge of that name."""
         return super().find(where, device) if iproute.kind_of(device) == "bridge" else None
 
-    def _connect(self, pid: int, deadline: float) -> None:
+    def await_guest_gone(self, deadline: float) -> None:
+        """Wait until no port of the bridge has the guest's MAC. Raises Refused."""
         self._await_mac(self._find_mac, deadline)
+
+    def _connect(self, pid: int, deadline: float) -> None:
         alias = f"link set dev {self._outer} alias {self._alias}\n"
         self._make_pair(pid, f"{alias}link set dev {self._outer} master {self.where}\n")
         if self._request.guest.vlan is not None:

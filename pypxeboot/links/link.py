@@ -107,6 +107,12 @@ class Link:
         """
         return None if device is None else FoundLink(cls, where, device)
 
+    def await_guest_gone(self, deadline: float) -> None:
+        """Wait until the guest's MAC is nowhere else, where that shows without a port of one's own.
+
+        Raises Refused when it stays alive there.
+        """
+
     def _connect(self, pid: int, deadline: float) -> None:
         """Put the interface ``iproute.INNER`` into the namespace of process ``pid``, and connect it."""
         raise NotImplementedError

@@ -71,9 +71,12 @@ class OpenVSwitch(Link):
         self._bridge = _vsctl("br-to-parent", switch.name).strip()
         (self._config,) = _records("list", "Bridge", "datapath_type,stp_enable,rstp_enable", self._bridge)
 
-    def _connect(self, pid: int, deadline: float) -> None:
+    def await_guest_gone(self, deadline: float) -> None:
+        """Wait until no port of the switch has the guest's MAC. Raises Refused."""
         _remove_stale_ports()
         self._await_mac(self._find_mac, deadline)
+
+    def _connect(self, pid: int, deadline: float) -> None:
         self._make_pair(pid)
         # Transient: ovs-ctl removes it at the next start of the host.
         words = ["add-port", self._switch.name, self._outer, *self._vlans(), "other_config:transient=true"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 from typing import Any
+from unittest import mock
 
 from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
@@ -13,6 +14,7 @@ from pypxeboot.entry import Action
 from pypxeboot.errors import PxeBootError
 from pypxeboot.guest import Guest
 from pypxeboot.ipxe import boot
+from pypxeboot.ipxe.engine import stack
 from tests.support.differ.case import Outcome, Texts, booted
 from tests.support.recorded import boots
 from tests.support.recorded.leases import lease_of
@@ -116,6 +118,8 @@ _SCRIPTS = (
 )
 _LABELS = ("l1", "l2", "l3")
 
+# None of the scripts that end takes more steps.
+_STEPS = 5_000
 # What the budget of a script (pypxeboot/ipxe/engine/stack.py) says of one that would go on for ever.
 _ENDLESS = ("steps and boots nothing", "without end", "more than anybody could read")
 
@@ -227,7 +231,8 @@ class Ipxe:
 
         try:
             source = boot_info.boot_source(lease)
-            got = replay.drive(boot.boot(BootRequest(source, Guest(mac=case.mac, uuid=case.uuid), lease)))
+            with mock.patch.object(stack, "STEP_LIMIT", _STEPS):
+                got = replay.drive(boot.boot(BootRequest(source, Guest(mac=case.mac, uuid=case.uuid), lease)))
         except PxeBootError as error:
             return Outcome(requests=asked(), endless=any(what in error.message for what in _ENDLESS))
         if got.entry.action is not Action.BOOT:

@@ -31,7 +31,7 @@ _BANNER = b"iPXE command line"
 _DISK = b"PROBE disk"
 # What is tried for ever: a line of that many letters, once more than there are seconds of patience. And after
 # so many times its patience a machine that still says something is not waited for.
-_LETTERS, _MOST = 12, 8
+_LETTERS, _MOST = 12, 4
 _ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]")
 
 

@@ -16,7 +16,7 @@ from pypxeboot.errors import ConfigError
 from pypxeboot.grub import listing, search, variables
 from pypxeboot.grub.commands import conditions, files, language, loaders, network, system
 from pypxeboot.grub.commands import entries as menu_entries
-from pypxeboot.grub.engine import configuration
+from pypxeboot.grub.engine import configuration, interpreter
 from pypxeboot.grub.engine.machine import BootEnds, CommandRun, Grub, Left, MenuSelection
 from pypxeboot.grub.menu import passwords, session
 from pypxeboot.text import printable
@@ -70,11 +70,20 @@ def _machine(request: BootRequest, found: search.Found, selection: MenuSelection
         environment=variables.environment(request, platform, found.device, found.directory),
         config=found.place,
         selection=selection,
+        built_in=found.built_in,
+        memdisk=found.memdisk,
     )
 
 
 def _normal(machine: Grub, found: search.Found) -> Steps[None]:
-    """Run the first configuration, then its menu, then the prompt."""
+    """Run the first configuration, then its menu, then the prompt.
+
+    The one that is built into the program comes before it, and may lead elsewhere.
+    """
+    if found.built_in:
+        yield from interpreter.run_source(machine, found.text, is_file=True)
+        yield from _enter_normal(machine, None)
+        return
     prefix = machine.environment.get("prefix") or ""
     yield from configuration.run_text(machine, f"{prefix}/{found.place.name}", found.text)
     yield from _after_configuration(machine)

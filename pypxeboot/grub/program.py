@@ -1,6 +1,6 @@
-"""What a GRUB program says of itself: the prefix that is built into it (util/mkimage.c).
+"""What is built into a GRUB program: its prefix, and perhaps a configuration and a disk (util/mkimage.c).
 
-The program is a kernel with modules behind it, and the prefix is one of those "modules". That of a BIOS is
+The program is a kernel with modules behind it, and these are some of those "modules". That of a BIOS is
 compressed as a whole.
 """
 
@@ -12,13 +12,17 @@ import struct
 from collections.abc import Iterator
 from typing import Optional
 
+from pypxeboot.dataclass import dataclass
+from pypxeboot.grub.engine import memdisk
+from pypxeboot.grub.engine.memdisk import Memdisk
 from pypxeboot.text import decode
 
 # Signed programs with all modules have 4 MB.
 LIMIT = 16 << 20
 _UNPACKED = 8 << 20
 _MAGIC = b"mimg"
-_PREFIX = 3  # OBJ_TYPE_PREFIX
+_MEMDISK, _CONFIG, _PREFIX = 1, 2, 3  # OBJ_TYPE_...
+_CONFIG_LIMIT = 64 << 10
 _MODULES = 2000
 # The start of the decompressor of a BIOS: a far jump within 0:8200 (boot/i386/pc/startup_raw.S).
 _BIOS_START = re.compile(rb"\xea.\x82\x00\x00", re.DOTALL)
@@ -26,12 +30,28 @@ _LZMA = [{"id": lzma.FILTER_LZMA1, "lc": 3, "lp": 0, "pb": 2, "dict_size": 1 << 
 _ALIGNED = 512
 
 
-def built_in_prefix(data: bytes) -> Optional[str]:
-    """Return the prefix in a program, perhaps with a device in front; None where none is found."""
+@dataclass(frozen=True)
+class BuiltIn:
+    """What a program has in itself: ``prefix``, perhaps with a device in front, and the files of ``memdisk``.
+
+    ``config`` runs before the configuration is looked for.
+    """
+
+    prefix: str
+    config: str = ""
+    memdisk: Optional[Memdisk] = None
+
+
+def built_in(data: bytes) -> Optional[BuiltIn]:
+    """Return what is built into a program; None where there is no prefix, as in what is none."""
     for image in (data, *_unpacked(data)):
+        found: dict[int, bytes] = {}
         for kind, content in _modules(image):
-            if kind == _PREFIX:
-                return decode(content.partition(b"\0")[0]) or None
+            found.setdefault(kind, content)
+        prefix, config = (decode(found.get(kind, b"").partition(b"\0")[0]) for kind in (_PREFIX, _CONFIG))
+        if prefix:
+            disk = memdisk.read(found[_MEMDISK]) if _MEMDISK in found else None
+            return BuiltIn(prefix, config[:_CONFIG_LIMIT], disk)
     return None
 
 

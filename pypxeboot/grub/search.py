@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Optional
 
 from pypxeboot.bootsource import BootRequest
@@ -22,7 +23,9 @@ from pypxeboot.effects import (
 from pypxeboot.errors import NoBootSource
 from pypxeboot.grub import program
 from pypxeboot.grub.engine.devices import CONFIG_LIMIT, location
+from pypxeboot.grub.engine.memdisk import DEVICE, Memdisk
 from pypxeboot.grub.engine.status import CommandError
+from pypxeboot.grub.program import BuiltIn
 from pypxeboot.grub.variables import client_uuid
 from pypxeboot.text import decode, printable
 from pypxeboot.url import Location, resolve
@@ -35,12 +38,17 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class Found:
-    """The configuration: where it is, its text, and where GRUB's directory is, its ``prefix``."""
+    """The configuration: where it is, its text, and where GRUB's directory is, its ``prefix``.
+
+    ``built_in``: the text is the one in the program at ``place``, which runs before any is looked for.
+    """
 
     place: Location
     text: str
     device: str
     directory: str
+    memdisk: Optional[Memdisk] = None
+    built_in: bool = False
 
 
 def names(request: BootRequest, scheme: str) -> list[str]:
@@ -72,10 +80,13 @@ def find(request: BootRequest) -> Steps[Found]:
         found = yield from _look(request, device, directory, tried)
         if found is not None:
             return found
-    for device, directory in (yield from places.built_in()):
+    inside = yield from places.program()
+    if inside is not None and (inside.config or inside.prefix.startswith(f"({DEVICE})")):
+        return places.started(inside)
+    for device, directory in places.built_in(inside):
         found = yield from _look(request, device, directory, tried)
         if found is not None:
-            return found
+            return found if inside is None else replace(found, memdisk=inside.memdisk)
     raise NoBootSource(
         f"no configuration of GRUB on the server: none of {len(tried)} names is there",
         hint="tried " + " ".join(tried) + "; where the site has pxelinux.cfg, too: --bootfile pxelinux.0",
@@ -123,6 +134,7 @@ class _Places:
         if place is not None:
             server = place.host if place.port is None else f"{place.host}:{place.port}"
         self._device = f"{self._scheme},{server}"
+        self._started: Optional[Location] = None
 
     def near(self) -> Iterator[tuple[str, str]]:
         """Yield the directory that the boot file came from, without that of a platform at its end."""
@@ -132,23 +144,38 @@ class _Places:
         directory = path.rpartition("/")[0]
         yield self._device, _PLATFORM.sub("", directory)
 
-    def built_in(self) -> Steps[list[tuple[str, str]]]:
-        """Return the directory that is built into the boot file, or those that are usual."""
-        prefix = None
+    def program(self) -> Steps[Optional[BuiltIn]]:
+        """Return what is built into the boot file, or into what it starts; None where that cannot be read."""
         for name in self._programs():
-            prefix = yield from _prefix(name)
-            if prefix is not None:
-                break
-        if prefix is None:
+            found = yield from _built_in(name)
+            if found is not None:
+                self._started = name
+                yield Log(
+                    f"GRUB: the boot file looks for its configuration in {printable(found.prefix)}"
+                    f"{', by one that is built into it' if found.config else ''}"
+                )
+                return found
+        return None
+
+    def built_in(self, program: Optional[BuiltIn]) -> list[tuple[str, str]]:
+        """Return the directory that is built into the program, or those that are usual."""
+        if program is None:
             return [(self._device, directory) for directory in _USUAL]
-        yield Log(f"GRUB: the boot file looks for its configuration in {printable(prefix)}")
-        device, path = self._device, prefix
-        if prefix.startswith("("):
-            inside, _, path = prefix[1:].partition(")")
+        device, path = self._device, program.prefix
+        if path.startswith("("):
+            inside, _, path = path[1:].partition(")")
             protocol, comma, server = inside.partition(",")
             if protocol in ("tftp", "http", "https"):
                 device = f"{protocol},{server}" if comma else f"{protocol},{self._device.partition(',')[2]}"
+            elif inside == DEVICE and program.memdisk is not None:
+                device = inside
         return [(device, path.rstrip("/"))]
+
+    def started(self, program: BuiltIn) -> Found:
+        """Return the configuration in the program itself."""
+        ((device, directory),) = self.built_in(program)
+        assert self._started is not None
+        return Found(self._started, program.config, device, directory, program.memdisk, built_in=True)
 
     def _programs(self) -> list[Location]:
         """List what may be GRUB's program: the boot file, and what shim starts from beside it."""
@@ -165,8 +192,8 @@ class _Places:
         return [place, beside] if efi and beside != place else [place]
 
 
-def _prefix(place: Location) -> Steps[Optional[str]]:
-    """Read the prefix in the program at ``place``; None where there is no program, or none in it."""
+def _built_in(place: Location) -> Steps[Optional[BuiltIn]]:
+    """Read what is built into the program at ``place``; None where there is no program, or nothing in it."""
     reply: ScriptFile = yield Download(place)
     if reply.handle is None:
         return None
@@ -179,4 +206,4 @@ def _prefix(place: Location) -> Steps[Optional[str]]:
             break
         data += piece
     yield DropFile(reply.handle)
-    return program.built_in_prefix(data)
+    return program.built_in(data)

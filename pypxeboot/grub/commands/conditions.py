@@ -10,6 +10,7 @@ from pypxeboot.grub.commands.expressions import BadPattern, search
 from pypxeboot.grub.commands.table import Flag, GrubCommands, parse
 from pypxeboot.grub.engine import devices
 from pypxeboot.grub.engine.machine import Call, Grub
+from pypxeboot.grub.engine.memdisk import Memdisk
 from pypxeboot.grub.engine.status import CommandError, ErrorNumber, number
 from pypxeboot.text import encode
 
@@ -118,6 +119,9 @@ class _Expression:
         if test == "-z":
             return word == ""
         try:
+            inside = devices.memdisk_path(self._machine, word)
+            if inside is not None and self._machine.memdisk is not None:
+                return _is_there(self._machine.memdisk, test, inside)
             if test == "-s":
                 place = devices.locate(self._machine, word)
                 self._machine.budget.file()
@@ -129,6 +133,12 @@ class _Expression:
             return test != "-f" and not name.path.strip("/")
         except CommandError:
             return False
+
+
+def _is_there(disk: Memdisk, test: str, path: str) -> bool:
+    data, directory = disk.get(path), disk.is_directory(path)
+    known = {"-e": data is not None or directory, "-f": data is not None, "-d": directory, "-s": bool(data)}
+    return known[test]
 
 
 @COMMANDS.command("test [")

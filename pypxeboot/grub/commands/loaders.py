@@ -12,6 +12,7 @@ from pypxeboot.effects import (
     Download,
     DropFile,
     Identify,
+    KeepData,
     Loaded,
     ReadFile,
     RunIpxe,
@@ -46,11 +47,12 @@ def _no_file() -> CommandError:
 
 def _download(machine: Grub, name: str) -> Steps[tuple[Location, Optional[int], int]]:
     """Download a file: its location, handle (None in a list) and size. Raises CommandError."""
-    place = devices.locate(machine, name)
     machine.budget.file()
+    inside = devices.built_in(machine, name)
+    place = devices.locate(machine, name) if inside is None else inside[0]
     if machine.selection.listing:
         return place, None, 0
-    reply: ScriptFile = yield Download(place)
+    reply: ScriptFile = yield Download(place) if inside is None else KeepData(inside[1], place)
     if reply.handle is None:
         raise devices.not_read(place, name, reply.error)
     return place, reply.handle, reply.size

@@ -21,6 +21,8 @@ def run_file(machine: Grub, name: str) -> Steps[bool]:
         if not machine.selection.listing:
             yield Log(f"GRUB: {printable(why.words, 300)}")
         return False
+    if machine.built_in and place.scheme != "data":
+        machine.config, machine.built_in = place, False
     if not machine.selection.listing:
         yield Log(f"GRUB: configuration {printable(str(place))}")
     yield from run_text(machine, name, text)

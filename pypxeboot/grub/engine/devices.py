@@ -13,6 +13,7 @@ from typing import Optional
 from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Fetch, Fetched, Steps
 from pypxeboot.errors import ConfigError
+from pypxeboot.grub.engine import memdisk
 from pypxeboot.grub.engine.machine import Grub
 from pypxeboot.grub.engine.status import CommandError, ErrorNumber
 from pypxeboot.text import decode
@@ -96,10 +97,31 @@ def location(protocol: str, server: str, path: str) -> Location:
         raise CommandError(ErrorNumber.NET_BAD_ADDRESS, why.message) from None
 
 
+def memdisk_path(machine: Grub, text: str) -> Optional[str]:
+    """Return the path of a file that is in the program itself; None of any other. Raises CommandError."""
+    name = FileName.of(text)
+    return name.path if machine.memdisk and device_of(machine, name) == memdisk.DEVICE else None
+
+
+def built_in(machine: Grub, text: str) -> Optional[tuple[Location, bytes]]:
+    """Return a file that is in the program itself, None where ``text`` names another. Raises CommandError."""
+    path = memdisk_path(machine, text)
+    if path is None or machine.memdisk is None:
+        return None
+    data = machine.memdisk.get(path)
+    if data is None:
+        raise CommandError(ErrorNumber.FILE_NOT_FOUND, f"file `{path}' not found")
+    return Location("data", "", f"({memdisk.DEVICE}){path}"), data
+
+
 def read(machine: Grub, text: str, limit: int = CONFIG_LIMIT) -> Steps[tuple[Location, str]]:
     """Read a small file; where it is, and its text. Raises CommandError where it cannot be had."""
-    place = locate(machine, text)
     machine.budget.file()
+    inside = built_in(machine, text)
+    if inside is not None:
+        machine.budget.text(len(inside[1][:limit]))
+        return inside[0], decode(inside[1][:limit])
+    place = locate(machine, text)
     reply: Fetched = yield Fetch(place, limit)
     if reply.data is None:
         raise not_read(place, text, reply.error)

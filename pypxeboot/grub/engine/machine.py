@@ -14,6 +14,7 @@ from pypxeboot.errors import ConfigError, PxeBootError
 from pypxeboot.grub.engine.budget import ScriptBudget
 from pypxeboot.grub.engine.environment import Environment
 from pypxeboot.grub.engine.images import LoadedImages
+from pypxeboot.grub.engine.memdisk import Memdisk
 from pypxeboot.grub.engine.syntax import Commands
 from pypxeboot.picture import Terminal
 from pypxeboot.terminal.forms import plain
@@ -113,6 +114,7 @@ class Grub:
     ``config`` is the first configuration, ``platform`` what ``$grub_platform`` says, ``menus`` has a list of
     entries for each context of variables. ``disk_wanted``: what runs has looked for a disk of the guest,
     which only the guest has. ``error`` is what went wrong last, ``terminal`` where somebody may choose.
+    ``built_in``: no configuration of a server was read yet, but the one in the program.
     """
 
     request: BootRequest
@@ -123,6 +125,8 @@ class Grub:
     authenticate: Callable[[Grub, Optional[str]], Steps[bool]]
     environment: Environment
     config: Optional[Location] = None
+    built_in: bool = False
+    memdisk: Optional[Memdisk] = None
     images: LoadedImages = field(default_factory=LoadedImages)
     budget: ScriptBudget = field(default_factory=ScriptBudget)
     functions: dict[str, Commands] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from pypxeboot.errors import InternalError, PxeBootError
 from pypxeboot.grub import boot as grub
 from pypxeboot.grub import program
 from pypxeboot.grub.commands import expressions
-from pypxeboot.grub.engine import budget
+from pypxeboot.grub.engine import budget, memdisk
 from pypxeboot.text import decode, encode, printable
 from tests.support.recorded import replay
 
@@ -51,8 +51,14 @@ def menu(data: bytes) -> None:
 def boot_file(data: bytes) -> None:
     """A boot file, to what it is, and to the prefix in it."""
     assert bootsource.kind_of_content(data) in bootsource.Kind
-    found = program.built_in_prefix(data)
-    assert found is None or encode(found)
+    found = program.built_in(data)
+    assert found is None or encode(found.prefix)
+
+
+def disk(data: bytes) -> None:
+    """The disk in a boot file, to its files."""
+    found = memdisk.read(data)
+    assert sum(map(len, found.files.values())) <= 4 * len(data)
 
 
 def expression(data: bytes) -> None:

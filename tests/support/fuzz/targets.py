@@ -417,5 +417,5 @@ TARGETS: dict[str, Run] = {
     "picture": host_targets.picture, "keys": host_targets.keys, "xl": host_targets.xl,
     "libvirt": host_targets.libvirt, "conf": host_targets.conf,
     "grub": grub_targets.config, "grub-menu": grub_targets.menu, "grub-program": grub_targets.boot_file,
-    "grub-regexp": grub_targets.expression,
+    "grub-regexp": grub_targets.expression, "grub-memdisk": grub_targets.disk,
 }  # fmt: skip

@@ -20,6 +20,7 @@ from tests.support.ground.libvirt import Libvirt  # noqa: E402
 # Fixtures that tests of several folders share.
 pytest_plugins = (
     "tests.support.configuration_files",
+    "tests.support.hooked",
     "tests.support.pygrub",
     "tests.support.samples.files",
     "tests.support.samples.signatures",

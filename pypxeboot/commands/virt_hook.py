@@ -14,7 +14,8 @@ from pypxeboot.limits import NOTICE
 from pypxeboot.privsep import fork, logs, signals
 from pypxeboot.text import printable
 from pypxeboot.virt import domain_xml
-from pypxeboot.virt.hook import handle_operation
+from pypxeboot.virt.hook import aftermath
+from pypxeboot.virt.hook.operations import handle_operation
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,15 @@ def run() -> None:
         line += f" ({printable(error.hint, 2000)})" if error.hint else ""
         os.write(shown, f"{line}\n".encode())
     sys.exit(0 if error is None else error.code)
+
+
+def run_aftermath() -> None:
+    """Do what the hook could not, with the arguments of this process: see virt/hook/aftermath.py."""
+    logs.configure(NOTICE)
+    try:
+        aftermath.see_to(*sys.argv[1:3])
+    except PxeBootError as why:
+        log.warning("%s", printable(why.message, 2000))
 
 
 def _tell_the_journal() -> None:

@@ -10,18 +10,21 @@ from pypxeboot.errors import Refused
 from pypxeboot.virt import boot_files, live_xml
 
 _BLOCK = 1 << 20  # bytes
-_FILES = {"kernel": "kernel-sha256", "initrd": "initrd-sha256"}
+_FILES = ("kernel", "initrd", "config")
 
 
 def check_files(root: Element) -> None:
     """Raise Refused where a file of the boot that the XML of a run tells of is not here, or is another."""
     told = live_xml.told(root) or {}
-    for name, key in _FILES.items():
-        path, digest = root.findtext(f"os/{name}") or "", told.get(key)
+    for name in _FILES:
+        path, digest = (
+            told.get(f"{name}-file") or root.findtext(f"os/{name}") or "",
+            told.get(f"{name}-sha256"),
+        )
         if digest is None or Path(path).parent.parent != boot_files.DIRECTORY:
             continue
         try:
-            found = _sha256(Path(path))
+            found = sha256(Path(path))
         except OSError as why:
             raise Refused(
                 f"the {name} that the guest was booted with, {path}, is not on this host: {why.strerror}",
@@ -45,7 +48,8 @@ def reboots_by_itself(root: Element) -> bool:
     return True
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Return the digest of a file, in hexadecimal. Raises OSError."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):

@@ -137,6 +137,21 @@ def retry_policy(settings: BootSettings, about: Domain, *, rebooted: bool) -> Re
     return found or about.retry or (AFTER_REBOOT if rebooted else NEVER)
 
 
+def details(result: Optional[BootResult]) -> dict[str, str]:
+    """Return what the running domain shows of its boot."""
+    if result is None or result.kernel is None:
+        return {"action": Action.LOCALBOOT.value}
+    ramdisk = result.ramdisk
+    return {
+        "action": result.action.value,
+        "label": printable(result.label or "", 400),
+        "kernel": printable(result.kernel.url, 1000),
+        "kernel-sha256": result.kernel.sha256 or "",
+        "initrds": printable(" ".join(initrd.url for initrd in result.initrds), 4000),
+        "initrd-sha256": "" if ramdisk is None else ramdisk.sha256 or "",
+    }
+
+
 @dataclass(frozen=True)
 class _Named(Toolstack):
     """What finds the section of a domain."""

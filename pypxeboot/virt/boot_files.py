@@ -15,7 +15,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Optional
@@ -34,13 +34,15 @@ NOTE = "saved"
 
 @dataclass(frozen=True)
 class Needed:
-    """What libvirt knows to be needed: ``paths``, and the UUIDs of domains whose guest is in a state file.
+    """What libvirt knows to be needed: ``paths``, and all files of the domains of some UUIDs.
 
-    Of those nobody can tell where their state is, and how long it will be there.
+    The guests of those ``saved`` are in a state file: nobody can tell where that is, and how long it will be
+    there. Those ``unnamed`` were just started by the hook, and do not tell yet what they run by.
     """
 
     paths: frozenset[str]
     saved: frozenset[str]
+    unnamed: frozenset[str] = frozenset()
 
 
 class BootFiles:
@@ -92,13 +94,13 @@ def sweep(find_needed: Callable[[], Optional[Needed]]) -> None:
             if is_ours and needed is not None:
                 if path.name in needed.saved:
                     _write_note(path, set(_files(path)))
-                _remove(path, set(_files(path)) - needed.paths - _held(path))
+                _remove(path, set(map(str, unneeded(path.name, needed, gives_up=False))))
 
 
-def hold(uuid: str) -> None:
-    """Keep the files of the domain ``uuid``: its guest is in a state file now."""
+def hold(uuid: str, only: Optional[Iterable[str]] = None) -> None:
+    """Keep the files of the domain ``uuid`` (``only`` these): its guest is in a state file now."""
     path = DIRECTORY / uuid
-    files = set(_files(path))
+    files = set(_files(path)) if only is None else set(_files(path)) & set(only)
     if files:
         _write_note(path, files | _held(path))
 
@@ -106,7 +108,7 @@ def hold(uuid: str) -> None:
 def unneeded(uuid: str, needed: Needed, *, gives_up: bool) -> list[Path]:
     """Return the files of the domain ``uuid`` that nothing needs; ``gives_up``: or just a state file."""
     path = DIRECTORY / uuid
-    found = set(_files(path)) - needed.paths
+    found = set() if uuid in needed.unnamed else set(_files(path)) - needed.paths
     if not gives_up:
         found = set() if uuid in needed.saved else found - _held(path)
     return sorted(map(Path, found))
@@ -122,7 +124,7 @@ def give_up(uuid: str, needed: Needed) -> None:
         if not is_ours and path.exists():
             raise Refused(f"domain {uuid} is being booted", hint="wait for its end")
         _write_note(path, set())
-        _remove(path, set(_files(path)) - needed.paths)
+        _remove(path, set(map(str, unneeded(uuid, needed, gives_up=True))))
 
 
 def held(uuid: str) -> list[Path]:

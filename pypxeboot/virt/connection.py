@@ -6,7 +6,6 @@ Source: libvirt's API reference (libvirt-domain, libvirt-event), and what a real
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import HandoverError, UsageError
 from pypxeboot.text import printable
-from pypxeboot.virt import events
+from pypxeboot.virt import qemu_process
 from pypxeboot.virt.events import Defined, Ended, Event, Events, LifecycleEvents, Lost
 
 try:
@@ -29,7 +28,6 @@ except ImportError:  # an extra
 _KEEPALIVE = (5, 3)
 _IDLE = 1000  # ms
 _ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
-_END_OF_LOG = 64 << 10  # bytes; a start has some 3 KiB there
 _SHUT_OFF = ("unknown", "shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "snapshot")
 
 
@@ -112,10 +110,7 @@ class DomainHandle:
         """Whether it is off because ``virsh save`` wrote it to a file, of which libvirt keeps no track."""
         why = self.why_stopped()
         if why == "unknown" and not self.is_active():  # libvirt was restarted; but it keeps a log
-            with suppress(OSError), Path(f"/var/log/libvirt/qemu/{self.name}.log").open("rb") as log:
-                log.seek(max(0, os.fstat(log.fileno()).st_size - _END_OF_LOG))
-                ends = re.findall(rb"(starting up|shutting down, reason=saved|shutting down)", log.read())
-                why = "saved" if ends[-1:] == [b"shutting down, reason=saved"] else why
+            why = qemu_process.logged_end(self.name)
         return why == "saved" and not self.has_saved_state()
 
     def is_gone(self) -> bool:
@@ -146,6 +141,11 @@ class DomainHandle:
         """End it at once."""
         self._do("end", self._domain.destroy)
 
+    def show(self, namespace: str, key: str, xml: str) -> None:
+        """Have the metadata of its run hold an element, in place of that of the same namespace."""
+        kind, live = libvirt.VIR_DOMAIN_METADATA_ELEMENT, libvirt.VIR_DOMAIN_AFFECT_LIVE
+        self._do("change", lambda: self._domain.setMetadata(kind, xml, key, namespace, live))
+
     def end_at_reboot(self) -> None:
         """Have its next reboot end it, in this run."""
         args = (libvirt.VIR_DOMAIN_LIFECYCLE_REBOOT, libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY)
@@ -169,7 +169,7 @@ class DomainHandle:
     def age(self) -> Optional[float]:
         """Seconds since its QEMU was started; None where that is not known."""
         try:
-            pid = events.process(self.name)
+            pid = qemu_process.process(self.name)
             # proc(5): the 22nd field is the start, in ticks after the host's; the second may hold blanks.
             ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
             now = float(Path("/proc/uptime").read_text().split()[0])

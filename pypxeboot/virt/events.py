@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Optional, Union
 
 from pypxeboot.dataclass import dataclass
+from pypxeboot.virt import qemu_process
 
 _DEFINED, _UNDEFINED, _STARTED, _RESUMED, _STOPPED = 0, 1, 2, 4, 5
 _STARTED_BOOTED, _STARTED_FROM_SNAPSHOT, _RESUMED_UNPAUSED = 0, 3, 0
@@ -70,28 +70,6 @@ class Lost:
 Event = Union[Started, Defined, Ended, Stopped, Lost]
 
 
-def process(name: str) -> int:
-    """Return the process of a domain that runs. Raises OSError and ValueError."""
-    return int(Path("/run/libvirt/qemu", f"{name}.pid").read_text())
-
-
-def _processors(pid: int) -> list[int]:
-    """Return the threads of a QEMU that are its guest's processors. Raises OSError."""
-    tasks = list(Path(f"/proc/{pid}/task").iterdir())  # "CPU 0/KVM", "ALL CPUs/TCG"
-    return [int(task.name) for task in tasks if "CPU" in (task / "comm").read_text()]
-
-
-def _slow_down(name: str) -> None:
-    """Let a guest have the processors that nobody else wants, until it is suspended.
-
-    It is then destroyed, so nobody undoes that. On a host that has more to start than it has processors,
-    libvirtd would take seconds for the suspension, and the guest would go on.
-    """
-    with suppress(OSError, ValueError):
-        for thread in _processors(process(name)):
-            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
-
-
 class LifecycleEvents:
     """What libvirt's lifecycle events mean together.
 
@@ -121,8 +99,8 @@ class LifecycleEvents:
             time.sleep(_POLL)  # until the start is done, which would fail
         with suppress(OSError, ValueError):
             if not held.done():
-                pid = process(str(domain.name()))
-                if _processors(pid):  # it is QEMU
+                pid = qemu_process.process(str(domain.name()))
+                if qemu_process.processors(pid):  # it is QEMU
                     os.kill(pid, signal.SIGKILL)
 
     def run(self, uuids: Iterable[str]) -> None:
@@ -136,7 +114,7 @@ class LifecycleEvents:
             if detail == _RESUMED_UNPAUSED:
                 self._begins.add(uuid)
                 if self._holds(uuid):
-                    _slow_down(str(domain.name()))
+                    qemu_process.slow_down(str(domain.name()))
                     self._held[uuid] = self._hold(domain)
         elif event == _STARTED:
             begins = uuid in self._begins

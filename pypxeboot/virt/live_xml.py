@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from typing import Optional
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from pypxeboot.errors import HandoverError
 from pypxeboot.output.xml import writable
 from pypxeboot.virt import hook_paths
 from pypxeboot.virt.domain_xml import LIVE_NAMESPACE, metadata
+
+KEY = "pypxeboot-live"
+"""The prefix of its element there."""
 
 _TOLD, _DESCRIBED = "PXE: ", ("at", "action", "label", "kernel")
 _DIRECT = ("kernel", "initrd", "cmdline", "dtb")
@@ -44,6 +47,15 @@ def booting(
     return root
 
 
+def shown(told: Mapping[str, str]) -> str:
+    """Return the element of a running domain's metadata by which it shows its boot.
+
+    Raises HandoverError for what XML cannot hold.
+    """
+    values = {name: writable(name, value) for name, value in told.items() if value}
+    return tostring(Element("booted", values), "unicode")
+
+
 def told(root: Element) -> Optional[dict[str, str]]:
     """Return what the XML shows of a boot: of one that is made by :func:`booting`; else None."""
     found = metadata(root, LIVE_NAMESPACE, "booted")
@@ -75,7 +87,7 @@ def _tell(root: Element, told: Mapping[str, str]) -> None:
         found.remove(old)
         lines = [line for line in lines if not line.startswith(_TOLD)]
     values = {name: writable(name, value) for name, value in told.items() if value}
-    SubElement(found, "pypxeboot-live:booted", {"xmlns:pypxeboot-live": LIVE_NAMESPACE, **values})
+    SubElement(found, f"{KEY}:booted", {f"xmlns:{KEY}": LIVE_NAMESPACE, **values})
     shown = " ".join(values[name] for name in _DESCRIBED if name in values)
     _set(root, "description", "\n".join(filter(None, (*lines, _TOLD + shown))))
 

@@ -16,7 +16,6 @@ from xml.etree.ElementTree import Element
 
 from pypxeboot.config import merge, planner
 from pypxeboot.config.settings import BootSettings, Toolstack
-from pypxeboot.entry import Action
 from pypxeboot.errors import HandoverError, PxeBootError, Refused, UsageError
 from pypxeboot.host import output_files
 from pypxeboot.host.output_files import Store
@@ -177,7 +176,7 @@ class DomainStart(Toolstack):
         """
         result, direct = boot.boot(host, plan, self.about, process, store)
         now = datetime.now().astimezone().isoformat(timespec="seconds")
-        told = {"at": now, **_boot_details(result)}
+        told = {"at": now, **boot.details(result)}
         told["on_reboot"] = self.stored.findtext("on_reboot") or ""  # of a host on which nobody waits for it
         elements = None if direct is None else _elements(direct)
         root = live_xml.booting(self.stored, elements, told, self._supervised)
@@ -212,6 +211,7 @@ def needed(connection: Connection) -> Optional[Needed]:
     """Return what of :mod:`boot_files` libvirt knows to be needed; None where it does not say."""
     paths: set[str] = set()
     saved: set[str] = set()
+    unnamed: set[str] = set()
     try:
         for target in connection.targets():
             try:
@@ -219,12 +219,19 @@ def needed(connection: Connection) -> Optional[Needed]:
                     paths.update(boot_files.named(text))
                 if target.is_in_a_file():
                     saved.add(target.uuid)
+                if target.is_active() and _is_of_the_hook(target.live_xml()):
+                    unnamed.add(target.uuid)
             except HandoverError:
                 if not target.is_gone():  # by now
                     raise
     except PxeBootError:
         return None
-    return Needed(frozenset(paths), frozenset(saved))
+    return Needed(frozenset(paths), frozenset(saved), frozenset(unnamed))
+
+
+def _is_of_the_hook(live: str) -> bool:
+    """Whether a domain that runs is the hook's, and does not name its files yet."""
+    return "-readconfig" in live and domain_xml.NAMESPACE in live and domain_xml.LIVE_NAMESPACE not in live
 
 
 def _elements(direct: DirectBoot) -> Mapping[str, Optional[str]]:
@@ -232,18 +239,3 @@ def _elements(direct: DirectBoot) -> Mapping[str, Optional[str]]:
     for path in filter(None, (direct.kernel, direct.ramdisk, direct.dtb)):
         BootFiles.open_to_qemu(path)
     return {"kernel": direct.kernel, "initrd": direct.ramdisk, "cmdline": direct.cmdline, "dtb": direct.dtb}
-
-
-def _boot_details(result: Optional[BootResult]) -> dict[str, str]:
-    """Return what the running domain shows of its boot."""
-    if result is None or result.kernel is None:
-        return {"action": Action.LOCALBOOT.value}
-    ramdisk = result.ramdisk
-    return {
-        "action": result.action.value,
-        "label": printable(result.label or "", 400),
-        "kernel": printable(result.kernel.url, 1000),
-        "kernel-sha256": result.kernel.sha256 or "",
-        "initrds": printable(" ".join(initrd.url for initrd in result.initrds), 4000),
-        "initrd-sha256": "" if ramdisk is None else ramdisk.sha256 or "",
-    }

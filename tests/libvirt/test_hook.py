@@ -3,60 +3,32 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Optional
 
 import pytest
 
-from tests.support.ground import kernels, tools
-from tests.support.ground.kernels import Said, checksum
-from tests.support.ground.libvirt import NETWORK, Libvirt, domain_xml, write_disk
+from tests.support.ground.kernels import checksum
+from tests.support.ground.libvirt import NETWORK, Libvirt, domain_xml
 from tests.support.ground.net import wait_until
 from tests.support.ground.simple import INITRDS, JOINED
+from tests.support.hooked import (
+    CMDLINE,
+    CONFIG,
+    MAC,
+    PLACE,
+    WISH,
+    await_gone,
+    await_told,
+    define,
+    failing,
+    kept,
+    said,
+    serve,
+)
 from tests.support.lost_scenarios import HANDOVER
 from tests.support.samples.signatures import Authority
-
-PLACE = "/var/lib/libvirt/boot/pypxeboot-hook"
-MAC = "52:54:00:00:00:01"
-CONFIG = "DEFAULT a\nLABEL a\n KERNEL vmlinuz\n APPEND x=1  y='2' z=a,b\n INITRD i1,i2\n"
-CMDLINE = "BOOT_IMAGE=vmlinuz x=1  y='2' z=a,b initrd=i1,i2"
-WISH = "<pypxeboot:boot xmlns:pypxeboot='urn:pypxeboot:domain:1'{}/>"
-
-
-@pytest.fixture
-def hooked(libvirt: Libvirt, tmp_path: Path) -> Iterator[Libvirt]:
-    """A libvirtd with the hook as it is installed, and its program in PATH."""
-    libvirt.install_hook(tmp_path)
-    assert not (tmp_path / "calls").exists()  # for a domain that does not opt in
-    yield libvirt
-    for name in libvirt.names():
-        libvirt.virsh("destroy", name)
-
-
-def serve(libvirt: Libvirt, kernel: bytes, config: str = CONFIG) -> None:
-    libvirt.serve({"pxelinux.0": b"x", "pxelinux.cfg/default": config.encode(), "vmlinuz": kernel, **INITRDS})
-
-
-def define(libvirt: Libvirt, network: Optional[str] = None, wish: str = "", disk: bytes = b"") -> Path:
-    """The domain ``guest`` that opts in; the directory of its files."""
-    words = ("-readconfig", f"{PLACE}/guest.cfg")
-    wanted = WISH.format(wish)
-    libvirt.define(domain_xml("guest", MAC, network=network, metadata=wanted, qemu=words, disk=bool(disk)))
-    if disk:
-        write_disk(libvirt, "guest", disk)
-    return libvirt.root / "lib/boot/pypxeboot-hook"
-
-
-def said(libvirt: Libvirt, times: int = 1) -> Said:
-    return kernels.reports(libvirt.await_serial("guest", "PROBE end", times))[-1]
-
-
-def failing(libvirt: Libvirt, *words: str) -> str:
-    """What virsh says when the start fails."""
-    run = libvirt.run(tools.need("virsh"), "--quiet", "-c", "qemu:///system", *words)
-    assert run.rc == 1 and libvirt.state("guest") == "shut off"
-    return run.stderr
 
 
 @pytest.mark.parametrize("network", [None, NETWORK], ids=["bridge", "network"])
@@ -70,9 +42,10 @@ def test_virsh_start_boots_from_the_network(
     found = said(hooked)
     assert (found.tag, found.cmdline) == ("by the hook", CMDLINE)
     assert (found.size, found.checksum) == (len(JOINED), checksum(JOINED))
-    assert sorted(path.name for path in place.iterdir()) == ["guest.cfg", "guest.initrd", "guest.kernel"]
+    assert sorted(path.name for path in place.iterdir()) == ["guest.cfg"]
+    assert {path.name.partition(".")[0] for path in kept(hooked)} == {"kernel", "ramdisk", "config"}
     hooked.virsh("destroy", "guest")
-    wait_until(lambda: not list(place.iterdir()), 10, "the files are gone")
+    await_gone(hooked)
     assert hooked.stored("guest") == stored
 
 
@@ -150,9 +123,11 @@ def test_a_restored_guest_goes_on(
     place = define(hooked)
     hooked.virsh("start", "guest")
     said(hooked)
-    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    await_told(hooked)
+    before = {path: path.read_bytes() for path in kept(hooked)}
     hooked.virsh("managedsave", "guest")
-    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+    hooked.pypxeboot("pypxeboot.commands.virt", "clean").ok()
+    assert {path: path.read_bytes() for path in kept(hooked)} == before and not list(place.iterdir())
     hooked.serve({})
     hooked.virsh("start", "guest")
     assert hooked.state("guest") == "running"
@@ -161,7 +136,7 @@ def test_a_restored_guest_goes_on(
     hooked.virsh("reset", "guest")
     assert said(hooked, times=2).tag == "saved"
     hooked.virsh("destroy", "guest")
-    wait_until(lambda: not list(place.iterdir()), 10, "the files are gone")
+    await_gone(hooked)
     assert "pypxeboot: " in failing(hooked, "start", "guest")
 
 

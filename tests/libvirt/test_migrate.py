@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.ground import Site, kernels, tools, wait_until
+from tests.support.ground import Run, Site, kernels, tools, wait_until
 from tests.support.ground.libvirt import Libvirt
 from tests.support.ground.simple import INITRDS
 from tests.support.watched import MAC, SECONDS, Watched
 
 FILES = "lib/boot/pypxeboot"
+CONFIG_FILE = "/var/lib/libvirt/boot/pypxeboot-hook/guest.cfg"
 
 
 @pytest.fixture
@@ -128,19 +129,7 @@ def test_what_another_host_has_not_is_refused_in_words(
     here.pypxeboot("pypxeboot.commands.virt", "start", "guest").ok()
     watched.await_boot("install")
     elsewhere.install_hook(tmp_path)
-    run = here.run(
-        *(
-            tools.need("virsh"),
-            "-c",
-            "qemu:///system",
-            "migrate",
-            "--live",
-            "--unsafe",
-            "guest",
-            uri(elsewhere),
-        ),
-        *("--migrateuri", "tcp://192.0.2.2"),
-    )
+    run = virsh_migrate(here, elsewhere, "--live")
     assert run.rc == 1 and "is not on this host" in run.stderr and "pypxeboot-virt migrate" in run.stderr
     assert here.state("guest") == "running" and elsewhere.names("--all") == {"other"}
     path = next((here.root / FILES).glob("*/ramdisk*"))
@@ -148,3 +137,61 @@ def test_what_another_host_has_not_is_refused_in_words(
     run = here.pypxeboot("pypxeboot.commands.virt", "migrate", "--live", "guest", uri(elsewhere))
     assert run.rc == 7 and "is not the initrd that the guest was booted with" in run.stderr
     assert here.state("guest") == "running" and MAC in here.live("guest")
+
+
+@pytest.fixture
+def hooked_hosts(watched: Watched, elsewhere: Libvirt, tmp_path: Path) -> Libvirt:
+    """The hook is on both; there the servers have another entry. The first host, with a guest that is off."""
+    here = watched.libvirt
+    for host, name in ((here, "here"), (elsewhere, "there")):
+        (tmp_path / name).mkdir()
+        host.install_hook(tmp_path / name)
+    serve_with_initrd(watched)
+    config = "DEFAULT b\nLABEL b\n KERNEL k\n APPEND entry=there\n"
+    elsewhere.serve({"pxelinux.cfg/default": config, "k": watched._kernel})
+    watched.define(qemu=("-readconfig", CONFIG_FILE))
+    share_disk(watched, elsewhere)
+    return here
+
+
+def virsh_migrate(here: Libvirt, there: Libvirt, *options: str) -> Run:
+    argv = (tools.need("virsh"), "-c", "qemu:///system", "migrate", *options, "--unsafe", "guest", uri(there))
+    return here.run(*argv, *(() if "--offline" in options else ("--migrateuri", "tcp://192.0.2.2")))
+
+
+@pytest.mark.parametrize("persistent", [True, False], ids=["persistent", "transient"])
+def test_a_guest_of_the_hook(
+    watched: Watched, elsewhere: Libvirt, hooked_hosts: Libvirt, persistent: bool
+) -> None:
+    """By virsh alone it is refused; with its files it goes on, reboots by them, and boots anew there."""
+    here = hooked_hosts
+    here.virsh("start", "guest")
+    wait_until(lambda: "urn:pypxeboot:live:1" in here.live("guest"), SECONDS, "its run tells of its boot")
+    watched.await_boot("install")
+    options = ("--live", *(("--persistent", "--undefinesource") if persistent else ()))
+    run = virsh_migrate(here, elsewhere, *options)
+    assert run.rc == 1 and "is not on this host" in run.stderr and "pypxeboot-virt migrate" in run.stderr
+    assert here.state("guest") == "running" and elsewhere.names("--all") == {"other"}
+    files = bytes_of(here)
+    assert "is migrated, with 3 files" in migrate(here, elsewhere, *options)
+    assert elsewhere.state("guest") == "running" and bytes_of(elsewhere) == files
+    wait_until(lambda: not bytes_of(here), SECONDS, "the files here are gone")
+    before = elsewhere.serial("guest").count("PROBE end")
+    elsewhere.virsh("reset", "guest")
+    said = kernels.reports(elsewhere.await_serial("guest", "PROBE end", before + 1, SECONDS))[-1]
+    assert "entry=install" in said.cmdline and said.size
+    elsewhere.virsh("destroy", "guest")
+    wait_until(lambda: not bytes_of(elsewhere), SECONDS, "the files there are gone")
+    assert not list((elsewhere.root / "lib/boot/pypxeboot-hook").iterdir())
+    if persistent:
+        elsewhere.virsh("start", "guest")
+        elsewhere.await_serial("guest", "entry=there", seconds=SECONDS)
+        elsewhere.virsh("destroy", "guest")
+
+
+def test_a_guest_of_the_hook_that_is_off(elsewhere: Libvirt, hooked_hosts: Libvirt) -> None:
+    """Nothing of it is left to send: virsh will do, and it boots anew there."""
+    virsh_migrate(hooked_hosts, elsewhere, "--offline", "--persistent").ok()
+    elsewhere.virsh("start", "guest")
+    elsewhere.await_serial("guest", "entry=there", seconds=SECONDS)
+    elsewhere.virsh("destroy", "guest")

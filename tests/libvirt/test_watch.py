@@ -37,14 +37,31 @@ def test_install_reboot_local_disk(watched: Watched, network: str) -> None:
 
 def test_others_are_left_alone(watched: Watched) -> None:
     watched.define(opt_in="")
-    watched.define("broken", "52:54:00:00:00:02", OPT_IN.format("order='nfs'"))
     watched.ready()
-    for name in ("guest", "broken"):
-        watched.libvirt.virsh("start", name)
-        watched.await_boot("disk", name=name)
-        watched.libvirt.virsh("reset", name)
-        watched.await_boot("disk", name=name)
-    watched.server.wait_for("boot order")
+    watched.libvirt.virsh("start", "guest")
+    watched.await_boot("disk")
+    watched.libvirt.virsh("reset", "guest")
+    watched.await_boot("disk")
+
+
+def test_what_is_not_understood_does_not_boot_the_disk(watched: Watched) -> None:
+    """It is told when it is defined, and the domain is ended when it starts; one that runs goes on."""
+    libvirt = watched.libvirt
+    watched.define("broken", "52:54:00:00:00:02", OPT_IN.format("order='nfs'"), boot="network")
+    watched.ready()
+    watched.server.wait_for("domain broken: the boot order 'nfs' .*order=\"nfs\"", SECONDS)
+    libvirt.run("virsh", "-c", "qemu:///system", "start", "broken")
+    watched.server.wait_for("domain broken is ended: the boot order 'nfs' .*order=\"nfs\"", SECONDS)
+    wait_until(lambda: "broken" not in libvirt.names(), SECONDS, "it is off")
+    assert "PROBE" not in libvirt.serial("broken")
+    watched.define()
+    libvirt.virsh("start", "guest")
+    watched.await_boot("install")
+    libvirt.virsh(
+        "metadata", "guest", "urn:pypxeboot:domain:1", "--key", "p", "--set", "<boot x='1'/>", "--config"
+    )
+    watched.server.wait_for("domain guest: x in .* is not known", SECONDS)
+    assert libvirt.state("guest") == "running"
 
 
 def test_a_boot_that_fails_leaves_the_domain_off(watched: Watched) -> None:

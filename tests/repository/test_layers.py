@@ -26,11 +26,12 @@ PACKAGE = Path(__file__).resolve().parents[2] / "pypxeboot"
 
 TABLE = """
     commands:          config doctor explain host links output privsep virt virt.admin \
-                       virt.records virt.watch xen
+                       virt.hook virt.records virt.watch xen
     lab:               dhcp kernel
     xen:               config
-    virt.admin:        config doctor virt virt.records
-    virt.watch:        config virt virt.records
+    virt.admin:        config doctor virt virt.hook virt.records
+    virt.watch:        config virt virt.hook virt.records
+    virt.hook:         config host output privsep virt virt.records
     virt:              config host output privsep virt.records
     virt.records:
     config:            fetch.http links output

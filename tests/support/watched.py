@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,11 +53,11 @@ class Watched:
         return self.server
 
     def define(
-        self, name: str = "guest", mac: str = MAC, opt_in: str = OPT_IN.format(""), **more: str
+        self, name: str = "guest", mac: str = MAC, opt_in: str = OPT_IN.format(""), **more: Any
     ) -> str:
         return self.libvirt.define(self.xml(name, mac, opt_in, **more))
 
-    def xml(self, name: str = "guest", mac: str = MAC, opt_in: str = OPT_IN.format(""), **more: str) -> str:
+    def xml(self, name: str = "guest", mac: str = MAC, opt_in: str = OPT_IN.format(""), **more: Any) -> str:
         """The XML of a domain that opts in, whose disk says that it boots."""
         write_disk(self.libvirt, name, self._disk)
         return domain_xml(name, mac, disk=True, metadata=opt_in, **more)

@@ -89,8 +89,8 @@ def _boot_order(root: Element, about: Domain, target: DomainHandle) -> Iterator[
         yield ok("order", "the network is its only boot device")
     elif about.wish is not None and not hooked and about.has_disk:
         text = f"{', '.join(sorted(others))} is in its boot order, and may begin to boot before watch"
-        if target.starts_with_host():
-            text += " is there at all, when the host comes up (virsh autostart)"
+        if target.starts_with_host() and not domains.has_hook():
+            text += " is there at all, when the host comes up (virsh autostart): no hook is installed"
         else:
             text += " has suspended it, on a busy host"
         hint = "let <boot dev='network'/> be the only one: LOCALBOOT boots the disk all the same"

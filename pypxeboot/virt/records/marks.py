@@ -12,10 +12,13 @@ import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Optional
 
 from pypxeboot.errors import HandoverError, Refused
 
 DIRECTORY = Path("/run/pypxeboot/watch")
+_CONNECTED = Path("/run/pypxeboot/watch.connected")
+_SERVICE = Path("/etc/systemd/system/multi-user.target.wants/pypxeboot-virt.service")
 HELD, PAUSED, RETRIED = "held", "paused", "retried"
 """What a mark may say."""
 
@@ -28,6 +31,9 @@ class Marks:
 
     def __contains__(self, uuid: str) -> bool:
         return uuid in self._known
+
+    def connected(self, connected: bool) -> None:
+        """Let others know whether whoever has the marks hears of what happens."""
 
     def all(self) -> list[str]:
         """Every UUID that has a mark."""
@@ -63,9 +69,25 @@ class KeptMarks(Marks):
         except OSError as why:
             raise HandoverError(f"cannot make {DIRECTORY}: {why.strerror}") from None
         super().__init__()
+        self._connection: Optional[int] = None
+        self._read()
+
+    def _read(self) -> None:
         for path in DIRECTORY.iterdir():
-            with suppress(OSError):
-                self._known[path.name] = path.read_text()
+            if path.name not in self._known:
+                with suppress(OSError):
+                    self._known[path.name] = path.read_text()
+
+    def connected(self, connected: bool) -> None:
+        """Let others know whether watch hears of what happens; marks that they left until then count."""
+        if self._connection is not None:
+            os.close(self._connection)
+            self._connection = None
+        if connected:
+            with suppress(OSError):  # a full /run
+                self._connection = os.open(_CONNECTED, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                fcntl.flock(self._connection, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._read()
 
     def add(self, uuid: str, word: str = "") -> None:
         """Mark a domain that runs, or is about to; ``word`` is what is under way, if anything is."""
@@ -86,8 +108,29 @@ class KeptMarks(Marks):
 
 def somebody_watches() -> bool:
     """Whether a ``pypxeboot-virt watch`` runs."""
+    return _is_locked(DIRECTORY)
+
+
+def somebody_is_connected() -> bool:
+    """Whether a ``pypxeboot-virt watch`` runs, and hears of what happens."""
+    return _is_locked(_CONNECTED)
+
+
+def is_service_enabled() -> bool:
+    """Whether one is to run on this host, sooner or later."""
+    return _SERVICE.is_symlink()
+
+
+def leave(uuid: str) -> None:
+    """Leave a boot to ``pypxeboot-virt watch``, when it is connected."""
+    with suppress(OSError):
+        DIRECTORY.mkdir(parents=True, exist_ok=True)
+        (DIRECTORY / uuid).write_text(RETRIED)
+
+
+def _is_locked(path: Path) -> bool:
     try:
-        lock = os.open(DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

@@ -7,8 +7,9 @@ from typing import Optional
 
 from pypxeboot.errors import UsageError
 from pypxeboot.text import printable
-from pypxeboot.virt import boot_files, domain_xml, hook_files, hook_paths
+from pypxeboot.virt import boot_files, domain_xml, hook_paths
 from pypxeboot.virt.connection import DomainHandle
+from pypxeboot.virt.hook import files as hook_files
 from pypxeboot.virt.hook_paths import HookFiles
 from pypxeboot.virt.records import record
 
@@ -21,6 +22,7 @@ class OptedIn:
     def __init__(self) -> None:
         self._known: dict[str, Optional[HookFiles]] = {}
         self._told: dict[str, str] = {}
+        self._errors: dict[str, str] = {}
 
     def __contains__(self, uuid: str) -> bool:
         return uuid in self._known
@@ -41,14 +43,19 @@ class OptedIn:
                 said = "it is transient (virsh create), and boots its disk: virsh define it first"
                 log.warning("domain %s: %s", printable(target.name), said)
         except UsageError as why:
-            said = why.message
+            said = self._errors[target.uuid] = why.message
             if self._told.get(target.uuid) != said:
-                log.error("domain %s: %s: it boots as if it had not opted in", printable(target.name), said)
+                log.error("domain %s: %s: it is not let boot its disk", printable(target.name), said)
         self._told[target.uuid] = said
 
     def forget(self, uuid: str) -> None:
         """Forget a domain."""
         self._known.pop(uuid, None)
+        self._errors.pop(uuid, None)
+
+    def error(self, uuid: str) -> str:
+        """Return what of a domain's opt-in is not understood; "" where there is nothing."""
+        return self._errors.get(uuid, "")
 
     def waits_for_boot(self, uuid: str) -> bool:
         """Whether a domain that begins to run opts in, and was booted neither by the hook nor by start."""

@@ -24,9 +24,10 @@ from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import Aborted, HandoverError, PxeBootError, UsageError
 from pypxeboot.limits import NOTICE
 from pypxeboot.text import printable
-from pypxeboot.virt import boot, boot_files, domain_xml, hook_files, hook_paths, start
+from pypxeboot.virt import boot, boot_files, domain_xml, hook_paths, qemu_process, start
 from pypxeboot.virt.connection import Connection, DomainHandle
 from pypxeboot.virt.events import Defined, Ended, Event, Events, Lost, Started, Stopped
+from pypxeboot.virt.hook import files as hook_files
 from pypxeboot.virt.records import sd_notify
 from pypxeboot.virt.records.marks import HELD, PAUSED, RETRIED, Marks
 from pypxeboot.virt.watch.boots import Boots, WatchedDomain
@@ -123,6 +124,7 @@ class Watcher:
             return
         self._connection, self._told = connection, False
         self._number += 1
+        self.marks.connected(True)
         self._look_round(connection)
         sd_notify.notify(READY="1")
         log.info("connected to %s", connection.uri)
@@ -160,7 +162,8 @@ class Watcher:
             ended = guest.ended
             rebooted = ended in _RESETS or (ended is None and why in ("shutdown", "unknown"))
             if rebooted or (word == RETRIED and guest.due is None):
-                log.log(NOTICE, "domain %s ended while nobody looked", printable(target.name))
+                what = "is to be booted" if word == RETRIED else "ended while nobody looked"
+                log.log(NOTICE, "domain %s %s", printable(target.name), what)
                 self.boot(target, rebooted=True)
             elif guest.due is None:
                 self._off(guest, why)
@@ -177,6 +180,7 @@ class Watcher:
                 log.warning("the connection to libvirt broke")
                 self._connection.close()
             self._connection = None
+            self.marks.connected(False)
             return
         if self._connection is None:
             return
@@ -205,7 +209,9 @@ class Watcher:
 
     def _holds(self, uuid: str) -> bool:
         """Whether a domain that begins to run is to be suspended at once: its boot is still to come."""
-        return self.only is None and not self._is_booting(uuid) and self._opted_in.waits_for_boot(uuid)
+        if self.only is not None or self._is_booting(uuid):
+            return False
+        return self._opted_in.waits_for_boot(uuid) or self._opted_in.error(uuid) != ""
 
     def _handle_definition(self, connection: Connection, uuid: str) -> None:
         try:
@@ -234,13 +240,23 @@ class Watcher:
             return
         if not self._is_known(event.uuid) and not target.is_persistent():
             self._opted_in.read(target)  # it tells
-        if self._wants(target) and event.held is not None and not self._is_served(target):
+        error = self._opted_in.error(event.uuid)
+        if error and (event.fresh or held) and self.only is None:
+            log.error("domain %s is ended: %s", printable(target.name), error)
+            target.destroy()
+        elif self._wants(target) and event.held is not None and not self._is_served(target):
             log.log(NOTICE, "domain %s was started", printable(target.name))
             self.boot(target, replaces=True)  # whether it is suspended or was destroyed
         elif self._wants(target) and target.is_active():
             self._runs(target, fresh=event.fresh, paused=event.paused, held=held)
         elif held:
-            target.resume()
+            self._let_go(target)
+
+    @staticmethod
+    def _let_go(target: DomainHandle) -> None:
+        """Have a domain go on that was held."""
+        qemu_process.let_go(target.name)
+        target.resume()
 
     def _is_served(self, target: DomainHandle) -> bool:
         """Whether a domain that runs was booted by us, or by the hook."""
@@ -296,7 +312,7 @@ class Watcher:
         if domain_xml.parse(target.live_xml()).findtext("on_reboot") != "destroy":
             target.end_at_reboot()
         if held:
-            target.resume()
+            self._let_go(target)
 
     def _guest(self, target: DomainHandle) -> WatchedDomain:
         return self._guests.setdefault(target.uuid, WatchedDomain(target.uuid, target.name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,19 +19,29 @@ _DIRECTORY_MODE, _FILE_MODE = 0o711, 0o644
 _MARK_SECONDS = 60.0
 
 
-def directory(files: HookFiles) -> Path:
-    """Where downloads go, made if it is not there: on the file system of the kernel."""
+ENDS = frozenset("shutdown destroyed crashed migrated saved failed snapshot daemon".split())
+"""What libvirt may say of the end of a domain; not every one does."""
+# But here it keeps what "virsh managedsave" saves.
+_SAVED = Path("/var/lib/libvirt/qemu/save")
+
+
+def is_saved(name: str) -> bool:
+    """Whether the next start of a domain goes on where ``virsh managedsave`` saved it."""
+    return (_SAVED / f"{name}.save").exists()
+
+
+def directory(files: HookFiles) -> None:
+    """Make the directories of all these files, where they are not there."""
     for path in map(Path, files.paths):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.parent.chmod(_DIRECTORY_MODE)
         except OSError as why:
             raise HandoverError(f"cannot make {path.parent}: {why.strerror}") from None
-    return Path(files.kernel).parent
 
 
 def remove(files: HookFiles) -> None:
-    """Leave nothing of the last boot."""
+    """Leave nothing of the last boot there."""
     for path in files.paths:
         with suppress(OSError):
             Path(path).unlink()
@@ -42,25 +53,33 @@ def exist(files: HookFiles) -> bool:
 
 
 def put(source: str, target: str) -> None:
-    """Have ``source`` take the place of ``target``, of which a running QEMU may still read."""
-    try:
-        Path(source).chmod(_FILE_MODE)
-        Path(source).replace(target)
-    except OSError as why:
-        raise HandoverError(f"cannot write {target}: {why.strerror}") from None
+    """Have a copy of ``source`` take the place of ``target``, of which a running QEMU may still read.
 
-
-def write(data: bytes, target: str) -> None:
-    """Put a new file with ``data`` in the place of ``target``."""
+    On one file system it is the same file. Raises HandoverError.
+    """
     fresh = Path(f"{target}.{secrets.token_hex(4)}.new")
     try:
-        with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW), "wb") as file:
-            file.write(data)
-        put(str(fresh), target)
+        Path(source).chmod(_FILE_MODE)
+        try:
+            os.link(source, fresh, follow_symlinks=False)
+        except OSError:
+            shutil.copyfile(source, fresh)
+            fresh.chmod(_FILE_MODE)
+        fresh.replace(target)
     except OSError as why:
         raise HandoverError(f"cannot write {target}: {why.strerror}") from None
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def write(data: bytes, target: str) -> None:
+    """Write a file that is not there yet. Raises HandoverError."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
+    try:
+        with os.fdopen(os.open(target, flags, _FILE_MODE), "wb") as file:
+            file.write(data)
+    except OSError as why:
+        raise HandoverError(f"cannot write {target}: {why.strerror}") from None
 
 
 class Mark:

@@ -1,0 +1,61 @@
+"""What the hook leaves to a process that outlives it: only that can ask libvirt for anything.
+
+It has a domain that was started tell by which files it runs, or removes those that nothing needs any more.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+from pypxeboot.errors import HandoverError
+from pypxeboot.virt import boot_files, live_xml, start
+from pypxeboot.virt.connection import Connection
+from pypxeboot.virt.domain_xml import LIVE_NAMESPACE
+from pypxeboot.virt.hook import handed_over
+
+log = logging.getLogger(__name__)
+
+_URI = "qemu:///system"  # the one whose hooks are in /etc
+_TRIES = 10  # of half a minute each, by libvirt's own patience with what else is done to a domain
+_PROGRAM = "from pypxeboot.commands.virt_hook import run_aftermath; run_aftermath()"
+
+
+def begin(uuid: str, run: str) -> None:
+    """Begin that process for the domain ``uuid``; ``run`` is libvirt's number of its run, "" if it is off."""
+    argv = [sys.executable, "-c", _PROGRAM, uuid, run]
+    try:
+        subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True, cwd="/"
+        )
+    except OSError as why:
+        log.warning("cannot look after the files of the boot: %s", why.strerror)
+
+
+def see_to(uuid: str, run: str) -> None:
+    """Be that process. Raises PxeBootError."""
+    connection = Connection(_URI)
+    if run.isdecimal():
+        _tell(connection, uuid, int(run))
+    else:
+        boot_files.sweep(lambda: start.needed(connection))
+
+
+def _tell(connection: Connection, uuid: str, run: int) -> None:
+    """Have the run of a domain tell of its boot."""
+    told = handed_over.find(uuid)
+    if told is None:
+        return
+    for number in range(_TRIES):
+        target = connection.target(uuid)
+        if target.number() != run:
+            return
+        try:
+            target.show(LIVE_NAMESPACE, live_xml.KEY, live_xml.shown(told))
+        except HandoverError:
+            if number + 1 == _TRIES:
+                raise
+            continue
+        handed_over.forget(uuid)
+        return

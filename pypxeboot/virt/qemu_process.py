@@ -1,0 +1,68 @@
+"""The QEMU of a domain as a process of this host: its guest's processors, and the log of its ends."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import re
+import struct
+from contextlib import suppress
+from pathlib import Path
+
+# sched_setattr(2), sched(7): of every 10 ms a thread has 0.1 ms, and that at once. An idle host gives it no
+# more; and on a busy one a guest that has QEMU's big lock gives that back, for which libvirt's commands wait.
+_SYSCALLS = {"x86_64": 314, "aarch64": 274}
+_DEADLINE, _RESET_ON_FORK = 6, 1  # SCHED_DEADLINE, SCHED_FLAG_RESET_ON_FORK
+_RUNTIME, _PERIOD = 100_000, 10_000_000  # ns
+_ATTRIBUTES = struct.Struct("=IIQiIQQQ")  # struct sched_attr, version 0
+
+_END_OF_LOG = 64 << 10  # bytes; a start has some 3 KiB there
+
+
+def process(name: str) -> int:
+    """Return the process of a domain that runs. Raises OSError and ValueError."""
+    return int(Path("/run/libvirt/qemu", f"{name}.pid").read_text())
+
+
+def processors(pid: int) -> list[int]:
+    """Return the threads of a QEMU that are its guest's processors. Raises OSError."""
+    tasks = list(Path(f"/proc/{pid}/task").iterdir())  # "CPU 0/KVM", "ALL CPUs/TCG"
+    return [int(task.name) for task in tasks if "CPU" in (task / "comm").read_text()]
+
+
+def slow_down(name: str) -> None:
+    """Let a guest have a hundredth of a processor, until it is suspended and destroyed.
+
+    libvirt has the suspension wait for the end of the start. Where a thread may not be bounded (it is pinned,
+    or there are too many), it has the processors that nobody else wants.
+    """
+    with suppress(OSError, ValueError):
+        for thread in processors(process(name)):
+            if not _bound(thread):
+                os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+
+
+def let_go(name: str) -> None:
+    """Undo that for a guest which goes on."""
+    with suppress(OSError, ValueError):
+        for thread in processors(process(name)):
+            os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+
+
+def _bound(thread: int) -> bool:
+    number = _SYSCALLS.get(platform.machine())
+    if number is None:
+        return False
+    values = (_ATTRIBUTES.size, _DEADLINE, _RESET_ON_FORK, 0, 0, _RUNTIME, _PERIOD, _PERIOD)
+    attributes = ctypes.create_string_buffer(_ATTRIBUTES.pack(*values), _ATTRIBUTES.size)
+    return int(ctypes.CDLL(None).syscall(number, thread, attributes, 0)) == 0
+
+
+def logged_end(name: str) -> str:
+    """Return why a domain ended last, by libvirt's log of it: ``saved``...; "" if it tells of no end."""
+    with suppress(OSError), Path(f"/var/log/libvirt/qemu/{name}.log").open("rb") as log:
+        log.seek(max(0, os.fstat(log.fileno()).st_size - _END_OF_LOG))
+        said = re.findall(rb"starting up|shutting down(?:, reason=([a-z ]+))?", log.read())
+        return said[-1].decode() if said else ""
+    return ""

@@ -29,7 +29,7 @@ TABLE = """
                        virt.hook virt.records virt.watch xen
     lab:               dhcp kernel
     xen:               config
-    virt.admin:        config doctor virt virt.hook virt.records
+    virt.admin:        config doctor virt virt.records
     virt.watch:        config virt virt.hook virt.records
     virt.hook:         config host output privsep virt virt.records
     virt:              config host output privsep virt.records

@@ -13,7 +13,7 @@ from pypxeboot.errors import HandoverError
 from pypxeboot.virt import boot_files, live_xml, start
 from pypxeboot.virt.connection import Connection
 from pypxeboot.virt.domain_xml import LIVE_NAMESPACE
-from pypxeboot.virt.hook import handed_over
+from pypxeboot.virt.hook import hooked_boot
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def see_to(uuid: str, run: str) -> None:
 
 def _tell(connection: Connection, uuid: str, run: int) -> None:
     """Have the run of a domain tell of its boot."""
-    told = handed_over.find(uuid)
+    told = hooked_boot.find(uuid)
     if told is None:
         return
     for number in range(_TRIES):
@@ -57,5 +57,5 @@ def _tell(connection: Connection, uuid: str, run: int) -> None:
             if number + 1 == _TRIES:
                 raise
             continue
-        handed_over.forget(uuid)
+        hooked_boot.forget(uuid)
         return

@@ -33,10 +33,10 @@ from pypxeboot.text import printable
 from pypxeboot.virt import arrival, boot, boot_files, domain_xml, hook_paths, live_xml, qemu_process, smbios
 from pypxeboot.virt.boot_files import BootFiles
 from pypxeboot.virt.domain_xml import Domain
-from pypxeboot.virt.hook import aftermath, handed_over
+from pypxeboot.virt.hook import aftermath, hooked_boot
 from pypxeboot.virt.hook import files as hook_files
 from pypxeboot.virt.hook.files import Mark
-from pypxeboot.virt.hook.handed_over import HandedOver
+from pypxeboot.virt.hook.hooked_boot import HookedBoot
 from pypxeboot.virt.hook_paths import HookFiles
 from pypxeboot.virt.records import marks
 from pypxeboot.virt.records.told_boot import ToldBoot
@@ -62,7 +62,7 @@ def _handle(operation: str, reason: str, root: Element) -> None:
         if operation == "prepare" and opts_in and live_xml.told(root) is None:
             _check_watched(root)
         return
-    about, former = domain_xml.domain(root), handed_over.of(root)
+    about, former = domain_xml.domain(root), hooked_boot.of(root)
     mark = Mark(about.uuid)
     if operation in ("migrate", "restore"):
         if former is not None or operation == "restore":  # else it migrates while it is off, and boots anew
@@ -70,7 +70,7 @@ def _handle(operation: str, reason: str, root: Element) -> None:
         _go_on(files, former)
     elif operation == "started":
         mark.clear()
-        if former is None and handed_over.find(about.uuid) is not None:
+        if former is None and hooked_boot.find(about.uuid) is not None:
             aftermath.begin(about.uuid, root.get("id", ""))
     elif operation == "release":
         _release(about, files, former, reason, is_restored=mark.is_set())
@@ -78,7 +78,7 @@ def _handle(operation: str, reason: str, root: Element) -> None:
     elif operation in ("prepare", "start") and _is_on_network(about) is (operation == "start"):
         if mark.is_set():
             return
-        if former is not None and handed_over.is_of_a_snapshot(former, about.name):
+        if former is not None and hooked_boot.is_of_a_snapshot(former, about.name):
             arrival.check_files(root)
             _go_on(files, former)
             return
@@ -86,7 +86,7 @@ def _handle(operation: str, reason: str, root: Element) -> None:
         _boot(root, about, files)
 
 
-def _go_on(files: HookFiles, former: Optional[HandedOver]) -> None:
+def _go_on(files: HookFiles, former: Optional[HookedBoot]) -> None:
     """Have the guest find what it was booted with; without a word of that, what is there."""
     if former is not None:
         hook_files.directory(files)
@@ -94,12 +94,12 @@ def _go_on(files: HookFiles, former: Optional[HandedOver]) -> None:
 
 
 def _release(
-    about: Domain, files: HookFiles, former: Optional[HandedOver], reason: str, *, is_restored: bool
+    about: Domain, files: HookFiles, former: Optional[HookedBoot], reason: str, *, is_restored: bool
 ) -> None:
     """Take away what the domain found, which has ended; what it was made of stays while it is needed."""
     why = reason if reason in hook_files.ENDS else qemu_process.logged_end(about.name)
     saved = hook_files.is_saved(about.name)
-    handed_over.forget(about.uuid)
+    hooked_boot.forget(about.uuid)
     if former is not None:
         if why == "saved" and not saved:
             boot_files.hold(about.uuid, former.paths)
@@ -127,7 +127,7 @@ def _check_watched(root: Element) -> None:
             "its disk boots; is xmlns:qemu missing on <domain>, which has libvirt drop "
             "<qemu:commandline>? (pypxeboot-virt check tells)"
         )
-    elif handed_over.is_defined(domain_xml.domain(root).name):
+    elif hooked_boot.is_defined(domain_xml.domain(root).name):
         marks.leave(domain_xml.domain(root).uuid)
         raise Refused("left to pypxeboot-virt watch, which is not connected to libvirt yet: it will start it")
 
@@ -207,14 +207,14 @@ def _fill(
         log.warning("the command line stays that of the domain's XML: it has no -readconfig")
     kernel, ramdisk = (None, None) if direct is None else (direct.kernel, direct.ramdisk)
     config = None if files.config is None else str(place / f"config.{secrets.token_hex(4)}")
-    made = HandedOver(kernel, ramdisk, config)
+    made = HookedBoot(kernel, ramdisk, config)
     try:
         if config is not None:
             hook_files.write(_config(files, direct), config)
         for path in made.paths:
             BootFiles.open_to_qemu(path)
         made.put(files)
-        handed_over.note(uuid, made, details)
+        hooked_boot.note(uuid, made, details)
     except BaseException:
         hook_files.remove(files)
         if config is not None:

@@ -26,7 +26,7 @@ _LARGEST = 1 << 20  # bytes of a note
 
 
 @dataclass(frozen=True)
-class HandedOver:
+class HookedBoot:
     """The files of one boot: ``config`` is for QEMU's -readconfig; no ``kernel`` is the local disk."""
 
     kernel: Optional[str]
@@ -49,15 +49,15 @@ class HandedOver:
             hook_files.put(self.initrd, files.initrd)
 
 
-def of(root: Element) -> Optional[HandedOver]:
+def of(root: Element) -> Optional[HookedBoot]:
     """Return what the XML of a run tells of its boot; None where it was not the hook's, or not told yet."""
     told = live_xml.told(root)
     if told is None or told.get("by") != _BY:
         return None
-    return HandedOver(told.get("kernel-file"), told.get("initrd-file"), told.get("config-file"))
+    return HookedBoot(told.get("kernel-file"), told.get("initrd-file"), told.get("config-file"))
 
 
-def is_of_a_snapshot(former: HandedOver, name: str) -> bool:
+def is_of_a_snapshot(former: HookedBoot, name: str) -> bool:
     """Whether a domain that starts by an XML of a run goes on from a snapshot.
 
     libvirt does not say so. But the snapshot names the run, and the definition does not: somebody may have
@@ -81,7 +81,7 @@ def _names(path: Path, named: str) -> bool:
         return False
 
 
-def note(uuid: str, made: HandedOver, details: Mapping[str, str]) -> None:
+def note(uuid: str, made: HookedBoot, details: Mapping[str, str]) -> None:
     """Note a boot, until the domain itself can tell of it. Raises HandoverError."""
     files = {"kernel-file": made.kernel, "initrd-file": made.initrd, "config-file": made.config}
     told = {"at": datetime.now().astimezone().isoformat(timespec="seconds"), "by": _BY, **details}

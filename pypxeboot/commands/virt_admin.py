@@ -120,7 +120,7 @@ def _check(found: argparse.Namespace, settings: BootSettings) -> int:
 
 
 def _cancel(found: argparse.Namespace, _settings: BootSettings) -> int:
-    _print(domains.cancel(Connection(found.connect).target(found.positional[0])))
+    _print(domains.cancel(found.connect, found.positional[0]))
     return 0
 
 

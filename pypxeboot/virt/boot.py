@@ -12,7 +12,7 @@ from pypxeboot.config.retry import AFTER_REBOOT, NEVER, Retry
 from pypxeboot.config.settings import BootSettings, Toolstack
 from pypxeboot.dataclass import dataclass
 from pypxeboot.entry import Action
-from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NoLease, PxeBootError, UsageError
+from pypxeboot.errors import Aborted, ConfigError, FetchError, NoBootSource, NoLease, PxeBootError, UsageError
 from pypxeboot.guest import Target
 from pypxeboot.host import turns
 from pypxeboot.host.output_files import Store
@@ -80,7 +80,7 @@ def by_first_that_boots(about: Domain, attempt: Callable[[Domain], T]) -> T:
         try:
             return attempt(left)
         except (PxeBootError, BootFailed) as why:
-            error = why.error if isinstance(why, BootFailed) else why
+            error = cause(why)
             if len(left.interfaces) == 1 or error.code not in _NETWORK_BOOTS_NOTHING:
                 raise
             log.warning(
@@ -111,7 +111,7 @@ def boot(
         result = turns.resolve(host, plan, process, store)
         return result, _files(result, about)
     except (PxeBootError, BootFailed) as why:
-        error = why.error if isinstance(why, BootFailed) else why
+        error = cause(why)
         if about.wish is None or not about.wish.disk or error.code not in _NETWORK_BOOTS_NOTHING:
             raise
         if len(about.interfaces) > 1:
@@ -135,6 +135,13 @@ def retry_policy(settings: BootSettings, about: Domain, *, rebooted: bool) -> Re
         log.warning("%s", why.message)
         found = None
     return found or about.retry or (AFTER_REBOOT if rebooted else NEVER)
+
+
+def cause(why: BaseException) -> PxeBootError:
+    """Return what made a boot fail: an error, the client's, or a signal."""
+    if isinstance(why, BootFailed):
+        return why.error
+    return why if isinstance(why, PxeBootError) else Aborted(f"ended by {why}")
 
 
 def details(result: Optional[BootResult]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 
 from pypxeboot.config import merge, planner
 from pypxeboot.config.settings import BootSettings, Toolstack
-from pypxeboot.errors import HandoverError, PxeBootError, Refused, UsageError
+from pypxeboot.errors import HandoverError, PxeBootError, Refused, SignalReceived, UsageError
 from pypxeboot.host import output_files
 from pypxeboot.host.output_files import Store
 from pypxeboot.host.spawn import ClientProcess
@@ -121,8 +121,8 @@ class DomainStart(Toolstack):
             told = ToldBoot(self.target.uuid, self.target.name, mac, by=self._by, figures=settings.metrics)
             try:
                 result, number = self._start(settings, process, files)
-            except (PxeBootError, BootFailed) as why:
-                told.failed(why.error if isinstance(why, BootFailed) else why)
+            except (PxeBootError, BootFailed, SignalReceived) as why:
+                told.failed(boot.cause(why))
                 raise
             told.succeeded(result, number)
         log.log(NOTICE, "domain %s is started", printable(self.target.name))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.support.ground import wait_until
+import sys
+from pathlib import Path
+
+from tests.support.ground import tools, wait_until
 from tests.support.watched import MAC, OPT_IN, SECONDS, Watched
 
 SECOND = "52:54:00:00:00:77"
@@ -65,6 +68,44 @@ def test_a_killed_watch_goes_on_trying(watched: Watched) -> None:
     watched.says("install")
     watched.ready()
     watched.await_boot("install")
+
+
+def test_the_policy_of_the_configuration_file(watched: Watched, tmp_path: Path) -> None:
+    """The section of the domain counts; its metadata would count more."""
+    watched.define()
+    nothing(watched)
+    conf = tmp_path / "conf"
+    conf.write_text("[defaults]\nretry = 3600\n[guest]\nretry = 1,2\n")
+    libvirt = watched.libvirt
+    code = f"from pypxeboot.config import files; files.DEFAULT = {str(conf)!r}; "
+    code += "from pypxeboot.commands.virt import run; run()"
+    argv = [*libvirt._inside, sys.executable, "-c", code, "watch", "-v"]
+    watched.server = libvirt.site.spawn(
+        argv, "watch.log", namespace=libvirt.site.hyp, env={"PYTHONPATH": str(tools.ROOT)}
+    )
+    watched.server.wait_for("connected to", SECONDS)
+    libvirt.virsh("start", "guest")
+    watched.server.wait_for("(?s)the next try is in 1 s.*the next try is in 2 s", SECONDS)
+    watched.says("install")
+    watched.await_boot("install")
+
+
+def test_run_tries_again(watched: Watched) -> None:
+    """From its first boot on where it is told so; a boot that is cancelled ends it."""
+    libvirt = watched.libvirt
+    watched.define(opt_in="")
+    nothing(watched)
+    watched.server = libvirt.spawn("pypxeboot.commands.virt", "run", "--retry", "1,2", "guest", log="run.log")
+    watched.server.wait_for("(?s)the next try is in 1 s.*the next try is in 2 s", SECONDS)
+    watched.says("install")
+    watched.await_boot("install")
+    nothing(watched)
+    libvirt.virsh("reset", "guest")
+    watched.server.wait_for("(?s)next try.*next try.*next try is in 1 s", SECONDS)
+    watched.says("second")
+    watched.await_boot("second")
+    libvirt.virsh("destroy", "guest")
+    assert watched.server.process.wait(SECONDS) == 0
 
 
 def test_the_reboot_timeout_of_libvirt(watched: Watched) -> None:

@@ -155,12 +155,17 @@ def document(found: Sequence[DomainStatus]) -> bytes:
     return json.dumps(value, indent=1).encode() + b"\n"
 
 
-def cancel(target: DomainHandle) -> str:
-    """End the boot of a domain, or the wait for its next; return the line that tells. Raises UsageError."""
-    by = ongoing.cancel(target.uuid)
-    shown = printable(target.name)
+def cancel(uri: Optional[str], name: str) -> str:
+    """End the boot of a domain, or the wait for its next; return the line that tells. Raises PxeBootError.
+
+    libvirt says nothing of a domain while the hook boots it, and so is asked only where no boot is under way.
+    """
+    booting = ongoing.uuid_of(name)
+    by = None if booting is None else ongoing.cancel(booting)
     if by is not None:
-        return f"the boot of domain {shown} (by {by}) is ended\n"
+        return f"the boot of domain {printable(name)} (by {by}) is ended\n"
+    target = Connection(uri).target(name)
+    shown = printable(target.name)
     if marks.cancel_retry(target.uuid):
         return f"domain {shown} is not tried again\n"
     raise UsageError(f"domain {shown} is not being booted", hint="pypxeboot-virt list shows those that are")

@@ -22,7 +22,7 @@ from xml.etree.ElementTree import Element
 from pypxeboot.config import merge, planner
 from pypxeboot.config.settings import COMMAND_LINE, BootSettings, Toolstack
 from pypxeboot.dataclass import dataclass
-from pypxeboot.errors import HandoverError, NoBootSource, PxeBootError, Refused, UsageError
+from pypxeboot.errors import HandoverError, NoBootSource, PxeBootError, Refused, SignalReceived, UsageError
 from pypxeboot.host.output_files import Store
 from pypxeboot.limits import NOTICE
 from pypxeboot.output import qemu_readconfig
@@ -160,8 +160,8 @@ def _boot(root: Element, about: Domain, files: HookFiles) -> None:
         told = ToldBoot(about.uuid, about.name, mac, by="hook", figures=settings.metrics)
         try:
             result = boot.by_first_that_boots(about, attempt)
-        except (PxeBootError, BootFailed) as why:
-            told.failed(why.error if isinstance(why, BootFailed) else why)
+        except (PxeBootError, BootFailed, SignalReceived) as why:
+            told.failed(boot.cause(why))
             raise
         told.succeeded(result, 0)
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Optional
 
 DIRECTORY = Path("/run/pypxeboot/boots")
+_LARGEST = 4096  # bytes of a note
 
 
 class Ongoing:
-    """A note that this process boots the domain ``uuid``, until :meth:`close` or the end of the process."""
+    """A note that this process boots a domain, until :meth:`close` or the end of the process."""
 
-    def __init__(self, uuid: str, by: str) -> None:
+    def __init__(self, uuid: str, name: str, by: str) -> None:
         self._path = DIRECTORY / uuid
         self._note: Optional[int] = None
         with suppress(OSError):  # a full /run: it cannot be cancelled
@@ -24,7 +25,7 @@ class Ongoing:
             try:
                 fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.ftruncate(note, 0)
-                os.write(note, f"{os.getpid()} {by}\n".encode())
+                os.write(note, f"{os.getpid()} {by} {name}\n".encode(errors="replace"))
                 self._note = note
             except OSError:  # another boots it, and will win or lose
                 os.close(note)
@@ -46,11 +47,26 @@ def find(uuid: str) -> Optional[tuple[int, str]]:
     try:
         fcntl.flock(note, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        pid, _, by = os.read(note, 100).decode("ascii", "replace").strip().partition(" ")
+        pid, by, _name = _words(os.read(note, _LARGEST))
         return (int(pid), by) if pid.isdecimal() else None
     finally:
         os.close(note)
     return None
+
+
+def uuid_of(name: str) -> Optional[str]:
+    """Return the UUID of a domain of that name or UUID that is being booted; libvirt may not answer then."""
+    for path in DIRECTORY.glob("*"):
+        with suppress(OSError):
+            if name in (path.name, _words(path.read_bytes()[:_LARGEST])[2]) and find(path.name) is not None:
+                return path.name
+    return None
+
+
+def _words(note: bytes) -> tuple[str, str, str]:
+    pid, _, rest = note.decode(errors="replace").rstrip("\n").partition(" ")
+    by, _, name = rest.partition(" ")
+    return pid, by, name
 
 
 def cancel(uuid: str) -> Optional[str]:

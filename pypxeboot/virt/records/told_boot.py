@@ -30,7 +30,7 @@ class ToldBoot:
     def __init__(self, uuid: str, name: str, mac: str, *, by: str, figures: Optional[str]) -> None:
         self._uuid, self._name, self._mac, self._by = uuid, name, mac, by
         self._figures = figures
-        self._begin, self._ongoing = time.monotonic(), ongoing.Ongoing(uuid, by)
+        self._begin, self._ongoing = time.monotonic(), ongoing.Ongoing(uuid, name, by)
 
     def succeeded(self, result: Optional[BootResult], run: int) -> None:
         """Tell that it succeeded, by libvirt's number of the ``run``; ``result`` None: from the disk."""

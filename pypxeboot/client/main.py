@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import logging
 import socket
@@ -133,6 +134,8 @@ def _boot(order: Order, channel: Channel, parent: int, story: _Story) -> None:
 
         with suppress(UsageError):
             authorities = _authorities(client.ca_bundle())
+    gc.freeze()  # what was imported is not looked through again
+    gc.enable()
     layers = _lock_up(order, parent)
     if examination is not None:
         examination.report_layers(layers)

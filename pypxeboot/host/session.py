@@ -6,6 +6,7 @@ them, checks its result against the closed schema, and leaves nothing behind.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -189,6 +190,8 @@ class _Session:
     ) -> BootResult:
         """Let the client boot, and return its result; ``started`` is the monotonic time of the start."""
         linked = time.monotonic() - started
+        gc.freeze()  # what was imported is not looked through again
+        gc.enable()
         with self._run_udhcpc(attached) as output:
             try:
                 self._channel.send(Placed(attached.name, attached.mode, attached.where), output)

@@ -58,7 +58,7 @@ def argv(result: BootResult, guest: Guest, disk: Optional[str] = None, *, microv
         return words
     words += ["-kernel", boot.kernel]
     if result.modules:
-        words += ["-initrd", _joined(result.modules)]
+        words += ["-initrd", _joined(result.modules, named=result.loader != "grub")]
     elif boot.ramdisk is not None:
         words += ["-initrd", boot.ramdisk]
     words += [] if boot.dtb is None else ["-dtb", boot.dtb]
@@ -72,9 +72,15 @@ def _disk(path: str, microvm: bool) -> list[str]:
     return ["-drive", f"{drive}none,id=disk0", "-device", "virtio-blk-device,drive=disk0"]
 
 
-def _joined(modules: Sequence[ModuleFile]) -> str:
-    """Return modules as the multiboot loader takes them, ``file1 arg=foo,file2``, a comma inside doubled."""
-    words = (f"{module.path} {module.cmdline.partition(' ')[2]}".strip() for module in modules)
+def _joined(modules: Sequence[ModuleFile], *, named: bool) -> str:
+    """Return modules as the multiboot loader takes them, ``file1 arg=foo,file2``, a comma inside doubled.
+
+    It puts the file's name in front of each command line, as loaders do whose own begin with one (``named``).
+    """
+    words = (
+        f"{module.path} {module.cmdline.partition(' ')[2] if named else module.cmdline}".strip()
+        for module in modules
+    )
     return ",".join(word.replace(",", ",,") for word in words)
 
 

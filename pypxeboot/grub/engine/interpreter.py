@@ -8,7 +8,7 @@ from __future__ import annotations
 from pypxeboot.effects import Steps
 from pypxeboot.errors import InternalError, PxeBootError
 from pypxeboot.grub.engine.expansion import expand, is_positional
-from pypxeboot.grub.engine.lexer import BadSyntax, Lexer
+from pypxeboot.grub.engine.lexer import BadSyntax, Lexer, Unfinished
 from pypxeboot.grub.engine.machine import BootEnds, Call, Grub, Left, Listed, Scope
 from pypxeboot.grub.engine.status import CommandError, ErrorNumber
 from pypxeboot.grub.engine.syntax import Commands, For, GrubCommand, If, Statement, While, Word, parse
@@ -38,6 +38,17 @@ def run_source(machine: Grub, source: str, *, is_file: bool = False) -> Steps[in
         status = yield from run_commands(machine, commands)
     machine.budget.leave()
     return status
+
+
+def is_unfinished(source: str) -> bool:
+    """Whether lines have to follow before ``source`` is a script."""
+    lexer = Lexer(source)
+    try:
+        while lexer.begin():
+            parse(lexer, lambda name, body: None)
+    except BadSyntax as why:
+        return isinstance(why, Unfinished)
+    return False
 
 
 def run_entry(machine: Grub, source: str, arguments: tuple[str, ...]) -> Steps[int]:

@@ -37,6 +37,10 @@ class BadSyntax(Exception):
     """The text is no script; what it says is about the first place that is wrong."""
 
 
+class Unfinished(BadSyntax):
+    """The text ends within a construct or a quotation: another line may make a script of it."""
+
+
 class Lexer:
     """The tokens of ``source``, statement by statement.
 
@@ -94,7 +98,7 @@ class Lexer:
             closed = _QUOTED.match(text, end)
             if closed is None:
                 self._limit = len(text)
-                raise BadSyntax("unexpected end of file")
+                raise Unfinished("unexpected end of file")
             if closed.end() - start > _LONGEST:
                 raise BadSyntax(f"a word of more than {_LONGEST >> 10} KiB")
             self._more(closed.end() - 1)
@@ -118,7 +122,7 @@ class Lexer:
         """Read lines until there is more than what stands before ``at``. Raises BadSyntax at the end."""
         while self._limit <= at:
             if not self._read_line():
-                raise BadSyntax("unexpected end of file")
+                raise Unfinished("unexpected end of file")
 
     def _read_line(self) -> bool:
         end = self.text.find("\n", self._limit)

@@ -134,6 +134,37 @@ def test_the_command_line() -> None:
     assert choice.entry.cmdline == "BOOT_IMAGE=/k2 x=7" and "grub> " in replayed.printed
 
 
+@pytest.mark.parametrize(
+    ("lines", "cmdline"),
+    [
+        (["if true", "then linux /k2 multi=1", "fi"], "multi=1"),
+        (["linux /k2 'a", "b' c"], "a\nb c"),
+        (["linux /k2 a\\", "b"], "ab"),
+        (["function f {", "linux /k2 f", "}", "f"], "f"),
+    ],
+)
+def test_a_line_that_goes_on_in_the_next(lines: list[str], cmdline: str) -> None:
+    keys = [key for line in [*lines, "boot"] for key in (*line, "enter")]
+    choice, replayed = grub_config(TWO, ["c", *keys])
+    assert choice.entry.cmdline == f"BOOT_IMAGE=/k2 {cmdline}"
+    assert replayed.printed.count("> ") > replayed.printed.count("grub> ")
+
+
+def test_a_line_that_is_left_open() -> None:
+    keys = ["c", *"if true", "enter", "escape", *"linux /k2 x", "enter", *"boot", "enter"]
+    choice, replayed = grub_config(TWO, keys)
+    assert choice.entry.cmdline == "BOOT_IMAGE=/k2 x" and "error: syntax error" in replayed.printed
+
+
+def test_the_tab_key_completes_names_of_commands() -> None:
+    """In the first word; of several that fit it lists them, and goes as far as they are the same."""
+    keys = ["c", *"func", "tab", "ctrl-u", *"conf", "tab", "ctrl-u", *"lin", "tab", *"16 ", "tab"]
+    choice, replayed = grub_config(TWO, [*keys, *"/k2 x", "enter", *"boot", "enter"])
+    assert choice.entry.cmdline == "BOOT_IMAGE=/k2 x"
+    assert "igfile " in replayed.printed
+    assert "\nPossible commands are:\n\n linux linux16\ngrub> linux" in replayed.printed
+
+
 def test_hidden_and_countdown() -> None:
     for style in ("hidden", "countdown"):
         before = f"set timeout=3\nset timeout_style={style}\n"

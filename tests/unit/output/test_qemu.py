@@ -57,6 +57,9 @@ def test_qemu_line_is_safe_in_a_shell() -> None:
 
 def test_qemu_modules() -> None:
     assert after(words(MULTIBOOT), "-initrd") == "/d/m,,1 console=hvc0,,1,/d/m2"
+    # GRUB's have no name in front, and lose none.
+    grub = replace(MULTIBOOT, loader="grub")
+    assert after(words(grub), "-initrd") == "/d/m,,1 vmlinuz console=hvc0,,1,/d/m2 initrd"
     with pytest.raises(HandoverError):
         qemu.render(replace(MULTIBOOT, modules=(ModuleFile("u", "/d/m", 3, "m a\0b"),)), OutputRequest(GUEST))
 

@@ -54,7 +54,7 @@ WHY: Mapping[Reason, str] = {
 
 @dataclass(frozen=True)
 class Module:
-    """A multiboot module: its file, and its command line (which begins with the file's name, but for GRUB)."""
+    """A multiboot module: its file, and its command line, which begins with the file's name, but GRUB's."""
 
     location: Location
     cmdline: str

@@ -89,11 +89,20 @@ def _needs_disk(machine: Grub, call: Call) -> Steps[int]:
 @COMMANDS.command(
     "fwsetup lsefi lsefisystab lsefimmap lsacpi acpi drivemap parttool gptsync appleloader freedos plan9"
     " truecrypt xnu_kernel xnu_kernel64 kfreebsd knetbsd knetbsd_module kopenbsd outb outw outl inb inw inl"
-    " write_byte write_word write_dword nativedisk trust verify_detached devicetree"
+    " write_byte write_word write_dword nativedisk trust verify_detached"
 )
 def _needs_firmware(machine: Grub, call: Call) -> Steps[int]:
     yield Log(f"GRUB: {call.name} needs firmware, or a machine of its own", warning=True)
     raise CommandError(ErrorNumber.NOT_IMPLEMENTED, "it needs firmware, or a machine of its own")
+
+
+@COMMANDS.command("devicetree")
+def _devicetree(machine: Grub, call: Call) -> Steps[int]:
+    """Fail: a virtual machine has a device tree of its own; and a PC knows no such command."""
+    if machine.request.guest.processor in ("x86_64", "i386"):
+        yield from machine.fail("", f"can't find command `{call.name}'", warning=True)
+        return ErrorNumber.NONE
+    return (yield from _needs_firmware(machine, call))
 
 
 @COMMANDS.command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Optional
 
 import pytest
@@ -207,3 +208,14 @@ def test_any_size_of_a_terminal(size: tuple[int, int]) -> None:
 def test_a_dumb_terminal_gets_numbered_lines() -> None:
     choice, replayed = grub_config(TWO, ["1", "enter"], terminal=Terminal(dumb=True))
     assert choice.entry.label == "two" and "*   0. First\n    1. Second\n" in replayed.printed
+
+
+@pytest.mark.parametrize(
+    ("arch", "words"),
+    [("x86_64", "can't find command `devicetree'"), ("arm64", "devicetree needs firmware")],
+)
+def test_a_device_tree_is_the_machines_own(arch: str, words: str) -> None:
+    config = "set timeout=0\nmenuentry a { devicetree /tree.dtb; linux /k n=1; }\n"
+    choice, replayed = grub_config(config, guest=replace(GUEST, arch=arch))
+    assert choice.entry.cmdline == "BOOT_IMAGE=/k n=1" and choice.entry.dtb is None
+    assert any(words in line for line in replayed.log), replayed.log

@@ -220,11 +220,8 @@ def _lock_up(order: Order, parent: int) -> sandbox.Layers:
     return layers
 
 
-def _prepare(*, signatures: bool) -> None:
+def import_all() -> None:
     """Import what is otherwise imported on first use."""
-    from pypxeboot.lua import script
-    from pypxeboot.net import resolver
-
     own = (
         *loaders.LOADERS.values(),
         "pypxeboot.syslinux.loader.interactive",
@@ -242,8 +239,16 @@ def _prepare(*, signatures: bool) -> None:
     for name in ("bz2", "lzma", "lupa.lua52", "lz4.block", "zstandard", *crypt):
         with suppress(ImportError):  # then what needs it says so
             importlib.import_module(name)
+    from pypxeboot.lua import script
+    from pypxeboot.net import resolver
+
     resolver.prepare()
     script.prelude()
+
+
+def _prepare(*, signatures: bool) -> None:
+    """Import what is otherwise imported on first use, which could not be read then."""
+    import_all()
     if signatures:
         from pypxeboot.signing import signature
 

@@ -7,24 +7,22 @@ whenever a domain reboots. Nothing slow is imported before the client runs.
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from pypxeboot.config import max_boots
-from pypxeboot.host import early
-from pypxeboot.privsep import fork, logs
-from pypxeboot.text import printable
+from pypxeboot.commands import supervised
+from pypxeboot.privsep import fork
+
+if TYPE_CHECKING:
+    from pypxeboot.commands.command import Read
 
 
 def run() -> None:
     """Run the command with the arguments of this process."""
     fork.open_standard_streams()
-    argv = sys.argv[1:]
-    if "--supervised" in argv[:-1]:  # the log is of many domains
-        logs.name(printable(argv[argv.index("--supervised") + 1]))
-    process = early.start_client(argv, max_boots.look_up, has_mac=True) if "start" in argv[:1] else None
-    try:
-        from pypxeboot.commands import command, virt_domain
+    sys.exit(supervised.run(sys.argv[1:], _find_read))
 
-        sys.exit(command.run(virt_domain.read, argv, process))
-    finally:
-        if process is not None:
-            process.stop()
+
+def _find_read() -> Read:
+    from pypxeboot.commands import virt_domain
+
+    return virt_domain.read

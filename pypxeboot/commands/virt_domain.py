@@ -6,17 +6,21 @@ The other commands of ``pypxeboot-virt``, which boot nothing, are those of ``vir
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Sequence
 from typing import Any, Optional, cast
 
 from pypxeboot import __version__
-from pypxeboot.commands import virt_admin
+from pypxeboot.commands import supervised, virt_admin
 from pypxeboot.commands.command import Command
 from pypxeboot.config import options
 from pypxeboot.config.settings import BootSettings
 from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import UsageError
+from pypxeboot.host import spawn
 from pypxeboot.host.spawn import ClientProcess
+from pypxeboot.links import kinds
+from pypxeboot.privsep.fork_server import ForkServer
 from pypxeboot.text import printable
 from pypxeboot.virt import connection, domain_xml, start
 from pypxeboot.virt.connection import Connection
@@ -144,9 +148,17 @@ class Watch(Command):
 
     def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
         """Have every domain that opts in booted, until a signal comes. Raises PxeBootError."""
+        server = ForkServer(import_all, lambda argv: supervised.run(argv, lambda: read))
         events = connection.event_loop()
-        boots = Boots(self.words, by="watch")
+        boots = Boots(self.words, by="watch", server=server, limit=settings.max_boots)
         return Watcher(events, self.uri, settings, boots, marks.KeptMarks(), None).loop()
+
+
+def import_all() -> None:
+    """Import what boots of domains use, the client's part and what is found by name."""
+    spawn.import_client()
+    for name in {name.partition(".")[0] for names in kinds.LINKS.values() for name in names}:
+        importlib.import_module(f"pypxeboot.links.{name}")
 
 
 @dataclass(frozen=True)
@@ -167,7 +179,7 @@ class Run(Command):
                 f"pypxeboot-virt watch has domain {printable(target.name)}", hint="virsh start will do"
             )
         start.check_off(target)
-        boots = Boots(self.words, by="run")
+        boots = Boots(self.words, by="run", limit=settings.max_boots)
         watcher = Watcher(events, self.uri, settings, boots, marks.Marks(), target.uuid)
         watcher.boot(target)
         return watcher.loop()

@@ -8,10 +8,11 @@ makes the link.
 from __future__ import annotations
 
 import socket
+import sys
 from typing import Optional
 
 from pypxeboot.host.admission import Place
-from pypxeboot.privsep import messages, sandbox  # noqa: F401  # what both sides use is imported once
+from pypxeboot.privsep import sandbox  # what both sides use is imported once
 from pypxeboot.privsep.channel import Channel
 from pypxeboot.privsep.fork import Child, fork
 from pypxeboot.privsep.log_pipe import LogPipe
@@ -33,6 +34,18 @@ class ClientProcess(Child):
         """End the process, and write the last lines of its log."""
         super().stop(patience)
         self.log_pipe.drain(to_end=True)
+
+
+def import_client() -> None:
+    """Import all that a client process may use, for those that are forked later."""
+    from pypxeboot.client import main
+
+    main.import_all()
+    sandbox.python_folders()
+    for module in [module for name, module in list(sys.modules.items()) if name.startswith("pypxeboot.")]:
+        for value in list(vars(module).values()):
+            if isinstance(value, type):  # dataclasses are made on first use: once for all of them, now
+                getattr(value, "__dataclass_fields__", None)
 
 
 def start(place: Optional[Place] = None) -> ClientProcess:

@@ -17,6 +17,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Optional
 
@@ -87,6 +88,7 @@ def _die_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@cache
 def python_folders() -> tuple[str, ...]:
     """List the folders that imports on first use read: standard library, installed packages, this one."""
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, site.getusersitepackages()}

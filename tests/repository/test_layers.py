@@ -30,7 +30,7 @@ TABLE = """
     lab:               dhcp kernel
     xen:               config
     virt.admin:        config doctor virt virt.records
-    virt.watch:        config virt virt.hook virt.records
+    virt.watch:        config host privsep virt virt.hook virt.records
     virt.hook:         config host output privsep virt virt.records
     virt:              config host output privsep virt.records
     virt.records:

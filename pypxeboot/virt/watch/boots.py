@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Optional
+import time
+from collections.abc import Collection, Iterable, Sequence
+from typing import Optional, Union
 
 from pypxeboot.dataclass import dataclass
+from pypxeboot.host import admission
+from pypxeboot.privsep.fork_server import ForkedProgram, ForkServer
 from pypxeboot.virt.events import Stopped
 
-NICE = 20
+NICE = 10
 """Of a boot: it has time, and libvirt's own work, that a domain is held before its disk boots, has none."""
 
-_AT_ONCE = 4 * (os.cpu_count() or 1)  # of more, servers would not be answered in time
 _GRACE = 10.0  # s for boots to end by themselves
+_LOOK = 0.02  # s between looks whether they have
 _START = "from pypxeboot.commands.virt import run; run()"
 
 
@@ -30,7 +33,7 @@ class WatchedDomain:
 
     uuid: str
     name: str
-    child: Optional[subprocess.Popen[bytes]] = None
+    child: Optional[Union[subprocess.Popen[bytes], ForkedProgram]] = None
     waits: bool = False
     replaces: bool = False
     connection: int = 0
@@ -49,43 +52,67 @@ class WatchedDomain:
         return self.waits or self.child is not None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Boots:
     """Begins and ends the processes (``pypxeboot-virt start``); ``words`` are options for each boot.
 
     ``by`` is the command that they are for: ``run``, with the name of its domain among the words, or
-    ``watch``.
+    ``watch``. ``server`` forks them, if there is one; ``limit`` is how many may be under way on this host
+    (as for :func:`admission.enter`).
     """
 
     words: Sequence[str]
     by: str
+    server: Optional[ForkServer] = None
+    limit: Optional[int] = None
+    _booted: int = 0
+    _failed: int = 0
 
     def start(self, guests: Iterable[WatchedDomain], connection: int) -> None:
         """Begin boots of those that wait; ``connection`` is the number of that to libvirt."""
         known = list(guests)
-        free = _AT_ONCE - sum(guest.child is not None for guest in known)
+        free = len(known)
+        if self.limit != admission.NO_LIMIT:
+            most = self.limit or admission.default_limit()
+            free = most - sum(guest.child is not None for guest in known)
         for guest in [guest for guest in known if guest.waits][: max(free, 0)]:
             guest.child = self._begin(guest)
             guest.waits, guest.connection, guest.ran, guest.stopped = False, connection, False, None
 
-    def _begin(self, guest: WatchedDomain) -> subprocess.Popen[bytes]:
-        argv = [sys.executable, "-c", _START, "start", *self.words, "--supervised", guest.name]
-        argv += ["--by", self.by, *(["--replace"] if guest.replaces else [])]
-        argv += ["--paused"] if guest.paused else []
+    def _begin(self, guest: WatchedDomain) -> Union[subprocess.Popen[bytes], ForkedProgram]:
+        words = ["start", *self.words, "--supervised", guest.name]
+        words += ["--by", self.by, *(["--replace"] if guest.replaces else [])]
+        words += ["--paused"] if guest.paused else []
+        program = [sys.executable, "-c", _START]
         if self.by == "run":
-            return subprocess.Popen(argv)
-        argv = ["nice", "-n", str(NICE), *argv, "--quiet", guest.uuid]
-        return subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+            return subprocess.Popen([*program, *words])
+        words += ["--quiet", guest.uuid]
+        forked = None if self.server is None else self.server.start(words, NICE)
+        # The watch is that much above all else, and what it starts itself would be, too.
+        niced = ["nice", "-n", str(2 * NICE), *program, *words]
+        return forked or subprocess.Popen(niced, stdin=subprocess.DEVNULL)
 
-    @staticmethod
-    def ended(guests: Iterable[WatchedDomain]) -> list[tuple[WatchedDomain, int]]:
+    def progress(self, guests: Iterable[WatchedDomain]) -> str:
+        """Return ``17 of 64 booted, 4 running``, "" where nobody waits."""
+        known = [guest for guest in guests if guest.is_booting]
+        waiting = sum(guest.child is None for guest in known)
+        failed = f", {self._failed} failed" if self._failed else ""
+        total = self._booted + self._failed + len(known)
+        running = len(known) - waiting
+        return f"{self._booted} of {total} booted, {running} running{failed}" if waiting else ""
+
+    def ended(self, guests: Collection[WatchedDomain]) -> list[tuple[WatchedDomain, int]]:
         """Return those whose boot has ended since, each with the exit code."""
         found = []
+        if not any(guest.is_booting for guest in guests):
+            self._booted = self._failed = 0
         for guest in guests:
             status = None if guest.child is None else guest.child.poll()
             if status is not None:
                 guest.child = None
                 found.append((guest, status))
+                self._failed += status != 0
+                self._booted += status == 0
         return found
 
     @staticmethod
@@ -93,10 +120,10 @@ class Boots:
         """End all that are under way."""
         children = [guest.child for guest in guests if guest.child is not None]
         for child in children:
-            child.terminate()
+            child.send_signal(signal.SIGTERM)
+        end = time.monotonic() + _GRACE
+        while any(child.poll() is None for child in children) and time.monotonic() < end:
+            time.sleep(_LOOK)
         for child in children:
-            try:
-                child.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+            if child.poll() is None:
+                child.send_signal(signal.SIGKILL)

@@ -40,6 +40,7 @@ _RECONNECT = 1.0  # s
 _NICE = 10  # of the watch below all else, as its boots are above it
 _YOUNG = 60.0  # s; a guest that runs for longer has gone past its boot, and is not disturbed
 _SWEPT_AFTER = 0.5  # s in which others may end, too: every sweep asks for all domains
+_PROGRESS_SECONDS = 10.0  # between words about how many of a rack have booted
 _HELD_AFTER = 10.0  # s; libvirt has then no time for it
 # How QEMU calls the ends (qapi/run-state.json, ShutdownCause) after which a machine begins anew.
 _RESETS = ("guest-reset", "host-qmp-system-reset", "subsystem-reset")
@@ -66,6 +67,7 @@ class Watcher:
     _result: Optional[int] = None
     _told: bool = False
     _status: str = ""
+    _told_progress: float = 0.0
 
     def loop(self) -> int:
         """Until a signal ends it, or the one domain is off."""
@@ -342,6 +344,11 @@ class Watcher:
         self.boots.start(self._guests.values(), self._number)
         booting = sum(guest.is_booting for guest in self._guests.values())
         status = f"{len(self.marks.all())} domains, of which {booting} boot"
+        progress = self.boots.progress(self._guests.values())
+        if progress and time.monotonic() >= self._told_progress + _PROGRESS_SECONDS:
+            self._told_progress = time.monotonic()
+            log.log(NOTICE, "%s", progress)
+        status += f": {progress}" if progress else ""
         if status != self._status:
             sd_notify.notify(STATUS=status)
             self._status = status

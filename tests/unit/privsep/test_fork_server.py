@@ -1,0 +1,94 @@
+"""Programs that a prepared process forks: what comes of them, and of those that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from pypxeboot.privsep.fork_server import ForkedProgram, ForkServer
+from tests.support.ground import wait_until
+
+SECONDS = 60
+
+
+def body(argv: Sequence[str]) -> int:
+    """What the programs of these tests do."""
+    if argv[0] == "sleep":
+        Path(argv[1]).write_text(str(os.getpid()))
+        time.sleep(600)
+    if argv[0] == "raise":
+        raise RuntimeError
+    stdin = Path("/proc/self/fd/0").readlink()
+    loaded = "prepared" in sys.modules
+    Path(argv[1]).write_text(f"{os.getppid()} {os.nice(0)} {loaded} {stdin}")
+    return int(argv[0])
+
+
+@pytest.fixture
+def server() -> Iterator[ForkServer]:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    own = ForkServer(lambda: sys.modules.setdefault("prepared", sys), body)
+    yield own
+    own.stop()
+
+
+def ended(program: ForkedProgram) -> int:
+    """The exit code, once there is one."""
+    wait_until(lambda: program.poll() is not None, SECONDS, "the end of a program")
+    status = program.poll()
+    assert status is not None
+    return status
+
+
+def start(server: ForkServer, *argv: object, niceness: int = 0) -> ForkedProgram:
+    program = server.start([str(word) for word in argv], niceness)
+    assert program is not None
+    return program
+
+
+def test_a_program_is_forked_by_who_has_all_imported(server: ForkServer, tmp_path: Path) -> None:
+    programs = [start(server, code, tmp_path / str(code), niceness=3) for code in (0, 7)]
+    assert [ended(program) for program in programs] == [0, 7]
+    for code in (0, 7):
+        assert (tmp_path / str(code)).read_text() == f"{server.pid} {os.nice(0) + 3} True /dev/null"
+
+
+def test_a_program_that_raises_fails(server: ForkServer) -> None:
+    assert ended(start(server, "raise")) == 1
+
+
+def test_programs_end_by_signals_and_the_others_go_on(server: ForkServer, tmp_path: Path) -> None:
+    one, other = (start(server, "sleep", tmp_path / name) for name in ("one", "other"))
+    wait_until((tmp_path / "one").exists, SECONDS, "the first")
+    wait_until((tmp_path / "other").exists, SECONDS, "the second")
+    one.send_signal(signal.SIGTERM)
+    assert ended(one) == -signal.SIGTERM
+    assert other.poll() is None
+    other.send_signal(signal.SIGKILL)
+    assert ended(other) == -signal.SIGKILL
+
+
+def test_the_end_of_a_program_wakes_who_waits(server: ForkServer, tmp_path: Path) -> None:
+    heard: list[int] = []
+    signal.signal(signal.SIGCHLD, lambda number, _frame: heard.append(number))
+    try:
+        assert ended(start(server, 0, tmp_path / "out")) == 0
+        wait_until(lambda: heard, SECONDS, "SIGCHLD")
+    finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def test_a_server_that_was_killed(server: ForkServer, tmp_path: Path) -> None:
+    program = start(server, "sleep", tmp_path / "pid")
+    wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), SECONDS, "it runs")
+    os.kill(server.pid, signal.SIGKILL)
+    os.waitpid(server.pid, 0)
+    assert ended(program) == 1
+    assert server.start(["0", str(tmp_path / "out")]) is None
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)

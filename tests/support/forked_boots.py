@@ -1,9 +1,9 @@
 """What a boot costs that a prepared process forks, as those under ``pypxeboot-virt watch``: processor time.
 
-    python -m tests.support.forked_boots MAC OUT COUNT    (in a namespace with br0 and servers)
+    scripts/bench watch
 
-Prints the processor time (s) of a boot and all that it starts, the median of COUNT, and what the import of
-scapy takes in the same run.
+Prints the processor time (s) of a boot and of all that it starts, and what part that is of the time that the
+import of scapy takes in the same round.
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from pypxeboot.commands import boot, command, virt_domain
 from pypxeboot.config import max_boots
 from pypxeboot.host import early
 from pypxeboot.privsep.fork_server import ForkServer
+from tests.support.ground import servers, tools
+from tests.support.ground.net import MAC, Site
+from tests.support.storm import spread, tree
 
 
 def run(argv: Sequence[str]) -> int:
@@ -42,8 +47,8 @@ def used_by_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def main(mac: str, out: str, count: int) -> None:
-    """Measure."""
+def measure(out: str, count: int) -> None:
+    """Boot so many times in the network namespace of this process; print the figures."""
 
     def counted(argv: Sequence[str]) -> int:
         """Boot in a process of its own, so that it and all that it starts can be counted."""
@@ -60,20 +65,37 @@ def main(mac: str, out: str, count: int) -> None:
         return status
 
     server = ForkServer(prepare, counted)
-    base = ["--mac", mac, "--bridge", "br0", "--output", f"{out}/result", "--output-directory", out]
-    for _ in range(count):
-        program = server.start(base)
-        assert program is not None
-        while program.poll() is None:
+    ratios, own = [], []
+    for number in range(count):
+        program = server.start(
+            ["-q", "--mac", MAC, "--bridge", "br0", "--output", f"{out}/r", "--output-directory", out]
+        )
+        while program is not None and program.poll() is None:
             time.sleep(0.005)
-        assert program.poll() == 0
+        if program is None or program.poll():
+            raise SystemExit("the boot failed")
+        used = float(Path(out, "used").read_text().splitlines()[number])
+        before = used_by_children()
+        subprocess.run([sys.executable, "-c", "import scapy.layers.dhcp"], check=True)
+        own.append(used)
+        ratios.append(used / (used_by_children() - before))
     server.stop()
-    with open(f"{out}/used") as file:  # noqa: PTH123
-        used = [float(line) for line in file][-count:]
-    before = used_by_children()
-    subprocess.run([sys.executable, "-c", "import scapy.layers.dhcp"], check=True)
-    sys.stdout.write(f"{sorted(used)[len(used) // 2]} {used_by_children() - before}\n")
+    sys.stdout.write(f"\na boot under watch: {spread(own)} s of processor, ")
+    sys.stdout.write(f"{spread(ratios)} of that of import scapy.layers.dhcp\n")
+
+
+def main(count: int) -> None:
+    """Make a site, and measure on it."""
+    with tempfile.TemporaryDirectory() as place, Site(Path(place)) as site:
+        root = servers.plant(Path(place) / "root", tree())
+        servers.start(site, "dnsmasq", root)
+        (Path(place) / "out").mkdir()
+        argv = [sys.executable, "-m", "tests.support.forked_boots", f"{place}/out", str(count)]
+        subprocess.run(["ip", "netns", "exec", site.hyp, *argv], cwd=tools.ROOT, check=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    if len(sys.argv) > 2:
+        measure(sys.argv[1], int(sys.argv[2]))
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

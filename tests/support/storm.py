@@ -1,9 +1,9 @@
 """Many guests at once: how long a rack takes to boot, against an earlier state of the project.
 
-    scripts/bench storm [--guests N]... [--vs COMMIT] [--runs N]
+    scripts/bench storm [--guests N]... [--vs COMMIT] [--runs N] [--known]
 
-The server is dnsmasq as it comes: it pings addresses before it gives them, and answers fifty transfers at a
-time. It runs in namespaces of its own, with a /run/pypxeboot of its own.
+The server is dnsmasq as it comes: it pings each address for three seconds before it gives it to a guest that
+is new to it (--known: the rack comes up again), and answers fifty transfers at a time. It runs in namespaces of its own, with a /run/pypxeboot of its own.
 """
 
 from __future__ import annotations
@@ -52,12 +52,21 @@ def tree() -> dict[str, bytes]:
     return {"pxelinux.cfg/default": _CONFIG.encode(), "kernel": bytes(kernel), "initrd": initrd}
 
 
-def serve(site: Site, root: Path) -> None:
-    """Start dnsmasq as it comes: with nothing but what this network needs."""
+def mac(number: int) -> str:
+    """The MAC address of a guest."""
+    return f"{_PREFIX}:{number >> 8:02x}:{number & 255:02x}"
+
+
+def serve(site: Site, root: Path, known: int) -> None:
+    """Start dnsmasq as it comes: with nothing but what this network needs. So many guests have leases."""
+    leases = site.fresh("leases")
+    expiry = int(time.time()) + 86400
+    rows = [f"{expiry} {mac(n)} 10.78.{1 + (n >> 7)}.{1 + (n & 127)} * *\n" for n in range(known)]
+    leases.write_text("".join(rows))
     site.ip(f"addr add {SERVER}/16 dev srv0", namespace=site.srv)
     argv = ["dnsmasq", "--conf-file=/dev/null", "--keep-in-foreground", "--log-facility=-", "--user=root"]
     argv += ["--pid-file=", "--port=0", "--interface=srv0", "--bind-interfaces", "--enable-tftp"]
-    argv += [f"--tftp-root={root}", "--dhcp-boot=pxelinux.0", f"--dhcp-leasefile={site.fresh('leases')}"]
+    argv += [f"--tftp-root={root}", "--dhcp-boot=pxelinux.0", f"--dhcp-leasefile={leases}"]
     argv += ["--dhcp-range=10.78.1.1,10.78.9.250,255.255.0.0,1h"]
     site.spawn(argv, "dnsmasq.log").wait_for("TFTP root is")
 
@@ -68,7 +77,7 @@ def start(
     """Start the boot of one guest by the project as it is in ``checkout``."""
     libc = ctypes.CDLL(None, use_errno=True)
     out.mkdir()
-    argv = [sys.executable, "-m", "pypxeboot", "--mac", f"{_PREFIX}:{number >> 8:02x}:{number & 255:02x}"]
+    argv = [sys.executable, "-m", "pypxeboot", "--mac", mac(number)]
     argv += ["--bridge", BRIDGE, "--output", f"{out}/result", "--output-directory", str(out), *words]
     with open(f"/run/netns/{site.hyp}") as namespace, (out / "log").open("wb") as log:  # noqa: PTH123
         handle = namespace.fileno()
@@ -154,6 +163,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--guests", type=int, action="append", metavar="N", help="(1, 16, 64 and 256)")
     parser.add_argument("--vs", metavar="COMMIT", help="boot by that state of the project, too")
+    parser.add_argument("--known", action="store_true", help="the server has given the guests leases before")
     parser.add_argument("--runs", type=int, default=1, help="rounds; the figures are medians (1)")
     parser.add_argument("--max-boots", metavar="N", help="that are under way at a time")
     options = parser.parse_args()
@@ -162,12 +172,13 @@ def main() -> int:
     with contextlib.ExitStack() as undo:
         place = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="pypxeboot-storm-")))
         site = undo.enter_context(Site(place))
-        serve(site, servers.plant(place / "root", tree()))
+        guests = options.guests or [1, 16, 64, 256]
+        serve(site, servers.plant(place / "root", tree()), max(guests) if options.known else 0)
         checkouts = {"this": tools.ROOT}
         if options.vs:
             checkouts[options.vs] = undo.enter_context(checkout_of(options.vs))
-        for guests in options.guests or [1, 16, 64, 256]:
-            compare(site, checkouts, guests, options.runs, words)
+        for count in guests:
+            compare(site, checkouts, count, options.runs, words)
     return 0
 
 

@@ -3,7 +3,8 @@
     scripts/bench storm [--guests N]... [--vs COMMIT] [--runs N] [--known]
 
 The server is dnsmasq as it comes: it pings each address for three seconds before it gives it to a guest that
-is new to it (--known: the rack comes up again), and answers fifty transfers at a time. It runs in namespaces of its own, with a /run/pypxeboot of its own.
+is new to it (--known: the rack comes up again), and answers fifty transfers at a time. It runs
+in namespaces of its own, with a /run/pypxeboot of its own.
 """
 
 from __future__ import annotations

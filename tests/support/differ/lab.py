@@ -127,10 +127,10 @@ class RealLab:
 def _watch(machine: subprocess.Popen[bytes], patience: float) -> bytes:
     """Read the screen until the machine ends, is at its disk, or says nothing new.
 
-    A key is pressed at the banner, which waits for one.
+    A key is pressed at each banner, which waits for one: before iPXE boots, and when it gives up.
     """
     assert machine.stdin is not None and machine.stdout is not None
-    screen, pressed, quiet_since = b"", False, _time_had(machine.pid)
+    screen, pressed, quiet_since = b"", 0, _time_had(machine.pid)
     end = quiet_since + _MOST * patience
     while machine.poll() is None and _time_had(machine.pid) < end:
         if select.select([machine.stdout], [], [], 0.1)[0]:
@@ -142,10 +142,10 @@ def _watch(machine: subprocess.Popen[bytes], patience: float) -> bytes:
                 quiet_since = _time_had(machine.pid)
             if b"\n" in piece and _repeats(screen, int(patience) + 1):
                 break
-        if not pressed and _BANNER in screen:
+        if screen.count(_BANNER) > pressed:
             machine.stdin.write(b" ")
             machine.stdin.flush()
-            pressed = True
+            pressed += 1
         if _DISK in screen or _time_had(machine.pid) - quiet_since > patience:
             break
     return screen

@@ -119,7 +119,7 @@ class Grub:
         return booted(boots.tag_of(replay.kernel or b""), got.entry.cmdline, replay.ramdisk)
 
     def explain(self, texts: Texts, real: Outcome, ours: Outcome) -> str:
-        """Name the difference on purpose that a script shows: one, which the reduction of another could leave."""
+        """Name the difference on purpose that a script shows: the reduction of another may leave one."""
         if "set timeout=0\n" not in texts[_CONFIG] and real.kernel is None:
             return "without a timeout the real one waits for somebody"
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Union
 
 # The codec between bytes of the network and text: every byte string survives the round trip, and what was
@@ -48,6 +49,7 @@ def _escape(ch: str) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
+@lru_cache(maxsize=64)  # the files of ten thousand labels are on one server
 def is_dname(name: str) -> bool:
     """Whether ``name`` can be a host or domain name (letters, digits, ``-``, ``_``, dots)."""
     return _DNAME.fullmatch(name) is not None

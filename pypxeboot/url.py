@@ -82,11 +82,12 @@ def resolve(name: str, prefix: str, default_server: Optional[str]) -> Location:
     the prefix. ``default_server`` has the files that name no server. Raises ConfigError if nothing can be
     asked for by that name.
     """
-    name = decode(encode(_NAME_END.split(name, maxsplit=1)[0])[:NAME_MAX])
+    if not (name.isascii() and name.isprintable() and " " not in name and len(name) <= NAME_MAX):
+        name = decode(encode(_NAME_END.split(name, maxsplit=1)[0])[:NAME_MAX])
     if not name:
         raise ConfigError("a file without a name", hint="is there a comma or blank too many?")
     full = name if is_absolute(name) else prefix + name
-    if len(encode(full)) > JOINED_MAX:
+    if 4 * len(full) > JOINED_MAX and len(encode(full)) > JOINED_MAX:  # a character has at most four
         raise ConfigError(f"the file name {printable(full)!r} is longer than {JOINED_MAX} bytes")
     return parse(full, default_server)
 

@@ -14,7 +14,7 @@ LINE_LIMIT = 4095
 # byte A0, Latin-1's no-break space, too, which cannot begin a character of UTF-8.
 _BLANKS = "\b\t\n\v\f\r \udca0"
 _WORD = re.compile(r"[^\x00-\x20\x7f]*")
-_LINE_END = re.compile(rb"[\0\r\n]")
+_LINE_END = re.compile(rb"[\0\r]")
 _NUMBER = re.compile(r"[\x09-\x0d ]*([+-]?[0-9]{1,18})")
 _UNSIGNED = re.compile(r"[\x09-\x0d ]*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)")
 
@@ -33,9 +33,12 @@ def numbered_lines(data: bytes) -> Iterator[ConfigLine]:
     while at < len(data):
         end = data.find(b"\n", at, at + LINE_LIMIT)
         end = min(at + LINE_LIMIT, len(data)) if end < 0 else end + 1
-        text, *lost = _LINE_END.split(data[at:end], maxsplit=1)
-        yield ConfigLine(number, decode(text), lost[0].strip() if lost else b"")
-        number += data[end - 1] == 10
+        is_ended = data[end - 1] == 10
+        piece, lost = data[at : end - 1] if is_ended else data[at:end], b""
+        if b"\r" in piece or b"\0" in piece:
+            piece, lost = _LINE_END.split(piece, maxsplit=1)
+        yield ConfigLine(number, decode(piece), lost.strip())
+        number += is_ended
         at = end
 
 

@@ -23,7 +23,7 @@ from pypxeboot.syslinux.config.lexer import (
     split,
 )
 from pypxeboot.syslinux.config.model import BootMessage, Config, Label, MenuAction, Screen, fold_hotkey
-from pypxeboot.syslinux.config.skipped import SkippedLines
+from pypxeboot.syslinux.config.skipped import SkippedLines, is_known
 from pypxeboot.text import SPACE, decode, printable
 
 # "Include nesting 16" (doc/syslinux.txt), but 6.x has no limit, and runs out of memory.
@@ -89,10 +89,15 @@ class SyslinuxParser:
         self._titled: set[int] = set()  # submenus whose entry has a text of its own
         self._append = ""
         self._depth = 0
-        self._where = ""  # the file, and the number of its line, for messages
+        self._place = "", 0  # the file, and the number of its line, for messages
         self.skipped = SkippedLines()
         self.missing: dict[str, None] = {}
         self._config = Config((), (), sysappend=sysappend)
+
+    @property
+    def _where(self) -> str:
+        name, number = self._place
+        return f"{name} line {number}"
 
     def config(self) -> Config:
         """Give what was read so far, as at the end of the last file."""
@@ -124,10 +129,12 @@ class SyslinuxParser:
         file = numbered_lines(data)
         self._here = self._current
         for line in file:
-            self._where = f"{name} line {line.number}"
+            self._place = name, line.number
             word, rest = split(line.text)
             word = word.lower()
-            self.skipped.judge(self._where, line.text, word, split(rest)[0].lower() if word == "menu" else "")
+            if word == "menu" or not is_known(word):
+                menu_word = split(rest)[0].lower() if word == "menu" else ""
+                self.skipped.judge(self._where, line.text, word, menu_word)
             if line.lost:
                 self.skipped.note(
                     self._where, decode(line.lost), "it stands behind a carriage return or a NUL"

@@ -49,6 +49,11 @@ _STRANGE = (
 )
 
 
+def is_known(word: str) -> bool:
+    """Whether a line that begins with ``word`` means something, other than MENU, whose second word tells."""
+    return word in _READ
+
+
 class SkippedLines:
     """The lines of one configuration, and of what it includes, that were skipped, as text."""
 

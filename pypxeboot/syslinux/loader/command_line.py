@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pypxeboot.bootsource import Kind, kind_of_name
 from pypxeboot.errors import PxeBootError, Refused
 from pypxeboot.syslinux.config.lexer import joined, split_command
@@ -24,6 +26,7 @@ _TYPES = {
 # By extension, "compared case-sensitively"; .img, .com and everything else is loaded as a Linux kernel. A
 # file named like a boot sector or bootstrap program may be a kernel all the same (vmlinuz-5.10.0).
 _ENDINGS = {".c32": "com32", ".0": "program", ".bin": "program", ".bs": "program", ".bss": "program"}
+_ENDS = tuple(_ENDINGS)
 
 # Their headers look like a kernel's, but they work through the BIOS.
 _FIRMWARE = ("memdisk", "wimboot")
@@ -48,7 +51,7 @@ def parse_command(command: str, strings: str = "") -> tuple[str, str, str]:
     kind = given or type_of(word)
     if kind != "com32":
         words = _append(words, strings)
-    if kind in ("linux", "program") and _is_for_firmware(word):
+    if kind in ("linux", "program") and _is_for_firmware(_last(word)):
         kind = "firmware"
     return kind, word, words
 
@@ -65,7 +68,9 @@ def _with_extension(command: str) -> str:
 
 def type_of(word: str) -> str:
     """Tell the type of a file by how its name ends."""
-    return next((kind for end, kind in _ENDINGS.items() if word.endswith(end)), "linux")
+    if not word.endswith(_ENDS):  # as most do
+        return "linux"
+    return next(kind for end, kind in _ENDINGS.items() if word.endswith(end))
 
 
 def module_name(word: str) -> str:
@@ -79,8 +84,8 @@ def _last(word: str) -> str:
     return word.rpartition("/")[2].rpartition("::")[2]
 
 
-def _is_for_firmware(word: str) -> bool:
-    name = _last(word)
+@lru_cache(maxsize=64)  # the kernels of ten thousand labels have a few names
+def _is_for_firmware(name: str) -> bool:
     return name.startswith(_FIRMWARE) or name.endswith("pxelinux.0") or kind_of_name(name) is Kind.IPXE_BINARY
 
 

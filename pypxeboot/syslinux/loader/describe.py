@@ -102,18 +102,21 @@ class _Description:
         locate = self.listing.locate
         modules = ((locate(text), text) for text in entry.modules)
         packed = (locate(item.name) for item in entry.packed if item.name is not None)
-        described = replace(
-            self.entry,
+        kernel = locate(entry.kernel)
+        initrds = (location for name in entry.initrds if (location := locate(name)) is not None)
+        return Entry(
+            self.entry.label,
+            self.entry.action,
+            kernel=kernel,
+            initrds=() if kernel is None else tuple(initrds),
             cmdline=entry.cmdline,
             modules=tuple(Module(location, text) for location, text in modules if location is not None),
+            title=self.entry.title,
             packed=tuple(Packed(location, "") for location in packed if location is not None),
             dtb=None if entry.dtb is None else locate(entry.dtb),
+            menu=self.entry.menu,
+            meaning="cannot be asked for" if kernel is None else "",  # listed all the same: it was not chosen
         )
-        kernel = locate(entry.kernel)
-        if kernel is None:  # listed all the same: it was not chosen
-            return replace(described, meaning="cannot be asked for")
-        initrds = tuple(location for name in entry.initrds if (location := locate(name)) is not None)
-        return replace(described, kernel=kernel, initrds=initrds)
 
     def action(self, action: Action) -> Entry:
         return replace(self.entry, action=action)

@@ -39,7 +39,7 @@ def strings(guest: Guest, lease: Lease, server: Optional[str]) -> tuple[Optional
 
 def select(mask: int, available: Sequence[Optional[str]]) -> list[str]:
     """Select the strings that ``mask`` asks for, in bit order."""
-    return [text for bit, text in enumerate(available) if mask >> bit & 1 and text]
+    return [text for bit, text in enumerate(available) if mask >> bit & 1 and text] if mask else []
 
 
 def command_line(label: Label, available: Sequence[Optional[str]]) -> str:

@@ -112,7 +112,8 @@ def _is_script(head: bytes) -> bool:
 
 
 def _is_kernel(head: bytes) -> bool:
-    return any(head[at : at + len(magic)] == magic for at, magic in _KERNEL_MAGIC)
+    unified = _is_efi(head) and re.search(rb"\.linux\0\0", head[:4096]) is not None
+    return unified or any(head[at : at + len(magic)] == magic for at, magic in _KERNEL_MAGIC)
 
 
 def _is_config(head: bytes) -> bool:
@@ -233,7 +234,7 @@ def describe_content(head: bytes) -> str:
         return "text in UTF-16"
     start = head[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
-        return "an HTML page"
+        return PAGE
     if start.startswith((b"#!ipxe", b"#!gpxe")):
         return "an iPXE script"
     if start.startswith(b"#!"):
@@ -271,8 +272,14 @@ _MAGICS = (
 _GRUB = re.compile(rb"^[ \t]*(menuentry|submenu|insmod|linuxefi|search --|set [a-z_]+=|if \[)", re.MULTILINE)
 _JSON = re.compile(rb"[\[{]\s*[\[{\"\]}]")
 
+PAGE = "an HTML page"
+PAGE_HINT = (
+    "is that a page of the web server, a proxy or a portal in place of the file? curl -i shows what is "
+    "said there"
+)
+
 _MENDS = {
-    "an HTML page": "is that an error page of the web server? look at what it has under that name",
+    PAGE: PAGE_HINT,
     "a configuration of GRUB": "write one of PXELINUX beside it, or have DHCP name GRUB's own boot file",
     "an iPXE script": "have DHCP name it as the boot file (option 67), or --bootfile",
     "JSON": "is that an answer of a web service? it has to be LABEL, KERNEL and APPEND lines",

@@ -19,6 +19,8 @@ class Limits:
     kernel: int = 128 << 20
     # What Xen takes of a module at most (XC_DOM_DECOMPRESS_MAX in xenguest.h). --max-ramdisk
     ramdisk: int = 1 << 30
+    # What gives more room beside the kernel: a hint for who ran into that.
+    more_ramdisk: str = "--max-ramdisk SIZE allows more"
     # A detached signature: one with a chain of three certificates has 5 KiB.
     signature: int = 64 << 10
     # What a person waits for a machine that boots from a network. --timeout

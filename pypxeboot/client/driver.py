@@ -78,6 +78,7 @@ class Driver:
     ) -> None:
         self.plan, self.downloads, self._files, self._start = plan, downloads, files, start
         self.warnings: list[str] = []
+        downloads.warn = self.warn
         self.spent = TimeSpent()
         self._silent: dict[tuple[str, str, Optional[int]], FetchError] = {}
         self._depth = 0
@@ -164,8 +165,9 @@ class Driver:
             raise self._silent[server]
         try:
             return Fetched(self.downloads.fetcher.small(effect.location, effect.limit, head=effect.head))
-        except NotFound:
-            return Fetched(None, "not-found")
+        except NotFound as why:
+            plain = why.cause in ("", "tftp-1", "http-404", "http-410")
+            return Fetched(None, "not-found", "" if plain else why.message.replace(f"{location}: ", "", 1))
         except Refused as why:
             if not effect.head:
                 raise
@@ -173,7 +175,8 @@ class Driver:
         except FetchError as why:
             # To PXELINUX a file that does not come is not there.
             self.note(location, why)
-            return Fetched(None, why.message.replace(f"{location}: ", "", 1))
+            said = why.message.replace(f"{location}: ", "", 1)
+            return Fetched(None, said, said)
 
     def note(self, location: Location, why: FetchError) -> None:
         """Take note of a server that does not answer: none is waited for twice."""

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import field
 from typing import Optional
@@ -20,8 +20,9 @@ from pypxeboot.entry import Entry
 from pypxeboot.errors import FetchError, NotFound, Refused, TooLarge
 from pypxeboot.fetch.fetcher import Fetcher
 from pypxeboot.guest import MONITORS, Target
-from pypxeboot.kernel import cpio, extract, identify
-from pypxeboot.limits import Limits
+from pypxeboot.kernel import cpio, extract, identify, uki
+from pypxeboot.kernel.uki import UnifiedImage
+from pypxeboot.limits import NOTICE, Limits
 from pypxeboot.result import DeviceTree, InitrdFile, KernelFile, ModuleFile, Ramdisk
 from pypxeboot.text import encode, printable, size_text
 from pypxeboot.url import Location
@@ -37,6 +38,8 @@ _PACKED_LIMIT = 64 << 20
 _DTB_LIMIT = 2 << 20  # U-Boot leaves about as much room; real ones have less than 200 KiB
 _DTB_MAGIC = b"\xd0\x0d\xfe\xed"
 
+_LOOKED_AT = 512  # bytes: where a page says that it is one
+
 # Threads that a download needs: one fetches initrds beside the kernel, and each file has one that hashes it:
 # of kernel, ramdisk, and the kernel unpacked, a module or a device tree, one at a time.
 THREADS = 4
@@ -48,7 +51,7 @@ class ScriptInstead(Refused):
 
 @dataclass(frozen=True)
 class Files:
-    """What has been downloaded for an entry."""
+    """What has been downloaded for an entry; ``cmdline`` is set where it is not the entry's."""
 
     kernel: Optional[KernelFile] = None
     initrds: tuple[InitrdFile, ...] = ()
@@ -57,6 +60,25 @@ class Files:
     dtb: Optional[DeviceTree] = None
     sources: tuple[Location, ...] = ()
     """Where kernel, initrds, modules and device tree are on their servers, in this order."""
+    cmdline: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class LookedInto:
+    """A kernel after a look at it: the file that boots, its command line, and the image that it was in."""
+
+    file: KernelFile
+    cmdline: str
+    image: Optional[UnifiedImage] = None
+
+
+@dataclass(frozen=True)
+class OwnInitrd:
+    """An initrd that is in the file of the kernel itself: ``url`` is that file's with the section's name."""
+
+    url: str
+    size: int
+    read_at: ReadAt
 
 
 @dataclass
@@ -65,8 +87,9 @@ class Downloads:
 
     ``open_output`` gives a descriptor for a kind (kernel, unpacked-kernel, ramdisk, module, dtb,
     signature) of output file; ``mark_initrd`` is called where an initrd begins or ends in the ramdisk.
-    ``look_inside``, ``must_boot`` and ``target`` are those of the plan, ``processor`` is the guest's, empty
-    where any kernel will do.
+    ``warn`` takes what the result should say, too.
+    ``look_inside``, ``must_boot``, ``target`` and ``append`` are those of the plan, ``processor`` is the
+    guest's, empty where any kernel will do.
     """
 
     fetcher: Fetcher
@@ -78,6 +101,8 @@ class Downloads:
     must_boot: tuple[str, ...] = ()
     target: Optional[Target] = None
     processor: str = ""
+    append: str = ""
+    warn: Callable[[str], None] = log.warning
     files: Files = field(default_factory=Files)
 
     def load(self, entry: Entry) -> None:
@@ -101,6 +126,15 @@ class Downloads:
                 beside = self.workers.start(lambda: initrds.extend(self._joined(entry, ramdisk_sink)))
             try:
                 loaded = self._kernel(location, entry.cmdline, kernel_sink)
+                own = own_initrds(loaded, str(location), kernel_sink.descriptor)
+                if own:  # they come first: what there is of others begins anew, behind them
+                    given_up.set()
+                    if beside is not None:
+                        beside()
+                    ramdisk_sink = FileSink(self.open_output("ramdisk"), self.workers.start)
+                    sinks.enter_context(ramdisk_sink)
+                    initrds = self._joined(entry, ramdisk_sink, own)
+                    beside = _done
                 modules = self._modules(entry)
                 dtb = None if entry.dtb is None else self._dtb(entry.dtb)
             except BaseException:
@@ -114,12 +148,13 @@ class Downloads:
                 if failure is not None:
                     raise failure
                 ramdisk = Ramdisk(None, ramdisk_sink.size, ramdisk_sink.digest_of_all())
-            files = Files(loaded, tuple(initrds), ramdisk, modules, dtb, _sources(entry, location))
+            sources = _sources(entry, location, len(own))
+            files = Files(loaded.file, tuple(initrds), ramdisk, modules, dtb, sources, loaded.cmdline)
             check_together(files, self.limits)
             return files
 
-    def _kernel(self, location: Location, cmdline: str, sink: FileSink) -> KernelFile:
-        with named_limit("--max-kernel"):
+    def _kernel(self, location: Location, cmdline: str, sink: FileSink) -> LookedInto:
+        with named_limit("--max-kernel SIZE allows more"):
             size, digest = self.fetcher.into(location, sink, self.limits.kernel)
         _not_empty(location, size)
         if (
@@ -128,14 +163,14 @@ class Downloads:
         ):
             raise ScriptInstead(f"{printable(str(location))} is an iPXE script, not a kernel")
         served = KernelFile(str(location), None, size, digest)
-        return self.kernel_file(served, sink.descriptor, cmdline, lambda: self.open_output("unpacked-kernel"))
+        return self.look_into(served, sink.descriptor, cmdline, lambda: self.open_output("unpacked-kernel"))
 
-    def kernel_file(
+    def look_into(
         self, served: KernelFile, descriptor: int, cmdline: str, open_unpacked: Callable[[], int]
-    ) -> KernelFile:
-        """Get the kernel in ``descriptor``, after a look at it. Raises Refused if the guest cannot boot it.
+    ) -> LookedInto:
+        """Look at the kernel in ``descriptor``. Raises Refused if the guest cannot boot it.
 
-        Where it has to be unpacked for the guest, ``open_unpacked`` gives a file to do that into.
+        Where it has to be taken out or unpacked for the guest, ``open_unpacked`` gives a file for it.
         """
 
         def read_at(offset: int, count: int) -> bytes:
@@ -143,15 +178,21 @@ class Downloads:
 
         size, digest, name = served.size or 0, served.sha256, printable(served.url)
         try:
-            info = identify.identify(read_at(0, identify.HEAD), size, read_at)
+            whole = identify.identify(read_at(0, identify.HEAD), size, read_at)
+            found = extract.bootable(whole, read_at, self.target, name)
         except Refused as why:
-            raise Refused(f"{name}: {why.message}", hint=why.hint) from None
-        if self.target is not None and not self.target.takes(info):
-            packed, info = info, extract.identify_for(info, read_at, self.target, name)
-            size, digest = self._unpack(packed, read_at, open_unpacked())
-            log.info("kernel %s: unpacked for %s, %s", name, MONITORS[self.target.vmm], size_text(size))
+            message = why.message if name in why.message else f"{name}: {why.message}"
+            raise Refused(message, hint=why.hint) from None
+        info, image = found.info, whole.image
+        if image is not None:
+            log.log(NOTICE, "%s is a unified kernel image (UKI): %s are in it", name, image.content)
+            cmdline = self._command_line(name, cmdline, image.cmdline)
+        if found.pieces is not None:
+            size, digest = self._unpack(found.pieces, open_unpacked())
+            for_whom = "" if self.target is None else f" for {MONITORS[self.target.vmm]}"
+            log.info("kernel %s: unpacked%s, %s", name, for_whom, size_text(size))
         if self.look_inside:
-            info = identify.identify_payload(info, read_at)
+            info = identify.identify_payload(info, found.read_at)
             if info.unread:
                 log.info("kernel %s: whether Xen boots it is not known: %s", name, info.unread)
         identify.check_xen(info, name, self.must_boot)
@@ -160,12 +201,21 @@ class Downloads:
             taken = f"takes {info.cmdline_size} of the {len(encode(cmdline))} bytes of its command line"
             log.warning("kernel %s %s", name, taken)
         log.info("kernel %s: %s, sha256 %s", name, info.format, digest)
-        return KernelFile(served.url, None, size, digest, info.format, info.boots)
+        return LookedInto(KernelFile(served.url, None, size, digest, info.format, info.boots), cmdline, image)
 
-    def _unpack(self, packed: identify.KernelInfo, read_at: ReadAt, descriptor: int) -> tuple[int, str]:
-        """Size and hash of what is in a kernel, written to ``descriptor``."""
+    def _command_line(self, name: str, configured: str, own: str) -> str:
+        """Return the command line of a unified kernel image, and say which of two it is."""
+        cmdline = uki.command_line(configured, own, self.append)
+        if own and cmdline == configured:
+            log.log(NOTICE, "%s: the command line of the configuration counts, not the image's own", name)
+        elif own:
+            log.info("%s: the command line is the image's own, since the configuration has none", name)
+        return cmdline
+
+    def _unpack(self, pieces: Iterator[bytes], descriptor: int) -> tuple[int, str]:
+        """Write the ``pieces`` of what is in a kernel to ``descriptor``; return size and hash."""
         with FileSink(descriptor, self.workers.start) as sink:
-            for piece in extract.pieces(packed, read_at):
+            for piece in pieces:
                 if time.monotonic() >= self.fetcher.deadline.at:
                     raise FetchError("the kernel was not unpacked in time")
                 if sink.size + len(piece) > self.limits.kernel:
@@ -176,15 +226,29 @@ class Downloads:
                 sink.write(piece)
             return sink.size, sink.digest()
 
-    def _joined(self, entry: Entry, sink: FileSink) -> list[InitrdFile]:
+    def _joined(self, entry: Entry, sink: FileSink, own: Sequence[OwnInitrd] = ()) -> list[InitrdFile]:
+        """Fill a ramdisk: with those of an image itself, then with what is to be downloaded."""
         files: list[InitrdFile] = []
+        for inside in own:
+            sink.pad(_INITRD_ALIGN)
+            self.mark_initrd()
+            if sink.size + inside.size > self.limits.ramdisk:
+                raise Refused(
+                    f"{inside.url}: {size_text(inside.size)}, more than a ramdisk may have",
+                    hint=self.limits.more_ramdisk,
+                )
+            for piece in extract.section_pieces(inside.read_at):
+                sink.write(piece)
+            self.mark_initrd()
+            files.append(InitrdFile(inside.url, inside.size))
         for location in entry.initrds:
             sink.pad(_INITRD_ALIGN)
             self.mark_initrd()
-            with named_limit("--max-ramdisk"):
+            with named_limit(self.limits.more_ramdisk):
                 size, digest = self.fetcher.into(location, sink, self.limits.ramdisk - sink.size)
             self.mark_initrd()
             _not_empty(location, size)
+            self.check_initrd(str(location), os.pread(sink.descriptor, _LOOKED_AT, sink.size - size))
             log.info("initrd %s: sha256 %s", printable(str(location)), digest)
             files.append(InitrdFile(str(location), size, digest))
         number = 1
@@ -208,23 +272,32 @@ class Downloads:
             log.info("ramdisk: %d initrds joined, %s", len(files), size_text(sink.size))
         return files
 
+    def check_initrd(self, url: str, head: bytes) -> None:
+        """Warn where an initrd is what a web server says in place of a file: a kernel would only panic."""
+        if bootsource.describe_content(head) == bootsource.PAGE:
+            self.warn(f"initrd {printable(url)} looks like an HTML page: {bootsource.PAGE_HINT}")
+
     def load_signatures(self) -> None:
         """Download the detached signature of each of :attr:`files`, one behind the other in their order.
 
         Each has an output file, which is empty where none can be had: the host side judges what that means.
         """
+        known: dict[Location, bytes] = {}  # a file, or what is in it, may be there twice
         for location in self.files.sources:
             with FileSink(self.open_output("signature"), self.workers.start) as sink:
-                try:
-                    sink.write(self.fetcher.small(location.signature, self.limits.signature))
-                except (FetchError, Refused) as why:
-                    log.info("no signature: %s", printable(why.message, 400))
+                if location not in known:
+                    try:
+                        known[location] = self.fetcher.small(location.signature, self.limits.signature)
+                    except (FetchError, Refused) as why:
+                        known[location] = b""
+                        log.info("no signature: %s", printable(why.message, 400))
+                sink.write(known[location])
 
     def _modules(self, entry: Entry) -> tuple[ModuleFile, ...]:
         modules: list[ModuleFile] = []
         for module in entry.modules:
             opened = FileSink(self.open_output("module"), self.workers.start)
-            with named_limit("--max-ramdisk"), opened as sink:
+            with named_limit(self.limits.more_ramdisk), opened as sink:
                 size, digest = self.fetcher.into(module.location, sink, self.limits.ramdisk)
             _not_empty(module.location, size)
             modules.append(ModuleFile(str(module.location), None, size, module.cmdline, digest))
@@ -254,12 +327,12 @@ class Downloads:
 
 
 @contextmanager
-def named_limit(option: str) -> Iterator[None]:
-    """Let an error of a file that is too large say which ``option`` allows more."""
+def named_limit(hint: str) -> Iterator[None]:
+    """Let an error of a file that is too large say by ``hint`` what allows more."""
     try:
         yield
     except TooLarge as why:
-        why.hint = f"{option} SIZE allows more"
+        why.hint = hint
         raise
 
 
@@ -270,14 +343,35 @@ def check_together(files: Files, limits: Limits) -> None:
     if size > limits.ramdisk:
         raise Refused(
             f"ramdisk, modules and device tree have {size_text(size)} together, more than a ramdisk may have",
-            hint="--max-ramdisk SIZE allows more",
+            hint=limits.more_ramdisk,
         )
 
 
-def _sources(entry: Entry, kernel: Location) -> tuple[Location, ...]:
+def own_initrds(kernel: LookedInto, url: str, descriptor: int) -> tuple[OwnInitrd, ...]:
+    """Return the initrds that are in the file of a kernel itself, whose URL and descriptor these are."""
+    image = kernel.image
+    if image is None:
+        return ()
+
+    def read_at(offset: int, count: int) -> bytes:
+        return os.pread(descriptor, count, offset)
+
+    return tuple(
+        OwnInitrd(f"{url}#{name}", image.sections[name][1], uki.section(image, name, read_at))
+        for name in image.initrds
+    )
+
+
+def _done() -> None:
+    """Stand for a job that has come to its end."""
+
+
+def _sources(entry: Entry, kernel: Location, inside: int) -> tuple[Location, ...]:
+    """List where all files are; ``inside`` initrds are in the file of the kernel."""
     packed = (item.location for item in entry.packed if item.location is not None)
     modules = (module.location for module in entry.modules)
-    return (kernel, *entry.initrds, *packed, *modules, *(() if entry.dtb is None else (entry.dtb,)))
+    dtbs = () if entry.dtb is None else (entry.dtb,)
+    return (*[kernel] * (1 + inside), *entry.initrds, *packed, *modules, *dtbs)
 
 
 def _not_empty(location: Location, size: int) -> None:

@@ -146,7 +146,7 @@ def _boot(order: Order, channel: Channel, parent: int, story: _Story) -> None:
     clients = schemes.table(authorities, plan.http_proxy, note)
     fetcher = Fetcher(clients, deadline=deadline, progress=progress)
     story.requests = fetcher.requests
-    wanted = (plan.look_inside, plan.must_boot, plan.target, plan.processor)
+    wanted = (plan.look_inside, plan.must_boot, plan.target, plan.processor, plan.append)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, host.mark_initrd, *wanted)
     pipeline = Pipeline(plan, host, downloads, dhcp or _no_dhcp(plan, udhcpc_output, order.deadline))
     story.warnings, pipeline.joined = pipeline.warnings, joined

@@ -96,12 +96,10 @@ class Pipeline:
             if not isinstance(why, (FetchError, NoBootSource)):
                 raise
             why.hint = joined_hints(why.hint, self._hint_of_search(why))
-            others = () if self.network.lease is None else self.network.lease.other_servers
-            if others and self.plan.server is None:
-                named = (
-                    f"DHCP names other boot servers, too: {'; '.join(others)}; --server ADDR asks one of them"
-                )
-                why.hint = joined_hints(why.hint, named)
+            if self.plan.server is None and not any(
+                one.result == "ok" for one in self.downloads.fetcher.requests
+            ):
+                why.hint = joined_hints(why.hint, self.network.hint_of_servers())
             raise
 
     def _hint_of_search(self, why: PxeBootError) -> Optional[str]:
@@ -339,7 +337,7 @@ class Pipeline:
             initrds=(files.initrds or planned) if boots else (),
             ramdisk=(files.ramdisk or (Ramdisk() if planned else None)) if boots else None,
             modules=(files.modules or self.downloads.module_plans(entry)) if boots else (),
-            cmdline=entry.cmdline if boots else "",
+            cmdline=(entry.cmdline if files.cmdline is None else files.cmdline) if boots else "",
             requests=tuple(self.downloads.fetcher.requests),
             seconds=Seconds(),
             warnings=tuple(self.warnings),

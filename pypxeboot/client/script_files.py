@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field
 from typing import Optional, Protocol, Union
 
-from pypxeboot.client.entry_files import Downloads, Files, named_limit
+from pypxeboot.client.entry_files import Downloads, Files, LookedInto, named_limit, own_initrds
 from pypxeboot.client.sink import FileSink
 from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import (
@@ -34,7 +34,7 @@ from pypxeboot.effects import (
     Unpack,
 )
 from pypxeboot.errors import FetchError, NotFound, Refused
-from pypxeboot.kernel import identify
+from pypxeboot.kernel import cpio, extract, identify
 from pypxeboot.result import InitrdFile, KernelFile, ModuleFile, Ramdisk
 from pypxeboot.text import printable, size_text
 from pypxeboot.url import Location
@@ -48,10 +48,10 @@ SAMPLE = 256 << 10
 # As much of a boot program as tells it from a script with its name: all of pxelinux.0.
 PROGRAM_SAMPLE = 64 << 10
 
-_MORE_RAMDISK = "--max-ramdisk SIZE allows more"
 _PIECE = 1 << 20
 _READ_LIMIT = 4 << 20
 _UNKNOWN = 1 << 62  # the size of a file of which only the head is there
+_INITRD_ALIGN = cpio.ALIGN
 _GZIP_OR_ZLIB, _GZIP_MAGIC = 32 + zlib.MAX_WBITS, b"\x1f\x8b"
 
 
@@ -70,7 +70,10 @@ class HostFiles(Protocol):
 
 @dataclass
 class _StoredFile:
-    """A file that the host side has opened: ``whole``, or the head of one only; ``used`` if it is booted."""
+    """A file that the host side has opened: ``whole``, or the head of one only; ``used`` if it is booted.
+
+    ``section``: it was taken out of that section of the file at ``location``.
+    """
 
     descriptor: int
     location: Location
@@ -79,6 +82,7 @@ class _StoredFile:
     sha256: str = ""
     whole: bool = True
     used: bool = False
+    section: str = ""
 
 
 @dataclass
@@ -233,7 +237,7 @@ class ScriptFiles:
     ) -> Location:
         limit = min(self._room, self.downloads.limits.ramdisk)
         opened = FileSink(file.descriptor, self.downloads.workers.start)
-        with named_limit("--max-ramdisk"), opened as sink:
+        with named_limit(self.downloads.limits.more_ramdisk), opened as sink:
             place = self.downloads.fetcher.whole(
                 file.location, sink, limit, form=file.form, seconds=seconds, head=head
             )
@@ -262,7 +266,8 @@ class ScriptFiles:
                 for piece in _content(packed):
                     if sink.size + len(piece) > room:
                         raise Refused(
-                            f"{packed.location} unpacks to more than {size_text(room)}", hint=_MORE_RAMDISK
+                            f"{packed.location} unpacks to more than {size_text(room)}",
+                            hint=self.downloads.limits.more_ramdisk,
                         )
                     if time.monotonic() >= self.downloads.fetcher.deadline.at:
                         raise FetchError(f"{packed.location}: not unpacked in time")
@@ -279,28 +284,32 @@ class ScriptFiles:
                 hint="--max-kernel SIZE allows more",
             )
         boots, loaded = self._kernel(effect.kernel, effect.entry.cmdline)
-        initrds = tuple(self._initrd(part) for part in effect.parts if isinstance(part, int))
-        ramdisk = self._ramdisk(effect.parts, file.location) if effect.parts else None
+        parts = [*self._own_initrds(effect.kernel, loaded), *effect.parts]
+        if parts and not effect.parts and isinstance(parts[-1], bytes):  # nothing follows that padding
+            parts.pop()
+        initrds = tuple(self._initrd(part) for part in parts if isinstance(part, int))
+        ramdisk = self._ramdisk(parts, file.location) if parts else None
         beside = [*effect.modules, *([] if ramdisk is None else [ramdisk])]
         if sum(self._files[number].size for number in beside) > downloads.limits.ramdisk:
             raise Refused(
-                "ramdisk and modules have more bytes together than a ramdisk may have", hint=_MORE_RAMDISK
+                "ramdisk and modules have more bytes together than a ramdisk may have",
+                hint=self.downloads.limits.more_ramdisk,
             )
         # Nothing can go wrong any more: a failed attempt leaves all files as they were.
-        sources = [self._files[part].location for part in effect.parts if isinstance(part, int)]
+        sources = [self._files[part].location for part in parts if isinstance(part, int)]
         sources += [self._files[handle].location for handle in effect.modules]
         self._use(effect.kernel, "kernel")
         if boots != effect.kernel:
             self._use(boots, "unpacked-kernel")
         offset = 0
-        for part in effect.parts:
+        for part in parts:
             if isinstance(part, int):
                 self.host.use_image(part, "initrd", offset)
             offset += self._files[part].size if isinstance(part, int) else len(part)
         made = None if ramdisk is None else self._use(ramdisk, "ramdisk")
         modules = [self._use(handle, "module") for handle in effect.modules]
         return Files(
-            loaded,
+            loaded.file,
             initrds,
             None if made is None else Ramdisk(None, made.size, made.sha256),
             tuple(
@@ -308,9 +317,24 @@ class ScriptFiles:
                 for used, module in zip(modules, effect.entry.modules)
             ),
             sources=(file.location, *sources),
+            cmdline=loaded.cmdline,
         )
 
-    def _kernel(self, number: int, cmdline: str) -> tuple[int, KernelFile]:
+    def _own_initrds(self, number: int, kernel: LookedInto) -> Iterator[Union[int, bytes]]:
+        """Make files of the initrds in the file of the kernel, each padded for what follows."""
+        file = self._files[number]
+        for inside in own_initrds(kernel, str(file.location), file.descriptor):
+            part, taken = self._open(file.location, None)
+            taken.section = inside.url.rpartition("#")[2]
+            with FileSink(taken.descriptor, self.downloads.workers.start) as sink:
+                for piece in extract.section_pieces(inside.read_at):
+                    sink.write(piece)
+                taken.size, taken.sha256 = sink.size, sink.digest()
+            yield part
+            if taken.size % _INITRD_ALIGN:
+                yield bytes(-taken.size % _INITRD_ALIGN)
+
+    def _kernel(self, number: int, cmdline: str) -> tuple[int, LookedInto]:
         """Check the kernel, and return the file to boot: another one where it has to be unpacked."""
         file, boots = self._files[number], number
 
@@ -321,18 +345,20 @@ class ScriptFiles:
 
         served = KernelFile(str(file.location), None, file.size, file.sha256)
         try:
-            loaded = self.downloads.kernel_file(served, file.descriptor, cmdline, open_unpacked)
+            loaded = self.downloads.look_into(served, file.descriptor, cmdline, open_unpacked)
         except BaseException:
             if boots != number:
                 self.drop(DropFile(boots))
             raise
-        self._files[boots].size = loaded.size or 0
+        self._files[boots].size = loaded.file.size or 0
         return boots, loaded
 
     def _initrd(self, part: int) -> InitrdFile:
         file = self._files[part]
-        log.info("initrd %s: sha256 %s", printable(str(file.location)), file.sha256)
-        return InitrdFile(str(file.location), file.size, file.sha256)
+        url = f"{file.location}#{file.section}" if file.section else str(file.location)
+        self.downloads.check_initrd(url, os.pread(file.descriptor, HEAD, 0))
+        log.info("initrd %s: sha256 %s", printable(url), file.sha256)
+        return InitrdFile(url, file.size, file.sha256)
 
     def _ramdisk(self, parts: Sequence[Union[int, bytes]], location: Location) -> int:
         """Return the number of a file of all ``parts``: one of them, if there is only one."""
@@ -342,7 +368,7 @@ class ScriptFiles:
         if size > self.downloads.limits.ramdisk:
             raise Refused(
                 f"the initrds have {size_text(size)} together, more than a ramdisk may have",
-                hint=_MORE_RAMDISK,
+                hint=self.downloads.limits.more_ramdisk,
             )
         number, joined = self._open(location, None)
         try:

@@ -205,6 +205,11 @@ class ReceivedFiles:
                 files.clear()
             self._marks.clear()
             self._parts.clear()
+        if kind == "ramdisk":  # one that begins anew, with what was found in the kernel's own file
+            for file in self._outputs[kind]:
+                self._store.drop(file)
+            self._outputs[kind].clear()
+            self._marks.clear()
 
     @staticmethod
     def _check_size(what: str, size: int, most: int, option: str) -> None:

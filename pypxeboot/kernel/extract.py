@@ -1,14 +1,16 @@
-"""The payload of a kernel file, for a virtual machine monitor that does not unpack kernels itself."""
+"""The kernel in a kernel file: in a unified image, or packed where a monitor does not unpack it itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Optional
 
 from pypxeboot import text
+from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import Refused
 from pypxeboot.guest import MONITORS, Target
-from pypxeboot.kernel import identify
+from pypxeboot.kernel import identify, uki
 from pypxeboot.kernel.identify import KernelInfo
 from pypxeboot.kernel.unpack import Broken, Unknown, UnpackedFile
 from pypxeboot.wire import ReadAt
@@ -17,6 +19,42 @@ from pypxeboot.wire import ReadAt
 _ZBOOT = {"xzkern": "xz", "zstd22": "zstd"}
 _NO_END = 1 << 62  # for the size of what is unpacked, which nobody knows before its end
 _PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class BootableKernel:
+    """What boots of a file, and how it is read; ``pieces`` are its bytes, None if they are the file's own."""
+
+    info: KernelInfo
+    read_at: ReadAt
+    pieces: Optional[Iterator[bytes]]
+
+
+def bootable(info: KernelInfo, read_at: ReadAt, target: Optional[Target], name: str) -> BootableKernel:
+    """Return what boots of the file called ``name``, in ``target`` if that is known.
+
+    ``info`` is the whole file's. Raises Refused if nothing of it does; ``pieces`` raises it, too.
+    """
+    found = BootableKernel(info, read_at, None)
+    if info.image is not None:
+        read_at = uki.section(info.image, uki.KERNEL, read_at)
+        size = info.image.sections[uki.KERNEL][1]
+        info = identify.identify(read_at(0, identify.HEAD), size, read_at)
+        if info.image is not None:
+            raise Refused("a unified kernel image in another one")
+        found = BootableKernel(info, read_at, section_pieces(read_at))
+    if target is not None and not target.takes(info):
+        inner = identify_for(info, read_at, target, name)
+        return BootableKernel(inner, read_at, pieces(info, read_at))
+    return found
+
+
+def section_pieces(read_at: ReadAt) -> Iterator[bytes]:
+    """Yield all that ``read_at`` reads, in pieces of at most 1 MiB."""
+    at = 0
+    while piece := read_at(at, _PIECE):
+        yield piece
+        at += len(piece)
 
 
 def identify_for(info: KernelInfo, read_at: ReadAt, target: Target, name: str) -> KernelInfo:

@@ -11,10 +11,10 @@ from dataclasses import field, replace
 from typing import Optional
 
 from pypxeboot import text
-from pypxeboot.bootsource import describe_content
+from pypxeboot.bootsource import PAGE, PAGE_HINT, describe_content
 from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import Refused
-from pypxeboot.kernel import elf
+from pypxeboot.kernel import elf, uki
 from pypxeboot.kernel.unpack import Broken, Unknown, UnpackedFile
 from pypxeboot.wire import FileView, ReadAt
 
@@ -33,7 +33,8 @@ class KernelInfo:
     ``payload`` is the compression of the kernel in it, ``packed`` where that is (start and size in bytes).
     For a bzImage, ``protocol`` is the version of the boot protocol (0x20f for 2.15), ``setup_sects`` a number
     of sectors, ``release`` what it calls itself, and ``cmdline_size`` the longest command line in bytes.
-    ``multiboot``: a multiboot loader starts it, with modules of their own command lines.
+    ``multiboot``: a multiboot loader starts it, with modules of their own command lines. ``image`` has the
+    sections of a unified kernel image: what boots is the kernel in it.
     ``unread`` says why it is not known whether Xen can boot it, if it is not; ``broken`` what is wrong with
     the payload.
     """
@@ -50,6 +51,7 @@ class KernelInfo:
     unread: str = ""
     broken: str = ""
     multiboot: bool = False
+    image: Optional[uki.UnifiedImage] = field(default=None, repr=False)
 
 
 def identify(head: bytes, size: int, read_at: Optional[ReadAt] = None) -> KernelInfo:
@@ -61,11 +63,12 @@ def identify(head: bytes, size: int, read_at: Optional[ReadAt] = None) -> Kernel
     if not size or not head:
         raise Refused("not a kernel: the file is empty")
     file = FileView(head, size, read_at)
-    for look in (_bzimage, _image, _zboot, _elf, _arm_zimage, _multiboot, _gzip):
+    for look in (_bzimage, _image, _zboot, _unified, _elf, _arm_zimage, _multiboot, _gzip):
         info = look(file)
         if info:
             return info
-    raise Refused(f"not a kernel: it looks like {describe_content(head)}")
+    what = describe_content(head)
+    raise Refused(f"not a kernel: it looks like {what}", hint=PAGE_HINT if what == PAGE else None)
 
 
 def identify_payload(info: KernelInfo, read_at: ReadAt) -> KernelInfo:
@@ -248,6 +251,11 @@ def _zboot(file: FileView) -> Optional[KernelInfo]:
         payload=text.printable(payload, 8),
         packed=(file.number("<I", 8), file.number("<I", 12)),
     )
+
+
+def _unified(file: FileView) -> Optional[KernelInfo]:
+    image = uki.read(file)
+    return None if image is None else KernelInfo("UKI", (), image.arch, image=image)
 
 
 def _arm_zimage(file: FileView) -> Optional[KernelInfo]:

@@ -27,6 +27,7 @@ from pypxeboot.privsep.log_pipe import LogPipe
 from pypxeboot.schema import SchemaError, unpack
 from pypxeboot.signing import signature
 from pypxeboot.text import printable
+from pypxeboot.wire import ReadAt
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ class Exhibit:
     """A file to be judged: the bytes from ``begin`` to ``end`` behind ``descriptor``.
 
     ``signature`` is the descriptor of its detached signature, None if there is none. ``unpacked`` is that of
-    what it was unpacked to, if it is a kernel and was.
+    what it was unpacked to, if it is a kernel and was. Where there is a ``section``, it has to be that
+    section of the first exhibit, a unified kernel image, and nothing else vouches for it.
     """
 
     descriptor: int
@@ -48,6 +50,7 @@ class Exhibit:
     end: int
     signature: Optional[int] = None
     unpacked: Optional[int] = None
+    section: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,8 @@ def _read_only(exhibit: Exhibit, undo: ExitStack) -> Exhibit:
 
     file = reopened(exhibit.descriptor)
     assert file is not None
-    return Exhibit(file, exhibit.begin, exhibit.end, reopened(exhibit.signature), reopened(exhibit.unpacked))
+    signed, unpacked = reopened(exhibit.signature), reopened(exhibit.unpacked)
+    return Exhibit(file, exhibit.begin, exhibit.end, signed, unpacked, exhibit.section)
 
 
 def _start(exhibits: Sequence[Exhibit], rules: Rules, ids: tuple[int, int]) -> Child:
@@ -134,8 +138,14 @@ def _start(exhibits: Sequence[Exhibit], rules: Rules, ids: tuple[int, int]) -> C
 
     def send_judgements(end: socket.socket, _prepared: None) -> None:
         channel, now = Channel(end), datetime.now(timezone.utc)
+        first: Optional[Judgement] = None
         for number, exhibit in enumerate(exhibits):
-            channel.send(judgement_on(number, exhibit, rules, now))
+            if exhibit.section and first is not None:
+                verdict = _judgement_on_section(number, exhibit, exhibits[0], first)
+            else:
+                verdict = judgement_on(number, exhibit, rules, now)
+            first = first or verdict
+            channel.send(verdict)
 
     opened = [(one.descriptor, one.signature, one.unpacked) for one in exhibits]
     keep = tuple(descriptor for three in opened for descriptor in three if descriptor is not None)
@@ -199,19 +209,54 @@ def _is_unpacked(exhibit: Exhibit, unpacked: int, target: Optional[Target]) -> b
     """Unpack the kernel in ``exhibit`` for ``target`` once more, and compare with what is in ``unpacked``."""
     from pypxeboot.kernel import extract, identify
 
-    def read_at(offset: int, count: int) -> bytes:
-        left = max(exhibit.end - exhibit.begin - offset, 0)
-        return os.pread(exhibit.descriptor, min(count, left), exhibit.begin + offset)
-
-    at = 0
+    at, read_at = 0, _reader(exhibit)
     try:
         info = identify.identify(read_at(0, identify.HEAD), exhibit.end - exhibit.begin, read_at)
-        if target is None or target.takes(info):
+        found = extract.bootable(info, read_at, target, "")
+        if found.pieces is None:
             return False
-        for piece in extract.pieces(info, read_at):
+        for piece in found.pieces:
             if os.pread(unpacked, len(piece), at) != piece:
                 return False
             at += len(piece)
     except Refused:
         return False
     return at == os.fstat(unpacked).st_size
+
+
+def _judgement_on_section(number: int, exhibit: Exhibit, image: Exhibit, first: Judgement) -> Judgement:
+    """Return the verdict on what was taken out of ``image``: that on the image, if it is what it has."""
+    if first.voucher is not Voucher.NOTHING and _is_section(exhibit, image):
+        return Judgement(number, first.voucher, "", first.sha256)
+    why = "what was taken out of the kernel's file is not what that has"
+    if first.voucher is Voucher.NOTHING:
+        why = "it was taken out of the kernel's file, which is not vouched for"
+    return Judgement(number, Voucher.NOTHING, why, _sha256(exhibit))
+
+
+def _is_section(exhibit: Exhibit, image: Exhibit) -> bool:
+    """Whether ``exhibit`` is what ``image`` has in the section of its name."""
+    from pypxeboot.kernel import extract, identify, uki
+
+    read_image, read_at, at = _reader(image), _reader(exhibit), 0
+    try:
+        info = identify.identify(read_image(0, identify.HEAD), image.end - image.begin, read_image)
+    except Refused:
+        return False
+    if info.image is None or exhibit.section not in info.image.initrds:
+        return False
+    for piece in extract.section_pieces(uki.section(info.image, exhibit.section, read_image)):
+        if read_at(at, len(piece)) != piece:
+            return False
+        at += len(piece)
+    return at == exhibit.end - exhibit.begin
+
+
+def _reader(exhibit: Exhibit) -> ReadAt:
+    """Return how the bytes of a file are read."""
+
+    def read_at(offset: int, count: int) -> bytes:
+        left = max(exhibit.end - exhibit.begin - offset, 0)
+        return os.pread(exhibit.descriptor, min(count, left), exhibit.begin + offset)
+
+    return read_at

@@ -17,6 +17,7 @@ from tests.support.ground import BRIDGE, MAC, Site, arm64, kernels, servers, too
 from tests.support.ground.net import Run
 from tests.support.ground.servers import Offer
 from tests.support.ground.simple import INITRDS, JOINED, kernel_of, serve
+from tests.support.samples.uki import of_systemd
 
 CONFIG = "DEFAULT a\nLABEL a\n KERNEL vmlinuz\n APPEND x=1  y='2'\n INITRD i1,i2\n IPAPPEND 2\n"
 CMDLINE = "BOOT_IMAGE=vmlinuz x=1  y='2' initrd=i1,i2 BOOTIF=01-52-54-00-ab-cd-ef"
@@ -67,6 +68,18 @@ def test_the_qemu_form_boots(probed: Site) -> None:
     """The words that ``--output-format qemu`` prints are a piece of a shell's command line."""
     words = words_of(as_format(probed, "qemu"), QEMU[0])
     check(kernels.run_probe(qemu(*words[1:]), probed.directory))
+
+
+def test_a_unified_kernel_image_boots(
+    site: Site, probe_kernel: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    """One that is made with systemd's stub: its kernel, its initrd, and its command line."""
+    sections = [(".cmdline", b"own words"), (".initrd", JOINED), (".linux", probe_kernel("over the wire"))]
+    config = "DEFAULT a\nLABEL a\n KERNEL linux.efi\n"
+    files = {"pxelinux.cfg/default": config.encode(), "linux.efi": of_systemd(tmp_path, sections)}
+    serve(site, files=files)
+    words = words_of(as_format(site, "qemu"), QEMU[0])
+    check(kernels.run_probe(qemu(*words[1:]), site.directory), "own words")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pypxeboot.effects import (
     Assemble,
     Download,
     DropFile,
+    Identified,
     Identify,
     KeepData,
     Loaded,
@@ -87,8 +88,8 @@ def _linux(machine: Grub, call: Call) -> Steps[int]:
     place, handle, _ = yield from _download(machine, call.arguments[0])
     room = _ROOM
     if handle is not None:
-        found: Optional[str] = yield Identify(handle)
-        if found is None or found == "multiboot":
+        found: Optional[Identified] = yield Identify(handle)
+        if found is None or found.format == "multiboot":
             yield DropFile(handle)
             raise CommandError(ErrorNumber.BAD_OS, "invalid magic number")
         header: bytes = yield ReadFile(handle, 0, _HEADER)
@@ -185,7 +186,8 @@ def _module(machine: Grub, call: Call) -> Steps[int]:
 def _chainloader(machine: Grub, call: Call) -> Steps[int]:
     """Load another program.
 
-    The one on the guest's disk is its local boot; of the network an iPXE is known.
+    The one on the guest's disk is its local boot. Of the network an iPXE is known, and a unified kernel
+    image: the words behind its name are its command line.
     """
     words = [word for word in call.arguments if not word.startswith("--")]
     if not words:
@@ -197,10 +199,18 @@ def _chainloader(machine: Grub, call: Call) -> Steps[int]:
         machine.images.loaded = Program(None)
         return ErrorNumber.NONE
     place = devices.locate(machine, words[0])
-    if kind_of_name(place.name) is not Kind.IPXE_BINARY:
-        raise CommandError(ErrorNumber.BAD_OS, f"{printable(str(place))} is a program, which needs firmware")
-    yield from unload(machine)
-    machine.images.loaded = Program(place)
+    if kind_of_name(place.name) is Kind.IPXE_BINARY:
+        yield from unload(machine)
+        machine.images.loaded = Program(place)
+        return ErrorNumber.NONE
+    place, handle, _ = yield from _download(machine, words[0])
+    if handle is not None:
+        found: Optional[Identified] = yield Identify(handle)
+        if found is None or found.format != "UKI":
+            yield DropFile(handle)
+            program = f"{printable(str(place))} is a program, which needs firmware"
+            raise CommandError(ErrorNumber.BAD_OS, program)
+    yield from _replace(machine, Kernel("image", place, handle, images.joined(words[1:])))
     return ErrorNumber.NONE
 
 

@@ -27,7 +27,7 @@ class GrubInitrd:
 
 @dataclass
 class Kernel:
-    """A kernel that is loaded; ``kind`` is ``linux``, ``linux16``, ``multiboot`` or ``multiboot2``.
+    """A kernel that is loaded; ``kind`` is linux, linux16, multiboot, multiboot2 or image (UKI).
 
     ``handle`` is None in a list, for which nothing is downloaded.
     """

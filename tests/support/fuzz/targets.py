@@ -44,7 +44,7 @@ from pypxeboot.guest import MONITORS, Target
 from pypxeboot.ipxe.engine import setting_types, stack
 from pypxeboot.ipxe.engine.images import Image, cpio_headers
 from pypxeboot.ipxe.engine.uri import Uri
-from pypxeboot.kernel import cpio, elf, extract, identify
+from pypxeboot.kernel import cpio, elf, extract, identify, uki
 from pypxeboot.kernel.unpack import Broken, Unknown, UnpackedFile
 from pypxeboot.lua import pattern
 from pypxeboot.lua import script as lua
@@ -309,8 +309,13 @@ def kernel(data: bytes) -> None:
         for vmm in MONITORS:
             for arch in ("x86_64", "arm64"):
                 with suppress(Refused):
-                    inner = extract.identify_for(info, read_at, Target(vmm, arch), "k")
-                    pack((inner.format, inner.release))
+                    found = extract.bootable(info, read_at, Target(vmm, arch), "k")
+                    pack((found.info.format, found.info.release))
+                    for _ in found.pieces or ():
+                        pass
+        for name in () if info.image is None else info.image.initrds:
+            for _ in extract.section_pieces(uki.section(info.image, name, read_at)):
+                pass
         for _ in extract.pieces(info, read_at):
             pass
 

@@ -59,10 +59,12 @@ class Fetched:
     """The reply to :class:`Fetch`: the content of the file, or why there is none.
 
     ``data`` is None where the file did not come; then ``error`` is ``not-found``, or what the server said.
+    ``words`` are what it said where that is more than that there is no such file.
     """
 
     data: Optional[bytes]
     error: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,8 @@ class FetchError(PxeBootError):
     """A file could not be fetched: no answer, a broken answer, or an error from the server.
 
     ``cause`` is one word for it: ``http-403`` and ``tftp-2`` are answers of the server, ``refused``,
-    ``unreachable``, ``no-name``, ``no-dns``, ``tls`` and ``timeout`` failures of the network; else empty.
+    ``unreachable``, ``no-name``, ``no-dns``, ``tls``, ``timeout`` and ``cut`` failures of the network; else
+    empty.
     """
 
     code = 6

@@ -52,9 +52,9 @@ MONITORS = {"qemu": "QEMU", "firecracker": "Firecracker", "cloud-hypervisor": "C
 class Guest:
     """The guest that boots: who it is for DHCP and the loaders, and where it is connected.
 
-    ``bridge`` is that of its network card, ``interface`` (--interface) a bridge or a network card of the host
-    in its place; ``vlan`` is the tag of its port. ``smbios`` maps SYSAPPEND names (``SYSVENDOR``,
-    ``MBSERIAL``...) to what the guest's SMBIOS will say.
+    ``memory`` is in MiB, None where nobody has told it. ``bridge`` is that of its network card, ``interface``
+    (--interface) a bridge or a network card of the host in its place; ``vlan`` is the tag of its port.
+    ``smbios`` maps SYSAPPEND names (``SYSVENDOR``, ``MBSERIAL``...) to what the guest's SMBIOS will say.
     """
 
     mac: str  # 52:54:00:ab:cd:ef
@@ -64,6 +64,7 @@ class Guest:
     bridge: Optional[str] = None
     interface: Optional[str] = None
     vlan: Optional[int] = None
+    memory: Optional[int] = None
     board: Optional[str] = None  # SOC-BOARD, U-Boot's names of them
     smbios: Mapping[str, str] = field(default_factory=dict)
 

@@ -100,6 +100,7 @@ class Lease:
     ``options`` holds the raw value of every option of DHCPv4, split ones joined (RFC 3396); those of DHCPv6
     have other numbers and stand in ``options6``. ``next_server`` is the server that has the boot file: an
     address, a name, or None; ``other_servers`` say what else is named as that (``option 66 says 10.0.0.4``).
+    ``server_names`` are names beside that address, each with where it stands: nobody has looked them up.
     ``routes`` are network and gateway (None: on the link), those of option 121 where given (RFC 3442: then
     option 3 does not count), else the default route by the first router.
     ``seconds`` is how long the lease lasts, None for ever or without DHCP. ``htype`` is the hardware type (1:
@@ -119,6 +120,7 @@ class Lease:
     server_id: Optional[Address] = None
     next_server: Optional[str] = None
     other_servers: tuple[str, ...] = ()
+    server_names: tuple[tuple[str, str], ...] = ()
     bootfile: str = ""
     mtu: Optional[int] = None
     seconds: Optional[int] = None

@@ -18,6 +18,20 @@ _DNAME = re.compile(
 )
 
 
+# What editors and web pages leave in a line, where nobody sees it.
+_STRANGE = (
+    ("\ufeff", "it begins with a byte order mark: save the file without one"),
+    ("\u00a0", "a no-break space (U+00A0) stands where a blank should"),
+    ("\udcc2", "a no-break space (U+00A0) stands where a blank should"),
+    ("\u200b", "it has a blank of no width (U+200B)"),
+)
+
+
+def strange_character(line: str) -> str:
+    """Say which character of a line is not what it looks like, and nothing if there is none."""
+    return next((why for mark, why in _STRANGE if mark in line), "")
+
+
 def decode(data: bytes) -> str:
     """Decode bytes of the network; :func:`encode` gives the same bytes back, whatever they are."""
     return data.decode(ENCODING, ENCODING_ERRORS)

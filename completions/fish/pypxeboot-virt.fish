@@ -56,7 +56,7 @@ function _shtab_pypxeboot_virt_using
 end
 
 set -g _shtab_pypxeboot_virt_commands start run watch list status check cancel migrate clean
-set -g _shtab_pypxeboot_virt_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --connect --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-boots --max-kernel --max-ramdisk --menu-timeout --metrics --migrateuri --name --netmask --offset --on-script-failure --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --report --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm -c
+set -g _shtab_pypxeboot_virt_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --connect --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-boots --max-kernel --max-ramdisk --memory --menu-timeout --metrics --migrateuri --name --netmask --offset --on-script-failure --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --report --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm -c -m
 
 complete -c pypxeboot-virt -e
 complete -c pypxeboot-virt -f
@@ -70,6 +70,7 @@ complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l uuid -l vm 
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l name -x -d 'the guest'"'"'s name, by which its section in pypxeboot.conf is found'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l hypervisor -xka "kvm xen" -d 'default: xen when libxl calls, else kvm'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l guest-type -xka "pv pvh" -d 'the kind of Xen guest, which limits the command line'
+complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -s m -l memory -x -d 'the guest'"'"'s memory: what does not fit is refused'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l bridge -xka "(ls /sys/class/net)" -d 'the bridge that the guest will be connected to'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l interface -xka "(ls /sys/class/net)" -d 'the same, or a NIC'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using start' -l vlan -x -d 'VLAN on a bridge that filters VLANs'
@@ -147,6 +148,7 @@ complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l uuid -l vm -x
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l name -x -d 'the guest'"'"'s name, by which its section in pypxeboot.conf is found'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l hypervisor -xka "kvm xen" -d 'default: xen when libxl calls, else kvm'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l guest-type -xka "pv pvh" -d 'the kind of Xen guest, which limits the command line'
+complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -s m -l memory -x -d 'the guest'"'"'s memory: what does not fit is refused'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l bridge -xka "(ls /sys/class/net)" -d 'the bridge that the guest will be connected to'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l interface -xka "(ls /sys/class/net)" -d 'the same, or a NIC'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using run' -l vlan -x -d 'VLAN on a bridge that filters VLANs'
@@ -222,6 +224,7 @@ complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l uuid -l vm 
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l name -x -d 'the guest'"'"'s name, by which its section in pypxeboot.conf is found'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l hypervisor -xka "kvm xen" -d 'default: xen when libxl calls, else kvm'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l guest-type -xka "pv pvh" -d 'the kind of Xen guest, which limits the command line'
+complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -s m -l memory -x -d 'the guest'"'"'s memory: what does not fit is refused'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l bridge -xka "(ls /sys/class/net)" -d 'the bridge that the guest will be connected to'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l interface -xka "(ls /sys/class/net)" -d 'the same, or a NIC'
 complete -c pypxeboot-virt -n '_shtab_pypxeboot_virt_using watch' -l vlan -x -d 'VLAN on a bridge that filters VLANs'

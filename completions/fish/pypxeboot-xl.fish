@@ -56,7 +56,7 @@ function _shtab_pypxeboot_xl_using
 end
 
 set -g _shtab_pypxeboot_xl_commands create
-set -g _shtab_pypxeboot_xl_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-boots --max-kernel --max-ramdisk --menu-timeout --metrics --name --netmask --offset --on-script-failure --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --report --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm
+set -g _shtab_pypxeboot_xl_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-boots --max-kernel --max-ramdisk --memory --menu-timeout --metrics --name --netmask --offset --on-script-failure --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --report --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm -m
 
 complete -c pypxeboot-xl -e
 complete -c pypxeboot-xl -f
@@ -70,6 +70,7 @@ complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l uuid -l vm -x 
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l name -x -d 'the guest'"'"'s name, by which its section in pypxeboot.conf is found'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l hypervisor -xka "kvm xen" -d 'default: xen when libxl calls, else kvm'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l guest-type -xka "pv pvh" -d 'the kind of Xen guest, which limits the command line'
+complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -s m -l memory -x -d 'the guest'"'"'s memory: what does not fit is refused'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l bridge -xka "(ls /sys/class/net)" -d 'the bridge that the guest will be connected to'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l interface -xka "(ls /sys/class/net)" -d 'the same, or a NIC'
 complete -c pypxeboot-xl -n '_shtab_pypxeboot_xl_using create' -l vlan -x -d 'VLAN on a bridge that filters VLANs'

@@ -56,7 +56,7 @@ function _shtab_pypxeboot_using
 end
 
 set -g _shtab_pypxeboot_commands
-set -g _shtab_pypxeboot_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-boots --max-kernel --max-ramdisk --menu-timeout --metrics --name --netmask --offset --on-script-failure --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --report --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm
+set -g _shtab_pypxeboot_opts_with_value --append --arch --args --board --bootfile --bridge --client-arch --cmdline-allow --config --config-dir --config-file --default_args --dialect --dns --entry --extra_args --gateway --guest-type --http-proxy --hypervisor --interface --ip --kernel --label --link --mac --mac-wait --max-boots --max-kernel --max-ramdisk --memory --menu-timeout --metrics --name --netmask --offset --on-script-failure --output --output-directory --output-format --path-prefix --pcap --profile --pygrub-image --ramdisk --report --retry --runas --server --sha256 --smbios --timeout --tls-ca --trust --udhcpc --user-class --uuid --vendor-class --verify --vlan --vm -m
 
 complete -c pypxeboot -e
 complete -c pypxeboot -f
@@ -67,6 +67,7 @@ complete -c pypxeboot -n _shtab_pypxeboot_using -l uuid -l vm -x -d 'the guest'"
 complete -c pypxeboot -n _shtab_pypxeboot_using -l name -x -d 'the guest'"'"'s name, by which its section in pypxeboot.conf is found'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l hypervisor -xka "kvm xen" -d 'default: xen when libxl calls, else kvm'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l guest-type -xka "pv pvh" -d 'the kind of Xen guest, which limits the command line'
+complete -c pypxeboot -n _shtab_pypxeboot_using -s m -l memory -x -d 'the guest'"'"'s memory: what does not fit is refused'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l bridge -xka "(ls /sys/class/net)" -d 'the bridge that the guest will be connected to'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l interface -xka "(ls /sys/class/net)" -d 'the same, or a NIC'
 complete -c pypxeboot -n _shtab_pypxeboot_using -l vlan -x -d 'VLAN on a bridge that filters VLANs'

@@ -115,6 +115,10 @@ class Examination:
         )
         for finding in boot.findings(progress):
             self._tell(finding)
+        for other in pipeline.network.other_names():
+            hint = "have DHCP name one server in both places; --server ADDR asks another meanwhile"
+            first = f"siaddr (next-server) says {lease.next_server if lease else ''}, which counts"
+            self._tell(warn("DHCP", f"boot servers differ: {first}; {other}", hint))
         if self._plan.give_back and pipeline.network.lease is not None:
             self._release(pipeline.network.lease)
 

@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Optional, Protocol
 
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 # One option has 255 bytes at most, and a request must fit in a frame; real classes have a dozen characters.
 _OPTIONS_LIMIT = 255
+_NAME_WAIT = 1.0  # seconds for a name that is only looked up to say more of a failure
 _HOSTS_OWN = "with --link host the interface is the host's own"
 
 
@@ -68,6 +70,33 @@ class GuestNet:
         if lease is None or lease.seconds is None or time.monotonic() < self.leased + lease.seconds:
             return ""
         return f"the lease of {lease.seconds} s has ended during the boot: the address may be somebody else's"
+
+    def other_names(self) -> tuple[str, ...]:
+        """Say which names beside the boot server's address are another server's, as far as a second tells."""
+        lease = self.lease
+        if lease is None or not lease.server_names or not lease.dns:
+            return ()
+        from pypxeboot.net.resolver import Resolver
+
+        servers = [str(server) for server in lease.dns]
+        asked = Resolver(servers, lease.search or (lease.domain,), wait=_NAME_WAIT, lifetime=_NAME_WAIT)
+        found = []
+        for where, name in lease.server_names[:1]:
+            with suppress(OSError, UnicodeError):
+                addresses = asked.addresses(name)
+                if lease.next_server not in addresses:
+                    found.append(f"{where} says {name}, which is {addresses[0]}")
+        return tuple(found)
+
+    def hint_of_servers(self) -> Optional[str]:
+        """Return what to do where DHCP names other boot servers than the one that was asked."""
+        if self.lease is None:
+            return None
+        others = (*self.lease.other_servers, *self.other_names())
+        named = "; ".join(printable(other) for other in others)
+        return (
+            f"DHCP names other boot servers, too: {named}; --server ADDR asks one of them" if others else None
+        )
 
     def begin(self) -> Lease:
         """Return the address that the boot begins with: given by hand, or by DHCP."""

@@ -82,6 +82,8 @@ def report_failure(error: PxeBootError, requests: Sequence[Request] = (), *, jso
     """
     if not log.isEnabledFor(logging.INFO):
         for request in requests[-_REQUESTS_SHOWN:]:
+            if request.url in error.message and request.result in error.message:
+                continue  # it is the error itself
             result = size_text(request.bytes) if request.result == "ok" else request.result
             log.error("asked for %s: %s", printable(request.url, 400), printable(result, 300))
     log.error("error: %s", printable(error.message, 2000))

@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Optional
 
 from pypxeboot.commands import doctor_install
@@ -75,8 +76,8 @@ class Doctor(GuestCommand):
 
     def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
         """Examine and report; without a MAC, one is made up. Return the exit code of the first failure."""
-        if settings.list_entries or settings.output != "-" or settings.output_directory is not None:
-            raise UsageError("the doctor boots nothing: no -l, --output and --output-directory here")
+        if settings.list_entries or settings.output != "-":
+            raise UsageError("the doctor boots nothing: no -l and no --output here")
         if not settings.verbose:  # the findings say all of it, and lines of a log would stand between them
             logging.getLogger("pypxeboot").setLevel(logging.ERROR)
         made_up = settings.effective_mac is None
@@ -93,7 +94,8 @@ class Doctor(GuestCommand):
             report.add(finding)
         if not report.failed:
             try:
-                with Store(None) as store:
+                directory = settings.output_directory  # whose disk may be full: nothing stays there
+                with Store(None if directory is None else Path(directory)) as store:
                     session.resolve(planner.host_plan(settings), plan, process, store, hear=report.hear)
             except BootFailed as why:
                 report.end(why.error)

@@ -7,6 +7,7 @@ locked-up process.
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from pypxeboot.result import BootResult, Request
 log = logging.getLogger(__name__)
 
 _REQUESTS = 256  # of a failed boot, as many as one has
+_LABEL = re.compile(r"label '([^']+)'")  # what failed, as the message begins
 
 
 class BootReport:
@@ -42,6 +44,8 @@ class BootReport:
     def write(self, error: Optional[PxeBootError] = None, requests: Sequence[Request] = ()) -> None:
         """Write the page about the boot that has succeeded, or failed by ``error``; say if it cannot be."""
         label = (self.result.label or "") if self.result is not None else ""
+        tried = None if error is None else _LABEL.match(error.message)
+        label = label if tried is None else tried[1]
         try:
             told = read_timeline(self._capture, label)
             write_page(self._path, self._page(told, error, requests))
@@ -54,7 +58,9 @@ class BootReport:
             facts = [("hint", error.hint)] if error is not None and error.hint else []
             facts += [("exit code", str(error.code))] if error is not None else []
             facts += [
-                (one.url, one.result) for one in requests[:_REQUESTS] if one.result not in ("ok", "not-found")
+                ("asked for", f"{one.url}: {one.result}")
+                for one in requests[:_REQUESTS]
+                if one.result not in ("ok", "not-found")
             ]
             return _page(told, f"boot of {self._guest}", f"failed: {verdict}", facts, well=False)
         rows = summary.rows(self.result, self.directory)

@@ -204,6 +204,7 @@ def settings_of_domain(settings: BootSettings, file: str, found: dict[str, xl_co
         vif=vif.keys(),
         pvshim=config.pvshim,
         pv32=capabilities.runs_pv32(),
+        memory=settings.memory or config.memory,
         disk=None,
         hypervisor=settings.hypervisor or "xen",
         guest_type=settings.guest_type or ("pvh" if pvh else "pv"),

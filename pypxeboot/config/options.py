@@ -114,6 +114,14 @@ def _size(text: str) -> int:
     return size
 
 
+def _memory(text: str) -> int:
+    """Return a memory in MiB; a bare number is one, as QEMU and xl have it."""
+    size = int(text) if re.fullmatch("[0-9]{1,9}", text.strip()) else _size(text) >> 20
+    if not 0 < size <= _LARGEST >> 20:
+        raise ValueError
+    return size
+
+
 def _board(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,100}", text):
         raise ValueError
@@ -148,6 +156,7 @@ _digest.__name__ = "SHA-256 (64 hexadecimal digits)"
 _client_arch.__name__ = "number of an architecture"
 _board.__name__ = "name of a board"
 _seconds.__name__ = "number of seconds"  # argparse says "invalid ... value"
+_memory.__name__ = "memory (a number of MiB, or 2G)"
 _size.__name__ = "size (512K, 200M, 2G)"
 
 
@@ -177,6 +186,9 @@ def _identity(add: _Add) -> None:
     add("--name", help="the guest's name, by which its section in pypxeboot.conf is found")
     add("--hypervisor", choices=("kvm", "xen"), help="default: xen when libxl calls, else kvm")
     add("--guest-type", choices=("pv", "pvh"), help="the kind of Xen guest, which limits the command line")
+    add(
+        "-m", "--memory", type=_memory, metavar="MIB", help="the guest's memory: what does not fit is refused"
+    )
     add("--bridge", type=check_bridge, help="the bridge that the guest will be connected to")
     add("--interface", type=check_interface, metavar="IF", help="the same, or a NIC")
     add("--vlan", type=int, metavar="ID", help="VLAN on a bridge that filters VLANs")

@@ -17,6 +17,7 @@ from pypxeboot.lease import Address, Lease, is_host, static_lease
 from pypxeboot.limits import Limits
 from pypxeboot.output.formats import FORMATS
 from pypxeboot.plan import BootPolicy, HostPlan, Plan
+from pypxeboot.text import size_text
 
 _TRUST_LIMIT = 128 << 10  # as much as one message to the client process takes; some sixty certificates
 _AUTHORITIES_LIMIT = 4 << 20  # the bundle of a distribution has a quarter of one MiB
@@ -125,12 +126,19 @@ def _plan(settings: BootSettings) -> Plan:
         must_boot=_must_boot(settings, guest),
         processor="" if settings.no_kernel_check else guest.processor,
         target=_target(settings, guest),
-        limits=_limits(settings),
+        limits=_limits(settings, guest.memory),
     )
 
 
-def _limits(settings: BootSettings) -> Limits:
+def _limits(settings: BootSettings, memory: Optional[int]) -> Limits:
+    """Return the limits of a boot, whose guest has so many MiB of memory, if anybody knows."""
     limits = Limits(kernel=settings.max_kernel, ramdisk=settings.max_ramdisk, timeout=settings.timeout)
+    if memory is not None and memory << 20 < limits.ramdisk:
+        hint = (
+            f"the guest has {size_text(memory << 20)} of memory, and kernel and ramdisk have to fit into it: "
+            "give it more (memory= of xl, <memory> of libvirt, --memory MIB)"
+        )
+        limits = replace(limits, ramdisk=memory << 20, more_ramdisk=hint)
     if settings.time_left is None or settings.time_left >= limits.timeout:
         return limits
     return replace(limits, timeout=settings.time_left, longer=_LIBXLS)
@@ -183,6 +191,7 @@ def _guest(settings: BootSettings) -> Guest:
         interface=None if interface is None else check_interface(interface),
         vlan=vlan,
         board=settings.board,
+        memory=settings.memory,
     )
     return replace(
         guest, smbios={**FORMATS[settings.output_format].smbios_of(guest), **_smbios(settings.smbios)}

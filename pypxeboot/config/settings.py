@@ -31,6 +31,7 @@ class BootSettings:
     name: Optional[str] = None
     hypervisor: Optional[str] = None
     guest_type: Optional[str] = None  # pv, pvh
+    memory: Optional[int] = None  # MiB
     bridge: Optional[str] = None
     interface: Optional[str] = None
     vlan: Optional[int] = None

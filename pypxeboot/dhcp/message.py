@@ -150,7 +150,8 @@ def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
     remarks: list[str] = []
     message = _without_quotes(message, remarks)
     named = _named_servers(message, remarks)
-    others = server_names.disagreement(named, message.server_id)
+    others = server_names.disagreement(named)
+    others += server_names.own_server(named, message.server_id) if others else ()
     if others:
         remarks.append(
             f"boot servers differ: {named[0].where} says {named[0].server}, which counts; {'; '.join(others)}"
@@ -178,7 +179,8 @@ def lease_of(message: Message) -> tuple[Lease, tuple[str, ...]]:
         search=search_list(message.options.get(DhcpOption.DOMAIN_SEARCH)),
         server_id=message.server_id,
         next_server=_next_server(named, message),
-        other_servers=others,
+        other_servers=others or server_names.own_server(named, message.server_id),
+        server_names=server_names.names_beside(named),
         bootfile=_bootfile(message, remarks),
         mtu=_number(message.options.get(DhcpOption.INTERFACE_MTU), 2),
         seconds=None if seconds == INFINITE else seconds,

@@ -101,19 +101,30 @@ def _shown(name: Union[bytes, str]) -> str:
     return f"...@{place}" if login and at else place
 
 
-def disagreement(named: list[NamedServer], server_id: Optional[IPv4Address]) -> tuple[str, ...]:
+def disagreement(named: list[NamedServer]) -> tuple[str, ...]:
     """Say what else a message names than the server that counts: ``option 66 says 10.77.0.4``.
 
     A name may well be that server's, so only addresses are compared, and names with names.
     """
-    if not named:
-        return ()
-    first = named[0]
-    others = [
+    return tuple(
         f"{one.where} says {one.server}"
         for one in named[1:]
-        if one.server.lower() != first.server.lower() and (one.address is None) is (first.address is None)
-    ]
-    if others and server_id is not None and str(server_id) not in {one.server for one in named}:
-        others.append(f"the DHCP server itself (option 54) is {server_id}")
-    return tuple(others)
+        if one.server.lower() != named[0].server.lower()
+        and (one.address is None) is (named[0].address is None)
+    )
+
+
+def own_server(named: list[NamedServer], server_id: Optional[IPv4Address]) -> tuple[str, ...]:
+    """Say that the DHCP server itself is another one than all that are named, as it is on many sites."""
+    if not named or named[0].address is None or server_id is None:
+        return ()
+    if str(server_id) in {one.server for one in named}:
+        return ()
+    return (f"the DHCP server itself (option 54) is {server_id}",)
+
+
+def names_beside(named: list[NamedServer]) -> tuple[tuple[str, str], ...]:
+    """Return the names, each with where it stands, beside an address that counts."""
+    if not named or named[0].address is None:
+        return ()
+    return tuple((one.where, one.server) for one in named[1:] if one.address is None)

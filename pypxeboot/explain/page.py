@@ -76,7 +76,8 @@ svg .missing{fill:var(--dim)}
 .receive{fill:var(--receive)}.again{stroke:var(--again);stroke-width:2}
 table{border-collapse:collapse;width:100%}td{padding:.25rem .6rem;border-top:1px solid var(--line);
 vertical-align:top;overflow-wrap:anywhere}td:first-child{color:var(--dim);white-space:nowrap;width:1%}
-pre{background:var(--panel);border:1px solid var(--line);padding:.7rem;overflow-x:auto;
+pre{background:var(--panel);border:1px solid var(--line);padding:.7rem;
+white-space:pre-wrap;overflow-wrap:anywhere;
 font:13px/1.45 ui-monospace,monospace;margin:0}.counted{font-weight:700}
 .skipped{color:var(--bad);text-decoration:line-through}.why,.plain{color:var(--dim)}.warning{color:var(--warn)}
 li{overflow-wrap:anywhere}

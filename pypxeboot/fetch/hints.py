@@ -24,6 +24,7 @@ _BY_CAUSE = {
     "tftp-1": _NOT_THERE,
     "tftp-2": _FORBIDDEN,
     "tftp-3": "the TFTP server has no room, or too many transfers at a time (dnsmasq: tftp-max)",
+    "cut": "the server ended the connection in the middle: its log says why; was the file replaced there?",
     "http-403": _FORBIDDEN,
     "http-404": _NOT_THERE,
     "http-410": _NOT_THERE,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from pypxeboot.bootsource import BootRequest, BootSource
+from pypxeboot.bootsource import PAGE, PAGE_HINT, BootRequest, BootSource, describe_content
 from pypxeboot.effects import Download, Log, ScriptFile, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
 from pypxeboot.errors import ConfigError, FetchError, NoBootSource, NotFound
@@ -92,9 +92,18 @@ def _script(source: BootSource) -> Steps[Image]:
         kind = NotFound if reply.error == "not-found" else FetchError
         raise kind(f"{printable(str(location))}: {printable(reply.error)}", hint=reply.hint)
     if not is_script(reply.head):
-        raise NoBootSource(
-            f"{printable(str(location))} is not an iPXE script", hint="its first line has to be #!ipxe"
-        )
+        what, hint = describe_content(reply.head), "its first line has to be #!ipxe"
+        if reply.head.startswith(b"\xef\xbb\xbf"):
+            what, hint = (
+                "text with a byte order mark",
+                "save it without one: #!ipxe has to be its first bytes",
+            )
+        elif what == PAGE:
+            hint = PAGE_HINT
+        elif what.startswith("text in UTF-16"):
+            hint = "save it as UTF-8, or as ASCII"
+        said = f"{printable(str(location))} is not an iPXE script: it looks like {what}"
+        raise NoBootSource(said, hint=hint)
     where = reply.location or location
     uri = Uri.of(where)
     return Image(location.name, uri, where, reply.handle, reply.size, reply.head, autofree=True)

@@ -215,6 +215,6 @@ class Discovery:
     def _no_lease(self, reason: str) -> NoLease:
         return NoLease(
             f"{reason} on {self._where}",
-            hint="is it the right bridge, does its DHCP server know this MAC, does a firewall (br_netfilter) "
-            "drop UDP 67 and 68? pypxeboot --pcap FILE shows what was on the wire",
+            hint="is it the right bridge, does its DHCP server know this MAC and have an address left, does "
+            "a firewall (br_netfilter) drop UDP 67 and 68? pypxeboot --pcap FILE shows what was on the wire",
         )

@@ -21,7 +21,7 @@ def argv(result: BootResult, guest: Guest, disk: Optional[str] = None) -> list[s
     words = ["cloud-hypervisor", "--kernel", boot.kernel]
     words += [] if boot.ramdisk is None else ["--initramfs", boot.ramdisk]
     words += ["--cmdline", boot.cmdline] if boot.cmdline else []
-    words += ["--cpus", "boot=1", "--memory", f"size={MEMORY}M"]
+    words += ["--cpus", "boot=1", "--memory", f"size={guest.memory or MEMORY}M"]
     words += [] if guest.uuid is None else ["--platform", f"uuid={guest.uuid}"]
     words += ["--net", f"tap={tap_of(guest)},mac={guest.mac}"]
     words += [] if disk is None else ["--disk", f"path={_quoted(disk)}"]

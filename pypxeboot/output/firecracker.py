@@ -36,7 +36,7 @@ def render(result: BootResult, request: OutputRequest) -> bytes:
     interface = {"iface_id": "net0", "guest_mac": guest.mac, "host_dev_name": tap_of(guest)}
     configuration: dict[str, Any] = {
         "boot-source": source,
-        "machine-config": {"vcpu_count": 1, "mem_size_mib": MEMORY},
+        "machine-config": {"vcpu_count": 1, "mem_size_mib": guest.memory or MEMORY},
         "drives": [] if disk is None else [drive],
         "network-interfaces": [interface],
     }

@@ -38,7 +38,8 @@ def argv(result: BootResult, guest: Guest, disk: Optional[str] = None, *, microv
             f"no QEMU machine is known here for {guest.arch}", hint="use --json and your own command"
         )
     program, machine, processor = machines[guest.processor]
-    words = [program, "-machine", f"{machine},accel=kvm:tcg", *processor, "-m", str(MEMORY), "-nographic"]
+    memory = str(guest.memory or MEMORY)
+    words = [program, "-machine", f"{machine},accel=kvm:tcg", *processor, "-m", memory, "-nographic"]
     if guest.uuid is not None:
         words += ["-uuid", guest.uuid]
     backend = f"bridge,id=net0,br={guest.bridge}" if guest.bridge else "user,id=net0"

@@ -68,7 +68,7 @@ def _files(result: BootResult) -> Iterator[tuple[str, str]]:
     if result.dtb is not None:
         yield "dtb", _file(result.dtb.url, came)
     if kernel is not None:
-        yield "cmdline", printable(result.cmdline, 8192)
+        yield "cmdline", printable(result.cmdline, 8192) or "(empty)"
 
 
 def _file(url: str, came: Mapping[str, Request]) -> str:

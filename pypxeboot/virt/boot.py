@@ -51,6 +51,7 @@ def identify(settings: BootSettings, about: Domain, smbios: Sequence[str]) -> Bo
         uuid=settings.uuid or about.uuid,
         label=settings.label or wish.label,
         arch=settings.arch or wish.arch,
+        memory=settings.memory or about.memory,
         smbios=(*smbios, *settings.smbios),
         vif={} if interface is None or not interface.mac else {"mac": interface.mac},
     )

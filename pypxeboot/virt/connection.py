@@ -28,6 +28,7 @@ except ImportError:  # an extra
 _KEEPALIVE = (5, 3)
 _IDLE = 1000  # ms
 _ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
+_CLIENT_CONF = Path("/etc/libvirt/libvirt.conf")
 _SHUT_OFF = ("unknown", "shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "snapshot")
 
 
@@ -50,6 +51,15 @@ def _check_local(uri: str) -> None:
             f"{printable(uri)} is on another host",
             hint="run pypxeboot-virt there: it boots on the networks of the host that it runs on",
         )
+
+
+def _default_uri() -> str:
+    """Return what libvirt connects to where no URI is given, as far as it is told that."""
+    told = os.environ.get("LIBVIRT_DEFAULT_URI", "")
+    with suppress(OSError):
+        found = re.search(r'^\s*uri_default\s*=\s*"([^"]*)"', _CLIENT_CONF.read_text("latin-1"), re.MULTILINE)
+        told = told or (found[1] if found else "")
+    return told
 
 
 class DomainHandle:
@@ -261,7 +271,7 @@ class Connection:
     def __init__(self, uri: Optional[str]) -> None:
         _need()
         libvirt.registerErrorHandler(lambda *_: None, None)  # what it prints itself is in the exceptions
-        _check_local(uri or os.environ.get("LIBVIRT_DEFAULT_URI", ""))  # before ssh asks for a password
+        _check_local(uri or _default_uri())  # before ssh asks for a password
         try:
             self._connection = libvirt.open(uri)
             self.uri, kind = str(self._connection.getURI()), str(self._connection.getType())

@@ -7,6 +7,7 @@ size and depth are bounded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Optional
 from xml.etree.ElementTree import Element, TreeBuilder, tostring
@@ -74,7 +75,7 @@ class Domain:
 
     ``interfaces`` are those that boot, in the order in which they are tried; ``wish`` is None where the
     domain did not opt in, ``has_disk`` tells whether it has a disk to boot from, ``retry`` is what its
-    ``<bios rebootTimeout>`` says.
+    ``<bios rebootTimeout>`` says. ``memory`` is in MiB.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Domain:
     has_disk: bool
     wish: Optional[Wish]
     retry: Optional[Retry] = None
+    memory: Optional[int] = None
 
     @property
     def interface(self) -> Optional[Interface]:
@@ -156,7 +158,22 @@ def domain(root: Element) -> Domain:
         has_disk=any(map(_boots, root.findall("devices/disk"))),
         wish=wish(root),
         retry=_reboot_timeout(root),
+        memory=_memory(root.find("memory")),
     )
+
+
+_UNITS = {"b": 1, "bytes": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "TB": 1000**4}
+_UNITS.update({name: 1 << 10 * power for power, one in enumerate("KMGT", 1) for name in (one, f"{one}iB")})
+_UNITS["k"] = 1 << 10
+
+
+def _memory(element: Optional[Element]) -> Optional[int]:
+    """Return a memory in MiB, None where it is none (libvirt: virParseScaledValue, KiB where no unit is)."""
+    text = "" if element is None or element.text is None else element.text.strip()
+    unit = 0 if element is None else _UNITS.get(element.get("unit", "KiB"), 0)
+    if not re.fullmatch("[0-9]{1,18}", text):
+        return None
+    return int(text) * unit >> 20 or None
 
 
 def network(root: Element, portgroup: Optional[str]) -> Network:

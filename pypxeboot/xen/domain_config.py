@@ -56,12 +56,16 @@ class VifConfig:
 
 @dataclass(frozen=True)
 class DomainConfig:
-    """What xl read of a domain: the ``file`` in words, the name, the vifs; ``pvshim`` runs PV in PVH."""
+    """What xl read of a domain: the ``file`` in words, the name, the vifs; ``pvshim`` runs PV in PVH.
+
+    ``memory`` is in MiB.
+    """
 
     file: str
     name: Optional[str]
     vifs: tuple[VifConfig, ...]
     pvshim: bool = False
+    memory: Optional[int] = None
 
     def vif(self, mac: Optional[str]) -> Optional[VifConfig]:
         """Return the vif with this MAC; the first where none is asked for."""
@@ -80,7 +84,14 @@ def of_settings(file: str, settings: Mapping[str, xl_config.Value]) -> DomainCon
         name if isinstance(name, str) else None,
         merged_vifs([parse_vif(item) for item in items]),
         pvshim=xl_config.is_true(settings.get("pvshim")),
+        memory=_mebibytes(settings.get("memory")),
     )
+
+
+def _mebibytes(value: Optional[xl_config.Value]) -> Optional[int]:
+    """Return a memory as xl writes it, None where it is nothing that counts."""
+    text = str(value).strip() if isinstance(value, (str, int)) else ""
+    return int(text) if text.isascii() and text.isdigit() and 0 < int(text[:9]) == int(text) else None
 
 
 def _is_mac(text: str, wanted: str) -> bool:

@@ -57,6 +57,7 @@ def identify(settings: BootSettings, number: int) -> tuple[BootSettings, KnownDo
             former_name=None if config is None or config.name == domain.name else config.name,
             pvshim=config.pvshim if config is not None else None if known.by_xl else False,
             pv32=capabilities.runs_pv32(),
+            memory=settings.memory or (None if config is None else config.memory),
             time_left=restriction.time_left(os.environ) if settings.runas is not None else None,
         ),
         known,

@@ -25,6 +25,9 @@ _RESULT = {
     "sxp": rb"linux \(kernel '[^']+'\).*",
 }
 
+_PARSED = re.compile(rb"^Using .* to parse (/\S+)$", re.MULTILINE)
+_BEGIN = 1 << 20  # bytes: partition tables and superblocks of all kinds stand before
+
 
 def find_pygrub() -> str:
     """Return the pygrub program. Raises HandoverError if there is none."""
@@ -91,19 +94,50 @@ def _failure(done: subprocess.CompletedProcess[bytes], argv: Sequence[str]) -> H
     for line in done.stderr.splitlines():
         log.debug("pygrub: %s", printable(line))
     disk, words = argv[-1], printable(done.stderr.strip().rpartition(b"\n")[2])
-    hint = None
+    about, hint = _about_disk(disk, done.stderr)
     user = next((word[8:] for word in argv if word.startswith("--runas=")), None)
     if user is not None and "PermissionError" in words:
-        who, what = printable(user), printable(disk)
+        who, what, about = printable(user), printable(disk), ""
         hint = (
             f"libxl restricts the bootloader to user {who}, who has to be able to read the disk: "
             f"setfacl -m u:{who}:r {what}; or do without LIBXL_BOOTLOADER_RESTRICT (bootloader_restrict=0)"
         )
     if done.returncode:
-        what = f"pygrub found nothing to boot on {disk} (exit status {done.returncode})"
+        what = f"pygrub found nothing to boot on {disk}{about} (exit status {done.returncode})"
     else:
-        what = f"pygrub says it succeeded with {disk}, but names no kernel"
+        what = f"pygrub says it succeeded with {disk}, but names no kernel{about}"
     return HandoverError(f"{what}: {words}" if words else what, hint=hint)
+
+
+def _about_disk(disk: str, said: bytes) -> tuple[str, Optional[str]]:
+    """Return in words what is on ``disk``, of which pygrub ``said`` on its standard error, and what to do."""
+    parsed = _PARSED.findall(said)
+    if parsed:
+        file = printable(parsed[-1])
+        return f": {file} has no entry that pygrub understands", (
+            "on Fedora and EL, whose entries are files of their own (BLS), write GRUB_ENABLE_BLSCFG=false "
+            f"into /etc/default/grub in the guest, and run grub2-mkconfig -o {file}; or have the site boot a "
+            "kernel"
+        )
+    try:
+        with Path(disk).open("rb") as opened:
+            begin = opened.read(_BEGIN)
+    except OSError:
+        return "", None
+    if not begin.strip(b"\0"):
+        return ": it is blank", (
+            "install the guest first: --label NAME boots another entry of the site; if the system is on "
+            "another disk, let that be the first of disk = [...]"
+        )
+    if begin.startswith(b"QFI\xfb"):
+        return ": it is a qcow2 image, which pygrub cannot read", (
+            "convert it (qemu-img convert -O raw), or let libxl attach it (xl block-attach) and name the "
+            "device"
+        )
+    return ": it is not blank, and pygrub finds no boot loader's configuration on it", (
+        "if it is a data disk, let the system's be the first of disk = [...]; pygrub reads ext2 to ext4, FAT "
+        "and an old XFS, but no LVM and no btrfs: a /boot of ext4 helps"
+    )
 
 
 def _files(directory: Optional[Path]) -> set[Path]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 from pypxeboot import text
 from pypxeboot.effects import Form
 from pypxeboot.errors import FetchError, PxeBootError
-from pypxeboot.fetch.http import auth, message
+from pypxeboot.fetch.http import auth, failure, message
 from pypxeboot.fetch.http import proxy as httpproxy
 from pypxeboot.fetch.http.head import LINE_LIMIT, HttpHead, check_fields
 from pypxeboot.fetch.http.message import Address, HttpTransfer
@@ -222,7 +222,7 @@ class _HttpExchange:
             raise FetchError(said, cause=tcp.cause(error)) from None
         except OSError as error:
             hint = f"does a web proxy listen on port {port} of {host}?" if self.proxy else None
-            said = f"{self.address}: cannot connect: {_reason(error)}"
+            said = f"{self.address}: cannot connect: {failure.reason(error)}"
             raise FetchError(said, hint=hint, cause=tcp.cause(error)) from None
 
     def _tunnel(self, sock: socket.socket) -> socket.socket:
@@ -245,10 +245,14 @@ class _HttpExchange:
         return sock
 
     @property
+    def passed_by(self) -> Optional[Address]:
+        """The proxy that answers in place of the server, None if there is none (or but a tunnel)."""
+        return self.proxy if self.address.scheme == "http" else None
+
+    @property
     def target(self) -> str:
         """What the request line says."""
-        proxied = self.proxy is not None and self.address.scheme == "http"
-        return httpproxy.target(self.address) if proxied else self.address.target
+        return self.address.target if self.passed_by is None else httpproxy.target(self.address)
 
     def open(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         """Return the reader of the answer, in place of http.client's own: it reads through :class:`Paced`."""
@@ -275,7 +279,7 @@ class _HttpExchange:
             try:
                 count = self._stream.readinto(piece)
             except (OSError, ValueError) as error:
-                raise _failure(self.address, error) from None
+                raise _failure(self.address, error, received=got) from None
             if not count:
                 break
             write(piece[:count])
@@ -348,7 +352,7 @@ def _receive(
 ) -> int:
     """Hand the body to ``write``; return its size."""
     address, lengths = exchange.address, exchange.header("Content-Length")
-    message.check_status(address, exchange.status)
+    message.check_status(address, exchange.status, exchange.passed_by)
     message.check_encoding(address, exchange.header("Content-Encoding"))
     if message.is_chunked(address, exchange.header("Transfer-Encoding"), lengths):
         return _receive_chunks(exchange, write, limit)
@@ -361,7 +365,7 @@ def _receive(
         expect(size)
     got = exchange.body(write, size)
     if got < size:
-        raise FetchError(f"{address}: the body ended after {got} of {size} bytes")
+        raise FetchError(f"{address}: the body ended after {got} of {size} bytes", cause="cut")
     if exchange.more_follows():
         raise FetchError(f"{address}: the body goes on after its {size} bytes")
     return size
@@ -385,7 +389,8 @@ def _receive_chunks(exchange: _HttpExchange, write: Write, limit: int) -> int:
         if got + size > limit:
             raise message.size_error(exchange.address, limit)
         if exchange.body(write, size) < size:
-            raise FetchError(f"{exchange.address}: the body ended within a chunk, after {got} bytes")
+            said = f"{exchange.address}: the body ended within a chunk, after {got} bytes"
+            raise FetchError(said, cause="cut")
         if exchange.line():
             raise FetchError(f"{exchange.address}: broken chunks: data after the end of one")
         got += size
@@ -398,8 +403,8 @@ def _receive_chunks(exchange: _HttpExchange, write: Write, limit: int) -> int:
 # ---- what went wrong
 
 
-def _failure(address: Address, error: BaseException) -> FetchError:
-    """``error`` of any of the libraries as one of ours."""
+def _failure(address: Address, error: BaseException, received: int = 0) -> FetchError:
+    """Return ``error`` of any of the libraries as one of ours, after so many bytes of the file."""
     from requests.exceptions import SSLError
     from urllib3.exceptions import TimeoutError as TookTooLong
 
@@ -408,15 +413,8 @@ def _failure(address: Address, error: BaseException) -> FetchError:
         root = socket.timeout()
     elif isinstance(error, SSLError) and not isinstance(root, OSError):  # urllib3 1.26 compares names itself
         root = ssl.SSLCertVerificationError(1, str(root))
-        root.verify_message = str(root.args[1])
-    hint, cause = None, ""
-    if isinstance(root, ssl.SSLCertVerificationError):
-        cause = "tls"
-    elif isinstance(root, ssl.SSLError):
-        hint = "the server must speak TLS 1.2 or newer"
-    elif isinstance(root, socket.timeout):
-        cause = "timeout"
-    return FetchError(f"{address}: {_reason(root)}", hint=hint, cause=cause)
+        root.verify_message, root.verify_code = str(root.args[1]), failure.OTHER_NAME
+    return failure.of(address, root, received)
 
 
 def _root_error(error: BaseException) -> BaseException:
@@ -428,19 +426,3 @@ def _root_error(error: BaseException) -> BaseException:
             break
         error = inside[0]
     return error
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, socket.timeout):
-        return "no answer in time"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"TLS: {text.printable(error.verify_message)}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {text.printable((error.reason or str(error)).lower().replace('_', ' '))}"
-    if isinstance(error, http.client.LineTooLong):
-        return "a line of the answer is too long"
-    if isinstance(error, (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)):
-        return "the server closed the connection"
-    if isinstance(error, OSError) and error.strerror:
-        return text.printable(error.strerror)
-    return f"no proper HTTP answer: {text.printable(str(error) or type(error).__name__)}"

@@ -144,11 +144,20 @@ def retry_after(status: int, values: list[str]) -> Optional[float]:
     return float(value) if re.fullmatch(r"[0-9]{1,9}", value) else _RETRY_SECONDS
 
 
-def check_status(address: Address, status: int) -> None:
-    """Only 200 is the file. NotFound for 4xx, ServerError for the rest."""
+def check_status(address: Address, status: int, proxy: Optional[Address] = None) -> None:
+    """Only 200 is the file. NotFound for 4xx, ServerError for the rest; ``proxy`` brought the answer."""
     if status == 200:
         return
     said, cause = f"{address}: {status_text(status)}", f"http-{status}"
+    if proxy is not None:
+        said += f" (by way of the proxy {proxy.origin})"
+        if status == 407:
+            raise NotFound(said, hint="name user and password in the URL of --http-proxy", cause=cause)
+        if status in (403, 502, 503, 504):
+            hint = (
+                "is it the proxy that says so? its log tells; without --http-proxy the server itself is asked"
+            )
+            raise (NotFound if status == 403 else ServerError)(said, hint=hint, cause=cause)
     if status in (401, 407):
         hint = "the server wants a user and a password: http://user:password@host/..."
         raise NotFound(said, hint=hint, cause=cause)

@@ -393,4 +393,5 @@ class _TransferSession:
     def _network_error(self, error: OSError) -> None:
         self._errors += 1
         if self._errors >= _NETWORK_ERRORS:
-            raise FetchError(f"{self._job.what}: {error.strerror}", cause=tcp.cause(error)) from None
+            said = error.strerror if self._is_empty else f"{error.strerror} ({self._progress})"
+            raise FetchError(f"{self._job.what}: {said}", cause=tcp.cause(error)) from None

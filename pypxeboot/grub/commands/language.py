@@ -11,6 +11,7 @@ from pypxeboot.picture import Picture
 from pypxeboot.terminal import line_editor
 from pypxeboot.terminal.input import Clock, WaitEnded
 from pypxeboot.terminal.menu_view import EditLine
+from pypxeboot.text import printable
 
 COMMANDS = GrubCommands()
 
@@ -27,6 +28,9 @@ def _set(machine: Grub, call: Call) -> Steps[int]:
     name, sign, value = call.arguments[0].partition("=")
     if not sign:
         raise CommandError(ErrorNumber.BAD_ARGUMENT, "not an assignment")
+    if len(call.arguments) > 1:
+        lost = printable(" ".join(call.arguments[1:]), 120)
+        yield from machine.warn(f"set {printable(name, 80)}=: the words behind it are lost: {lost!r}")
     machine.environment.set(name, value)
     return ErrorNumber.NONE
 

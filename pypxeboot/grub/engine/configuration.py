@@ -7,7 +7,7 @@ from pypxeboot.errors import ConfigError
 from pypxeboot.grub.engine import devices, interpreter
 from pypxeboot.grub.engine.machine import Grub
 from pypxeboot.grub.engine.status import CommandError
-from pypxeboot.text import printable
+from pypxeboot.text import printable, strange_character
 
 _PLACES = ("config_file", "config_directory")
 
@@ -31,6 +31,10 @@ def run_file(machine: Grub, name: str) -> Steps[bool]:
 
 def run_text(machine: Grub, name: str, text: str) -> Steps[None]:
     """Run ``text``, the content of the configuration called ``name``."""
+    for line, words in enumerate(text.split("\n"), 1):
+        strange = "" if words.lstrip().startswith("#") else strange_character(words)
+        if strange:
+            yield from machine.warn(f"{printable(name)}, line {line}: {strange}")
     environment = machine.environment
     full = name if name.startswith("(") else f"({environment.get('root') or ''}){name}"
     before = [environment.get(variable) for variable in _PLACES]

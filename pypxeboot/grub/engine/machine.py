@@ -23,6 +23,7 @@ from pypxeboot.text import printable
 from pypxeboot.url import Location
 
 _LINE_LIMIT = 4096
+_TOLD = 50  # warnings of what means nothing, in one boot
 
 
 class BootEnds(Exception):
@@ -113,7 +114,8 @@ class Grub:
 
     ``config`` is the first configuration, ``platform`` what ``$grub_platform`` says, ``menus`` has a list of
     entries for each context of variables. ``disk_wanted``: what runs has looked for a disk of the guest,
-    which only the guest has. ``error`` is what went wrong last, ``terminal`` where somebody may choose.
+    which only the guest has. ``told`` are warnings that were given, ``error`` is what went wrong last,
+    ``terminal`` where somebody may choose.
     ``built_in``: no configuration of a server was read yet, but the one in the program.
     """
 
@@ -138,6 +140,7 @@ class Grub:
     passwords: dict[str, tuple[bool, str]] = field(default_factory=dict)
     authenticated: set[str] = field(default_factory=set)
     disk_wanted: bool = False
+    told: set[str] = field(default_factory=set)
     error: Optional[PxeBootError] = None
     errors_printed: int = 0
     denied: int = 0
@@ -173,6 +176,13 @@ class Grub:
             yield Log(f"GRUB: {told}", warning=True)
         else:
             yield Print(f"error: {told}.\n")
+
+    def warn(self, words: str) -> Steps[None]:
+        """Warn, once, of what means nothing, and of which GRUB itself says nothing."""
+        if self.selection.listing or words in self.told or len(self.told) >= _TOLD:
+            return
+        self.told.add(words)
+        yield Log(f"GRUB: {words}", warning=True)
 
     def open_context(self) -> None:
         """Begin a context of variables, with a menu of its own."""

@@ -8,6 +8,7 @@ from typing import Optional
 from pypxeboot.grub.engine.environment import Environment
 from pypxeboot.grub.engine.machine import MenuEntry
 from pypxeboot.grub.engine.status import CommandError, ErrorNumber, number
+from pypxeboot.text import printable
 
 
 def split_path(text: str) -> list[str]:
@@ -83,6 +84,20 @@ def timeout(environment: Environment) -> Optional[int]:
     except CommandError:
         environment.unset("timeout")
         return None
+
+
+def lost_words(entries: Sequence[MenuEntry], environment: Environment) -> Iterator[str]:
+    """Yield what is said in vain of this menu: a default that is none of it, a timeout that is no number."""
+    default, seconds = environment.get("default"), environment.get("timeout")
+    if default:
+        found = find_entry(entries, split_path(default)[0])
+        if found is None or found >= len(entries):
+            yield f"default={printable(default, 120)!r} is no entry of the menu: the first one boots"
+    if seconds:
+        try:
+            number(seconds)
+        except CommandError:
+            yield f"timeout={printable(seconds, 120)!r} is no number: the menu waits for ever"
 
 
 def fallbacks(environment: Environment) -> Iterator[int]:

@@ -59,6 +59,8 @@ def _choose(
     selection = machine.selection
     if selection.wanted is not None:
         return _labelled(machine, entries), True
+    for words in choice.lost_words(entries, machine.environment):
+        yield from machine.warn(words)
     at = choice.default_entry(entries, machine.environment)
     seconds = choice.timeout(machine.environment)
     user = yield from machine.find_user()

@@ -12,13 +12,14 @@ from pypxeboot.errors import InternalError, PxeBootError
 from pypxeboot.ipxe.engine.images import Image, is_pxelinux, is_syslinux_menu, unfit
 from pypxeboot.ipxe.engine.machine import EXPANSION_LIMIT, BootChosen, Machine, MenuFound
 from pypxeboot.ipxe.engine.options import BadUsage
-from pypxeboot.ipxe.engine.script import Script, commands, innermost
+from pypxeboot.ipxe.engine.script import Script, commands, innermost, lost_words
 from pypxeboot.ipxe.engine.stack import ScriptFrame
 from pypxeboot.ipxe.engine.status import Status, error_text
 from pypxeboot.text import printable
 
 # The largest public scripts have 100 KiB.
 SCRIPT_LIMIT = 1 << 20
+_TOLD = 100  # warnings about the lines of scripts, in one boot
 
 
 def expand(machine: Machine, text: str) -> Steps[str]:
@@ -138,7 +139,9 @@ def _run_script(machine: Machine, image: Image) -> Steps[int]:
     images = machine.images
     selected = images.selected is image
     registered = images.remove(image)
-    status = yield from _run_lines(machine, machine.stack.push(image, Script.parse(data)))
+    script = Script.parse(data)
+    yield from _tell_lost_words(machine, image, script)
+    status = yield from _run_lines(machine, machine.stack.push(image, script))
     machine.stack.pop()
     if registered:
         images.add(image)
@@ -146,6 +149,15 @@ def _run_script(machine: Machine, image: Image) -> Steps[int]:
         if image.replacement is not None:
             yield from images.free(image)
     return status
+
+
+def _tell_lost_words(machine: Machine, image: Image, script: Script) -> Steps[None]:
+    """Warn of lines that are not what they look like, of each once in a boot."""
+    for number, why in [] if machine.selection.listing else lost_words(script):
+        told = f"{printable(image.uri.for_display)}, line {number}: {why}"
+        if told not in machine.stack.told and len(machine.stack.told) < _TOLD:
+            machine.stack.told.add(told)
+            yield Log(told, warning=True)
 
 
 def _run_lines(machine: Machine, frame: ScriptFrame) -> Steps[int]:

@@ -7,13 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional
 
 from pypxeboot.dataclass import dataclass
-from pypxeboot.text import decode
+from pypxeboot.text import decode, printable, strange_character
 
 # What isspace() of C counts; str.split() alone would take blanks of Unicode, too.
 _BLANKS = " \t\n\v\f\r"
 _WORD = re.compile(r"[^ \t\n\v\f\r]+")
 # "#!ipxe or #!gpxe followed by whitespace; nothing else decides."
 _MAGIC = re.compile(rb"#![ig]pxe[ \t\n\v\f\r]")
+_MOST_LOST = 12  # lines that are told of one script
+_SHOWN = 120  # characters of a word
+# "||, && and ; must be separate tokens": elsewhere they are a part of the word. In a URL && may be one.
+_GLUED = re.compile(r"(\|\|)|^(&&)|(&&)$|(;)$")
 
 
 @dataclass(frozen=True)
@@ -116,3 +120,35 @@ def innermost(text: str) -> Optional[tuple[str, str, str]]:
         return None
     start = text.rfind("${", 0, end)
     return text[:start], text[start + 2 : end], text[end + 1 :]
+
+
+def lost_words(script: Script) -> list[tuple[int, str]]:
+    """List lines that do not mean what they look like, and of which a real iPXE says nothing.
+
+    Each is its number, and what is strange about it. What it reports itself (a command that it does not know,
+    a file that is not there) is no such line.
+    """
+    found: list[tuple[int, str]] = []
+    for at, line in enumerate(script.lines):
+        if line.label and script.labels.get(line.label) != at:
+            first = script.lines[script.labels[line.label]].number
+            label = printable(line.label, _SHOWN)
+            found.append((line.number, f"label {label!r} stands in line {first}, too, and goto leads there"))
+        found += [(line.number, why) for why in _strange(line.text)]
+        if len(found) > _MOST_LOST:
+            break
+    return found[:_MOST_LOST]
+
+
+def _strange(text: str) -> Iterator[str]:
+    """Yield what is strange about the commands of one line; comments may say what they like."""
+    for command in commands(text):
+        for word in command.words:
+            shown = printable(word, _SHOWN)
+            glued = _GLUED.search(word)
+            if glued is not None:
+                operator = next(filter(None, glued.groups()))
+                yield f"{operator} is a part of the word {shown!r}: blanks have to stand around it"
+            strange = strange_character(word)
+            if strange:
+                yield f"{shown!r}: {strange}"

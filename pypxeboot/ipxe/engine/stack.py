@@ -72,9 +72,13 @@ class ScriptFrame:
 
 @dataclass
 class ScriptStack:
-    """The running scripts: each has chained the one behind it, and waits for its return."""
+    """The running scripts: each has chained the one behind it, and waits for its return.
+
+    ``told`` is what was said of lines that do not mean what they look like.
+    """
 
     frames: list[ScriptFrame] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
 
     @property
     def top(self) -> ScriptFrame:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pypxeboot.syslinux.com32.module import Com32Module, Invocation, KernelModule
 from pypxeboot.syslinux.com32.unresolved import RamdiskFile, UnresolvedEntry
+from pypxeboot.text import printable
 
 
 class LinuxC32(KernelModule):
@@ -20,8 +21,9 @@ class LinuxC32(KernelModule):
         """Read the kernel and the files that its command line names."""
         words = invocation.words
         at = next((n for n, word in enumerate(words) if not word.startswith("-")), len(words))
-        if any(word != "-dhcpinfo" for word in words[:at]):
-            return invocation.nothing(f"does not know the option {words[at - 1]}")
+        unknown = next((word for word in words[:at] if word != "-dhcpinfo"), None)
+        if unknown is not None:
+            return invocation.nothing(f"does not know the option {printable(unknown)}")
         if at == len(words):
             return invocation.nothing("was given no kernel")
         line = [f"BOOT_IMAGE={words[at]}", *words[at + 1 :]]

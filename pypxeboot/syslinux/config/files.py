@@ -46,7 +46,8 @@ class _Spent:
 class ServerFiles:
     """The loader's view of the servers: its current directory, what it has read, and how much it may.
 
-    ``empty`` are the files of no bytes that were asked for.
+    ``empty`` are the files of no bytes that were asked for, ``odd`` says in words what was answered for
+    others than that they are there or not; ``unknown`` are hosts without an address, and why.
     """
 
     def __init__(self, source: BootSource) -> None:
@@ -54,9 +55,11 @@ class ServerFiles:
         self.prefix = source.prefix
         self._spent = _Spent()
         self._read: dict[Location, Optional[bytes]] = {}
+        self.unknown: dict[str, str] = {}
         self._hosts: dict[str, bool] = {}
         self._told: set[str] = set()
         self.empty: list[Location] = []
+        self.odd: list[str] = []
 
     def refresh(self) -> None:
         """Count anew against the limits: somebody at the terminal asks for more."""
@@ -85,8 +88,15 @@ class ServerFiles:
             found: Resolved = Resolved((), "no address") if host == "0.0.0.0" else (yield Resolve(host))
             self._hosts[host] = bool(found.addresses)
             if not found.addresses:
-                why = printable(found.error)
+                why = self.unknown[host] = printable(found.error)
                 yield Log(f"{host}: {why}; the boot server is asked instead, as by PXELINUX", warning=True)
+
+    @property
+    def lost_host(self) -> Optional[str]:
+        """Say which server was not asked because its name has no address, None if there is none."""
+        for host, why in self.unknown.items():
+            return f"{printable(host)} has no address ({why}), and so the boot server was asked"
+        return None
 
     def _absolute_location(self, name: str) -> Optional[Location]:
         """Give the location of ``name`` if it names a server; None if not, or if it cannot be a file."""
@@ -115,6 +125,8 @@ class ServerFiles:
             reply = yield from self._fetch(Fetch(location, CONFIG_LIMIT))
             if reply.data is not None and len(reply.data) > CONFIG_LIMIT:
                 raise ConfigError(f"{location} is larger than {CONFIG_LIMIT} bytes: no boot configuration is")
+            if reply.words:
+                self.odd.append(f"{printable(str(location))}: {printable(reply.words)}")
             if reply.error and reply.error != "not-found":
                 yield Log(f"{location}: {printable(reply.error)}", warning=True)
             # "A zero-length file counts as not found" (core/fs/pxe/pxe.c)

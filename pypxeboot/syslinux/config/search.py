@@ -99,6 +99,11 @@ def find_config(
     where = printable(files.prefix.replace("::", f"{files.server}::", 1))
     text = f"no boot configuration on the server: none of {len(names)} names below {where!r} is there"
     tried = "tried " + " ".join(printable(name) for name in names)
+    if files.odd:  # the last name is the one that most sites have
+        said = files.odd[-1]
+        raise NoBootSource(
+            f"{text}; {said}", hint=f"can the server read its files? its log says more; {tried}"
+        )
     if files.empty:
         empty = ", ".join(printable(str(location)) for location in files.empty)
         hint = f"a file without a byte counts as not there: write a configuration into it; {tried}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from pypxeboot.text import SPACE, printable
+from pypxeboot.text import SPACE, printable, strange_character
 
 # readconfig.c of ldlinux and of menu.c32 (SYSLINUX 6.04), and what U-Boot and other projects' extlinux know.
 _READ = frozenset(
@@ -41,13 +41,6 @@ _BLANK = SPACE + "\x1a"  # where CP/M's files end
 _MOST = 12  # lines that are told of one configuration
 _SHOWN = 120  # characters of a line
 
-_STRANGE = (
-    ("\ufeff", "it begins with a byte order mark: save the file without one"),
-    ("\u00a0", "a no-break space (U+00A0) stands where a blank should"),
-    ("\udcc2", "a no-break space (U+00A0) stands where a blank should"),
-    ("\u200b", "it has a blank of no width (U+200B)"),
-)
-
 
 def is_known(word: str) -> bool:
     """Whether a line that begins with ``word`` means something, other than MENU, whose second word tells."""
@@ -72,8 +65,7 @@ class SkippedLines:
         elif word not in _READ and word not in _WITHOUT_MEANING and not _FUNCTION_KEY.fullmatch(word):
             text = line.strip(_BLANK)
             if text and text[0] not in "#;":
-                strange = next((why for mark, why in _STRANGE if mark in line), "")
-                self.note(where, line, strange or _guess(word, _READ))
+                self.note(where, line, strange_character(line) or _guess(word, _READ))
 
     def judge_uboot(self, where: str, line: str, word: str) -> None:
         """Note ``line`` if U-Boot does not know its ``word`` there, and somebody meant something by it."""

@@ -226,7 +226,9 @@ class Executor:
             return self.fail(
                 reply.kind(
                     f"{where(label, kernel)}: {why}",
-                    hint=joined_hints(*((hint, reply.hint) if label is None else (reply.hint, hint))),
+                    hint=joined_hints(
+                        files.lost_host, *((hint, reply.hint) if label is None else (reply.hint, hint))
+                    ),
                 )
             )
         return Choice(entry, reason, self.current.location)

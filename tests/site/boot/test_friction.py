@@ -28,6 +28,13 @@ def test_a_failed_request_stands_once(site: Site) -> None:
     assert run.rc == 6 and len(lines) == 2 and lines[1].startswith("pypxeboot: error: "), run.stderr
 
 
+def test_a_refusal_is_one_line_where_nobody_asked_for_more(site: Site) -> None:
+    servers.dnsmasq(site, None)
+    run = site.boot()
+    (line,) = (line for line in run.stderr.splitlines() if "Connection refused" in line)
+    assert line == f"pypxeboot: error: tftp://{SERVER}/pxelinux.0: Connection refused"
+
+
 @pytest.mark.parametrize("line", ["INITRD", "INITRD i1,,i2", "APPEND initrd= x"])
 def test_an_initrd_without_a_name(site: Site, line: str) -> None:
     serve(site, files=tree(f"DEFAULT a\nLABEL a\nKERNEL vmlinuz\n{line}\n"))

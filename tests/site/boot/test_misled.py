@@ -140,6 +140,20 @@ def test_a_limit_names_its_option(site: Site, base: str, name: str, option: str)
     assert error["hint"].startswith(f"{option} SIZE allows more; the configuration is ")
 
 
+@pytest.mark.parametrize("base", ["", f"http://{SERVER}/"])
+def test_a_ramdisk_that_does_not_fit_into_the_guest(site: Site, base: str) -> None:
+    """Nothing of it is downloaded, as the servers say how large it is (dnsmasq up to 4 GiB)."""
+    root = serve(site, files=tree(SIMPLE.replace("i1,i2", f"{base}i1")))
+    with (root / "i1").open("ab") as file:
+        file.truncate((9 if base else 3) << 29)
+    servers.nginx(site, root)
+    run = site.boot("--max-ramdisk", "8G", "-m", "1024")
+    failure = said(run)
+    assert failure["code"] == 7 and "limit of 1.0 GiB" in failure["message"]
+    assert failure["hint"].startswith("the guest has 1.0 GiB of memory, and kernel and ramdisk have to fit")
+    assert max(request["bytes"] for request in run.result["requests"]) < 1 << 20
+
+
 def scripted(site: Site, *, siaddr: str = "0.0.0.0", **names: bytes) -> None:
     """DHCP alone, with exactly these boot servers: ``o66`` is option 66, ``sname`` the field."""
     words = [f"{name}={value.hex()}" for name, value in names.items()]
@@ -176,6 +190,26 @@ def test_option_66_says_another_server(site: Site) -> None:
     assert run.stderr.count(told) == 1
     assert f"WARN  DHCP       {SERVER}: boot servers differ: {told}" in doctor(site).stdout.decode()
     site.boot("--server", OTHER).ok()
+
+
+def test_a_name_in_option_66_is_compared_with_siaddr(site: Site) -> None:
+    """The name is looked up where a boot has failed, and by the doctor; one that is the same is not told."""
+    servers.dnsmasq(site, None, None, names={"boot.lab": OTHER, "here.lab": SERVER})
+    scripted(site, siaddr=SERVER, o66=b"boot.lab", o6=bytes((10, 77, 0, 1)))
+    told = f"option 66 says boot.lab, which is {OTHER}"
+    hint = said(site.boot())["hint"]
+    assert hint.endswith(f"DHCP names other boot servers, too: {told}; --server ADDR asks one of them")
+    counts = f"boot servers differ: siaddr (next-server) says {SERVER}, which counts; {told}"
+    assert doctor(site).stdout.decode().count(counts) == 1
+
+
+def test_the_dhcp_server_is_not_the_boot_server(site: Site) -> None:
+    """On many sites that has to be so: it is told where nobody had the files, and not before."""
+    scripted(site, siaddr=OTHER)
+    assert said(site.boot("--timeout", "8"))["code"] == 6
+    servers.beside(site, OTHER)
+    told = f"DHCP names other boot servers, too: the DHCP server itself (option 54) is {SERVER}; --server"
+    assert said(site.boot())["hint"].count(told) == 1
 
 
 @pytest.mark.parametrize("names", [{"o66": bytes((10, 77, 0, 4))}, {"sname": bytes((10, 77, 0, 4))}])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.ground import BRIDGE, MAC, SERVER, Run, Site, guests, servers, site6, tools, wait_until
+from tests.support.ground.kernels import dummy
 from tests.support.ground.net import command
 from tests.support.ground.servers import ADDRESS, Offer
 from tests.support.ground.simple import SIMPLE, check_stderr, serve, tree
@@ -167,6 +168,24 @@ def test_words_of_strangers(site: Site) -> None:
     assert run.rc and not any(text.startswith("forged") for _level, _topic, text in findings(run))
     assert "\\x1b[2J" in run.stdout.decode() or "not printable" in run.stdout.decode() + run.stderr
     check_stderr(run)
+
+
+@pytest.mark.parametrize("told_by", ["option", "configuration"])
+@pytest.mark.parametrize("how, why", [("size=16k", "No space left"), ("ro", "Read-only file system")])
+def test_an_output_directory_without_room(site: Site, how: str, why: str, told_by: str) -> None:
+    """Where a boot would fail, all is not well."""
+    serve(site, files={**tree(), "vmlinuz": dummy("vmlinuz") + bytes(60_000)})
+    mounted, conf = site.directory / "full", site.directory / "pypxeboot.conf"
+    mounted.mkdir()
+    command("mount", "-t", "tmpfs", "-o", how, "tmpfs", str(mounted))
+    try:
+        conf.write_text(f"[defaults]\noutput-directory = {mounted}\n")
+        option = ("--output-directory", str(mounted))
+        run = doctor(site, *(option if told_by == "option" else ("--config-file", str(conf))))
+    finally:
+        command("umount", str(mounted))
+    last = run.stdout.decode().splitlines()[-1]
+    assert run.rc and last.startswith("it fails at ") and why in last, str(run)
 
 
 @pytest.mark.parametrize("args", [("-l",), ("--output", "x"), ("--nosuch",)])

@@ -73,6 +73,7 @@ def test_a_boot_that_failed(site: Site, place: Path) -> None:
     text = page.read_text()
     assert "<script" not in text and "<img" not in text and "&lt;img src=x" in text
     assert "failed: " in text and "exit code" in text and "hint" in text
+    assert '<span class="counted">LABEL a</span>' in text, "the lines of the entry that was tried"
     seen = browser.picture(page, place)
     assert seen.get(BAD, 0) > 100 and not seen.get(GOOD)
     assert "<script" not in browser.texts(page, place)

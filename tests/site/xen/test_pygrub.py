@@ -168,6 +168,38 @@ def test_blank_disk(site: Site, pygrub: dict[str, str], own: tuple[str, ...]) ->
     check_stderr(run)
 
 
+BLS = "set timeout=1\ninsmod blscfg\nblscfg\n"
+
+
+@pytest.mark.parametrize("own", [("--quiet",), ("--runas=65534", "--quiet")], ids=["root", "restricted"])
+@pytest.mark.parametrize(
+    ("config", "place", "told", "hint"),
+    [
+        (None, "", "it is blank", "install the guest first: --label NAME"),
+        (BLS, "grub2/grub.cfg", "/boot/grub2/grub.cfg has no entry that", "GRUB_ENABLE_BLSCFG=false"),
+        (GRUB, "data/file", "no boot loader's configuration on it", "the first of disk = [...]"),
+    ],
+    ids=["blank", "bls", "data"],
+)
+def test_what_disk_it_is(
+    site: Site,
+    pygrub: dict[str, str],
+    own: tuple[str, ...],
+    config: Optional[str],
+    place: str,
+    told: str,
+    hint: str,
+) -> None:
+    """pygrub's own last words are the same for all: that it is unable to find a partition with a kernel."""
+    serve(site, files=tree(DISK_CONFIG))
+    disk = make_disk(site, config, place=place)
+    disk.chmod(0o644)
+    run = site.pypxeboot(*libxl_argv(site, str(disk), *own), env=pygrub)
+    error, last = run.stderr.splitlines()[-2:]
+    assert run.rc == 9 and told in error and str(disk) in error and hint in last, str(run)
+    site.assert_nothing_left(within=1)
+
+
 def test_new_output_file_goes_with_the_failure(site: Site, pygrub: dict[str, str]) -> None:
     serve(site, files=tree(DISK_CONFIG))
     argv = libxl_argv(site, str(make_disk(site, None)), "-q")

@@ -265,6 +265,7 @@ _MAGICS = (
     (b"!<arch>\n", 0, "a Debian package or an archive"),
     (b"\xed\xab\xee\xdb", 0, "an RPM package"),
     (b"ustar", 257, "a tar archive"),
+    (b"\xd0\x0d\xfe\xed", 0, "a device tree, or a FIT image, which is U-Boot's alone"),
     (b"MZ", 0, "an EFI program, which needs firmware"),
     (b"\xfe\x4c\x01\x23", 4, "a COM32 module"),
     (b"\xb8\xff\x4c\xcd\x21", 0, "a COM32 module"),

@@ -199,15 +199,16 @@ class ScriptFiles:
     def identify(self, effect: Identify) -> Optional[Identified]:
         """Tell what a file is as a kernel, None if it is not a kernel."""
         file = self._files[effect.handle]
+
+        def read_at(offset: int, count: int) -> bytes:
+            return os.pread(file.descriptor, count, offset)
+
+        size = file.size if file.whole else _UNKNOWN
         try:
-            info = identify.identify(
-                os.pread(file.descriptor, identify.HEAD, 0),
-                file.size if file.whole else _UNKNOWN,
-                lambda offset, count: os.pread(file.descriptor, count, offset),
-            )
+            info = identify.identify(read_at(0, identify.HEAD), size, read_at)
         except Refused:
             return None
-        return Identified(info.format, info.multiboot)
+        return Identified(info.format, extract.is_multiboot(info, read_at))
 
     def assemble(self, effect: Assemble) -> Loaded:
         """Make kernel and ramdisk of script files: :attr:`Downloads.files`."""

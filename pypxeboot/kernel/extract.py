@@ -43,10 +43,32 @@ def bootable(info: KernelInfo, read_at: ReadAt, target: Optional[Target], name: 
         if info.image is not None:
             raise Refused("a unified kernel image in another one")
         found = BootableKernel(info, read_at, section_pieces(read_at))
+    if info.format == "gzip":
+        packed = _multiboot_inside(info, read_at)
+        if packed is not None:
+            return packed
     if target is not None and not target.takes(info):
         inner = identify_for(info, read_at, target, name)
         return BootableKernel(inner, read_at, pieces(info, read_at))
     return found
+
+
+def _multiboot_inside(info: KernelInfo, read_at: ReadAt) -> Optional[BootableKernel]:
+    """Return the multiboot kernel in a file in gzip, None if there is none.
+
+    Multiboot loaders unpack them (mboot.c32, GRUB), and nothing that boots one here does.
+    """
+    try:
+        data = _unpack(info, read_at)
+        inner = identify.identify(data.read_at(0, identify.HEAD), _NO_END, data.read_at)
+    except (Broken, Unknown, Refused):
+        return None
+    return BootableKernel(inner, data.read_at, pieces(info, read_at)) if inner.multiboot else None
+
+
+def is_multiboot(info: KernelInfo, read_at: ReadAt) -> bool:
+    """Whether a multiboot loader starts the kernel, packed in gzip or not."""
+    return info.multiboot or (info.format == "gzip" and _multiboot_inside(info, read_at) is not None)
 
 
 def section_pieces(read_at: ReadAt) -> Iterator[bytes]:

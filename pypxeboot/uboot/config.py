@@ -24,6 +24,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,9}")
 _FIELDS = {
     "kernel": "kernel",
     "linux": "kernel",
+    "fit": "kernel",
     "append": "append",
     "initrd": "initrd",
     "fdt": "fdt",
@@ -31,6 +32,7 @@ _FIELDS = {
     "fdtdir": "fdtdir",
     "devicetreedir": "fdtdir",
     "fdtoverlays": "overlays",
+    "devicetree-overlay": "overlays",
 }
 # A second one of these is not read: its value is taken for a word, and ends the label.
 _ONCE = frozenset({"initrd", "fdt", "fdtdir", "overlays"})
@@ -148,6 +150,8 @@ class UbootParser:
                 config.timeout = max(0, scanner.number(word))
             elif word in ("default", "ontimeout"):
                 config.default = scanner.value(word)
+            elif word == "fallback":  # for a boot that U-Boot was told to be the second try
+                scanner.value(word)
             elif word == "prompt":
                 self._prompt(scanner)
             else:

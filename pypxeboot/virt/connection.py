@@ -6,6 +6,7 @@ Source: libvirt's API reference (libvirt-domain, libvirt-event), and what a real
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path

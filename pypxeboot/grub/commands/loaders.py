@@ -19,6 +19,7 @@ from pypxeboot.effects import (
     RunIpxe,
     ScriptFile,
     Steps,
+    Unpack,
 )
 from pypxeboot.entry import Action, Choice, Entry, Module
 from pypxeboot.grub.commands.table import GrubCommands
@@ -38,6 +39,7 @@ _LEAST_ROOM = 128
 _HEADER = 0x240
 # Magic numbers of headers, and how far into a file they may stand.
 _MULTIBOOT = {"multiboot": (b"\x02\xb0\xad\x1b", 8192), "multiboot2": (b"\xd6\x50\x52\xe8", 32768)}
+_GZIP = b"\x1f\x8b"
 # Initrds and modules of one entry; what a boot may keep open is bounded, too.
 _FILES = 40
 
@@ -160,12 +162,23 @@ def _multiboot(machine: Grub, call: Call) -> Steps[int]:
     kind = "multiboot2" if call.name == "multiboot2" else "multiboot"
     if handle is not None:
         magic, within = _MULTIBOOT[kind]
-        head: bytes = yield ReadFile(handle, 0, within)
+        head = yield from _unpacked_head(handle, within)
         if magic not in head:
             yield DropFile(handle)
             raise CommandError(ErrorNumber.UNKNOWN_OS, f"no {kind} header found")
     yield from _replace(machine, Kernel(kind, place, handle, images.joined(words[1:])))
     return ErrorNumber.NONE
+
+
+def _unpacked_head(handle: int, count: int) -> Steps[bytes]:
+    """Return the first bytes of a file, as they are once it is unpacked (``gzio``)."""
+    head: bytes = yield ReadFile(handle, 0, count)
+    if head.startswith(_GZIP):
+        unpacked: ScriptFile = yield Unpack(handle)
+        if unpacked.handle is not None:
+            head = yield ReadFile(unpacked.handle, 0, count)
+            yield DropFile(unpacked.handle)
+    return head
 
 
 def _module(machine: Grub, call: Call) -> Steps[int]:

@@ -20,6 +20,9 @@ _HELP_COLUMNS = 5
 
 _SAN = "drive/d# no-describe/n"
 
+# The largest mode of QEMU's VGA, and the most bits of one (interface/vesafb): what is smaller takes the next.
+_WIDEST, _HIGHEST, _DEEPEST = 3840, 2160, 32
+
 COMMANDS = CommandTable()
 
 
@@ -96,16 +99,20 @@ def _certificates(machine: Machine, call: CommandCall) -> Steps[int]:
     "console", syntax(0, 0, "", "x/x# y/y# left/l# right/r# top/t# bottom/b# depth/d# picture/p= keep/k")
 )
 def _console(machine: Machine, call: CommandCall) -> Steps[int]:
-    """Set nothing up, since text it stays; but a picture has to be there, and has to be one."""
+    """Set nothing up, since text it stays; but a picture has to be there and to be one, and a mode, too."""
     name = call.text("picture")
-    if name is None:
-        return Status.OK
-    image, status = yield from acquire(machine, name)
-    if image is None:
-        return status
-    if not image.head.startswith(_PICTURES):
-        status = yield from machine.fail("Could not use picture", Status.NO_PICTURE)
-    if not call.has("keep"):
+    image, status = None, int(Status.OK)
+    if name is not None:
+        image, status = yield from acquire(machine, name)
+        if image is None:
+            return status
+        if not image.head.startswith(_PICTURES):
+            status = yield from machine.fail("Could not use picture", Status.NO_PICTURE)
+    width, height, depth = (call.number(option) or 0 for option in ("x", "y", "depth"))
+    wanted = bool(width or height)  # else it stays in the mode of text, whatever the depth
+    if not status and wanted and (width > _WIDEST or height > _HIGHEST or depth > _DEEPEST):
+        status = yield from machine.fail("Could not configure console", Status.NO_VIDEO_MODE)
+    if image is not None and not call.has("keep"):
         yield from machine.images.free(image)
     return status
 

@@ -122,6 +122,7 @@ class Status(IntEnum):
     NO_SUCH_CERTIFICATE = _number(0x2D, 0x4FE0)
     NO_SUCH_FEATURE = _number(0x2D, 0x80E0)
     NO_PICTURE = _number(0x3C, 0x2120)
+    NO_VIDEO_MODE = _number(0x2D, 0x8C20)
 
     # Others, of which only the POSIX error is told.
     DENIED = 0x02 << 24

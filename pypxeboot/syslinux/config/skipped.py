@@ -21,11 +21,11 @@ _READ = frozenset(
 _WITHOUT_MEANING = frozenset(
     """
     serial console font kbdmap nohalt sendcookies f-key gfxboot splash background localkernel fdt
-    devicetree fdtdir devicetreedir fdtoverlays devicetree-overlay kaslrseed
+    devicetree fdtdir devicetreedir fdtoverlays devicetree-overlay kaslrseed fallback
     """.split()
 )
 _UBOOT = frozenset(
-    "kernel linux append initrd fdt devicetree fdtdir devicetreedir localboot ipappend".split()
+    "kernel linux fit append initrd fdt devicetree fdtdir devicetreedir localboot ipappend".split()
 )
 _MENU = frozenset(
     """

@@ -6,6 +6,7 @@ pxechn.c32 and the modules that run commands lead to; within bounds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Optional, Union
@@ -34,6 +35,11 @@ _DEPTH = 4
 # Commands that lead to other commands (cmd.c32, whichsys.c32), one after the other.
 _STEPS = 8
 
+# URLs that may be those of a configuration: of a program, or with the name of a file of text.
+_RENDERED = re.compile(
+    r"^https?://[^?]*(\?|/$|\.(cfg|conf|txt|php|cgi|pl|py|asp|aspx|jsp)$|/default$)", re.IGNORECASE
+)
+
 _Opens = Union[ToMenu, ToConfig, ToLoader]
 
 
@@ -60,6 +66,7 @@ class Catalog:
         self._current = current
         self.shown = current.config
         self._in_menu = False
+        self.asked = 0  # files that might have been configurations
 
     def show(self, menu: Config) -> None:
         """Take ``menu`` for what is shown."""
@@ -137,7 +144,7 @@ class Catalog:
         for _ in range(_DEPTH):
             below: list[_Opened] = []
             for menu in level:
-                for lead, path in _leads(menu):
+                for lead, path in (yield from _leads(menu)):
                     key = _key(menu.place, lead)
                     if key in known or len(known) > _FILES:
                         continue
@@ -154,7 +161,7 @@ class Catalog:
             there = main if name == "~" else place.files.locate(name)
         except ConfigError:
             return False
-        return (there.scheme, there.host, there.port) == (main.scheme, main.host, main.port)
+        return there.host == main.host
 
     def _menu(self, opened: Sequence[_Opened]) -> BootMenu:
         """List the entries of the menu that is shown, and of those ``opened`` below it."""
@@ -176,7 +183,7 @@ class Catalog:
         return None if label is None else label.line
 
 
-def _leads(menu: _Opened) -> list[tuple[_Opens, tuple[str, ...]]]:
+def _leads(menu: _Opened) -> Steps[list[tuple[_Opens, tuple[str, ...]]]]:
     """List what ``menu`` opens by itself and by its entries, and the titles on the way there."""
     catalog, paths = menu.place.catalog, lookup.paths(menu.config)
     found: list[tuple[_Opens, tuple[str, ...]]] = []
@@ -185,11 +192,26 @@ def _leads(menu: _Opened) -> list[tuple[_Opens, tuple[str, ...]]]:
         if lead is not None:
             found.append((lead, menu.path))
     for label in lookup.entries(menu.config):
-        lead = catalog.lead(menu.place.command_line(label))
+        command = menu.place.command_line(label)
+        lead = catalog.lead(command) or (yield from _rendered(menu.place, command))
         if lead is not None:
             title = printable(label.plain_title, 60)
             found.append((lead, (*menu.path, *paths[label.screen], title)))
     return found
+
+
+def _rendered(place: CurrentConfig, command: str) -> Steps[Optional[ToConfig]]:
+    """Tell whether a KERNEL that is a URL leads to a configuration, as web programs render them.
+
+    Only what does not have the name of a kernel is asked for.
+    """
+    name = parse_command(command)[1]
+    if _RENDERED.search(name) is None or place.catalog.asked >= _FILES:
+        return None
+    place.catalog.asked += 1
+    if not (yield from place.files.holds_config(name)):
+        return None
+    return ToConfig(name, "", keeps_sysappend=True)
 
 
 def _names(lead: _Opens) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import subprocess
@@ -20,6 +21,7 @@ from pypxeboot.entry import Action, Entry, Module, Packed
 from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused
 from pypxeboot.kernel import cpio
 from pypxeboot.limits import Limits
+from tests.support.ground.kernels import multiboot_elf
 from tests.support.samples.files import KERNEL, Content, at, fetcher
 
 
@@ -88,6 +90,19 @@ def test_what_goes_with_the_kernel_is_limited_as_a_whole(outputs: Outputs) -> No
     with pytest.raises(Refused, match="120 B together") as caught:
         loading.load(entry("k", "i1", modules=("m",)))
     assert "--max-ramdisk" in (caught.value.hint or "")
+
+
+def test_a_multiboot_kernel_in_gzip_is_unpacked(outputs: Outputs) -> None:
+    """mboot.c32 and GRUB unpack it; nothing that boots one here does."""
+    xen = multiboot_elf()
+    loading = downloads({**SITE, "xen.gz": gzip.compress(xen)}, outputs)
+    loading.fetcher.deadline.at = time.monotonic() + 60
+    loading.load(entry("xen.gz", modules=("m",)))
+    assert outputs.content("unpacked-kernel") == xen
+    kernel = loading.files.kernel
+    assert kernel is not None and (kernel.format, kernel.size) == ("ELF", len(xen))
+    loading.load(entry("k"))
+    assert [kind for kind, _ in outputs.opened].count("unpacked-kernel") == 1
 
 
 DTB = b"\xd0\x0d\xfe\xed and the rest"

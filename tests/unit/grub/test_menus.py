@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from dataclasses import replace
 from typing import Optional
@@ -13,6 +14,7 @@ from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import ConfigError
 from pypxeboot.grub import boot
 from pypxeboot.picture import Picture, Terminal
+from tests.support.ground.kernels import multiboot_elf
 from tests.support.recorded import replay
 from tests.support.recorded.replay import GUEST, LEASE, grub_config
 
@@ -219,3 +221,11 @@ def test_a_device_tree_is_the_machines_own(arch: str, words: str) -> None:
     choice, replayed = grub_config(config, guest=replace(GUEST, arch=arch))
     assert choice.entry.cmdline == "BOOT_IMAGE=/k n=1" and choice.entry.dtb is None
     assert any(words in line for line in replayed.log), replayed.log
+
+
+def test_a_multiboot_kernel_in_gzip() -> None:
+    """GRUB's gzio unpacks what it reads: Debian's xen is such a file."""
+    packed = "@hex:" + gzip.compress(multiboot_elf()).hex()
+    text = "menuentry Xen { multiboot /xen.gz a=1\n module /k b=2\n}\n"
+    choice, _ = grub_config("set timeout=0\n" + text, files={"/xen.gz": packed})
+    assert (choice.entry.cmdline, choice.entry.modules[0].cmdline) == ("a=1", "b=2")

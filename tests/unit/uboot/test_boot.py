@@ -57,6 +57,13 @@ def test_what_boots_when_nobody_types(config: str, label: str, reason: Reason) -
     assert (choice.entry.label, choice.reason) == (label, reason)
 
 
+def test_words_of_newer_versions() -> None:
+    """FALLBACK is for a second try that a host has none of; FIT names a kernel, and a part of it behind #."""
+    choice = boot("FALLBACK b\nDEFAULT a\nLABEL b\nKERNEL k\nLABEL a\nFIT k2#conf-1\nAPPEND x\n")
+    assert choice.entry.kernel is not None
+    assert (choice.entry.kernel.path, choice.entry.cmdline) == ("k2", "x")
+
+
 def test_of_labels_of_one_name_the_last_is_the_default() -> None:
     choice = boot("DEFAULT a\nLABEL a\nKERNEL k\nLABEL a\nKERNEL k2\n")
     assert choice.entry.kernel is not None and choice.entry.kernel.path == "k2"
@@ -82,6 +89,7 @@ IP = "ip=10.77.0.173:10.77.0.1:10.77.0.1:255.255.255.0"
         ("APPEND \\$v '${soc}' a\\'b ${soc", "$v ${soc} a'b "),
         ("SAY hello\nAPPEND x", "x"),
         ("KASLRSEED\nAPPEND x", "x"),
+        ("DEVICETREE-OVERLAY o\nAPPEND x", "x"),
         ("append x\r", "x\r"),
     ],
 )

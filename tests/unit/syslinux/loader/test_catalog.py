@@ -84,3 +84,23 @@ def test_what_is_not_there_is_no_end() -> None:
     assert [*labels] == ["a", "b"] and any("nosuch.cfg" in line for line in replay.log)
     with pytest.raises(ConfigError, match="has no entry 'q'"):
         chosen("LABEL a\nCONFIG nosuch.cfg\nLABEL b\nKERNEL k\n", "q")
+
+
+RENDERED = "http://10.77.0.1/menu.php?mac=52-54-00-ab-cd-ef"
+
+
+@pytest.mark.parametrize("url", [RENDERED, "http://10.77.0.1/boot/other.cfg"])
+def test_a_kernel_that_is_the_url_of_a_configuration(url: str) -> None:
+    """Booting follows it, and so does listing."""
+    files = {url: OTHER, "k2": "@kernel"}
+    config = f"LABEL net\nKERNEL {url}\nLABEL z\nKERNEL http://10.77.0.1/vmlinuz\n"
+    labels, replay = listed(config, files)
+    assert [*labels] == ["net", "z", "x", "disk0"] and labels["disk0"] == ("net",)
+    assert not any(asked.endswith("vmlinuz") for asked in replay.asked), "it has the name of a kernel"
+    assert chosen(config, "disk0", files).entry.cmdline == "BOOT_IMAGE=k2 d=0"
+
+
+def test_many_urls_are_not_all_asked_for() -> None:
+    config = "".join(f"LABEL l{number}\nKERNEL http://10.77.0.1/k.php?{number}\n" for number in range(100))
+    _, replay = listed(config)
+    assert len([url for url in replay.asked if "k.php" in url]) < 20

@@ -27,7 +27,8 @@ LOADERS: dict[str, Callable[[], DifferLoader]] = {"pxelinux": Pxelinux, "ipxe": 
 """The loaders that can be compared, by name."""
 
 # Seconds without a word after which the machine waits for ever; a difference is looked at with more of them.
-_PATIENCE, _SURE = 2.0, 8.0
+# GRUB lets errors be read for ten.
+_PATIENCE, _SURE = 2.0, 16.0
 # Boots that the reduction of one difference may take.
 _REDUCTIONS = 40
 

@@ -145,6 +145,11 @@ def named(text: str) -> list[str]:
     return _PATH.findall(text)
 
 
+def is_one(path: str) -> bool:
+    """Whether a path is that of a file here."""
+    return _PATH.fullmatch(path) is not None and Path(path).name not in (".", "..")
+
+
 def is_being_booted(uuid: str) -> bool:
     """Whether somebody fills the directory of a domain, until libvirt has started it."""
     try:

@@ -15,6 +15,7 @@ from pypxeboot.virt import boot, domain_xml, hook_paths, live_xml
 from pypxeboot.virt.admin import domains
 from pypxeboot.virt.connection import Connection, DomainHandle
 from pypxeboot.virt.domain_xml import Domain, Interface
+from pypxeboot.virt.records import marks
 
 _KINDS = ("bridge", "network", "direct")
 
@@ -70,6 +71,9 @@ def _opt_in(root: Element, about: Domain, target: DomainHandle) -> Iterator[Find
             text = (
                 "it opts in, but names no file for the hook, and no pypxeboot-virt watch runs: its disk boots"
             )
+            if marks.is_service_enabled():
+                text = "watch is enabled and does not run: the hook refuses the start until it does"
+                hint = "systemctl status pypxeboot-virt"
         yield warn("opt-in", text, hint)
     if root.findtext("os/kernel") and (files is None or not files.direct):
         yield warn("kernel", "its own <kernel> is not what the network gives", "remove <kernel> and <initrd>")

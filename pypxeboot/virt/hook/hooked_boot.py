@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 
 from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import HandoverError
-from pypxeboot.virt import arrival, live_xml
+from pypxeboot.virt import arrival, boot_files, live_xml
 from pypxeboot.virt.hook import files as hook_files
 from pypxeboot.virt.hook_paths import HookFiles
 
@@ -50,11 +50,15 @@ class HookedBoot:
 
 
 def of(root: Element) -> Optional[HookedBoot]:
-    """Return what the XML of a run tells of its boot; None where it was not the hook's, or not told yet."""
+    """Return what the XML of a run tells of its boot; None where it was not the hook's, or not told yet.
+
+    Whoever may define a domain can write that, too: files elsewhere are not ours to hand over.
+    """
     told = live_xml.told(root)
     if told is None or told.get("by") != _BY:
         return None
-    return HookedBoot(told.get("kernel-file"), told.get("initrd-file"), told.get("config-file"))
+    found = HookedBoot(told.get("kernel-file"), told.get("initrd-file"), told.get("config-file"))
+    return found if all(map(boot_files.is_one, found.paths)) else None
 
 
 def is_of_a_snapshot(former: HookedBoot, name: str) -> bool:

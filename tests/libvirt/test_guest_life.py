@@ -1,0 +1,244 @@
+"""The table of docs/guest-life.md: what is done to a guest, under each way of booting it, a cell a test."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.ground import tools, wait_until
+from tests.support.watched import OPT_IN, SECONDS, Watched
+
+PAGE = tools.ROOT / "docs/guest-life.md"
+WAYS = ("start", "run", "watch", "hook")
+CONFIG_FILE = "/var/lib/libvirt/boot/pypxeboot-hook/guest.cfg"
+STATE, DUMP = "/var/lib/libvirt/images/guest.save", "/var/lib/libvirt/images/guest.dump"
+
+
+class Life:
+    """A guest that is booted in one of the ways; the hook is installed, as it is on every host."""
+
+    def __init__(self, watched: Watched, way: str, directory: Path) -> None:
+        self.watched, self.way, self.libvirt = watched, way, watched.libvirt
+        self.libvirt.install_hook(directory)
+        self.reboots_anew = way in ("run", "watch")
+        opt_in = OPT_IN.format("") if way in ("watch", "hook") else ""
+        watched.define(opt_in=opt_in, qemu=("-readconfig", CONFIG_FILE) if way == "hook" else ())
+        if way == "watch":
+            watched.ready()
+        else:
+            watched.server = self.libvirt.site.spawn(["sleep", "3600"], "sleep.log")
+
+    def begin(self, name: str = "guest") -> None:
+        """Have it booted."""
+        if self.way == "start":
+            self.libvirt.pypxeboot("pypxeboot.commands.virt", "start", name).ok()
+        elif self.way == "run":
+            self.watched.server = self.libvirt.spawn("pypxeboot.commands.virt", "run", name, log="run.log")
+        else:
+            self.libvirt.virsh("start", name)
+
+    def boot(self, label: str = "install", name: str = "guest") -> None:
+        """Have it booted, and wait until it runs that entry."""
+        self.begin(name)
+        self.watched.await_boot(label)
+        if self.way == "hook":
+            live = "urn:pypxeboot:live:1"
+            wait_until(lambda: live in self.libvirt.live(name), SECONDS, "its run tells of its boot")
+
+    def files(self) -> set[Path]:
+        found = (self.libvirt.root / "lib/boot/pypxeboot").glob("*/*")
+        return {path for path in found if path.name != "saved"}
+
+    def clean(self) -> None:
+        self.libvirt.pypxeboot("pypxeboot.commands.virt", "clean").ok()
+
+    def check_goes_on(self) -> None:
+        """It runs, and a reboot boots what it should."""
+        assert self.libvirt.state("guest") == "running"
+        self.watched.says("other")
+        self.libvirt.virsh("reset", "guest")
+        self.watched.await_boot("other" if self.reboots_anew else "install")
+        self.libvirt.virsh("destroy", "guest")
+        self.check_ended()
+
+    def check_ended(self) -> None:
+        """It is off, run has ended well, and nothing is left but what the next start removes."""
+        wait_until(lambda: self.libvirt.names() <= {"other"}, SECONDS, "it is off")
+        if self.way == "run" and self.reboots_anew:
+            assert self.watched.server.process.wait(SECONDS) == 0
+        if self.way == "start" or not self.reboots_anew:
+            self.clean()
+        wait_until(lambda: not self.files(), SECONDS, "its files are gone")
+        assert not list((self.libvirt.root / "lib/boot/pypxeboot-hook").glob("*"))
+
+    def restore(self, *words: str) -> None:
+        """It is off, and its files are kept; it goes on from where it was. That is more than run sees."""
+        wait_until(lambda: self.libvirt.names() <= {"other"}, SECONDS, "it is off")
+        if self.way == "run":
+            assert self.watched.server.process.wait(SECONDS) == 0
+            self.reboots_anew = False
+        before = self.files()
+        self.clean()
+        assert self.files() == before != set()
+        self.libvirt.virsh(*words)
+
+
+def suspended(life: Life) -> None:
+    life.boot()
+    life.libvirt.virsh("suspend", "guest")
+    assert life.libvirt.state("guest") == "paused"
+    life.libvirt.virsh("resume", "guest")
+    life.check_goes_on()
+
+
+def dumped(life: Life) -> None:
+    life.boot()
+    life.libvirt.virsh("dump", "guest", DUMP, "--memory-only")
+    life.check_goes_on()
+
+
+def powers_off(life: Life) -> None:
+    life.watched.says("off")
+    life.begin()
+    life.libvirt.await_serial("guest", "PROBE", seconds=SECONDS)
+    life.check_ended()
+
+
+def destroyed(life: Life) -> None:
+    life.boot()
+    life.libvirt.virsh("destroy", "guest")
+    life.check_ended()
+
+
+def killed(life: Life) -> None:
+    life.boot()
+    os.kill(life.libvirt.qemu("guest"), signal.SIGKILL)
+    life.check_ended()
+
+
+def managed_saved(life: Life) -> None:
+    life.boot()
+    life.libvirt.virsh("managedsave", "guest")
+    wait_until(lambda: life.libvirt.names() <= {"other"}, SECONDS, "it is off")
+    if life.way != "hook":
+        refused = life.libvirt.pypxeboot("pypxeboot.commands.virt", "start", "guest")
+        assert refused.rc == 7 and "saved state" in refused.stderr
+    life.restore("start", "guest")
+    life.check_goes_on()
+
+
+def saved(life: Life) -> None:
+    life.boot()
+    life.libvirt.virsh("save", "guest", STATE)
+    life.restore("restore", STATE)
+    assert life.libvirt.state("guest") == "running"
+    life.watched.says("other")
+    life.libvirt.virsh("reset", "guest")
+    life.watched.await_boot("other" if life.reboots_anew else "install")
+
+
+def renamed(life: Life) -> None:
+    destroyed(life)
+    life.libvirt.virsh("domrename", "guest", "renamed")
+    life.boot(name="renamed")
+    life.libvirt.virsh("destroy", "renamed")
+    life.check_ended()
+
+
+def defined_as_it_runs(life: Life) -> None:
+    life.boot()
+    path = life.libvirt.site.fresh("live.xml")
+    path.write_text(life.libvirt.live("guest"))
+    life.libvirt.virsh("define", str(path))
+    life.libvirt.virsh("destroy", "guest")
+    wait_until(lambda: life.libvirt.names() <= {"other"}, SECONDS, "it is off")
+    if life.way == "run":
+        assert life.watched.server.process.wait(SECONDS) == 0
+    life.watched.says("other")
+    life.boot("other")
+
+
+def libvirtd_killed(life: Life) -> None:
+    life.boot()
+    before = life.files()
+    life.libvirt.stop(signal.SIGKILL)
+    life.libvirt.start()
+    life.libvirt.reload()
+    if life.way in ("run", "watch"):
+        life.watched.server.wait_for("connection to libvirt broke", SECONDS)
+    life.clean()
+    assert life.files() == before and life.libvirt.state("guest") == "running"
+    life.check_goes_on()
+
+
+def undefined(life: Life) -> None:
+    life.boot()
+    life.libvirt.serve({})
+    life.libvirt.virsh("reset", "guest")
+    life.watched.server.wait_for("guest is not started: the next try", SECONDS)
+    life.libvirt.virsh("undefine", "guest")
+    life.watched.server.wait_for("domain guest is off", SECONDS)
+    wait_until(lambda: not life.watched.left(), SECONDS, "nothing is left")
+
+
+def paused(life: Life) -> None:
+    life.libvirt.virsh("start", "--paused", "guest")
+    assert life.libvirt.state("guest") == "paused" and "PROBE" not in life.libvirt.serial("guest")
+    life.libvirt.virsh("resume", "guest")
+    life.watched.await_boot("install")
+
+
+def created(life: Life) -> None:
+    path = life.libvirt.site.fresh("transient.xml")
+    path.write_text(life.libvirt.stored("guest"))
+    life.libvirt.virsh("undefine", "guest")
+    life.libvirt.virsh("create", str(path))
+    life.watched.await_boot("install")
+    life.libvirt.virsh("destroy", "guest")
+    life.check_ended()
+
+
+ROWS: dict[str, tuple[Callable[[Life], None], str]] = {
+    "`start --paused`": (paused, "hook"),
+    "`create`": (created, "hook"),
+    "`define` of a live XML": (defined_as_it_runs, "run watch"),
+    "`shutdown`, poweroff of the guest": (powers_off, "start run watch hook"),
+    "`destroy`": (destroyed, "start run watch hook"),
+    "QEMU is killed": (killed, "start run watch hook"),
+    "`suspend`, `resume`": (suspended, "start run watch hook"),
+    "`managedsave`, `start`": (managed_saved, "start run watch hook"),
+    "`save F`, `restore F`": (saved, "run watch"),
+    "`undefine`": (undefined, "watch"),
+    "`domrename`": (renamed, "start run watch hook"),
+    "`dump`": (dumped, "start run watch hook"),
+    "libvirtd is killed": (libvirtd_killed, "start run watch hook"),
+}
+CELLS = [(row, way) for row, (_play, ways) in ROWS.items() for way in ways.split()]
+
+
+@pytest.mark.parametrize(("row", "way"), CELLS)
+def test_a_cell(watched: Watched, tmp_path: Path, row: str, way: str) -> None:
+    ROWS[row][0](Life(watched, way, tmp_path))
+
+
+def test_the_page_has_these_cells() -> None:
+    """A cell has the numbers of its tests, or says that it has none; [9] are those above."""
+    text = PAGE.read_text().partition("\n## Xen")[0]
+    lines = [line for line in text.splitlines() if line.startswith("| ")][2:]
+    rows = [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in lines]
+    played = set()
+    for row in rows:
+        assert len(row) == 5, row
+        for way, cell in zip(WAYS, row[1:]):
+            empty = not cell or cell == "there is no such option"
+            assert empty or re.search(r"\[\d\]", cell) or "*(not tested)*" in cell, row
+            played |= {(row[0], way)} if "[9]" in cell else set()
+    assert played == set(CELLS)
+    listed = dict(re.findall(r"\[(\d)\] `(tests/\S+\.py)`", text.replace("\n", " ")))
+    assert set(re.findall(r"\[(\d)\]", text)) == set(listed)
+    assert all((tools.ROOT / path).exists() for path in listed.values())

@@ -147,7 +147,12 @@ class DomainStart(Toolstack):
                 ready = processes.pop() if processes else None
                 xml, result = self._boot(self._plan, replace(host, digests=True), ready, store)
                 check_off(self.target)  # it took its time
-                number = self.connection.create(xml, paused=self._paused).number()
+                try:
+                    number = self.connection.create(xml, paused=self._paused).number()
+                except HandoverError:
+                    if not self.connection.is_alive():  # it may run all the same: the next sweep will see
+                        store.keep()
+                    raise
                 store.keep()
             return result, number
 

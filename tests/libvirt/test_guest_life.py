@@ -171,8 +171,9 @@ def libvirtd_killed(life: Life) -> None:
     life.libvirt.reload()
     if life.way in ("run", "watch"):
         life.watched.server.wait_for("connection to libvirt broke", SECONDS)
+    assert life.libvirt.state("guest") == "running"
     life.clean()
-    assert life.files() == before and life.libvirt.state("guest") == "running"
+    assert life.files() == before, life.watched.server.text()
     life.check_goes_on()
 
 

@@ -41,9 +41,13 @@ def look_up(argv: Sequence[str]) -> Optional[int]:
 
 def _option(argv: Sequence[str], name: str) -> Optional[str]:
     """Return the last value of an option."""
-    after = [word for before, word in zip(argv, argv[1:]) if before == name]
-    joined = [word.partition("=")[2] for word in argv if word.startswith(f"{name}=")]
-    return next(iter(reversed(after + joined)), None)
+    found = None
+    for before, word in zip(["", *argv], argv):
+        if before == name:
+            found = word
+        elif word.startswith(f"{name}="):
+            found = word.partition("=")[2]
+    return found
 
 
 def _in_defaults(text: str) -> Optional[str]:

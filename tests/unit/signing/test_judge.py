@@ -22,6 +22,7 @@ from pypxeboot.signing.judge import Exhibit, Judgement, Rules, Voucher, judge
 from tests.support.ground.kernels import xen_elf
 from tests.support.samples.packed_kernels import image
 from tests.support.samples.signatures import DATA, Authority
+from tests.support.samples.uki import unified
 
 IDS = sandbox.user_ids(None) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -169,3 +170,23 @@ def test_it_has_its_time(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(Refused, match="was not done after"):
         judge([exhibit(opened)], Rules(None, ()), IDS)
     assert time.monotonic() - began < 10
+
+
+def test_what_was_taken_out_of_an_image_is_compared_with_it(opened: Opened) -> None:
+    """A lost client may say that anything is a section; only what the vouched image has in it is."""
+    kernel, initrd = xen_elf(), b"070701initrd"
+    data = unified([(".linux", kernel), (".initrd", initrd), (".cmdline", b"quiet")])
+    pinned = Rules(None, {hashlib.sha256(data).hexdigest()})
+    whole = replace(exhibit(opened, data), unpacked=opened(kernel))
+
+    def voucher(taken: bytes, section: str = ".initrd", rules: Rules = pinned) -> Voucher:
+        return judge([whole, replace(exhibit(opened, taken), section=section)], rules, IDS)[1].voucher
+
+    assert voucher(initrd) is Voucher.DIGEST
+    for wrong in (initrd[:-1], initrd + b"\0", initrd.upper(), b""):
+        assert voucher(wrong) is Voucher.NOTHING
+    for section in (".linux", ".cmdline", ".ucode", ".nosuch"):
+        assert voucher(initrd, section) is Voucher.NOTHING
+    assert voucher(initrd, rules=Rules(None, {"0" * 64})) is Voucher.NOTHING
+    changed = replace(whole, unpacked=opened(kernel + b"\0"))
+    assert only(changed, pinned).voucher is Voucher.NOTHING

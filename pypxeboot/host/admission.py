@@ -21,6 +21,7 @@ from pypxeboot.limits import NOTICE
 log = logging.getLogger(__name__)
 
 DIRECTORY = Path("/run/pypxeboot/places")
+SLOW = "slow"  # the folder of the places below it that slow boots have
 NO_LIMIT = 0
 _MEMORY = 64 << 20  # bytes that both processes of a boot take, beside its files
 _SHARE = 4  # of the host's memory a quarter is for boots
@@ -71,27 +72,28 @@ class Tally:
     def text(self) -> str:
         """Return ``17 of 64 booted, 4 running``, or "" where the kernel does not tell."""
         arrived, booted = self._read()
-        alive, waiting = self._count()
+        alive, running = self._count()
         if not alive:
             return ""
         failed = max(arrived - booted - alive, 0)
         ended = f", {failed} failed" if failed else ""
-        return f"{booted} of {arrived} booted, {max(alive - waiting, 0)} running{ended}"
+        return f"{booted} of {arrived} booted, {running} running{ended}"
 
     def _read(self) -> tuple[int, int]:
         words = self._folder.read("tally").split()
         return (int(words[0]), int(words[1])) if len(words) == 2 and all(map(str.isdigit, words)) else (0, 0)
 
     def _count(self) -> tuple[int, int]:
-        """Return how many processes are there, and how many of them wait, by the kernel's list of locks."""
+        """Return how many boots are there, and how many have a place, by the list of locks of the kernel."""
         try:
-            turn, alive = (_identity(self._folder.path / name) for name in ("turn", "alive"))
+            alive = _identity(self._folder.path / "alive")
+            files = (path for place in (".", SLOW) for path in (self._folder.path / place).glob("[0-9]*"))
+            places = set(map(_identity, files))
             rows = [line.split() for line in Path("/proc/locks").read_text("ascii").splitlines()]
         except OSError:
             return 0, 0
-        there = sum(row[1] == "FLOCK" and row[5] == alive for row in rows if len(row) > 5)
-        waiting = sum(turn in row for row in rows)  # with the one whose turn it is
-        return there, waiting
+        held = [row[5] for row in rows if len(row) > 5 and row[1] == "FLOCK"]  # who waits has an arrow there
+        return held.count(alive), sum(place in places for place in held)
 
 
 def _identity(path: Path) -> str:
@@ -155,7 +157,7 @@ def enter(limit: Optional[int]) -> Optional[Place]:
         return None
     most = limit or default_limit()
     try:
-        folder, slow = Folder(DIRECTORY), Folder(DIRECTORY / "slow")
+        folder, slow = Folder(DIRECTORY), Folder(DIRECTORY / SLOW)
         tally = Tally(folder)
         place = Place(Gate(folder, lambda: most), Gate(slow, lambda: most), tally)
         tally.arrive()

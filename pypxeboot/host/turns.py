@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 # What the client tells of a request that a server was too busy for: it says so itself, or nothing at all.
 _SAYS_BUSY = re.compile(r"\b(503|429)\b|TFTP error 3")
 _SILENT = re.compile(r"no answer from TFTP|fallen silent|not (done|finished) in time")
-_TRIES = 6  # of one boot
+_TRIES = 10  # of one boot
+_STEP = 0.25  # by which the number grows when as many have booted; or it would soon be too large again
 _LONGEST_PAUSE = 16.0  # s between two of them; the first is of a second
 # A silent server that nobody has booted from for so long is not busy, but off; and one of which nobody
 # complains has recovered.
@@ -66,7 +67,7 @@ class SharedServers:
             self._folder.write("booted", "")
             limit = self._read()
             if limit is not None:
-                self._folder.write("limit", f"{limit + 1 / limit:.3f}")
+                self._folder.write("limit", f"{limit + _STEP / limit:.3f}")
 
     def is_busy(self, why: BootFailed) -> bool:
         """Whether a boot has failed because others boot, too; then there are fewer of them from now on."""

@@ -129,15 +129,15 @@ _TWO_AT_A_TIME = """limit_conn all 2; limit_rate 256k; }
 
 def test_servers_that_turn_guests_away(site: Site, start: Start) -> None:
     url = f"http://{SERVER}"
-    tree = {**TREE, "default": TREE["pxelinux.cfg/default"], "initrd": bytes(400_000)}
+    tree = {**TREE, "default": TREE["pxelinux.cfg/default"], "initrd": bytes(1_000_000)}
     root = servers.plant(site.directory / "http", tree)
     servers.nginx(site, root, _TWO_AT_A_TIME)
     servers.dnsmasq(site, None)
     words = ("--max-boots", "6", "--config", f"{url}/default", "--path-prefix", f"{url}/")
     runs = [start(number, *words) for number in range(6)]
-    assert [run.wait(300) for run in runs] == [0] * 6, "\n".join(log_of(site, number) for number in range(6))
+    assert [run.wait(900) for run in runs] == [0] * 6, "\n".join(log_of(site, number) for number in range(6))
     logs = [log_of(site, number) for number in range(6)]
     assert any("the servers of br0 are busy, others boot first" in log for log in logs), logs
     for number in range(6):
         (ramdisk,) = (site.out / str(number)).glob("ramdisk.*")
-        assert ramdisk.stat().st_size == 400_000
+        assert ramdisk.stat().st_size == 1_000_000

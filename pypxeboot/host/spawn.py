@@ -12,7 +12,7 @@ import sys
 from typing import Optional
 
 from pypxeboot.host.admission import Place
-from pypxeboot.privsep import sandbox  # what both sides use is imported once
+from pypxeboot.privsep import messages, sandbox  # noqa: F401  # what both sides use is imported once
 from pypxeboot.privsep.channel import Channel
 from pypxeboot.privsep.fork import Child, fork
 from pypxeboot.privsep.log_pipe import LogPipe

@@ -138,7 +138,9 @@ def leftovers() -> list[str]:
     found = [f"link {name}" for name in ports()]
     found += [f"file {path}" for path in LIB.glob("bootloader.*")]
     run_directory = Path("/run/pypxeboot")
-    found += [f"file {path}" for path in run_directory.rglob("*") if path.is_file()]
+    places = run_directory / "places"  # the locks of boots that wait for their turn stay
+    files = (path for path in run_directory.rglob("*") if path.is_file() and places not in path.parents)
+    found += [f"file {path}" for path in files]
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and entry.name != str(os.getpid()):
             with contextlib.suppress(OSError):

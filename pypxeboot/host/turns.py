@@ -8,6 +8,7 @@ and slowly more again. Each network has its own number, so that no server slows 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from contextlib import ExitStack, suppress
@@ -43,7 +44,9 @@ class SharedServers:
     """The servers on the network of one bridge and VLAN, and the boots of this host that ask them."""
 
     def __init__(self, guest: Guest) -> None:
-        where = f"{guest.bridge or guest.interface or 'host'}.{guest.vlan or 0}"
+        # Bridges of one name in several network namespaces are several networks.
+        namespace = os.stat("/proc/self/ns/net").st_ino  # noqa: PTH116
+        where = f"{guest.bridge or guest.interface or 'host'}.{guest.vlan or 0}.{namespace}"
         self.name = printable(guest.bridge or guest.interface or "this host", 40)
         self._folder = Folder(admission.DIRECTORY / f"on-{re.sub('[^A-Za-z0-9_-]', '.', where)}")
         self._gate = Gate(self._folder, self._limit)

@@ -22,6 +22,7 @@ from typing import Optional
 
 from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import HandoverError, Refused
+from pypxeboot.virt.records import marks
 
 DIRECTORY = Path("/var/lib/libvirt/boot/pypxeboot")
 # Whoever QEMU runs as has to get through; names are UUIDs, and who serves by TFTP keeps no secrets.
@@ -152,17 +153,7 @@ def is_one(path: str) -> bool:
 
 def is_being_booted(uuid: str) -> bool:
     """Whether somebody fills the directory of a domain, until libvirt has started it."""
-    try:
-        lock = os.open(DIRECTORY / uuid, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+    return marks.is_locked(DIRECTORY / uuid, os.O_DIRECTORY | os.O_NOFOLLOW)
 
 
 def domains() -> list[str]:

@@ -108,12 +108,12 @@ class KeptMarks(Marks):
 
 def somebody_watches() -> bool:
     """Whether a ``pypxeboot-virt watch`` runs."""
-    return _is_locked(DIRECTORY)
+    return is_locked(DIRECTORY)
 
 
 def somebody_is_connected() -> bool:
     """Whether a ``pypxeboot-virt watch`` runs, and hears of what happens."""
-    return _is_locked(_CONNECTED)
+    return is_locked(_CONNECTED)
 
 
 def is_service_enabled() -> bool:
@@ -128,9 +128,10 @@ def leave(uuid: str) -> None:
         (DIRECTORY / uuid).write_text(RETRIED)
 
 
-def _is_locked(path: Path) -> bool:
+def is_locked(path: Path, kind: int = 0) -> bool:
+    """Whether another process has a file to itself; ``kind`` are flags of open(2) that it must fulfil."""
     try:
-        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC | kind)
     except OSError:
         return False
     try:

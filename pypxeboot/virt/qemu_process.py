@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import re
 import struct
 from contextlib import suppress
 from pathlib import Path
+
+from pypxeboot.privsep.libc import LIBC
 
 # sched_setattr(2), sched(7): of every 10 ms a thread has 0.1 ms, and that at once. An idle host gives it no
 # more; and on a busy one a guest that has QEMU's big lock gives that back, for which libvirt's commands wait.
@@ -51,12 +52,12 @@ def let_go(name: str) -> None:
 
 
 def _bound(thread: int) -> bool:
-    number = _SYSCALLS.get(platform.machine())
+    number = _SYSCALLS.get(os.uname().machine)
     if number is None:
         return False
     values = (_ATTRIBUTES.size, _DEADLINE, _RESET_ON_FORK, 0, 0, _RUNTIME, _PERIOD, _PERIOD)
     attributes = ctypes.create_string_buffer(_ATTRIBUTES.pack(*values), _ATTRIBUTES.size)
-    return int(ctypes.CDLL(None).syscall(number, thread, attributes, 0)) == 0
+    return int(LIBC.syscall(number, thread, attributes, 0)) == 0
 
 
 def logged_end(name: str) -> str:

@@ -115,11 +115,11 @@ def dhcp_names_no_boot_file(site: Site) -> Sequence[str]:
 
 @failure
 def two_dhcp_servers(site: Site) -> Sequence[str]:
-    """A second one, at 10.77.0.4, names another boot file; whichever answers first is taken."""
-    serve(site)
+    """A second one, at 10.77.0.4, answers first, and names another boot file."""
+    servers.dnsmasq(site, servers.plant(site.directory / "root", tree()), extra=["--dhcp-reply-delay=2"])
     namespace, link = servers.beside(site, OTHER)
     offer = Offer(filename="other.ipxe", next_server=OTHER, hosts={})
-    servers.dnsmasq(site, None, offer, namespace=namespace, link=link, ping=True)
+    servers.dnsmasq(site, None, offer, namespace=namespace, link=link)
     return ()
 
 

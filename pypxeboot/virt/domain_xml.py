@@ -298,6 +298,15 @@ def _boots(disk: Element) -> bool:
     return kind in ("disk", "lun") or (kind == "cdrom" and disk.find("source") is not None)
 
 
+def without_us(root: Element) -> str:
+    """Say what boots where neither watch nor the hook has the domain of this XML boot from the network."""
+    devices = {element.get("dev", "") for element in root.findall("os/boot")}
+    ordered = [element.tag for element in root.findall("devices/*[boot]")]
+    in_order = bool(devices & {"hd", "cdrom"}) or "disk" in ordered or not (devices or ordered)
+    has_disk = any(map(_boots, root.findall("devices/disk")))
+    return "its disk boots" if has_disk and in_order else "its firmware boots it by itself"
+
+
 def untagged(vlan: Optional[str]) -> Optional[str]:
     """Return the VLAN of frames without a tag, as a boot's are. Raises UsageError where they are in none."""
     if vlan == TRUNK:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.support.ground import Run, tools, wait_until
-from tests.support.ground.libvirt import Libvirt
+from tests.support.ground.libvirt import Libvirt, domain_xml
 from tests.support.watched import MAC, OPT_IN, SECONDS, Watched
 
 FIGURES = "/var/lib/libvirt/pypxeboot.prom"
@@ -124,8 +124,13 @@ def check(libvirt: Libvirt, name: str = "guest") -> tuple[int, str]:
 
 def test_check(watched: Watched) -> None:
     libvirt = watched.libvirt
+    watched.define()
+    assert "no pypxeboot-virt watch runs: with virsh start its disk boots" in check(libvirt)[1]
+    libvirt.virsh("undefine", "guest")
     watched.define(boot="network")
-    assert "no pypxeboot-virt watch runs: virsh start boots its disk" in check(libvirt)[1]
+    assert "with virsh start its firmware boots it by itself" in check(libvirt)[1]
+    libvirt.define(domain_xml("diskless", "52:54:00:00:00:06", metadata=OPT_IN.format("")))
+    assert "its firmware boots it by itself" in check(libvirt, "diskless")[1]
     watched.ready()
     code, text = check(libvirt)
     assert code == 0 and "booted by watch" in text and "network is its only boot device" in text

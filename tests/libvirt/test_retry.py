@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -161,5 +162,9 @@ def test_transient_domains_are_told(watched: Watched) -> None:
     path = watched.libvirt.site.fresh("transient.xml")
     path.write_text(watched.xml())
     watched.libvirt.virsh("create", str(path))
-    watched.server.wait_for("domain guest: it is transient .virsh create.", SECONDS)
+    said = "domain guest: it is transient .virsh create., and its disk boots: virsh define it first"
+    watched.server.wait_for(said, SECONDS)
     watched.await_boot("disk")
+    found = watched.libvirt.pypxeboot("pypxeboot.commands.virt", "check", "guest").stdout.decode()
+    assert "it is transient" in found and "virsh define it" in found
+    assert len(re.findall(said, watched.server.text())) == 1

@@ -65,12 +65,11 @@ def _opt_in(root: Element, about: Domain, target: DomainHandle) -> Iterator[Find
         )
     else:
         hint = "systemctl enable --now pypxeboot-virt"
-        text = "it opts in, but no pypxeboot-virt watch runs: virsh start boots its disk"
+        alone = domain_xml.without_us(root)
+        text = f"it opts in, but no pypxeboot-virt watch runs: with virsh start {alone}"
         if domains.has_hook():
             hint += "; or name the hook's file, with xmlns:qemu on <domain>, without which libvirt drops it"
-            text = (
-                "it opts in, but names no file for the hook, and no pypxeboot-virt watch runs: its disk boots"
-            )
+            text = f"it opts in, but names no file for the hook, and no pypxeboot-virt watch runs: {alone}"
             if marks.is_service_enabled():
                 text = "watch is enabled and does not run: the hook refuses the start until it does"
                 hint = "systemctl status pypxeboot-virt"

@@ -124,8 +124,9 @@ def _check_watched(root: Element) -> None:
     if not marks.somebody_watches() and not marks.is_service_enabled():
         log.warning(
             "the domain opts in, but its XML names no file for this hook, and no pypxeboot-virt watch runs: "
-            "its disk boots; is xmlns:qemu missing on <domain>, which has libvirt drop "
-            "<qemu:commandline>? (pypxeboot-virt check tells)"
+            "%s; is xmlns:qemu missing on <domain>, which has libvirt drop "
+            "<qemu:commandline>? (pypxeboot-virt check tells)",
+            domain_xml.without_us(root),
         )
     elif hooked_boot.is_defined(domain_xml.domain(root).name):
         marks.leave(domain_xml.domain(root).uuid)

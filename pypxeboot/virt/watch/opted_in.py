@@ -40,7 +40,8 @@ class OptedIn:
             if wish is not None and target.is_persistent():
                 self._known[target.uuid] = hook_paths.files(root)
             elif wish is not None and hook_paths.files(root) is None:
-                said = "it is transient (virsh create), and boots its disk: virsh define it first"
+                alone = domain_xml.without_us(root)
+                said = f"it is transient (virsh create), and {alone}: virsh define it first"
                 log.warning("domain %s: %s", printable(target.name), said)
         except UsageError as why:
             said = self._errors[target.uuid] = why.message

@@ -44,6 +44,31 @@ def test_a_disk_to_boot_from(devices: str, has: bool) -> None:
     assert domain_xml.domain(xml(devices=devices)).has_disk is has
 
 
+_EMPTY_DRIVE = "<disk device='cdrom'/>"
+
+
+@pytest.mark.parametrize(
+    ("boot", "devices", "disk"),
+    [
+        ("<boot dev='network'/><boot dev='hd'/>", FIRST + DISK, True),
+        ("<boot dev='network'/>", FIRST + DISK, False),  # libvirt starts QEMU with -boot strict=on
+        ("<boot dev='hd'/>", FIRST, False),
+        ("<boot dev='cdrom'/>", FIRST + _EMPTY_DRIVE, False),
+        ("", FIRST + DISK.replace("<source", "<boot order='1'/><source"), True),
+        ("", SECOND + DISK, False),
+        ("", FIRST + DISK, True),
+    ],
+)
+def test_what_boots_without_us(boot: str, devices: str, disk: bool) -> None:
+    root = xml(devices=devices)
+    system = root.find("os")
+    assert system is not None
+    for element in system.findall("boot"):
+        system.remove(element)
+    system.extend(domain_xml.parse(f"<os>{boot}</os>"))
+    assert ("disk" in domain_xml.without_us(root)) is disk
+
+
 @pytest.mark.parametrize(
     ("libvirt", "ours"), [("i686", "i386"), ("aarch64", "arm64"), ("riscv64", "riscv64")]
 )

@@ -37,14 +37,19 @@ def check_files(root: Element) -> None:
             )
 
 
-def reboots_by_itself(root: Element) -> bool:
-    """Have a guest, for whose reboot somebody waited, reboot by itself; return whether that is new."""
+def ends_at_reboot(root: Element) -> bool:
+    """Whether a guest ends where it reboots, for somebody who waited for that when it was booted."""
     told = live_xml.told(root)
     before = "" if told is None else told.get("on_reboot", "restart")
+    return bool(before) and root.findtext("on_reboot", before) != before
+
+
+def reboots_by_itself(root: Element) -> bool:
+    """Have such a guest reboot by itself; return whether that is new."""
     element = root.find("on_reboot")
-    if not before or element is None or element.text == before:
+    if element is None or not ends_at_reboot(root):
         return False
-    element.text = before
+    element.text = (live_xml.told(root) or {}).get("on_reboot", "restart")
     return True
 
 

@@ -157,9 +157,10 @@ class DomainHandle:
         kind, live = libvirt.VIR_DOMAIN_METADATA_ELEMENT, libvirt.VIR_DOMAIN_AFFECT_LIVE
         self._do("change", lambda: self._domain.setMetadata(kind, xml, key, namespace, live))
 
-    def end_at_reboot(self) -> None:
-        """Have its next reboot end it, in this run."""
-        args = (libvirt.VIR_DOMAIN_LIFECYCLE_REBOOT, libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY)
+    def set_on_reboot(self, *, restart: bool) -> None:
+        """Have its next reboot be one, or else end it, in this run."""
+        action = "VIR_DOMAIN_LIFECYCLE_ACTION_" + ("RESTART" if restart else "DESTROY")
+        args = (libvirt.VIR_DOMAIN_LIFECYCLE_REBOOT, getattr(libvirt, action))
         self._do("change", lambda: self._domain.setLifecycleAction(*args, libvirt.VIR_DOMAIN_AFFECT_LIVE))
 
     def migratable_xml(self) -> str:

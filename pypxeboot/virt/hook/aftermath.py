@@ -1,6 +1,7 @@
 """What the hook leaves to a process that outlives it: only that can ask libvirt for anything.
 
-It has a domain that was started tell by which files it runs, or removes those that nothing needs any more.
+It has a domain that was started tell by which files it runs, or reboot where nobody waits for that; or it
+removes files that nothing needs any more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import subprocess
 import sys
 
 from pypxeboot.errors import HandoverError
-from pypxeboot.virt import boot_files, live_xml, start
+from pypxeboot.virt import arrival, boot_files, domain_xml, live_xml, start
 from pypxeboot.virt.connection import Connection
 from pypxeboot.virt.domain_xml import LIVE_NAMESPACE
 from pypxeboot.virt.hook import hooked_boot
@@ -37,22 +38,23 @@ def see_to(uuid: str, run: str) -> None:
     """Be that process. Raises PxeBootError."""
     connection = Connection(_URI)
     if run.isdecimal():
-        _tell(connection, uuid, int(run))
+        _on_run(connection, uuid, int(run))
     else:
         boot_files.sweep(lambda: start.needed(connection))
 
 
-def _tell(connection: Connection, uuid: str, run: int) -> None:
-    """Have the run of a domain tell of its boot."""
+def _on_run(connection: Connection, uuid: str, run: int) -> None:
+    """Do what the run of a domain has to be told, unless it is over."""
     told = hooked_boot.find(uuid)
-    if told is None:
-        return
     for number in range(_TRIES):
         target = connection.target(uuid)
         if target.number() != run:
             return
         try:
-            target.show(LIVE_NAMESPACE, live_xml.KEY, live_xml.shown(told))
+            if told is not None:
+                target.show(LIVE_NAMESPACE, live_xml.KEY, live_xml.shown(told))
+            elif arrival.reboots_by_itself(domain_xml.parse(target.live_xml())):
+                target.set_on_reboot(restart=True)
         except HandoverError:
             if number + 1 == _TRIES:
                 raise

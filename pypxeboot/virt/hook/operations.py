@@ -58,6 +58,8 @@ def _handle(operation: str, reason: str, root: Element) -> None:
     files, opts_in = hook_paths.files(root), domain_xml.wish(root) is not None
     if operation in ("migrate", "restore"):
         arrival.check_files(root)
+    if operation == "started" and _is_left_alone(root):
+        aftermath.begin(domain_xml.domain(root).uuid, root.get("id", ""))
     if files is None or not opts_in:
         if operation == "prepare" and opts_in and live_xml.told(root) is None:
             _check_watched(root)
@@ -111,6 +113,12 @@ def _release(
     else:
         hook_files.remove(files)
     aftermath.begin(about.uuid, "")
+
+
+def _is_left_alone(root: Element) -> bool:
+    """Whether nobody waits for the reboot of a guest that ends by it: it was reverted to a snapshot."""
+    uuid = domain_xml.domain(root).uuid
+    return arrival.ends_at_reboot(root) and not (marks.somebody_watches() or boot_files.is_being_booted(uuid))
 
 
 def _check_watched(root: Element) -> None:

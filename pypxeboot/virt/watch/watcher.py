@@ -312,7 +312,7 @@ class Watcher:
         guest.due, guest.failed = None, 0
         self.marks.add(target.uuid)
         if domain_xml.parse(target.live_xml()).findtext("on_reboot") != "destroy":
-            target.end_at_reboot()
+            target.set_on_reboot(restart=False)
         if held:
             self._let_go(target)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
-from tests.support.ground import tools, wait_until
+from tests.support.ground import wait_until
 from tests.support.watched import SECONDS, Watched
 
 STATE = "/var/lib/libvirt/images/guest.save"
@@ -37,21 +35,10 @@ def test_a_state_file(watched: Watched) -> None:
     reboots(watched, "third")
 
 
-def define_qcow2(watched: Watched) -> None:
-    """A domain whose disk can have snapshots."""
-    xml = watched.xml()
-    image = watched.libvirt.root / "lib/images/guest.img"
-    raw = image.rename(image.with_suffix(".raw"))
-    argv = [tools.need("qemu-img"), "convert", "-f", "raw", "-O", "qcow2", str(raw), str(image)]
-    subprocess.run(argv, check=True)
-    image.chmod(0o666)
-    watched.libvirt.define(xml.replace("type='raw'", "type='qcow2'"))
-
-
 def test_a_snapshot_of_a_domain_that_was_off(watched: Watched) -> None:
     """Its revert with --running is a boot as any."""
     libvirt = watched.libvirt
-    define_qcow2(watched)
+    watched.define(qcow2=True)
     libvirt.virsh("snapshot-create-as", "guest", "s1")
     watched.ready()
     libvirt.virsh("snapshot-revert", "guest", "s1", "--running")
@@ -63,7 +50,7 @@ def test_a_snapshot_of_a_domain_that_was_off(watched: Watched) -> None:
 @pytest.mark.parametrize("running", [True, False], ids=["running", "off"])
 def test_a_snapshot_with_memory(watched: Watched, running: bool) -> None:
     libvirt = watched.libvirt
-    define_qcow2(watched)
+    watched.define(qcow2=True)
     watched.ready()
     libvirt.virsh("start", "guest")
     watched.await_boot("install")

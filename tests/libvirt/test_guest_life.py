@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,12 @@ from tests.support.watched import OPT_IN, SECONDS, Watched
 PAGE = tools.ROOT / "docs/guest-life.md"
 WAYS = ("start", "run", "watch", "hook")
 CONFIG_FILE = "/var/lib/libvirt/boot/pypxeboot-hook/guest.cfg"
-STATE, DUMP = "/var/lib/libvirt/images/guest.save", "/var/lib/libvirt/images/guest.dump"
+IMAGES = "/var/lib/libvirt/images"
+STATE, DUMP = f"{IMAGES}/guest.save", f"{IMAGES}/guest.dump"
+PORTS = (
+    "<controller type='pci' index='0' model='pcie-root'/>"
+    + 8 * "<controller type='pci' model='pcie-root-port'/>"
+)
 
 
 class Life:
@@ -26,12 +32,17 @@ class Life:
         self.watched, self.way, self.libvirt = watched, way, watched.libvirt
         self.libvirt.install_hook(directory)
         self.reboots_anew = way in ("run", "watch")
-        opt_in = OPT_IN.format("") if way in ("watch", "hook") else ""
-        watched.define(opt_in=opt_in, qemu=("-readconfig", CONFIG_FILE) if way == "hook" else ())
+        self.define()
         if way == "watch":
             watched.ready()
         else:
             watched.server = self.libvirt.site.spawn(["sleep", "3600"], "sleep.log")
+
+    def define(self, **more: str) -> None:
+        """Define it, with a disk that takes snapshots, and a place for another one."""
+        opt_in = OPT_IN.format("") if self.way in ("watch", "hook") else ""
+        words = ("-readconfig", CONFIG_FILE) if self.way == "hook" else ()
+        self.watched.define(opt_in=opt_in, qemu=words, qcow2=True, devices=PORTS, **more)
 
     def begin(self, name: str = "guest") -> None:
         """Have it booted."""
@@ -49,6 +60,11 @@ class Life:
         if self.way == "hook":
             live = "urn:pypxeboot:live:1"
             wait_until(lambda: live in self.libvirt.live(name), SECONDS, "its run tells of its boot")
+
+    def run_ends(self, status: int = 0) -> None:
+        """Nothing is left to wait for, where it is run that waits."""
+        if self.way == "run":
+            assert self.watched.server.process.wait(SECONDS) == status
 
     def files(self) -> set[Path]:
         found = (self.libvirt.root / "lib/boot/pypxeboot").glob("*/*")
@@ -69,8 +85,8 @@ class Life:
     def check_ended(self) -> None:
         """It is off, run has ended well, and nothing is left but what the next start removes."""
         wait_until(lambda: self.libvirt.names() <= {"other"}, SECONDS, "it is off")
-        if self.way == "run" and self.reboots_anew:
-            assert self.watched.server.process.wait(SECONDS) == 0
+        if self.reboots_anew:
+            self.run_ends()
         if self.way == "start" or not self.reboots_anew:
             self.clean()
         wait_until(lambda: not self.files(), SECONDS, "its files are gone")
@@ -79,9 +95,8 @@ class Life:
     def restore(self, *words: str) -> None:
         """It is off, and its files are kept; it goes on from where it was. That is more than run sees."""
         wait_until(lambda: self.libvirt.names() <= {"other"}, SECONDS, "it is off")
-        if self.way == "run":
-            assert self.watched.server.process.wait(SECONDS) == 0
-            self.reboots_anew = False
+        self.run_ends()
+        self.reboots_anew = self.way == "watch"
         before = self.files()
         self.clean()
         assert self.files() == before != set()
@@ -102,6 +117,28 @@ def dumped(life: Life) -> None:
     life.check_goes_on()
 
 
+def attached_and_copied(life: Life) -> None:
+    more = life.libvirt.root / "lib/images/more.img"
+    more.write_bytes(bytes(1 << 20))
+    life.boot()
+    life.libvirt.virsh("attach-disk", "guest", f"{IMAGES}/more.img", "vdb", "--targetbus", "virtio", "--live")
+    copy = ("--dest", f"{IMAGES}/copy.img", "--transient-job", "--wait", "--pivot")
+    life.libvirt.virsh("blockcopy", "guest", "vda", *copy)
+    assert "copy.img" in life.libvirt.live("guest") and "more.img" in life.libvirt.live("guest")
+    life.check_goes_on()
+
+
+def rebooted_by_virsh(life: Life) -> None:
+    """The guest powers off by its button; libvirt has QEMU begin anew, or not."""
+    life.watched.says("install", "probe=button")
+    life.boot()
+    life.libvirt.virsh("reboot", "guest", "--mode", "acpi")
+    if not life.reboots_anew:
+        life.watched.await_boot("install")
+        life.libvirt.virsh("destroy", "guest")
+    life.check_ended()
+
+
 def powers_off(life: Life) -> None:
     life.watched.says("off")
     life.begin()
@@ -113,6 +150,36 @@ def destroyed(life: Life) -> None:
     life.boot()
     life.libvirt.virsh("destroy", "guest")
     life.check_ended()
+
+
+def destroyed_while_it_boots(life: Life) -> None:
+    """virsh finds it off; or, where libvirt waits for the hook, waits, too."""
+    libvirt, hyp = life.libvirt, life.libvirt.site.hyp
+    libvirt.site.ip("link add quiet0 type bridge", "link set quiet0 up", namespace=hyp)
+    libvirt.virsh("undefine", "guest")
+    life.define(bridge="quiet0")
+    virsh = [*libvirt._inside, tools.need("virsh"), "-c", "qemu:///system"]
+    if life.way in ("watch", "hook"):
+        start = libvirt.site.spawn([*virsh, "start", "guest"], "start.log", namespace=hyp)
+    else:
+        start = libvirt.spawn("pypxeboot.commands.virt", life.way, "guest", log="start.log")
+        life.reboots_anew = False
+    notes = libvirt.root / "run-pypxeboot/boots"
+    wait_until(lambda: any(b"guest" in note.read_bytes() for note in notes.glob("*")), SECONDS, "it boots")
+    destroy = libvirt.site.spawn([*virsh, "destroy", "guest"], "destroy.log", namespace=hyp)
+    if life.way == "hook":
+        time.sleep(1)
+        assert destroy.process.poll() is None
+    else:
+        assert destroy.process.wait(SECONDS) == 1
+    told = libvirt.pypxeboot("pypxeboot.commands.virt", "cancel", "guest").ok().stdout.decode()
+    assert "is ended" in told
+    assert destroy.process.wait(SECONDS) == 1 and "domain is not running" in destroy.text()
+    assert start.process.wait(SECONDS) == {"watch": 0, "hook": 1}.get(life.way, 8)  # 8: it was ended
+    if life.way == "watch":
+        life.watched.server.wait_for("domain guest is not started", SECONDS)
+    life.check_ended()
+    libvirt.site.ip("link del quiet0", namespace=hyp)
 
 
 def killed(life: Life) -> None:
@@ -157,8 +224,7 @@ def defined_as_it_runs(life: Life) -> None:
     life.libvirt.virsh("define", str(path))
     life.libvirt.virsh("destroy", "guest")
     wait_until(lambda: life.libvirt.names() <= {"other"}, SECONDS, "it is off")
-    if life.way == "run":
-        assert life.watched.server.process.wait(SECONDS) == 0
+    life.run_ends()
     life.watched.says("other")
     life.boot("other")
 
@@ -177,7 +243,55 @@ def libvirtd_killed(life: Life) -> None:
     life.check_goes_on()
 
 
+def snapshot_with_memory(life: Life) -> None:
+    life.boot()
+    life.libvirt.virsh("snapshot-create-as", "guest", "s1")
+    life.libvirt.virsh("destroy", "guest")
+    life.watched.says("other")
+    life.restore("snapshot-revert", "guest", "s1", "--running")
+    wait_until(lambda: "<on_reboot>restart" in life.libvirt.live("guest"), SECONDS, "it reboots by itself")
+    life.libvirt.virsh("reset", "guest")
+    life.watched.await_boot("install")
+    life.libvirt.virsh("snapshot-delete", "guest", "s1")
+    life.check_goes_on()
+
+
+def reverted_to_off(life: Life) -> None:
+    life.libvirt.virsh("snapshot-create-as", "guest", "s1")
+    life.libvirt.virsh("snapshot-revert", "guest", "s1", "--running")
+    life.watched.await_boot("install" if life.way == "hook" else "disk")
+    life.libvirt.virsh("destroy", "guest")
+    life.libvirt.virsh("snapshot-delete", "guest", "s1")
+
+
+def checkpointed(life: Life) -> None:
+    life.boot()
+    first = life.files()
+    life.libvirt.virsh("checkpoint-create-as", "guest", "c1")
+    life.libvirt.virsh("destroy", "guest")
+    life.run_ends()
+    life.watched.says("other")
+    life.boot("other")
+    assert life.files() > first
+    life.libvirt.virsh("destroy", "guest")
+    life.run_ends()
+    life.libvirt.virsh("checkpoint-delete", "guest", "c1", "--metadata")
+    life.clean()
+    assert not life.files()
+
+
+def undefined_as_it_runs(life: Life) -> None:
+    life.boot()
+    life.libvirt.virsh("undefine", "guest")
+    assert life.libvirt.state("guest") == "running"
+    life.libvirt.virsh("reset", "guest")
+    life.check_ended()
+
+
 def undefined(life: Life) -> None:
+    if life.way == "run":
+        undefined_as_it_runs(life)
+        return
     life.boot()
     life.libvirt.serve({})
     life.libvirt.virsh("reset", "guest")
@@ -209,14 +323,20 @@ ROWS: dict[str, tuple[Callable[[Life], None], str]] = {
     "`create`": (created, "hook"),
     "`define` of a live XML": (defined_as_it_runs, "run watch"),
     "`shutdown`, poweroff of the guest": (powers_off, "start run watch hook"),
+    "`reboot`": (rebooted_by_virsh, "start run watch hook"),
     "`destroy`": (destroyed, "start run watch hook"),
+    "`destroy` while it is booted": (destroyed_while_it_boots, "start run watch hook"),
     "QEMU is killed": (killed, "start run watch hook"),
     "`suspend`, `resume`": (suspended, "start run watch hook"),
     "`managedsave`, `start`": (managed_saved, "start run watch hook"),
     "`save F`, `restore F`": (saved, "run watch"),
-    "`undefine`": (undefined, "watch"),
+    "`snapshot-create` with memory, `snapshot-revert`": (snapshot_with_memory, "run"),
+    "`snapshot-revert --running` of one that was off": (reverted_to_off, "start run hook"),
+    "`checkpoint-create`": (checkpointed, "run watch"),
+    "`undefine`": (undefined, "run watch"),
     "`domrename`": (renamed, "start run watch hook"),
     "`dump`": (dumped, "start run watch hook"),
+    "`blockcopy`, `attach-*`": (attached_and_copied, "start run watch hook"),
     "libvirtd is killed": (libvirtd_killed, "start run watch hook"),
 }
 CELLS = [(row, way) for row, (_play, ways) in ROWS.items() for way in ways.split()]

@@ -10,7 +10,7 @@ import pytest
 from tests.support.ground import Run, Site, kernels, tools, wait_until
 from tests.support.ground.libvirt import Libvirt
 from tests.support.ground.simple import INITRDS
-from tests.support.watched import MAC, SECONDS, Watched
+from tests.support.watched import MAC, OPT_IN, SECONDS, Watched
 
 FILES = "lib/boot/pypxeboot"
 CONFIG_FILE = "/var/lib/libvirt/boot/pypxeboot-hook/guest.cfg"
@@ -109,9 +109,32 @@ def test_who_waits_for_its_reboots(watched: Watched, elsewhere: Libvirt, watched
     assert elsewhere.state("guest") == "running"
 
 
-def test_a_guest_that_is_off(watched: Watched, elsewhere: Libvirt) -> None:
+def test_a_guest_of_run(watched: Watched, elsewhere: Libvirt) -> None:
+    """Its run ends, and there it reboots by itself, with the same kernel."""
     here = watched.libvirt
+    serve_with_initrd(watched)
     watched.define(opt_in="")
+    share_disk(watched, elsewhere)
+    watched.server = here.spawn("pypxeboot.commands.virt", "run", "guest", log="run.log")
+    watched.await_boot("install")
+    words = ("migrate", "--offline", "--persistent", "guest", uri(elsewhere))
+    refused = here.pypxeboot("pypxeboot.commands.virt", *words)
+    assert refused.rc == 2 and "domain guest runs" in refused.stderr and here.state("guest") == "running"
+    migrate(here, elsewhere, "--live", "--persistent", "--undefinesource")
+    assert watched.server.process.wait(SECONDS) == 0 and "guest is off" in watched.server.text()
+    assert "<on_reboot>restart" in elsewhere.live("guest")
+    before = elsewhere.serial("guest").count("entry=install")
+    elsewhere.virsh("reset", "guest")
+    elsewhere.await_serial("guest", "entry=install", before + 1, SECONDS)
+
+
+@pytest.mark.parametrize("under_watch", [False, True], ids=["alone", "under watch"])
+def test_a_guest_that_is_off(watched: Watched, elsewhere: Libvirt, under_watch: bool) -> None:
+    here = watched.libvirt
+    watched.define(opt_in=OPT_IN.format("") if under_watch else "")
+    if under_watch:
+        watched.server.stop()
+        watched.ready()
     assert "is migrated\n" in migrate(here, elsewhere, "--offline", "--persistent")
     assert elsewhere.state("guest") == "shut off"
     refused = here.pypxeboot("pypxeboot.commands.virt", "migrate", "--live", "guest", uri(elsewhere))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.ground import tools
 from tests.support.ground.libvirt import Libvirt, domain_xml, need_python, write_disk
 from tests.support.ground.net import Server, wait_until
 
@@ -30,9 +32,12 @@ class Watched:
         self.notified.bind(self._address)
         self.says("install")
 
-    def says(self, label: str) -> None:
-        """From now on the servers have all guests boot the entry ``label``; others than those above stay."""
-        config = CONFIG.format(label) + f"LABEL {label}\n KERNEL k\n APPEND entry={label}\n"
+    def says(self, label: str, more: str = "") -> None:
+        """From now on the servers have all guests boot the entry ``label``; others than those above stay.
+
+        ``more`` are words of its command line.
+        """
+        config = CONFIG.format(label) + f"LABEL {label}\n KERNEL k\n APPEND entry={label} {more}\n"
         config = config if label not in ("disk", "off") else CONFIG.format(label)
         self.libvirt.serve({"pxelinux.cfg/default": config, "k": self._kernel})
 
@@ -57,10 +62,25 @@ class Watched:
     ) -> str:
         return self.libvirt.define(self.xml(name, mac, opt_in, **more))
 
-    def xml(self, name: str = "guest", mac: str = MAC, opt_in: str = OPT_IN.format(""), **more: Any) -> str:
-        """The XML of a domain that opts in, whose disk says that it boots."""
-        write_disk(self.libvirt, name, self._disk)
-        return domain_xml(name, mac, disk=True, metadata=opt_in, **more)
+    def xml(
+        self,
+        name: str = "guest",
+        mac: str = MAC,
+        opt_in: str = OPT_IN.format(""),
+        *,
+        qcow2: bool = False,
+        **more: Any,
+    ) -> str:
+        """The XML of a domain that opts in, whose disk says that it boots; ``qcow2``: it takes snapshots."""
+        image = write_disk(self.libvirt, name, self._disk)
+        xml = domain_xml(name, mac, disk=True, metadata=opt_in, **more)
+        if not qcow2:
+            return xml
+        raw = image.rename(image.with_suffix(".raw"))
+        argv = [tools.need("qemu-img"), "convert", "-f", "raw", "-O", "qcow2", str(raw), str(image)]
+        subprocess.run(argv, check=True)
+        image.chmod(0o666)
+        return xml.replace("type='raw'", "type='qcow2'")
 
     def await_boot(self, what: str, name: str = "guest") -> None:
         """The guest says that it runs the entry ``what``, or ``disk``, after all that was awaited before."""

@@ -1,6 +1,7 @@
 /*
  * Says what the loader handed over, on COM1 and on port 0xe9, and ends QEMU through isa-debug-exit. Where there is no
- * such device, the machine stays, or does what the command line says: probe=reboot, probe=poweroff.
+ * such device, the machine stays, or does what the command line says: probe=reboot, probe=poweroff, probe=button (which
+ * powers off when somebody has pressed that).
  */
 
 typedef unsigned char u8;
@@ -8,7 +9,9 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 
 enum { COM1 = 0x3f8, LINE_STATUS = COM1 + 5, SENT = 0x20, DEBUG_CONSOLE = 0xe9, DEBUG_EXIT = 0x501 };
-enum { KEYBOARD = 0x64, RESET = 0xfe, PM1A_CONTROL = 0x604, SLEEP_S5 = 0x2000 }; /* of q35 under SeaBIOS */
+enum { KEYBOARD = 0x64, RESET = 0xfe };
+enum { PM1A_STATUS = 0x600, PM1A_ENABLE = 0x602, PM1A_CONTROL = 0x604 }; /* of q35 under SeaBIOS */
+enum { POWER_BUTTON = 0x100, SLEEP_S5 = 0x2000 };
 enum { RAMDISK_IMAGE = 0x218, RAMDISK_SIZE = 0x21c, CMD_LINE_PTR = 0x228 }; /* in the boot parameters */
 enum { SHOWN = 4096 }; /* bytes of the ramdisk that are printed; the checksum is over all */
 
@@ -20,6 +23,15 @@ static u8 in(u16 port)
 {
     u8 value;
     __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static void out_word(u16 port, u16 value) { __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
+
+static u16 in_word(u16 port)
+{
+    u16 value;
+    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
 
@@ -63,6 +75,10 @@ void probe(const u8 *boot_params)
     const char *cmdline = (const char *)parameter(boot_params, CMD_LINE_PTR);
     u32 size = parameter(boot_params, RAMDISK_SIZE), i, checksum = 2166136261u; /* FNV-1a */
 
+    int button = cmdline && says(cmdline, "probe=button");
+
+    if (button)
+        out_word(PM1A_ENABLE, POWER_BUTTON);
     text("PROBE tag=");
     text(tag);
     text("\nPROBE cmdline=");
@@ -80,8 +96,10 @@ void probe(const u8 *boot_params)
     out(DEBUG_EXIT, 0x15);
     if (cmdline && says(cmdline, "probe=reboot"))
         out(KEYBOARD, RESET);
-    if (cmdline && says(cmdline, "probe=poweroff"))
-        __asm__ volatile("outw %0, %1" : : "a"((u16)SLEEP_S5), "Nd"((u16)PM1A_CONTROL));
+    while (button && !(in_word(PM1A_STATUS) & POWER_BUTTON))
+        ;
+    if (button || (cmdline && says(cmdline, "probe=poweroff")))
+        out_word(PM1A_CONTROL, SLEEP_S5);
     for (;;)
         __asm__ volatile("hlt");
 }

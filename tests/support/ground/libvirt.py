@@ -295,7 +295,7 @@ class Libvirt:
         for name in self.names():
             self.virsh("destroy", name)
         for name in self.names("--all"):
-            self.virsh("undefine", name, "--managed-save")
+            self.virsh("undefine", name, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
         for folder in ("lib/serial", "lib/images", "lib/boot", "pypxeboot", "run-pypxeboot"):
             for path in (self.root / folder).iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -29,15 +29,13 @@ LOADERS: dict[str, Callable[[], DifferLoader]] = {"pxelinux": Pxelinux, "ipxe": 
 # Seconds without a word after which the machine waits for ever; a difference is looked at with more of them.
 # GRUB lets errors be read for ten.
 _PATIENCE, _SURE = 2.0, 16.0
-# Boots that the reduction of one difference may take.
-_REDUCTIONS = 40
 
 
 class Differ:
     """One loader, compared."""
 
-    def __init__(self, loader: DifferLoader, lab: RealLab) -> None:
-        self.loader, self.lab = loader, lab
+    def __init__(self, loader: DifferLoader, lab: RealLab, reductions: int = 40) -> None:
+        self.loader, self.lab, self.reductions = loader, lab, reductions
         self._program = dict(loader.program())
 
     def _files(self, raw: dict[str, Any]) -> dict[str, bytes]:
@@ -63,9 +61,9 @@ class Differ:
         return real, ours
 
     def reduce(self, texts: Texts) -> Texts:
-        """Leave out lines, as long as the two differ."""
-        left = _REDUCTIONS
-        shorter = True
+        """Leave out lines, as long as the two differ, by ``reductions`` boots at most."""
+        left = self.reductions
+        shorter = left > 0
         while shorter and left > 0:
             shorter = False
             for candidate in _shorter(texts):
@@ -116,6 +114,9 @@ def main() -> int:
     parser.add_argument("loader", choices=LOADERS, nargs="?", default="pxelinux")
     parser.add_argument("--count", type=int, default=100, metavar="N", help="cases (100)")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the random numbers (the time)")
+    parser.add_argument(
+        "--reductions", type=int, default=40, metavar="N", help="boots to reduce a difference by (40)"
+    )
     parser.add_argument("--rom", type=Path, help="option ROM of iPXE (QEMU's own)")
     arguments = parser.parse_args()
     counts: Counter[str] = Counter()
@@ -124,7 +125,7 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="differ-") as directory:
         with RealLab(Path(directory), loader.boot_file, arguments.rom) as lab:
-            differ = Differ(loader, lab)
+            differ = Differ(loader, lab, arguments.reductions)
             for number in range(arguments.count):
                 counts[_compare(differ, Random(f"{arguments.seed} {number}"), number)] += 1
                 if number % 25 == 24:

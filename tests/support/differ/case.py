@@ -102,7 +102,7 @@ def report(raw: dict[str, Any], real: Outcome, ours: Outcome) -> str:
     observed = {
         "kernel": real.kernel,
         "initrds": ramdisk,
-        "cmdline": real.cmdline if real.kernel else None,
+        "cmdline": real.cmdline.encode("utf-8", "surrogateescape").decode("latin-1") if real.kernel else None,
         "localboot": real.local,
         "other": None,
         "requests": [["http", "10.77.0.1", path.partition(" ")[2], ""] for path in real.requests],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
@@ -21,6 +22,28 @@ from tests.support.recorded.leases import lease_of
 from tests.support.recorded.replay import Replay
 
 _NAMES = ("x", "y", "z", "net0/x", "a.b", "n:int8", "n:uint16", "n:int32", "h:hex", "h:hexraw", "u:uristring")
+# Values that a type may take or refuse, by their types.
+_TYPED = (
+    "ip4:ipv4 10.1.2.3",
+    "ip4:ipv4 10.1.2",
+    "a6:ipv6 fe80::1",
+    "a6:ipv6 fd77:0:0::5%net0",
+    "b64:base64 AQIDBA==",
+    "b64:base64 a b",
+    "id:uuid 00112233-4455-6677-8899-aabbccddeeff",
+    "id:guid 00112233-4455-6677-8899-aabbccddeeff",
+    "id:uuid 00112233",
+    "bus:busdevfn 0000:00:02.1",
+    "hyp:hexhyp 01-02-0a",
+    "hyp:hexhyp 1-2-zz",
+    "n:uint8 256",
+    "n:int16 0x8000",
+    "n:uint32 -1",
+    "u:uristring a b%20c%",
+    "h:hex 0:1:fF",
+    "s:string ${h}",
+    "d:dnssl a.test b.test",
+)
 _VALUES = (
     "1",
     "7",
@@ -79,6 +102,43 @@ _SHOWN = (
     "net0.dhcp/ip",
     "manufacturer",
     "netX/mac",
+    "ip4",
+    "ip4:hex",
+    "ip4:uint32",
+    "a6",
+    "a6:hexhyp",
+    "b64",
+    "b64:hex",
+    "b64:string",
+    "id",
+    "id:guid",
+    "id:hexraw",
+    "uuid:guid",
+    "uuid:base64",
+    "bus",
+    "bus:hex",
+    "hyp",
+    "n:uint8",
+    "n:int16",
+    "n:hexhyp",
+    "s",
+    "s:hex",
+    "x:base64",
+    "x:uristring",
+    "x:ipv4",
+    "mac:hexraw",
+    "mac:base64",
+    "mac:string",
+    "ip:hex",
+    "ip:uint32",
+    "dns:ipv4",
+    "d:hex",
+    "net0/filename",
+    "dhcp-server",
+    "net0/dhcp-server:hex",
+    "keep-san",
+    "v",
+    "v:ipv4",
 )
 # No file that is neither kernel nor script is run: the real one takes any for a boot program, and hangs.
 _FILES = (
@@ -117,6 +177,26 @@ _SCRIPTS = (
     "--replace s2",
 )
 _LABELS = ("l1", "l2", "l3")
+
+# Commands that scripts use less, of those that Debian builds in: one of what stands in brackets, and for
+# SHOWN the value of a setting.
+_OTHER = (
+    "[module|imgload|imgexec|chain|boot] [nosuch|foo:bar|]",
+    "colour [1|--basic 2 3|--rgb 0x123456 4|x|--rgb q 1]",
+    "cpair [1|--foreground 2 --background 3 0|-f 9 x]",
+    "[certstat|certstat --subject x|help|sync|iflinkwait --timeout 3000 net0]",
+    "vcreate [--tag 5 net0|--tag 5 net9|--tag 99999 net0]",
+    "item [--default |--key 0x41 --default |--menu m |--hotkey b |--key ab ]d D",
+    "choose --timeout 1 [--retimeout 1 |--default nosuch |--default c ][x|y|z]",
+    "echo -n SHOWN",
+    "show SETTING",
+    'set [x|y|z] ["q r"|a#b|a # b|a;b|$x|${|}]',
+    "set x a||b",
+    "exit [${x}|0 1|-1|--nosuch]",
+    "imgargs IMAGE --nosuch SHOWN",
+    "kernel --name [kk|k2|a/b] [k1|k2] x SHOWN",
+    "[imgselect|imgstat|imgfree] [kk|e|k*]",
+)
 
 # None of the scripts that end takes more steps.
 _STEPS = 5_000
@@ -202,6 +282,7 @@ class Ipxe:
             "dhcp" if random.random() < 0.2 else "route",
             f"prompt --timeout 1 {shown}",
             "lspci",
+            *[self._other(random, shown, file)] * 12,
             f"console {random.choice(('', '--picture i1', '--picture nosuch'))}",
         ]
         if not chained:
@@ -210,6 +291,15 @@ class Ipxe:
             ] * 2
             choices += [f"chain {random.choice(_SCRIPTS)}"] * 3
         return random.choice(choices)
+
+    def _other(self, random: Random, shown: str, file: str) -> str:
+        """Return one of the commands that scripts use less."""
+        if random.random() < 0.15:
+            return f"set {random.choice(_TYPED)}"
+        text = re.sub(r"\[(.*?)\]", lambda match: random.choice(match[1].split("|")), random.choice(_OTHER))
+        image = random.choice(("k1", "k2", "i1", "i2", "n", "nosuch"))
+        words = {"SHOWN": shown, "FILE": file, "IMAGE": image, "SETTING": random.choice(_SHOWN)}
+        return re.sub("|".join(words), lambda match: words[match[0]], text)
 
     def _ramdisk(self, random: Random) -> str:
         file = random.choice(("i1", "i2", "sub/i1", "nosuch", "i1?q={x}", "http://10.77.0.1/i2"))
@@ -244,4 +334,6 @@ class Ipxe:
         """Name the difference on purpose that a script shows."""
         if real.kernel is None and "without end" in ours.cmdline:
             return "a script that runs itself for ever ends at once"
+        if tuple(re.sub("%FFFFFF(?=[8-F])", "%", what) for what in real.requests) == ours.requests:
+            return "a byte over 127 is one byte in a request, not a number below zero"
         return ""

@@ -94,7 +94,8 @@ class RealLab:
             return Outcome(local=_DISK in screen, requests=tuple(asked))
         got = said[0]
         checksum = got.checksum if got.size else 0
-        return Outcome(got.tag, got.cmdline, got.data, got.size, checksum, requests=tuple(asked))
+        cmdline = got.cmdline.encode("latin-1").decode("utf-8", "surrogateescape")
+        return Outcome(got.tag, cmdline, got.data, got.size, checksum, requests=tuple(asked))
 
     def _run(self, console: Path, patience: float) -> bytes:
         rom = "" if self.rom is None else f",romfile={self.rom}"

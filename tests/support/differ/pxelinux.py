@@ -22,7 +22,20 @@ from tests.support.recorded.replay import TERMINAL, Replay
 
 _PLACES = (Path("/usr/lib/PXELINUX"), Path("/usr/lib/syslinux/modules/bios"))
 _FILES = ("pxelinux.0", "ldlinux.c32", "libutil.c32", "libcom32.c32", "menu.c32", "config.c32", "cmd.c32")
-_MORE = ("whichsys.c32", "ifcpu64.c32")
+_MORE = (
+    *("whichsys.c32", "ifcpu64.c32", "ifcpu.c32", "vesamenu.c32", "linux.c32", "mboot.c32", "libgpl.c32"),
+    *(
+        "chain.c32",
+        "ls.c32",
+        "cat.c32",
+        "dir.c32",
+        "pwd.c32",
+        "host.c32",
+        "disk.c32",
+        "ifplop.c32",
+        "pxechn.c32",
+    ),
+)
 
 _LABELS = ("a", "b", "c", "A", "a b", "b.c", "long-label")
 _KERNELS = ("k1", "k2", "k3", "sub/k1", "::k2", "/k3", "nosuch", "k1 x=1", "tftp://10.77.0.1/k2")
@@ -38,7 +51,79 @@ _WORDS = (
     "-",
 )
 _MASKS = ("0", "1", "2", "3", "0x2", "02", "x")
-_MODULES = ("cmd.c32 b", "whichsys.c32 -pxe- b", "ifcpu64.c32 a -- b", "nosuch.c32")
+_MODULES = (
+    *(
+        "cmd.c32 b",
+        "whichsys.c32 -pxe- b",
+        "ifcpu64.c32 a -- b",
+        "nosuch.c32",
+        "cmd.c32 k2 x=1",
+        "cmd.c32 nosuch",
+    ),
+    *(
+        "linux.c32 k1 x=1",
+        "linux.c32 k2 initrd=i1",
+        "linux.c32 nosuch",
+        "linux.c32 -dhcpinfo k3",
+        "linux.c32",
+    ),
+    *("whichsys.c32 -iso- a -pxe- b", "ifcpu.c32 multi -- a -- b", "ifcpu.c32 cmov -- k2 -- b", "ifcpu.c32"),
+    *(
+        "pwd.c32",
+        "cat.c32 inc.cfg",
+        "config.c32 nosuch.cfg",
+        "menu.c32 nosuch.cfg",
+        "ifcpu64.c32 a -- b -- k1",
+    ),
+)
+# What configurations say less often.
+_LESS = (
+    *(
+        "F1 help.txt",
+        "DISPLAY help.txt",
+        "FONT nosuch",
+        "NOESCAPE 1",
+        "NOCOMPLETE 1",
+        "PATH sub",
+        "PATH sub:/x",
+    ),
+    *("BOOT k2", "FDIMAGE nosuch", "COMBOOT nosuch", "BSS nosuch", "PXE nosuch", "LINUX linux.c32 k1 x=2"),
+    *("KERNEL linux.c32", "KERNEL cmd.c32", "KERNEL menu.c32", "SERIAL 0", "CONSOLE 0"),
+    *(
+        "NOHALT 1",
+        "EXTRA x",
+        "APPEND",
+        "INITRD",
+        "KERNEL",
+        "LABEL",
+        "DEFAULT",
+        "ONTIMEOUT",
+        "TIMEOUT 2",
+        "SAY",
+    ),
+    *(
+        "SYSAPPEND",
+        "IPAPPEND 3x",
+        "LOCALBOOT",
+        "LOCALBOOT x",
+        "TEXT",
+        "ENDTEXT",
+        "INCLUDE",
+        "CONFIG",
+        "COM32",
+    ),
+    *(
+        "AUTOBOOT 1",
+        "KBDMAP nosuch",
+        "F0",
+        "TIMEOUT x",
+        "PROMPT",
+        "PROMPT 2",
+        "TOTALTIMEOUT",
+        "IMPLICIT",
+        "DEFAULT b",
+    ),
+)
 _RAMDISKS = ("i1", "i2", "i1,i2", "sub/i1", "nosuch", "i1, i2")
 
 
@@ -99,6 +184,7 @@ class Pxelinux:
             f"LOCALBOOT {random.choice(('0', '-1', '0x80'))}",
             f"COM32 {random.choice(_MODULES)}",
             "TEXT HELP\nKERNEL k3\nsome help\nENDTEXT",
+            random.choice(_LESS),
         ]
         if not nested:
             choices.append(f"{random.choice(('CONFIG', 'COM32 config.c32'))} other.cfg")
@@ -121,6 +207,7 @@ class Pxelinux:
             "NOSUCHWORD x",
             "KERNEL k3",
             f"TOTALTIMEOUT {random.choice(('5', '50'))}",
+            random.choice(_LESS),
         ]
         if not nested:
             choices += ["INCLUDE inc.cfg", "MENU INCLUDE inc.cfg", "INCLUDE inc.cfg Tools"]
@@ -180,6 +267,15 @@ _LABEL_MENU = (
     "GOTO .top",
     "EXIT",
     "PASSWD secret",
+    "PASSWD",
+    "LABEL",
+    "SAVE",
+    "NOSAVE",
+    "GOTO",
+    "GOTO nosuch",
+    "INDENT x",
+    "LABEL ^^x",
+    "DEFAULT x",
 )
 _GLOBAL_MENU = (
     "SEPARATOR",
@@ -197,4 +293,18 @@ _GLOBAL_MENU = (
     "IMMEDIATE",
     "AUTOBOOT x",
     "HIDE",
+    "MASTER PASSWD x",
+    "CLEAR",
+    "COLOR border 0",
+    "ROWS 3",
+    "WIDTH 40",
+    "BACKGROUND x.png",
+    "MSGCOLOR x",
+    "NOTABMSG",
+    "TABMSG x",
+    "RESOLUTION 800 600",
+    "HELPMSGROW 20",
+    "INCLUDE inc.cfg Sub",
+    "END x",
+    "TIMEOUTROW 1",
 )

@@ -219,6 +219,19 @@ def test_failures(served: Libvirt, case: str) -> None:
     assert nothing_runs(served) and served.stored("guest") == before
 
 
+def test_a_ramdisk_that_does_not_fit_into_the_domain(served: Libvirt) -> None:
+    """The domain has 32 MiB; nothing of it is downloaded, as the server says how large it is."""
+    with (served.tftp / "i1").open("ab") as file:
+        file.truncate(33 << 20)
+    served.define(domain_xml("guest", MAC))
+    run = start(served, "guest")
+    error, hint = run.stderr.splitlines()[-2:]
+    assert run.rc == 7 and "i1: larger than the limit of 32.0 MiB" in error, run
+    assert (
+        "the guest has 32.0 MiB of memory" in hint and "<memory> of libvirt" in hint and nothing_runs(served)
+    )
+
+
 def test_a_domain_that_libvirt_cannot_start(served: Libvirt) -> None:
     """Its own words are told, and nothing is left."""
     served.define(domain_xml("guest", MAC, disk=True))

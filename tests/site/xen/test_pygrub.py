@@ -169,6 +169,7 @@ def test_blank_disk(site: Site, pygrub: dict[str, str], own: tuple[str, ...]) ->
 
 
 BLS = "set timeout=1\ninsmod blscfg\nblscfg\n"
+QCOW2 = "qcow2"
 
 
 @pytest.mark.parametrize("own", [("--quiet",), ("--runas=65534", "--quiet")], ids=["root", "restricted"])
@@ -178,8 +179,9 @@ BLS = "set timeout=1\ninsmod blscfg\nblscfg\n"
         (None, "", "it is blank", "install the guest first: --label NAME"),
         (BLS, "grub2/grub.cfg", "/boot/grub2/grub.cfg has no entry that", "GRUB_ENABLE_BLSCFG=false"),
         (GRUB, "data/file", "no boot loader's configuration on it", "the first of disk = [...]"),
+        (GRUB, QCOW2, "a qcow2 image, which pygrub cannot read", "qemu-img convert -O raw"),
     ],
-    ids=["blank", "bls", "data"],
+    ids=["blank", "bls", "data", "qcow2"],
 )
 def test_what_disk_it_is(
     site: Site,
@@ -192,7 +194,11 @@ def test_what_disk_it_is(
 ) -> None:
     """pygrub's own last words are the same for all: that it is unable to find a partition with a kernel."""
     serve(site, files=tree(DISK_CONFIG))
-    disk = make_disk(site, config, place=place)
+    disk = make_disk(site, config, place="grub/menu.lst" if place == QCOW2 else place)
+    if place == QCOW2:
+        argv = [tools.need("qemu-img"), "convert", "-f", "raw", "-O", "qcow2", str(disk), f"{disk}.qcow2"]
+        subprocess.run(argv, check=True, capture_output=True)
+        disk = disk.with_name(f"{disk.name}.qcow2")
     disk.chmod(0o644)
     run = site.pypxeboot(*libxl_argv(site, str(disk), *own), env=pygrub)
     error, last = run.stderr.splitlines()[-2:]

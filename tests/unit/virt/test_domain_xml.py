@@ -44,6 +44,32 @@ def test_a_disk_to_boot_from(devices: str, has: bool) -> None:
     assert domain_xml.domain(xml(devices=devices)).has_disk is has
 
 
+@pytest.mark.parametrize(
+    ("element", "mebibytes"),
+    [
+        ("<memory>65536</memory>", 64),
+        ("<memory unit='KiB'>65536</memory>", 64),
+        ("<memory unit='k'>65536</memory>", 64),
+        ("<memory unit='MiB'> 64 </memory>", 64),
+        ("<memory unit='M'>64</memory>", 64),
+        ("<memory unit='G'>2</memory>", 2048),
+        ("<memory unit='GB'>1</memory>", 953),
+        ("<memory unit='bytes'>67108864</memory>", 64),
+        ("<memory unit='b'>1</memory>", None),  # less than one of them
+        ("<memory unit='parsec'>64</memory>", None),
+        ("<memory>-1</memory>", None),
+        ("<memory>much</memory>", None),
+        ("<memory/>", None),
+        ("", None),
+    ],
+)
+def test_the_memory_in_its_units(element: str, mebibytes: Optional[int]) -> None:
+    domain = xml()
+    if element:
+        domain.append(domain_xml.parse(element))
+    assert domain_xml.domain(domain).memory == mebibytes
+
+
 _EMPTY_DRIVE = "<disk device='cdrom'/>"
 
 

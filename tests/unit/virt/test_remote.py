@@ -25,18 +25,31 @@ def programs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("by", ["--connect", "LIBVIRT_DEFAULT_URI"])
+# Runs the command, with another file for /etc/libvirt/libvirt.conf.
+RUN = """
+import pathlib, sys
+from pypxeboot.virt import connection
+connection._CLIENT_CONF = pathlib.Path(sys.argv.pop(1))
+from pypxeboot.commands.virt import run
+run()
+"""
+
+
+@pytest.mark.parametrize("by", ["--connect", "LIBVIRT_DEFAULT_URI", "uri_default"])
 @pytest.mark.parametrize("uri", REMOTE)
 def test_refused_before_ssh_runs(programs: Path, uri: str, by: str) -> None:
     """ssh would ask for a password, where nobody is, and the bridge of the guest is not on this host."""
     pytest.importorskip("libvirt")
     environment = {**os.environ, "PYTHONPATH": str(tools.ROOT), "PATH": f"{programs}:{os.environ['PATH']}"}
+    environment.pop("LIBVIRT_DEFAULT_URI", None)
+    conf = programs / "libvirt.conf"
+    conf.write_text(f'# of clients\nuri_default = "{uri}"\n' if by == "uri_default" else "")
     words = ["start", "web"]
     if by == "--connect":
         words = ["start", "--connect", uri, "web"]
-    else:
+    elif by == "LIBVIRT_DEFAULT_URI":
         environment[by] = uri
-    argv = [sys.executable, "-c", "from pypxeboot.commands.virt import run; run()", *words]
+    argv = [sys.executable, "-c", RUN, str(conf), *words]
     run = subprocess.run(
         argv, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Optional
 from uuid import UUID as Uuid
 
 import pytest
@@ -88,6 +89,17 @@ def test_backends_elsewhere(name: str) -> None:
 )  # fmt: skip
 def test_pvshim(conf: Path, text: str, shim: bool) -> None:
     assert domain_config.of_settings("x", xl_config.parse(text)).pvshim is shim
+
+
+@pytest.mark.parametrize(
+    ("text", "mebibytes"),
+    [
+        ("memory=512", 512), ("memory = '512'", 512), ("maxmem=512", None), ("memory=0", None),
+        ("memory='1G'", None), ("memory='-1'", None), ("memory=[512]", None), ("", None),
+    ],
+)  # fmt: skip
+def test_memory(conf: Path, text: str, mebibytes: Optional[int]) -> None:
+    assert domain_config.of_settings("x", xl_config.parse(text)).memory == mebibytes
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Optional
 from urllib.parse import quote, unquote_to_bytes
@@ -21,9 +22,12 @@ SCHEMES = ("tftp", "http", "https", "ftp")
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _NAME_END = re.compile(r"[\x00-\x20\x7f]")
+# A name that stands behind a directory as it is, whatever the scheme: ASCII, nothing in it ends or escapes.
+_PLAIN = re.compile(r"[!\x22$&-9<-~]{1,80}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # "any other character" than these ends the directory part of a boot file's name (core/fs/pxe/pxe.c).
 _LAST_NAME = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.-"
+_URL_MARKS = frozenset("%#;")  # what follows them, or comes before, is no path
 _TFTP_SAFE = "/:@!$&'()*+,=~"
 _SIGNATURE = ".sig"
 
@@ -82,6 +86,10 @@ def resolve(name: str, prefix: str, default_server: Optional[str]) -> Location:
     the prefix. ``default_server`` has the files that name no server. Raises ConfigError if nothing can be
     asked for by that name.
     """
+    directory = _directory(prefix, default_server)
+    if directory is not None and _PLAIN.fullmatch(name):
+        scheme, host, path = directory.scheme, directory.host, directory.path + name
+        return Location(scheme, host, path, directory.port, directory.user, directory.password)
     if not (name.isascii() and name.isprintable() and " " not in name and len(name) <= NAME_MAX):
         name = decode(encode(_NAME_END.split(name, maxsplit=1)[0])[:NAME_MAX])
     if not name:
@@ -90,6 +98,19 @@ def resolve(name: str, prefix: str, default_server: Optional[str]) -> Location:
     if 4 * len(full) > JOINED_MAX and len(encode(full)) > JOINED_MAX:  # a character has at most four
         raise ConfigError(f"the file name {printable(full)!r} is longer than {JOINED_MAX} bytes")
     return parse(full, default_server)
+
+
+@lru_cache(maxsize=64)  # the files of ten thousand labels are in a few directories
+def _directory(prefix: str, default_server: Optional[str]) -> Optional[Location]:
+    """Return the location behind whose path plain names stand, None where they need a closer look."""
+    _, _, after = prefix.partition(":")
+    of_url = after.startswith("//") and "/" in after[2:] and not _URL_MARKS.intersection(after)
+    if len(prefix) > 47 or not (of_url or after.startswith(":")):
+        return None
+    try:
+        return parse(prefix, default_server)
+    except ConfigError:
+        return None
 
 
 def is_absolute(name: str) -> bool:

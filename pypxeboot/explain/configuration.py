@@ -34,23 +34,23 @@ def _marked(data: bytes, name: str, label: str) -> tuple[MarkedLine, ...]:
     script = data.startswith((b"#!ipxe", b"#!gpxe"))
     inside = help_text = labelled = False
     skipped = SkippedLines()
-    for line in numbered_lines(data):
+    for _, text, _ in numbered_lines(data):
         if len(lines) >= _MOST_LINES:
             break
-        word, rest = split(line.text)
+        word, rest = split(text)
         word = word.lower()
         before = len(skipped.texts)
         if word == "label":
             labelled = True
             inside = bool(label) and split(rest)[0] == label
         if not script and not help_text:
-            skipped.judge(name, line.text, word, split(rest)[0].lower() if word == "menu" else "")
+            skipped.judge(name, text, word, split(rest)[0].lower() if word == "menu" else "")
         help_text = (help_text or word == "text") and word != "endtext"
         if len(skipped.texts) > before:
             why = skipped.texts[-1].partition("means nothing, and is ")[2]
-            lines.append(MarkedLine(line.text, LineMark.SKIPPED, why))
+            lines.append(MarkedLine(text, LineMark.SKIPPED, why))
             continue
         counts = bool(word) and not word.startswith("#") and (script or inside or word in _GLOBAL)
         counts = counts or (not labelled and word in _BEFORE_LABELS)
-        lines.append(MarkedLine(line.text, LineMark.COUNTED if counts else LineMark.PLAIN))
+        lines.append(MarkedLine(text, LineMark.COUNTED if counts else LineMark.PLAIN))
     return tuple(lines)

@@ -96,9 +96,9 @@ VALUE_MODULES = set(
     unicodedata urllib.parse uuid zlib bz2 lzma lz4.block zstandard xml.etree.ElementTree xml.parsers.expat
     """.split()
 )
-LAZY = {"output.formats": {"importlib"}, "dataclass": {"os.register_at_fork", "threading.RLock"}}
+LAZY = {"output.formats": {"importlib"}, "dataclass": {"os.register_at_fork", "threading.RLock", "exec"}}
 """What finds the other modules of its own package by name, when they are asked for; and what makes classes on
-first use, by one thread at a time."""
+first use, by one thread at a time, and writes a method of theirs."""
 CALLS_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
 
 THIRD_PARTY = {
@@ -236,7 +236,7 @@ def test_pure_modules_touch_nothing(name: str) -> None:
     called = {
         n.func.id for n in ast.walk(MODULES[name]) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
     }
-    assert not called & CALLS_OUT
+    assert not (called & CALLS_OUT) - known
     assert all(is_pure(other) for other in GRAPH[name] - PACKAGES), "pure modules import pure ones only"
 
 

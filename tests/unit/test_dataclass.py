@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import pickle
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import pypxeboot.dataclass as ours
+from pypxeboot.url import Location
 
 
 def pair(**options: Any) -> list[Any]:
@@ -62,6 +64,20 @@ def test_errors_are_those_of_the_standard_ones() -> None:
             point(1).x = 3
 
 
+@pytest.mark.parametrize("options", [{}, {"frozen": True}])
+def test_what_follows_its_making(options: dict[str, Any]) -> None:
+    for decorator in (ours.dataclass, dataclasses.dataclass):
+
+        @decorator(**options)
+        class Told:
+            names: list[str]
+
+            def __post_init__(self) -> None:
+                self.names.append("made")
+
+        assert Told(["a"]).names == ["a", "made"]
+
+
 def test_a_class_below_one_that_was_never_used() -> None:
     for point, solid in pair():
 
@@ -87,6 +103,22 @@ def test_many_threads_make_the_first_object_at_once() -> None:
         for thread in threads:
             thread.join()
         assert made == [solid(1, z=4)] * 8
+
+
+def test_one_that_another_process_pickled_is_whole() -> None:
+    program = """if True:
+        import pickle, sys
+        first, second = [pickle.loads(sys.stdin.buffer.read(int(size))) for size in sys.argv[1:]]
+        assert first == second and repr(first).startswith("Location(") and hash(first) == hash(second)
+        try:
+            first.port = 3
+        except AttributeError as error:
+            print(error)
+    """
+    data = pickle.dumps(Location("http", "h", "p"))
+    argv = [sys.executable, "-c", program, str(len(data)), str(len(data))]
+    done = subprocess.run(argv, input=2 * data, capture_output=True, check=True)
+    assert done.stdout == b"cannot assign to field 'port'\n"
 
 
 def test_importing_a_boot_makes_none() -> None:

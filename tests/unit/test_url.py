@@ -115,6 +115,51 @@ def test_any_name_is_a_location_or_an_error(name: str, prefix: str) -> None:
     assert str(location)
 
 
+PREFIXES = [
+    "::",
+    "::dir/",
+    "::http:",
+    "h::x",
+    "http://",
+    "http://h",
+    "http://u:p@h:81/x/",
+    "tftp://h/a%",
+    "http://h/?f=",
+]
+PREFIXES += [
+    "tftp://h/a;x/",
+    "http://h/a#",
+    "foo://b ad/",
+    "::\x01",
+    "http://h/é/",
+    "tftp://h/é",
+    "fe80::1::x",
+    "a:",
+    "",
+]
+PREFIXES += [
+    "::\udce2",
+    "tftp://[fe80::1%25eth0]/x/",
+    "http:///x/",
+    "http://:80/",
+    f"::{'p' * 45}",
+    f"::{'p' * 46}",
+]
+NAMES = st.text(alphabet='ab/.%4;#?:~"$-[^é\x80', min_size=1, max_size=90)
+
+
+@given(st.sampled_from(PREFIXES), NAMES, st.sampled_from(["10.69.0.1", "", "bad host", "fe80::1"]))
+def test_a_name_stands_right_behind_the_prefix(prefix: str, name: str, server: str) -> None:
+    """Whether each is read anew, or the prefix was read before."""
+    found = []
+    for read in (lambda: resolve(name, prefix, server), lambda: parse(prefix + name, server)):
+        try:
+            found.append(str(read()))
+        except ConfigError as error:
+            found.append(error.message)
+    assert is_absolute(name) or found[0] == found[1]
+
+
 @pytest.mark.parametrize(
     "bootfile, prefix",
     [

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Optional
 
-from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.config import key_names
+from pypxeboot.syslinux.config.draft import Draft
 from pypxeboot.syslinux.config.lexer import (
     ConfigLine,
     numbered_lines,
@@ -30,32 +30,8 @@ from pypxeboot.text import SPACE, decode, printable
 INCLUDE_DEPTH = 64
 
 
-@dataclass
-class _Draft:
-    """A LABEL that is still open."""
-
-    name: str
-    line: str
-    kernel: str
-    sysappend: int
-    kind: str = "kernel"
-    append: Optional[str] = None
-    initrd: Optional[str] = None
-    title: Optional[str] = None
-    help: str = ""
-    action: MenuAction = MenuAction.COMMAND
-    tagged: bool = False
-    submenu: Optional[int] = None
-    password: Optional[str] = None
-    immediate: Optional[bool] = None
-    indent: int = 0
-    hidden: bool = False
-    disabled: bool = False
-    separator: bool = False
-    default: bool = False
-
-
 _TYPES = frozenset("none localboot kernel linux boot bss pxe fdimage comboot com32 config".split())
+_OF_LABELS = _TYPES | frozenset("label append initrd ipappend sysappend".split())
 _FLAGS = frozenset("prompt noescape implicit allowoptions nocomplete".split())
 _HIDDEN = 1
 # A screen's width of blanks: what is indented further cannot be seen.
@@ -84,7 +60,7 @@ class SyslinuxParser:
         self._messages: list[BootMessage] = []
         self._current = 0  # what MENU BEGIN and END move to and from
         self._here = 0  # what lines are about: an included file leaves this one as it was
-        self._open: Optional[_Draft] = None
+        self._open: Optional[Draft] = None
         self._hides = False  # MENU HIDE outside of a label: it is about a separator that follows
         self._titled: set[int] = set()  # submenus whose entry has a text of its own
         self._append = ""
@@ -128,18 +104,15 @@ class SyslinuxParser:
         """Read one file and what it includes; messages call it ``name``."""
         file = numbered_lines(data)
         self._here = self._current
-        for line in file:
-            self._place = name, line.number
-            word, rest = split(line.text)
+        for number, text, lost in file:
+            self._place = name, number
+            word, rest = split(text)
             word = word.lower()
-            if word == "menu" or not is_known(word):
-                menu_word = split(rest)[0].lower() if word == "menu" else ""
-                self.skipped.judge(self._where, line.text, word, menu_word)
-            if line.lost:
-                self.skipped.note(
-                    self._where, decode(line.lost), "it stands behind a carriage return or a NUL"
-                )
-            if word == "menu":
+            if lost or word not in _OF_LABELS:
+                self._judge(text, word, rest, lost)
+            if word in _OF_LABELS:
+                self._of_label(word, rest)
+            elif word == "menu":
                 word, rest = split(rest)
                 word = word.lower()
                 if word == "include":
@@ -151,7 +124,15 @@ class SyslinuxParser:
             elif word == "text":
                 self._text(file, help=split(rest)[0].lower() == "help")
             else:
-                self._line(word, rest)
+                self._global_line(word, rest)
+
+    def _judge(self, text: str, word: str, rest: str, lost: bytes) -> None:
+        """Note what of the line ``text`` means nothing, and what stands behind its end."""
+        if word == "menu" or not is_known(word):
+            menu_word = split(rest)[0].lower() if word == "menu" else ""
+            self.skipped.judge(self._where, text, word, menu_word)
+        if lost:
+            self.skipped.note(self._where, decode(lost), "it stands behind a carriage return or a NUL")
 
     def _include(self, rest: str, submenu: bool) -> Steps[None]:
         """Read INCLUDE file [tag]: a missing file is skipped; with a tag, menus show it as a submenu.
@@ -182,41 +163,39 @@ class SyslinuxParser:
 
     def _text(self, file: Iterator[ConfigLine], help: bool) -> None:
         """Read TEXT .. ENDTEXT: everything between is text, whatever words it has."""
-        text = []
-        for line in file:
-            if split(line.text)[0].lower() == "endtext":
+        lines = []
+        for _, text, _ in file:
+            if split(text)[0].lower() == "endtext":
                 break
-            text.append(line.text)
+            lines.append(text)
         else:
             self.skipped.note(
                 self._where, "TEXT", "no ENDTEXT follows, so that the rest of the file is its text"
             )
         if help and self._open is not None:
-            self._open.help += "\n".join(text)
+            self._open.help += "\n".join(lines)
 
-    def _line(self, word: str, rest: str) -> None:
-        if self._open is None and (word in _TYPES or word == "initrd"):
-            self.skipped.note(self._where, f"{word.upper()} {rest}", "no LABEL stands above it")
+    def _of_label(self, word: str, rest: str) -> None:
+        """Read what is about the open label, or, of some words, about those that follow."""
+        label = self._open
         if word == "label":
             self._label(rest)
-        elif word in _TYPES:
-            if self._open is not None:
-                self._open.kernel, self._open.kind = rest, word
+        elif word in _TYPES or word == "initrd":
+            if label is None:
+                self.skipped.note(self._where, f"{word.upper()} {rest}", "no LABEL stands above it")
+            elif word == "initrd":
+                label.initrd = rest
+            else:
+                label.kernel, label.kind = rest, word
         elif word == "append":
-            if self._open is not None:
-                self._open.append = rest
+            if label is not None:
+                label.append = rest
             else:
                 self._append = rest
-        elif word == "initrd":
-            if self._open is not None:
-                self._open.initrd = rest
-        elif word in ("ipappend", "sysappend"):
-            if self._open is not None:
-                self._open.sysappend = parse_unsigned(rest)
-            else:
-                self._config = replace(self._config, sysappend=parse_unsigned(rest))
+        elif label is not None:
+            label.sysappend = parse_unsigned(rest)
         else:
-            self._global_line(word, rest)
+            self._config = replace(self._config, sysappend=parse_unsigned(rest))
 
     def _global_line(self, word: str, rest: str) -> None:
         """Read what acts globally, inside a LABEL too; an unknown word is ignored in silence."""
@@ -253,7 +232,7 @@ class SyslinuxParser:
         self._hides = False
         name = split(rest)[0]
         kernel = rest if self._menu else name
-        self._open = _Draft(name, rest, kernel, self._config.sysappend)
+        self._open = Draft(name, rest, kernel, self._config.sysappend)
 
     def _menu_line(self, word: str, rest: str) -> None:
         if word == "begin":
@@ -262,7 +241,7 @@ class SyslinuxParser:
             self._end()
         elif word == "separator":
             self._record()
-            self._open = _Draft("", "", "", 0, separator=True, hidden=self._hides)
+            self._open = Draft.of_separator(hidden=self._hides)
             self._hides = False
             self._record()
         elif word == "start":
@@ -293,7 +272,7 @@ class SyslinuxParser:
         else:
             self._submenu_line(word, rest)
 
-    def _label_line(self, draft: _Draft, word: str, rest: str) -> None:
+    def _label_line(self, draft: Draft, word: str, rest: str) -> None:
         if word == "label":
             draft.title = rest
         elif word == "default":
@@ -390,44 +369,17 @@ class SyslinuxParser:
         if draft is None:
             return
         screen = _HIDDEN if draft.hidden else self._here
-        off = draft.separator or draft.disabled
-        title = draft.line if draft.title is None else draft.title
-        position = len(self._entries[screen])
+        entries = self._entries[screen]
+        position = len(entries)
+        hotkey = ""
+        if draft.title is not None and not draft.is_off:
+            hotkey = self._claim_hotkey(screen, position, draft.title)
         immediate = self._screens[self._here].settings.immediate
-        label = Label(
-            name=None if off else draft.name,
-            line=None if off else draft.line,
-            command=self._command(draft),
-            sysappend=draft.sysappend if draft.action is MenuAction.COMMAND else 0,
-            action=MenuAction.DISABLED if off else draft.action,
-            target="" if draft.action is MenuAction.EXIT and not draft.tagged else draft.kernel,
-            submenu=draft.submenu,
-            title="" if draft.separator else title,
-            help=draft.help,
-            hidden=draft.hidden,
-            screen=screen,
-            position=position,
-            hotkey="" if off or draft.title is None else self._claim_hotkey(screen, position, title),
-            indent=draft.indent,
-            password=None if off else draft.password,
-            immediate=immediate if draft.immediate is None else draft.immediate,
-        )
-        self._entries[screen].append(label)
+        label = draft.label(screen, position, hotkey, self._append, immediate)
+        entries.append(label)
         self._labels.append(label)
         if draft.default and label.action in (MenuAction.COMMAND, MenuAction.GOTO):
             self._screens[screen] = replace(self._screens[screen], default=label.position)
-
-    def _command(self, draft: _Draft) -> str:
-        """Make the command of a label; HELP has its text there, and a timeout does run that."""
-        if draft.action is not MenuAction.COMMAND:
-            return draft.kernel
-        append = self._append if draft.append is None else draft.append
-        parts = [draft.kernel if draft.kind == "kernel" else f".{draft.kind} {draft.kernel}"]
-        if append not in ("", "-"):  # "APPEND - = empty"
-            parts.append(append)
-        if draft.initrd is not None:
-            parts.append(f"initrd={draft.initrd}")
-        return " ".join(parts)
 
 
 def _directories(path: str) -> tuple[str, ...]:

@@ -193,20 +193,22 @@ def _leads(menu: _Opened) -> Steps[list[tuple[_Opens, tuple[str, ...]]]]:
             found.append((lead, menu.path))
     for label in lookup.entries(menu.config):
         command = menu.place.command_line(label)
-        lead = catalog.lead(command) or (yield from _rendered(menu.place, command))
+        kind, name, _words = parse_command(command)
+        lead = catalog.lead(command) if kind in ("com32", "config") else None
+        if lead is None and _RENDERED.search(name):
+            lead = yield from _rendered(menu.place, name)
         if lead is not None:
             title = printable(label.plain_title, 60)
             found.append((lead, (*menu.path, *paths[label.screen], title)))
     return found
 
 
-def _rendered(place: CurrentConfig, command: str) -> Steps[Optional[ToConfig]]:
-    """Tell whether a KERNEL that is a URL leads to a configuration, as web programs render them.
+def _rendered(place: CurrentConfig, name: str) -> Steps[Optional[ToConfig]]:
+    """Tell whether the kernel ``name`` leads to a configuration, as web programs render them.
 
     Only what does not have the name of a kernel is asked for.
     """
-    name = parse_command(command)[1]
-    if _RENDERED.search(name) is None or place.catalog.asked >= _FILES:
+    if place.catalog.asked >= _FILES:
         return None
     place.catalog.asked += 1
     if not (yield from place.files.holds_config(name)):

@@ -42,14 +42,14 @@ def parse_command(command: str, strings: str = "") -> tuple[str, str, str]:
     given = None
     while True:
         word, words = split_command(command)
-        kind = _TYPES.get(word[1:]) if word.startswith(".") else None
+        kind = _TYPES.get(word[1:]) if word[:1] == "." else None
         if kind is None:
             break
         given, command = kind, _append(words, strings)
         if kind == "com32":
             command = _with_extension(command)
     kind = given or type_of(word)
-    if kind != "com32":
+    if strings and kind != "com32":
         words = _append(words, strings)
     if kind in ("linux", "program") and _is_for_firmware(_last(word)):
         kind = "firmware"

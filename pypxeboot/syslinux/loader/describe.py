@@ -48,8 +48,8 @@ class Listing:
         return BootMenu(tuple(entries), default, self._shown.screens[0].title)
 
     def _entry(self, label: Label, path: tuple[str, ...]) -> Entry:
-        entry = Entry(label.line, Action.BOOT, title=label.plain_title, menu=path)
-        return _Description(self, entry, _DEPTH).run(self.command_line(label))
+        description = _Description(self, label.line, label.plain_title, path, _DEPTH)
+        return description.run(self.command_line(label))
 
     def command_line(self, label: Label) -> str:
         """Give the command line of ``label`` with its SYSAPPEND strings."""
@@ -65,10 +65,12 @@ class Listing:
 
 @dataclass(frozen=True)
 class _Description:
-    """One entry, whose command may lead to ``depth`` others: see :class:`Com32Listing`."""
+    """The entry ``label``, whose command may lead to ``depth`` others: see :class:`Com32Listing`."""
 
     listing: Listing
-    entry: Entry
+    label: Optional[str]
+    title: str
+    menu: tuple[str, ...]
     depth: int
 
     def run(self, command: str) -> Entry:
@@ -100,26 +102,29 @@ class _Description:
 
     def kernel(self, entry: UnresolvedEntry) -> Entry:
         locate = self.listing.locate
-        modules = ((locate(text), text) for text in entry.modules)
-        packed = (locate(item.name) for item in entry.packed if item.name is not None)
         kernel = locate(entry.kernel)
-        initrds = (location for name in entry.initrds if (location := locate(name)) is not None)
+        modules = [(locate(text), text) for text in entry.modules]
+        packed = [item.name for item in entry.packed if item.name is not None]
         return Entry(
-            self.entry.label,
-            self.entry.action,
-            kernel=kernel,
-            initrds=() if kernel is None else tuple(initrds),
-            cmdline=entry.cmdline,
-            modules=tuple(Module(location, text) for location, text in modules if location is not None),
-            title=self.entry.title,
-            packed=tuple(Packed(location, "") for location in packed if location is not None),
-            dtb=None if entry.dtb is None else locate(entry.dtb),
-            menu=self.entry.menu,
-            meaning="cannot be asked for" if kernel is None else "",  # listed all the same: it was not chosen
+            self.label,
+            Action.BOOT,
+            kernel,
+            () if kernel is None else self._located(entry.initrds),
+            entry.cmdline,
+            tuple([Module(location, text) for location, text in modules if location is not None]),
+            self.title,
+            tuple([Packed(location, "") for location in self._located(packed)]),
+            None if entry.dtb is None else locate(entry.dtb),
+            self.menu,
+            "cannot be asked for" if kernel is None else "",  # listed all the same: it was not chosen
         )
 
+    def _located(self, names: Sequence[str]) -> tuple[Location, ...]:
+        locate = self.listing.locate
+        return tuple([location for name in names if (location := locate(name)) is not None])
+
     def action(self, action: Action) -> Entry:
-        return replace(self.entry, action=action)
+        return Entry(self.label, action, title=self.title, menu=self.menu)
 
     def meaning(self, text: str) -> Entry:
-        return replace(self.entry, meaning=text)
+        return Entry(self.label, Action.BOOT, title=self.title, menu=self.menu, meaning=text)

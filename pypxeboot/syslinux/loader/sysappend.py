@@ -46,6 +46,8 @@ def command_line(label: Label, available: Sequence[Optional[str]]) -> str:
     """Give the label's command line with the strings that its SYSAPPEND asks for, empty if it has none."""
     if label.action not in (MenuAction.COMMAND, MenuAction.HELP):
         return ""
+    if not label.sysappend:
+        return label.command
     return " ".join([label.command, *select(label.sysappend, available)])
 
 

@@ -11,6 +11,7 @@ from pypxeboot.dhcp import boot_info
 from pypxeboot.entry import Choice
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.loader import boot as ldlinux
+from tests.support import effort
 from tests.support.recorded.replay import GUEST, LEASE, Replay, boot, serving
 
 OTHER = "UI menu.c32\nLABEL x\nKERNEL k\nLABEL disk0\nKERNEL k2\nAPPEND d=0\n"
@@ -104,3 +105,15 @@ def test_many_urls_are_not_all_asked_for() -> None:
     config = "".join(f"LABEL l{number}\nKERNEL http://10.77.0.1/k.php?{number}\n" for number in range(100))
     _, replay = listed(config)
     assert len([url for url in replay.asked if "k.php" in url]) < 20
+
+
+def test_a_label_is_listed_in_few_steps() -> None:
+    """A rack's configuration has ten thousand."""
+
+    def lines(count: int) -> int:
+        labels = (f"LABEL l{n}\n KERNEL images/{n}/k\n APPEND initrd=images/{n}/i q\n" for n in range(count))
+        config = "".join(labels)
+        listed(config)
+        return effort.lines(lambda: listed(config))
+
+    assert lines(1100) - lines(100) < 300 * 1000

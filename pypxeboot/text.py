@@ -50,6 +50,8 @@ def printable(value: Union[str, bytes], limit: int = 200) -> str:
     """
     text = decode(value) if isinstance(value, bytes) else value
     cut = text[:limit]
+    if cut.isprintable():
+        return cut + "..." if len(text) > limit else cut
     out = "".join(ch if ch.isprintable() else _escape(ch) for ch in cut)
     return out[:limit] + "..." if len(text) > limit or len(out) > limit else out
 

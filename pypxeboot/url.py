@@ -29,6 +29,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LAST_NAME = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.-"
 _URL_MARKS = frozenset("%#;")  # what follows them, or comes before, is no path
 _TFTP_SAFE = "/:@!$&'()*+,=~"
+_UNQUOTED = re.compile(r"[A-Za-z0-9/._-]*")
 _SIGNATURE = ".sig"
 
 
@@ -68,7 +69,9 @@ class Location:
         user = f"{quote(encode(self.user), safe='')}@" if self.user else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port is None else f":{self.port}"
-        path = quote(encode(self.path), safe=_TFTP_SAFE) if self.scheme == "tftp" else self.path
+        path = self.path
+        if self.scheme == "tftp" and _UNQUOTED.fullmatch(path) is None:
+            path = quote(encode(path), safe=_TFTP_SAFE)
         return f"{self.scheme}://{user}{host}{port}/{path}"
 
 

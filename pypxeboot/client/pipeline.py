@@ -377,8 +377,8 @@ def _lease_report(lease: Lease) -> LeaseReport:
 
 def _parts(entry: Entry) -> tuple[str, ...]:
     """List the URLs of what the ramdisk is made of."""
-    packed = (item.location for item in entry.packed if item.location is not None)
-    return tuple(str(location) for location in (*entry.initrds, *packed))
+    packed = [item.location for item in entry.packed if item.location is not None]
+    return tuple(map(str, (*entry.initrds, *packed)))
 
 
 def _entry_reports(choice: Choice) -> tuple[ListedEntry, ...]:
@@ -394,12 +394,14 @@ def _entry_reports(choice: Choice) -> tuple[ListedEntry, ...]:
             initrds=_parts(entry),
             cmdline=entry.cmdline,
             default=entry.label is not None and entry.label == menu.default,
-            modules=tuple(
-                f"{module.location} {module.cmdline.partition(' ')[2]}".rstrip() for module in entry.modules
-            ),
+            modules=_module_reports(entry) if entry.modules else (),
             dtb=None if entry.dtb is None else str(entry.dtb),
             menu=entry.menu,
-            meaning=printable(entry.meaning),
+            meaning=printable(entry.meaning) if entry.meaning else "",
         )
         for entry in menu.entries
     )
+
+
+def _module_reports(entry: Entry) -> tuple[str, ...]:
+    return tuple(f"{module.location} {module.cmdline.partition(' ')[2]}".rstrip() for module in entry.modules)

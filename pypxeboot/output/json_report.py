@@ -101,7 +101,7 @@ def _cut(text: str, width: Optional[int]) -> str:
 def _boots(entry: ListedEntry) -> str:
     if entry.kernel is None:
         return printable(entry.meaning, 400) or entry.action.value
-    parts: list[Optional[str]] = [entry.kernel, *(f"initrd {url}" for url in entry.initrds)]
+    parts: list[Optional[str]] = [entry.kernel, *[f"initrd {url}" for url in entry.initrds]]
     parts += [f"module {module}" for module in entry.modules]
     parts += [f"dtb {entry.dtb}" if entry.dtb else None, entry.cmdline]
-    return printable("; ".join(part for part in parts if part), 400)
+    return printable("; ".join(filter(None, parts)), 400)

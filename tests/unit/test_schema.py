@@ -10,14 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pypxeboot.entry import Action
 from pypxeboot.privsep.messages import ConfigureInterface, Done, OpenOutput, Placed, Ready, Route
 from pypxeboot.result import (
     BootResult,
     Failure,
+    ListedEntry,
     Request,
     Seconds,
 )
 from pypxeboot.schema import MAX_ITEMS, MAX_NUMBER, MAX_TEXT, SchemaError, pack, unpack
+from tests.support import effort
 from tests.support.samples.messages import FULL
 
 FAILURE = Failure("FetchError", "gone", None, FULL.requests, ())
@@ -173,3 +176,25 @@ def test_what_would_be_refused_is_not_sent(change: dict[str, Any]) -> None:
     with pytest.raises(SchemaError) as caught:
         pack(replace(FAILURE, **change))
     assert str(caught.value).isprintable() and len(str(caught.value)) < 200
+
+
+def test_an_entry_of_a_long_list_crosses_in_few_steps() -> None:
+    def lines(count: int) -> int:
+        entry = ListedEntry("l", "t", Action.BOOT, "k", ("i",), "c", False)
+        menu = replace(FULL, entries=(entry,) * count)
+        unpack(BootResult, pack(menu))
+        return effort.lines(lambda: unpack(BootResult, pack(menu)))
+
+    assert lines(1100) - lines(100) < 230 * 1000
+
+
+def test_the_place_is_told() -> None:
+    for case, place in (
+        ("bool-for-number", "BootResult.kernel.size: no int"),
+        ("number-for-bool", "BootResult.entries[].default: no bool"),
+        ("missing-key-inside", "BootResult.lease: not exactly the keys address"),
+        ("list-of-other", "BootResult.warnings[]: no str"),
+    ):
+        with pytest.raises(SchemaError) as caught:
+            unpack(BootResult, WRONG[case])
+        assert str(caught.value).startswith(place)

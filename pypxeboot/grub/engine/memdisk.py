@@ -6,7 +6,9 @@ GRUB reads them (fs/tar.c, fs/fat.c), as far as such images go; what is damaged 
 
 from __future__ import annotations
 
+import re
 import struct
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import field
 from typing import Optional
@@ -21,6 +23,8 @@ _FAT_ENTRY = 32
 _SECTORS = (512, 1024, 2048, 4096)
 _DIRECTORY, _VOLUME, _LONG_NAME = 0x10, 0x08, 0x0F
 _LAST_NAME = 0x40
+_LONGEST_NAME = 255  # of FAT
+_DIGITS = re.compile(b"[0-7]+")
 
 
 @dataclass
@@ -29,6 +33,7 @@ class Memdisk:
 
     files: dict[str, bytes] = field(default_factory=dict)
     folds: bool = False
+    _sorted: list[str] = field(default_factory=list, repr=False)  # the paths, as they were sorted last
 
     def get(self, path: str) -> Optional[bytes]:
         """Return a file; None if there is none of that name."""
@@ -37,7 +42,10 @@ class Memdisk:
     def is_directory(self, path: str) -> bool:
         """Whether something is below ``path``."""
         key = self._key(path)
-        return not key or any(name.startswith(f"{key}/") for name in self.files)
+        if len(self._sorted) != len(self.files):
+            self._sorted = sorted(self.files)
+        at = bisect_left(self._sorted, f"{key}/")
+        return not key or any(name.startswith(f"{key}/") for name in self._sorted[at : at + 1])
 
     def add(self, path: str, data: bytes) -> None:
         """Add a file, up to the number that there may be."""
@@ -62,10 +70,7 @@ def _read_tar(image: bytes) -> Memdisk:
     found, at, long_name = Memdisk(), 0, ""
     while at + _BLOCK <= len(image) and image[at]:
         header = image[at : at + _BLOCK]
-        try:
-            size = int(header[124:136].strip(b"\0 ") or b"0", 8)
-        except ValueError:
-            break
+        size = _octal(header[124:136])
         data = image[at + _BLOCK : at + _BLOCK + size]
         kind = header[156:157]
         if kind == b"L":  # GNU's long name, of the member behind it
@@ -79,6 +84,12 @@ def _read_tar(image: bytes) -> Memdisk:
             long_name = ""
         at += _BLOCK + -(-size // _BLOCK) * _BLOCK
     return found
+
+
+def _octal(field: bytes) -> int:
+    """Return a number, of the digits that a field begins with (read_number() in fs/cpio_common.c)."""
+    digits = _DIGITS.match(field.strip(b"\0 "))
+    return int(digits[0], 8) if digits else 0
 
 
 class _Fat:
@@ -156,7 +167,8 @@ def _members(directory: bytes) -> Iterator[tuple[str, int, int, int]]:
         attributes = entry[11]
         if attributes == _LONG_NAME and entry[0] != 0xE5:
             piece = (entry[1:11] + entry[14:26] + entry[28:32]).decode("utf-16-le", "replace")
-            long_name = piece.partition("\0")[0] + ("" if entry[0] & _LAST_NAME else long_name)
+            before = "" if entry[0] & _LAST_NAME else long_name
+            long_name = (piece.partition("\0")[0] + before)[:_LONGEST_NAME]
             continue
         base, extension = decode(entry[:8]).rstrip(), decode(entry[8:11]).rstrip()
         name, long_name = long_name or (f"{base}.{extension}" if extension else base), ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +22,7 @@ from pypxeboot.entry import Choice
 from pypxeboot.errors import PxeBootError
 from pypxeboot.grub import boot, program
 from pypxeboot.grub.engine import memdisk
+from tests.support import effort
 from tests.support.ground import tools
 from tests.support.recorded import replay
 from tests.support.recorded.replay import GUEST, LEASE, Replay
@@ -161,6 +162,60 @@ def test_a_built_in_configuration_that_leads_nowhere(tmp_path: Path) -> None:
             {"srv/grub.cfg": ENTRY},
         )
     assert "/no.cfg" in why.value.message
+
+
+def tar_member(size: bytes) -> bytes:
+    """A header whose field of the size is ``size``."""
+    header = bytearray(512)
+    header[:5], header[124:136], header[156:157], header[257:263] = b"a.cfg", size, b"0", b"ustar\0"
+    return bytes(header)
+
+
+@pytest.mark.parametrize("size", [b"-0000001000\0", b"-0000002000\0", b"0o000001000\0", b"+0000_01000\0"])
+def test_the_size_in_an_archive_is_digits(size: bytes) -> None:
+    with effort.bounded():
+        found = memdisk.read(tar_member(size) + tar_member(b"00000000000\0") * 2)
+    assert found.files == {"a.cfg": b""}
+
+
+def test_a_name_without_end() -> None:
+    """Entries of FAT that each go on with the name of the one before."""
+    piece = "x".encode("utf-16-le")
+    entry = b"\x01" + piece * 5 + b"\x0f\0\0" + piece * 6 + b"\0\0" + piece * 2
+    root = entry * 65000 + b"A       CFG" + bytes(15) + struct.pack("<HI", 0, 0)
+    boot = bytearray(512)
+    struct.pack_into("<HBHBHHBH", boot, 11, 512, 1, 1, 1, 65024, 9000, 0xF8, 1)
+    boot[510:512] = b"\x55\xaa"
+    found = memdisk.read(bytes(boot) + bytes(512) + root)
+    assert [len(name) for name in found.files] == [255]
+
+
+def test_a_disk_of_many_files_is_searched_fast() -> None:
+    disk = memdisk.Memdisk()
+    for number in range(2000):
+        disk.add(f"a/{number}/b", b"")
+    assert disk.is_directory("a/7") and disk.is_directory("a") and not disk.is_directory("a/7/b")
+    assert effort.lines(lambda: disk.is_directory("b")) < 200
+
+
+def modules_everywhere() -> bytes:
+    """What looks like the start of a program's modules in 130,000 places, which all are the same ones."""
+    modules = struct.pack("<II", 9, 8) * 2000
+    size = 2 << 20
+    starts = (struct.pack("<4sIII", b"mimg", at, at + len(modules), 0) for at in range(size, 0, -16))
+    return b"".join(starts) + modules
+
+
+def zeros_in_lzma() -> bytes:
+    """A program for a BIOS whose packed part may begin at any of its bytes."""
+    head = b"\xea.\x82" + bytes(5) + struct.pack("<II", 100_000, 8 << 20)
+    return head.ljust(4096, b"\0") + bytes(110_000)
+
+
+@pytest.mark.parametrize("data", [modules_everywhere, zeros_in_lzma])
+def test_what_looks_like_a_program_is_not_looked_at_without_end(data: Callable[[], bytes]) -> None:
+    with effort.bounded():
+        assert program.built_in(data()) is None
 
 
 def fat() -> bytes:

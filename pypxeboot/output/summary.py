@@ -58,8 +58,9 @@ def _files(result: BootResult) -> Iterator[tuple[str, str]]:
     came = {request.url: request for request in result.requests if request.result == "ok"}
     kernel = result.kernel
     if kernel is not None:
-        kind = f", {kernel.format}" if kernel.format else ""
-        boots = f" (boots as {' and '.join(kernel.boots)})" if kernel.boots else ""
+        kind = f", {printable(kernel.format, 40)}" if kernel.format else ""
+        monitors = printable(" and ".join(kernel.boots), 80)
+        boots = f" (boots as {monitors})" if monitors else ""
         yield "kernel", f"{_file(kernel.url, came)}{kind}{boots}"
     for initrd in result.initrds:
         yield "initrd", _file(initrd.url, came)

@@ -20,6 +20,11 @@ class Macvlan(Link):
 
     def __init__(self, found: FoundLink, request: AttachRequest) -> None:
         super().__init__(found, request)
+        if self._device.get("link_type", "ether") != "ether":
+            raise UsageError(
+                f"{self.where} is no Ethernet ({self._device['link_type']}), and leads to no guest's network",
+                hint="name the guest's bridge or NIC by --bridge or --interface",
+            )
         master = self._device.get("master")
         if master is not None:
             raise UsageError(

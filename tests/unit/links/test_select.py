@@ -14,7 +14,8 @@ from pypxeboot.links.link import AttachRequest, FoundLink
 DEVICES: dict[str, dict[str, Any]] = {
     "br0": {"ifname": "br0", "linkinfo": {"info_kind": "bridge"}},
     "ovs0": {"ifname": "ovs0", "linkinfo": {"info_kind": "openvswitch"}},
-    "eth0": {"ifname": "eth0"},
+    "eth0": {"ifname": "eth0", "link_type": "ether"},
+    "lo": {"ifname": "lo", "link_type": "loopback"},
     "xenbr0": {"ifname": "xenbr0", "linkinfo": {"info_kind": "bridge"}},
 }
 
@@ -91,3 +92,8 @@ def test_what_cannot_be(choice: str, bridge: str, message: str, hint: str) -> No
     assert error is not None and error.message == message and hint in (error.hint or "")
     with pytest.raises(UsageError, match=message):
         select.link_for(AttachRequest(guest(bridge), 0.0, print), choice)
+
+
+def test_what_has_no_mac_is_no_way_to_a_guest() -> None:
+    with pytest.raises(UsageError, match="lo is no Ethernet"):
+        select.link_for(AttachRequest(guest("lo"), 0, lambda line: None), "auto")

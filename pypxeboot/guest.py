@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Optional
-from uuid import UUID
 
 from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import UsageError
@@ -132,10 +131,21 @@ def parse_mac(text: str) -> str:
 
 def parse_uuid(text: str) -> str:
     """Return a UUID as lower-case text. Raises UsageError for what is not one."""
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise UsageError(f"{text!r} is not a UUID") from None
+    digits = re.sub("urn:|uuid:|[{}-]", "", text).lower()
+    if not re.fullmatch("[0-9a-f]{32}", digits):
+        raise UsageError(f"{text!r} is not a UUID")
+    return _uuid_text(bytes.fromhex(digits))
+
+
+def uuid_octets(uuid: str, *, in_wire_order: bool = False) -> bytes:
+    """Return the bytes of a UUID; in wire order the first three groups are little-endian, as in SMBIOS."""
+    octets = bytes.fromhex(uuid.replace("-", ""))
+    return octets[3::-1] + octets[5:3:-1] + octets[7:5:-1] + octets[8:] if in_wire_order else octets
+
+
+def _uuid_text(octets: bytes) -> str:
+    digits = octets.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def check_interface(name: str) -> str:
@@ -179,5 +189,5 @@ def soc_and_board(name: Optional[str]) -> tuple[str, str]:
 
 
 def wire_uuid(uuid: str) -> str:
-    """Return ``uuid`` as PXELINUX prints it: bytes in wire order, the first three groups little-endian."""
-    return str(UUID(bytes=UUID(uuid).bytes_le))
+    """Return ``uuid`` as PXELINUX prints it: bytes in wire order."""
+    return _uuid_text(uuid_octets(uuid, in_wire_order=True))

@@ -54,7 +54,25 @@ class Examination:
             hint = "a newer kernel, libseccomp, or a container that allows it has it"
             self._tell(warn("sandbox", f"not in force: {layer}", hint))
 
-    def listen(
+    def run(
+        self,
+        pipeline: Pipeline,
+        ipv4: Optional[Discovery],
+        exchange: Union[Discovery, Discovery6, DualStack, None],
+    ) -> BootResult:
+        """Hear the servers out, boot, and tell how far that came, whatever ends it. Raises PxeBootError."""
+        try:
+            began = time.monotonic()
+            self._listen(ipv4, exchange)
+            pipeline.network.seconds += time.monotonic() - began
+            result = pipeline.run()
+        except Exception:
+            self._tell_progress(pipeline, None)
+            raise
+        self._tell_progress(pipeline, result)
+        return result
+
+    def _listen(
         self, ipv4: Optional[Discovery], exchange: Union[Discovery, Discovery6, DualStack, None]
     ) -> None:
         """Tell what DHCP servers there are, and begin. Raises NoLease where no boot could get an address."""
@@ -98,7 +116,7 @@ class Examination:
             )
         )
 
-    def tell(self, pipeline: Pipeline, result: Optional[BootResult]) -> None:
+    def _tell_progress(self, pipeline: Pipeline, result: Optional[BootResult]) -> None:
         """Tell how far the boot came; ``result`` is its result, if it has one."""
         lease = self._plan.static or pipeline.network.lease
         source = getattr(pipeline, "source", None)  # not before there is a lease

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
-from pypxeboot.effects import FindTerminal, Print, Show
 from pypxeboot.errors import Aborted, PxeBootError
 from pypxeboot.lease import Lease
 from pypxeboot.picture import KeyPress, Terminal
@@ -26,6 +25,9 @@ from pypxeboot.privsep.messages import (
     UseImage,
 )
 from pypxeboot.schema import SchemaError, unpack
+
+if TYPE_CHECKING:  # the first DISCOVER does without
+    from pypxeboot.effects import Print, Show
 
 
 class HostSide:
@@ -135,6 +137,8 @@ class HostSide:
 
     def find_terminal(self) -> Optional[Terminal]:
         """Return the terminal, if there is one and somebody may choose."""
+        from pypxeboot.effects import FindTerminal
+
         return unpack(FoundTerminal, self._ask(FindTerminal(), "FoundTerminal")[0]).terminal
 
     def show(self, effect: Show) -> KeyPress:

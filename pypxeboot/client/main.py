@@ -13,31 +13,28 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
-from pypxeboot.client import loaders
-from pypxeboot.client.entry_files import THREADS, Downloads
 from pypxeboot.client.host import HostSide
-from pypxeboot.client.pipeline import Pipeline, report
-from pypxeboot.client.workers import Workers
 from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import InternalError, PxeBootError, Refused, UsageError, kind_of
-from pypxeboot.fetch import schemes
-from pypxeboot.fetch.fetcher import Fetcher
-from pypxeboot.fetch.progress import Progress
 from pypxeboot.limits import Deadline
 from pypxeboot.net.dhcp4 import Discovery
 from pypxeboot.net.dhcp6 import Discovery6
 from pypxeboot.net.dual_stack import DualStack
-from pypxeboot.net.exchange import NoDhcp
-from pypxeboot.net.udhcpc import lease_of_udhcpc
+from pypxeboot.net.exchange import Dhcp, NoDhcp
 from pypxeboot.plan import Order, Plan
 from pypxeboot.privsep import logs, sandbox
 from pypxeboot.privsep.channel import Channel, Closed
-from pypxeboot.privsep.messages import ClientResult, Ready
-from pypxeboot.result import Failure, Request
+from pypxeboot.privsep.messages import Ready
+from pypxeboot.result import BootResult, Failure, Request
 from pypxeboot.schema import SchemaError
 from pypxeboot.text import printable
+
+if TYPE_CHECKING:
+    from pypxeboot.client.pipeline import Pipeline
+    from pypxeboot.fetch.request import Scheme
+    from pypxeboot.fetch.schemes import NoteTftp
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +110,6 @@ def _boot(order: Order, channel: Channel, parent: int, story: _Story) -> None:
     """Boot, and send what came of it. Raises what went wrong, with what led to it in ``story``."""
     plan, host = order.plan, HostSide(channel)
     deadline = Deadline(order.deadline)
-    loaders.load(plan.dialect)  # its time, too, passes while the host side makes the link
     discovery = Discovery(plan, deadline) if plan.does_dhcp and plan.udhcpc is None else None
     dhcp = None if discovery is None else _dhcp(plan, deadline, discovery, host)
     place, udhcpc_output = host.wait_for_place()
@@ -121,8 +117,9 @@ def _boot(order: Order, channel: Channel, parent: int, story: _Story) -> None:
     if dhcp is not None and plan.examine and not isinstance(dhcp, Discovery6):
         dhcp.open(place)
     elif dhcp is not None:
-        # The server may think while this process is locked up: nothing is read before.
+        # The server may think while the rest is imported and this process locked up: nothing is read before.
         dhcp.begin(place)
+    _import_rest(plan)
     examination = None
     if plan.examine:
         from pypxeboot.client.examination import Examination
@@ -139,36 +136,55 @@ def _boot(order: Order, channel: Channel, parent: int, story: _Story) -> None:
     layers = _lock_up(order, parent)
     if examination is not None:
         examination.report_layers(layers)
+    note = None if examination is None else examination.note
+    exchange = dhcp or _no_dhcp(plan, udhcpc_output, order.deadline)
+    pipeline = _pipeline(order, host, exchange, _schemes(plan, authorities, note), deadline)
+    story.requests, story.warnings = pipeline.downloads.fetcher.requests, pipeline.warnings
+    pipeline.joined = joined
+    result = pipeline.run() if examination is None else examination.run(pipeline, discovery, dhcp)
+    _hand_over(result, channel)
+
+
+def _import_rest(plan: Plan) -> None:
+    """Import what the first DISCOVER went out without."""
+    from pypxeboot.client import loaders, pipeline  # noqa: F401
+    from pypxeboot.fetch import schemes  # noqa: F401
+
+    loaders.load(plan.dialect)
+
+
+def _schemes(plan: Plan, authorities: Optional[str], note: Optional[NoteTftp]) -> dict[str, Scheme]:
+    from pypxeboot.fetch import schemes
+
+    return schemes.table(authorities, plan.http_proxy, note)
+
+
+def _pipeline(
+    order: Order, host: HostSide, dhcp: Dhcp, clients: dict[str, Scheme], deadline: Deadline
+) -> Pipeline:
+    """Return what boots. This process starts its last threads for that."""
+    from pypxeboot.client.entry_files import THREADS, Downloads
+    from pypxeboot.client.pipeline import Pipeline
+    from pypxeboot.client.workers import Workers
+    from pypxeboot.fetch.fetcher import Fetcher
+    from pypxeboot.fetch.progress import Progress
+
+    plan = order.plan
     workers = Workers(THREADS)
     sandbox.no_more_processes()
     progress = Progress(sys.stderr if order.shows_progress else None)
-    note = None if examination is None else examination.note
-    clients = schemes.table(authorities, plan.http_proxy, note)
     fetcher = Fetcher(clients, deadline=deadline, progress=progress)
-    story.requests = fetcher.requests
     wanted = (plan.look_inside, plan.must_boot, plan.target, plan.processor, plan.append)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, host.mark_initrd, *wanted)
-    pipeline = Pipeline(plan, host, downloads, dhcp or _no_dhcp(plan, udhcpc_output, order.deadline))
-    story.warnings, pipeline.joined = pipeline.warnings, joined
-    try:
-        if examination is not None:
-            began = time.monotonic()
-            examination.listen(discovery, dhcp)
-            pipeline.network.seconds += time.monotonic() - began
-        result = pipeline.run()
-    except Exception:
-        if examination is not None:
-            examination.tell(pipeline, None)
-        raise
-    if examination is not None:
-        examination.tell(pipeline, result)
-    _hand_over(report(result), channel)
+    return Pipeline(plan, host, downloads, dhcp)
 
 
-def _hand_over(result: ClientResult, channel: Channel) -> None:
+def _hand_over(result: BootResult, channel: Channel) -> None:
     """Send the result. Raises Refused where it is larger than the host side takes."""
+    from pypxeboot.client.pipeline import report
+
     try:
-        channel.send(result)
+        channel.send(report(result))
     except SchemaError as why:
         raise Refused(f"what the boot came to cannot be handed over: {why}") from None
 
@@ -192,6 +208,8 @@ def _no_dhcp(plan: Plan, udhcpc_output: Optional[int], deadline: float) -> NoDhc
     if not plan.does_dhcp:
         return NoDhcp("with --ip there is none")
     assert udhcpc_output is not None
+    from pypxeboot.net.udhcpc import lease_of_udhcpc
+
     descriptor = udhcpc_output
     why = f"{plan.udhcpc} does it once only"
     return NoDhcp(why, lambda: lease_of_udhcpc(plan, descriptor, deadline))
@@ -222,7 +240,11 @@ def _lock_up(order: Order, parent: int) -> sandbox.Layers:
 
 def import_all() -> None:
     """Import what is otherwise imported on first use."""
+    from pypxeboot.client import loaders
+
     own = (
+        "pypxeboot.client.pipeline",
+        "pypxeboot.fetch.schemes",
         *loaders.LOADERS.values(),
         "pypxeboot.syslinux.loader.interactive",
         "pypxeboot.grub.menu.screen",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -140,7 +139,7 @@ def _hand_over(settings: BootSettings, plan: Plan, result: BootResult, output: O
             write(output, json_report.render_entries(result))
         else:
             on_terminal = output is None and sys.stdout.isatty()
-            width = shutil.get_terminal_size().columns if on_terminal else None
+            width = options.terminal_width() if on_terminal else None
             write(output, json_report.table(result.entries, width).encode())
         return
     data = _render(settings, plan, result, output)

@@ -15,6 +15,15 @@ _LIMIT = 4 << 20
 _FILES = 1000
 
 
+_read_ahead: dict[Optional[str], list[tuple[str, str]]] = {}
+
+
+def read_ahead(given: Optional[str]) -> list[tuple[str, str]]:
+    """Return what :func:`read` does, which takes the same the next time. Raises UsageError."""
+    _read_ahead[given] = read(given)
+    return _read_ahead[given]
+
+
 def read(given: Optional[str]) -> list[tuple[str, str]]:
     """Return path and text of each file, in the order in which later ones count more.
 
@@ -22,6 +31,8 @@ def read(given: Optional[str]) -> list[tuple[str, str]]:
     that name with ``.d`` at its end. Raises UsageError for one that is unreadable, or, where this is root,
     that others than root can write: it says whose network is booted from.
     """
+    if given in _read_ahead:
+        return _read_ahead.pop(given)
     main = Path(given or DEFAULT)
     found: list[tuple[str, str]] = []
     left = _LIMIT

@@ -32,7 +32,7 @@ def look_up(argv: Sequence[str]) -> Optional[int]:
         given = _option(argv, _OPTION)
         if given is not None:
             return parse_max_boots(given)
-        found = [_in_defaults(text) for _path, text in files.read(_option(argv, _FILE_OPTION))]
+        found = [_in_defaults(text) for _path, text in files.read_ahead(_option(argv, _FILE_OPTION))]
         texts = [text for text in found if text is not None]
         return parse_max_boots(texts[-1]) if texts else None
     except (UsageError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -44,10 +45,28 @@ _SUCCESSORS = {
 
 
 _Add = Callable[..., None]
+_COLUMNS = 80  # where nobody knows
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal, as shutil has them; it has three decompressors, too."""
+    text = os.environ.get("COLUMNS", "")
+    try:
+        return (int(text) if text.isdecimal() else 0) or os.get_terminal_size(1).columns or _COLUMNS
+    except OSError:
+        return _COLUMNS
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Return what each option that is added asks for, too."""
+    return argparse.HelpFormatter(prog, width=terminal_width() - 2)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises UsageError."""
+    """A parser that raises UsageError; ``kwargs`` are those of ArgumentParser."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"formatter_class": _formatter, **kwargs})
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError in place of an exit."""

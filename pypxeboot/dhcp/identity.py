@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from uuid import UUID
 
 from pypxeboot.errors import UsageError
-from pypxeboot.guest import ARCH_ALIASES, Guest
+from pypxeboot.guest import ARCH_ALIASES, Guest, uuid_octets
 from pypxeboot.lease import DhcpOption
 from pypxeboot.plan import Plan
 from pypxeboot.text import encode
@@ -104,7 +103,7 @@ def identity(guest: Guest, code: int) -> dict[int, bytes]:
         DhcpOption.CLIENT_INTERFACE: bytes((1, *undi_version(code))),
     }
     if guest.uuid is not None:  # iPXE leaves it out, too, where SMBIOS has none
-        options[DhcpOption.CLIENT_UUID] = b"\0" + UUID(guest.uuid).bytes_le
+        options[DhcpOption.CLIENT_UUID] = b"\0" + uuid_octets(guest.uuid, in_wire_order=True)
     return options
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Optional
-from uuid import UUID
 
 from pypxeboot.dhcp.identity import arch_code, undi_version, vendor_class
 from pypxeboot.dhcp.message6 import Option
+from pypxeboot.guest import uuid_octets
 from pypxeboot.lease import DhcpOption
 
 _INTEL = 343  # the enterprise number under which firmware sends its class
@@ -17,8 +17,8 @@ _BIOS = 0
 
 def client_duid(mac: bytes, uuid: Optional[str]) -> bytes:
     """Who the client is: by its UUID (DUID-UUID, RFC 6355), else by its MAC (DUID-LL)."""
-    if uuid is not None and UUID(uuid).int:
-        return b"\0\4" + UUID(uuid).bytes
+    if uuid is not None and any(uuid_octets(uuid)):
+        return b"\0\4" + uuid_octets(uuid)
     return b"\0\3" + _ETHERNET.to_bytes(2, "big") + mac
 
 

@@ -1,6 +1,6 @@
 """The client's interface on the guest's network, as the client asks for it to be changed.
 
-What becomes a command of root's ``ip`` is made of parsed numbers and addresses: no text of the client's.
+What the kernel is told is made of parsed numbers and addresses: no text of the client's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Optional
 
 from pypxeboot.errors import PxeBootError, Refused
 from pypxeboot.lease import Address, Network, is_host
-from pypxeboot.links import iproute
+from pypxeboot.links import inner
 from pypxeboot.links.link import Attached, Link
 from pypxeboot.privsep.messages import ConfigureInterface, Done, Route, SetVlan
 
@@ -48,17 +48,17 @@ class ClientInterface:
             self.ipv4 = IPv4Interface(f"{address}/{request.prefix_length}")
             self.gateway = next((gateway for network, gateway in routes if not network.prefixlen), None)
         mtu = request.mtu
-        if mtu is None or not iproute.MIN_MTU[address.version] <= mtu < self._attached.mtu:
+        if mtu is None or not inner.MIN_MTU[address.version] <= mtu < self._attached.mtu:
             mtu = self._attached.mtu
         if request.vlan and request.vlan not in self._vlans:
             raise ValueError(f"an address on VLAN {request.vlan}")
         if self._attached.mode == "host":  # the host's own interfaces stay as they are
             return Done()
-        name = iproute.inner_name(request.vlan)
+        name = inner.name_of(request.vlan)
 
         def set_address() -> None:
             self._link.reach(str(address), self._deadline)
-            iproute.configure(self._pid, name, address, request.prefix_length, routes, mtu)
+            inner.configure(self._pid, name, address, request.prefix_length, routes, mtu)
 
         return _change(set_address)
 
@@ -69,7 +69,7 @@ class ClientInterface:
             raise ValueError(f"VLAN {request.tag}")
         if not request.remove and len(self._vlans) >= _MAX_VLANS:
             return Done(f"there are {_MAX_VLANS} VLANs already")
-        change = iproute.remove_vlan if request.remove else iproute.add_vlan
+        change = inner.remove_vlan if request.remove else inner.add_vlan
         done = _change(lambda: change(self._pid, request.tag))
         if not done.error:
             self._vlans ^= {request.tag}
@@ -90,7 +90,7 @@ def _change(change: Callable[[], None]) -> Done:
 def _parse_address(text: str) -> Address:
     """Return an address that the client sent. Raises ValueError.
 
-    One with a zone, which Python takes as it comes, would be text of the client in a command of root.
+    One with a zone, which Python takes as it comes, would be text of the client in a request of root.
     """
     if "%" in text:
         raise ValueError("an address with a zone")

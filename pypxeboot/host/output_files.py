@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import resource
-import shutil
 import socket
 import stat
 import struct
@@ -162,6 +160,8 @@ class Store:
                 file.discard()
         if self._given is None and self._directory is not None:
             if not self._kept:
+                import shutil  # three decompressors with it, for a boot that failed
+
                 shutil.rmtree(self._directory, ignore_errors=True)
             elif not any(file.published for file in self._files):
                 # The local disk, after an entry that failed.
@@ -335,6 +335,8 @@ def _claim_name(path: Path) -> socket.socket:
     Raises HandoverError when another process of this user has it.
     """
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    import hashlib  # OpenSSL, which a private directory does without
+
     name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()
     try:
         claim.bind(f"\0pypxeboot-output-{name}")

@@ -7,7 +7,6 @@ what is handed over is what this side has found in its own files, within the lim
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import time
 from collections.abc import Sequence
@@ -240,6 +239,8 @@ class ReceivedFiles:
             return None
         stretch = (descriptor, begin, end)
         if stretch not in self._known:
+            import hashlib  # OpenSSL, which most boots do without on this side
+
             state = hashlib.sha256()
             for at in range(begin, end, _PIECE):
                 piece = os.pread(descriptor, min(_PIECE, end - at), at)

@@ -26,7 +26,6 @@ from pypxeboot.host.output_files import Store
 from pypxeboot.host.received_files import HandedOver, ReceivedFiles, broken_contract, plan_files
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.limits import NOTICE, Deadline
-from pypxeboot.links import iproute
 from pypxeboot.links.link import Attached, AttachRequest, Link
 from pypxeboot.links.select import link_for
 from pypxeboot.plan import BootPolicy, HostPlan, Order, Plan
@@ -248,6 +247,7 @@ class _Session:
             yield None
             return
         from pypxeboot.dhcp import identity, udhcpc
+        from pypxeboot.links import iproute
 
         foreign = self._plan.guest.mac if attached.mode == "host" else None
         script = str(Path(__file__).parents[1] / "udhcpc-script")

@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from pypxeboot.doctor.findings import Finding, Level, fail, ok, warn
 from pypxeboot.errors import NoLease, PxeBootError
 from pypxeboot.guest import Guest
-from pypxeboot.links import firewall, iproute, select
+from pypxeboot.links import devices, firewall, iproute, select
+from pypxeboot.links.devices import NetDevice
 from pypxeboot.links.link import Switch
 
 _BRIDGE_NETFILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
@@ -36,16 +37,15 @@ def findings(guest: Guest, choice: str) -> Iterator[Finding]:
         if found.error is not None:
             yield fail("bridge", found.error)
         return
-    kind = iproute.kind_of(device)
-    what = "bridge" if kind == "bridge" else "link"
-    if "UP" not in device.get("flags", ()):
+    what = "bridge" if device.kind == "bridge" else "link"
+    if not device.is_up:
         yield fail(what, NoLease(f"{where} is down", hint=f"ip link set {where} up"))
         return
-    if kind != "bridge":
-        yield _nic(where, kind, device)
+    if device.kind != "bridge":
+        yield _nic(where, device)
         return
     yield _ports(where, device)
-    yield _spanning_tree(where, device["linkinfo"].get("info_data", {}))
+    yield _spanning_tree(where, device)
     yield from _firewall(where)
 
 
@@ -56,17 +56,16 @@ def _switch(switch: Switch) -> Finding:
     return ok("bridge", text if switch.tag is None else f"{text}, VLAN {switch.tag} is the guest's")
 
 
-def _nic(where: str, kind: str, device: dict[str, Any]) -> Finding:
-    text = f"{where} is up ({kind or 'a NIC'}), MTU {device.get('mtu')}"
-    if "LOWER_UP" in device.get("flags", ()):
+def _nic(where: str, device: NetDevice) -> Finding:
+    text = f"{where} is up ({device.kind or 'a NIC'}), MTU {device.mtu}"
+    if device.has_carrier:
         return ok("link", text)
     return warn("link", f"{text}, but has no carrier", "look at its cable and at the switch")
 
 
-def _ports(where: str, device: dict[str, Any]) -> Finding:
-    ports = json.loads(iproute.run(["ip", "-json", "link", "show", "master", where]) or "[]")
-    live = [port["ifname"] for port in ports if port and "LOWER_UP" in port.get("flags", ())]
-    text = f"{where} is up, MTU {device.get('mtu')}"
+def _ports(where: str, device: NetDevice) -> Finding:
+    live = [port.name for port in devices.ports(device) if port.has_carrier]
+    text = f"{where} is up, MTU {device.mtu}"
     if live:
         more = f" and {len(live) - 8} more" if len(live) > 8 else ""
         return ok("bridge", f"{text}, ports with carrier: {', '.join(live[:8])}{more}")
@@ -81,10 +80,10 @@ def _has_address(where: str) -> bool:
     return any(item and item.get("addr_info") for item in shown)
 
 
-def _spanning_tree(where: str, data: dict[str, Any]) -> Finding:
-    if not data.get("stp_state"):
+def _spanning_tree(where: str, device: NetDevice) -> Finding:
+    if not device.runs_stp:
         return ok("STP", f"{where} runs no spanning tree: a new port forwards at once")
-    seconds = 2 * data.get("forward_delay", 1500) / 100  # of the kernel's hundredths
+    seconds = 2 * device.forward_delay
     text = f"{where} runs STP: a new port forwards after {seconds:.0f} s (it is waited for)"
     if seconds <= _LONG_STP:
         return ok("STP", text)

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar, Optional
+from typing import ClassVar, Optional
 
 from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import PxeBootError, Refused, UsageError
 from pypxeboot.guest import Guest
-from pypxeboot.links import iproute
+from pypxeboot.links import devices, inner
+from pypxeboot.links.devices import NetDevice
 
 DEFAULT_BRIDGE = "xenbr0"  # of Xen's own scripts
 
@@ -69,13 +70,13 @@ class Switch:
 class FoundLink:
     """The link that a guest would get: its ``kind``, and the name ``where`` of what it leads onto.
 
-    ``device`` is what :func:`iproute.show` tells of the host's interface of that name, None if there is none;
+    ``device`` is the host's interface of that name, None if there is none;
     ``switch`` is the bridge of Open vSwitch that the name means. ``error`` says why there is no such link.
     """
 
     kind: type[Link]
     where: str
-    device: Optional[dict[str, Any]]
+    device: Optional[NetDevice]
     switch: Optional[Switch] = None
     error: Optional[UsageError] = None
 
@@ -90,7 +91,7 @@ class Link:
     goes_onto: ClassVar[str] = "a network interface"  # what it needs, in an error's words
 
     def __init__(self, found: FoundLink, request: AttachRequest) -> None:
-        self.where, self._device, self._request = found.where, found.device or {}, request
+        self.where, self._device, self._request = found.where, found.device, request
         self._outer = f"pxe{os.urandom(4).hex()}"
         self._undo: list[Callable[[], object]] = []
 
@@ -100,10 +101,10 @@ class Link:
         return guest.bridge or guest.interface or DEFAULT_BRIDGE
 
     @classmethod
-    def find(cls, where: str, device: Optional[dict[str, Any]]) -> Optional[FoundLink]:
+    def find(cls, where: str, device: Optional[NetDevice]) -> Optional[FoundLink]:
         """Find what a link of this kind can lead onto at ``where``; None if there is nothing for it.
 
-        ``device`` is what :func:`iproute.show` tells of the name. Nothing is made. Raises UsageError.
+        ``device`` is the host's interface of that name. Nothing is made. Raises UsageError.
         """
         return None if device is None else FoundLink(cls, where, device)
 
@@ -114,7 +115,7 @@ class Link:
         """
 
     def _connect(self, pid: int, deadline: float) -> None:
-        """Put the interface ``iproute.INNER`` into the namespace of process ``pid``, and connect it."""
+        """Put the interface ``inner.INNER`` into the namespace of process ``pid``, and connect it."""
         raise NotImplementedError
 
     def join(self, pid: int, deadline: float) -> Attached:
@@ -123,14 +124,14 @@ class Link:
         Raises Refused when the guest's MAC stays alive elsewhere.
         """
         self._connect(pid, deadline)
-        iproute.run_in_namespace(pid, f"link set lo up\nlink set {iproute.INNER} up\n")
+        inner.set_up(pid)
         self._await_forwarding(deadline)
-        return Attached(self.mode, iproute.INNER, self.mtu, self.where)
+        return Attached(self.mode, inner.INNER, self.mtu, self.where)
 
     @property
     def mtu(self) -> int:
         """The largest packet, in bytes, that the network takes."""
-        return int(self._device.get("mtu", _DEFAULT_MTU))
+        return _DEFAULT_MTU if self._device is None else self._device.mtu
 
     def leave(self) -> None:
         """Remove the link: the kernel removes a dead namespace late, and the guest is started at once."""
@@ -154,17 +155,17 @@ class Link:
     def _await_carrier(self, deadline: float) -> None:
         """Wait until the kernel has seen the pair's carrier: it drops what is sent before without a word."""
         deadline = min(deadline, time.monotonic() + CARRIER_SECONDS)
-        self._poll(lambda: (iproute.show(self._outer) or {}).get("operstate") in ("UP", None), deadline)
+        self._poll(self._has_carrier, deadline)
 
-    def _make_pair(self, pid: int, more: str = "") -> None:
-        """Make the veth pair, its outer end on the host and still down; ``more`` are lines for ``ip``."""
-        mac, outer, mtu = self._request.guest.mac, self._outer, self.mtu
-        pair = (
-            f"link add name {outer} mtu {mtu} address {HOST_END_MAC} type veth "
-            f"peer name {iproute.INNER} mtu {mtu} address {mac} netns {pid}\n"
-        )
-        self._undo.append(lambda: iproute.run(["ip", "link", "del", "dev", outer]))
-        iproute.run(["ip", "-batch", "-"], script=pair + more)
+    def _has_carrier(self) -> bool:
+        port = devices.find(self._outer)
+        return port is None or port.operates
+
+    def _make_pair(self, pid: int) -> None:
+        """Make the veth pair, its outer end on the host and still down."""
+        outer, inside = self._outer, (inner.INNER, self._request.guest.mac)
+        self._undo.append(lambda: devices.remove(outer))
+        devices.add_pair((outer, HOST_END_MAC), inside, pid, self.mtu)
         # No router solicitations from a port of the bridge.
         switch = Path(f"/proc/sys/net/ipv6/conf/{outer}/disable_ipv6")
         if switch.exists():

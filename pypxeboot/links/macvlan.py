@@ -6,11 +6,13 @@ Source: Linux drivers/net/macvlan.c.
 
 from __future__ import annotations
 
+import errno
 from typing import Optional
 
-from pypxeboot.errors import PxeBootError, UsageError
-from pypxeboot.links import iproute
+from pypxeboot.errors import UsageError
+from pypxeboot.links import devices, inner
 from pypxeboot.links.link import AttachRequest, FoundLink, Link
+from pypxeboot.links.netlink import KernelRefused
 
 
 class Macvlan(Link):
@@ -20,13 +22,15 @@ class Macvlan(Link):
 
     def __init__(self, found: FoundLink, request: AttachRequest) -> None:
         super().__init__(found, request)
-        if self._device.get("link_type", "ether") != "ether":
+        if found.device is not None and not found.device.is_ethernet:
             raise UsageError(
-                f"{self.where} is no Ethernet ({self._device['link_type']}), and leads to no guest's network",
+                f"{self.where} is no Ethernet, and leads to no guest's network",
                 hint="name the guest's bridge or NIC by --bridge or --interface",
             )
-        master = self._device.get("master")
-        if master is not None:
+        number = 0 if found.device is None else found.device.master
+        above = devices.find_by_index(number) if number else None
+        if above is not None:
+            master = above.name
             raise UsageError(
                 f"{self.where} is a port of {master}, and cannot have guests of its own",
                 hint=f"connect the guest to {master} (--bridge {master})",
@@ -38,16 +42,14 @@ class Macvlan(Link):
     def _make_macvlan(self, pid: int) -> Optional[str]:
         """Make the macvlan; return who has its MAC if it is taken: no two macvlans of a NIC have one MAC."""
         mac, outer = self._request.guest.mac, self._outer
-        made = f"link add link {self.where} name {outer} address {mac} netns {pid} type macvlan mode bridge\n"
-        iproute.run(["ip", "-batch", "-"], script=made)
+        devices.add_macvlan(outer, mac, self.where, pid)
         try:
-            iproute.run_in_namespace(
-                pid, f"link set dev {outer} name {iproute.INNER}\nlink set {iproute.INNER} up\n"
-            )
-        except PxeBootError as why:
-            iproute.run_in_namespace(pid, f"link del dev {iproute.INNER}\n")
-            if "in use" not in why.message:
+            devices.rename(outer, inner.INNER, pid)
+            devices.set_up(inner.INNER, pid)
+        except KernelRefused as why:
+            devices.remove(inner.INNER, pid)
+            if why.number != errno.EADDRINUSE:
                 raise
             return f"another macvlan of {self.where}"
-        self._undo.append(lambda: iproute.run_in_namespace(pid, f"link del dev {iproute.INNER}\n"))
+        self._undo.append(lambda: devices.remove(inner.INNER, pid))
         return None

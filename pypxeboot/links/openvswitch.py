@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 from pypxeboot.errors import PxeBootError, UsageError
-from pypxeboot.links import iproute
+from pypxeboot.links import devices, inner, iproute
+from pypxeboot.links.devices import NetDevice
 from pypxeboot.links.link import HEARD_SECONDS, AttachRequest, FoundLink, Link, Switch
 
 _NAME = re.compile(r"(.+?)(?:\.([0-9]{1,4}))?((?::[0-9]{1,4})*)")
@@ -52,12 +53,12 @@ class OpenVSwitch(Link):
     goes_onto = "a bridge"
 
     @classmethod
-    def find(cls, where: str, device: Optional[dict[str, Any]]) -> Optional[FoundLink]:
+    def find(cls, where: str, device: Optional[NetDevice]) -> Optional[FoundLink]:
         """Find the bridge of Open vSwitch that the name, with its VLANs, means. Raises UsageError."""
         switch = find_switch(where)
         if switch is None:
             return None
-        own = device if switch.name == where else iproute.show(switch.name)
+        own = device if switch.name == where else devices.find(switch.name)
         return FoundLink(cls, where, own, switch)
 
     def __init__(self, found: FoundLink, request: AttachRequest) -> None:
@@ -86,7 +87,7 @@ class OpenVSwitch(Link):
         _vsctl(*words)
         if self._config["datapath_type"] == "netdev":
             self._finish_checksums(pid)
-        iproute.run(["ip", "link", "set", "dev", self._outer, "up"])
+        devices.set_up(self._outer)
 
     def _vlans(self) -> list[str]:
         words = [] if self._tag is None else [f"tag={self._tag}"]
@@ -99,7 +100,7 @@ class OpenVSwitch(Link):
         """Have the kernel finish checksums, which it leaves to the NIC: a switch in user space does not."""
         inside = ["nsenter", f"--net=/proc/{pid}/ns/net"]
         try:
-            iproute.run([*inside, "ethtool", "-K", iproute.INNER, "tx-checksumming", "off"])
+            iproute.run([*inside, "ethtool", "-K", inner.INNER, "tx-checksumming", "off"])
         except PxeBootError as why:
             self._request.log(f"{self.where} is in user space, and may lose what is sent: {why.message}")
 

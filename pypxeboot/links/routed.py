@@ -16,7 +16,7 @@ from typing import Optional
 
 from pypxeboot.errors import Refused, UsageError
 from pypxeboot.guest import Guest
-from pypxeboot.links import iproute
+from pypxeboot.links import devices, iproute
 from pypxeboot.links.link import AttachRequest, FoundLink, Link
 
 # The second has the real servers where systemd-resolved stands in front of them.
@@ -52,9 +52,10 @@ class Routed(Link):
         self._reached: Optional[str] = None
 
     def _connect(self, pid: int, deadline: float) -> None:
-        self._make_pair(pid, f"addr add {self._own}/32 dev {self._outer}\n")
+        self._make_pair(pid)
+        iproute.run(["ip", "addr", "add", f"{self._own}/32", "dev", self._outer])
         Path(f"/proc/sys/net/ipv4/conf/{self._outer}/proxy_arp").write_text("1")
-        iproute.run(["ip", "link", "set", "dev", self._outer, "up"])
+        devices.set_up(self._outer)
         if _FORWARDS.read_text().strip() != "1":
             self._request.log(
                 "this host forwards no packets (net.ipv4.ip_forward): the guest reaches the host alone"

@@ -7,7 +7,7 @@ from typing import cast
 
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import Guest
-from pypxeboot.links import iproute
+from pypxeboot.links import devices
 from pypxeboot.links.kinds import LINKS
 from pypxeboot.links.link import AttachRequest, FoundLink, Link
 
@@ -23,13 +23,13 @@ def find_link(guest: Guest, choice: str) -> FoundLink:
     """
     kinds = [_load(name) for name in LINKS[choice]]
     where = kinds[0].network_name(guest)
-    device = iproute.show(where)
+    device = devices.find(where)
     for kind in kinds:
         found = kind.find(where, device)
         if found is not None:
             return found
     if device is None:
-        there = ", ".join(iproute.bridges()[:_TOLD])
+        there = ", ".join(devices.bridges()[:_TOLD])
         hint = "name the guest's bridge or NIC by --bridge or --interface; 'ip link' lists them"
         hint += f" (bridges: {there})" if there else " (there is no bridge on this host)"
         error = UsageError(f"there is no network interface {where}", hint=hint)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Optional, Union
 
-from pypxeboot.dhcp import boot_info
 from pypxeboot.dhcp.boot_server import Question
 from pypxeboot.dhcp.client import BETTER_OFFER_WAITS, DISCOVER_WAITS
 from pypxeboot.errors import NoBootSource, NoLease, PxeBootError
@@ -169,6 +168,8 @@ class DualStack:
         """Whether there is a lease, and something to boot from."""
         if lease is None:
             return False
+        from pypxeboot.dhcp import boot_info  # when there is an answer
+
         try:
             says_so = self._plan.says_what_to_boot or bool(lease.pxe)
             return says_so or bool(boot_info.boot_source(lease, path_prefix=self._plan.path_prefix))

@@ -36,7 +36,7 @@ TABLE = """
     virt.records:
     config:            fetch.http links output
     host:              client dhcp links net privsep signing terminal
-    links:             doctor
+    links:             doctor privsep
     client:            dhcp doctor fetch fetch.http grub ipxe kernel lua net privsep signing syslinux.loader \
                        terminal uboot
     signing:           kernel privsep

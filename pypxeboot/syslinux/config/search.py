@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Optional
-from uuid import UUID
 
 from pypxeboot.bootsource import CONFIG_DIRECTORY, BootSource
 from pypxeboot.effects import Steps
 from pypxeboot.errors import NoBootSource
-from pypxeboot.guest import Guest, soc_and_board, wire_uuid
+from pypxeboot.guest import Guest, soc_and_board, uuid_octets, wire_uuid
 from pypxeboot.lease import Lease
 from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.text import printable
@@ -70,7 +69,7 @@ def _uuid_names(guest: Guest) -> list[str]:
     Firmware of KVM guests (SMBIOS 2.6) and iPXE on both hypervisors send the first three groups swapped. Xen
     PV and PVH guests have no firmware that could differ, so the same order serves them.
     """
-    if guest.uuid is None or not UUID(guest.uuid).int:
+    if guest.uuid is None or not any(uuid_octets(guest.uuid)):
         return []
     swapped = wire_uuid(guest.uuid)
     return [swapped] if swapped == guest.uuid else [swapped, guest.uuid]

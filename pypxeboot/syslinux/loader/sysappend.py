@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Optional
-from uuid import UUID
 
-from pypxeboot.guest import Guest, wire_uuid
+from pypxeboot.guest import Guest, uuid_octets, wire_uuid
 from pypxeboot.lease import DhcpOption, Lease
 from pypxeboot.syslinux.config.model import Label, MenuAction
 
@@ -79,7 +78,7 @@ def _uuid(guest: Guest) -> Optional[str]:
     The filter "< 0x10 or >= 0xf0" is wrong for one random UUID in eight, but what it says is what kernels see
     (core/sysappend.c).
     """
-    if guest.uuid is None or not 0x10 <= UUID(guest.uuid).bytes_le[6] < 0xF0:
+    if guest.uuid is None or not 0x10 <= uuid_octets(guest.uuid, in_wire_order=True)[6] < 0xF0:
         return None
     return f"SYSUUID={wire_uuid(guest.uuid)}"
 

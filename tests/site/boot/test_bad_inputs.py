@@ -365,24 +365,6 @@ def test_39_signals_at_random_points(site: Site, number: signal.Signals) -> None
     assert set(ends) != {0}
 
 
-def test_39_a_signal_while_the_address_is_set(site: Site) -> None:
-    """An error of iproute2 there is the client's to tell; a signal is none."""
-    serve(site)
-    slow = site.directory / "bin" / "nsenter"
-    slow.parent.mkdir()
-    began = site.directory / "began"
-    slow.write_text(
-        f'#!/bin/sh\nscript=$(cat)\ncase $script in *"addr flush"*) touch {began}; sleep 5 ;; esac\n'
-        f'echo "$script" | {tools.need("nsenter")} "$@"\n'
-    )
-    slow.chmod(0o755)
-    process = site.start(*BASE, env={"PATH": f"{slow.parent}:{os.environ['PATH']}"})
-    wait_until(began.exists, 20, "the address is being set")
-    process.send_signal(signal.SIGTERM)
-    stderr = process.communicate(timeout=20)[1].decode()
-    assert process.returncode == 8 and "error: ended by SIGTERM" in stderr, stderr
-
-
 def test_dns_of_the_command_line_overrides_dhcp(site: Site) -> None:
     """With DHCP, the options for a site without it override what the server says."""
     config = "DEFAULT a\nLABEL a\n KERNEL http://boot.example/vmlinuz\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pypxeboot.config import max_boots
+from pypxeboot.config import files, max_boots
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,11 @@ def test_of_a_drop_in(tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d/10.conf").write_text("[defaults]\nmax-boots = 6\n")
     assert max_boots.look_up(["--config-file", str(tmp_path / "conf")]) == 6
+
+
+def test_files_are_read_once_for_the_look_and_for_the_boot(tmp_path: Path) -> None:
+    path = tmp_path / "conf"
+    path.write_text("[defaults]\nmax-boots = 5\n")
+    assert max_boots.look_up(["--config-file", str(path)]) == 5
+    path.write_text("[defaults]\nmax-boots = 6\n")
+    assert [text[-2:] for _ in range(2) for _, text in files.read(str(path))] == ["5\n", "6\n"]

@@ -1,11 +1,11 @@
-"""What the host side lets a client do with its interface; what ``ip`` would be told is not run."""
+"""What the host side lets a client do with its interface; the kernel is not told."""
 
 from __future__ import annotations
 
 import pytest
 
 from pypxeboot.host.interface import ClientInterface
-from pypxeboot.links import iproute
+from pypxeboot.links import inner
 from pypxeboot.links.link import Attached, AttachRequest, FoundLink, Link
 from pypxeboot.privsep.messages import ConfigureInterface, SetVlan
 from tests.support.recorded.replay import GUEST
@@ -13,7 +13,8 @@ from tests.support.recorded.replay import GUEST
 
 @pytest.fixture
 def interface(monkeypatch: pytest.MonkeyPatch) -> ClientInterface:
-    monkeypatch.setattr(iproute, "run_in_namespace", lambda *_: None)
+    for name in ("configure", "add_vlan", "remove_vlan"):
+        monkeypatch.setattr(inner, name, lambda *_: None)
     link = Link(FoundLink(Link, "br0", None), AttachRequest(GUEST, 0, print))
     return ClientInterface(link, Attached("veth", "pxe0", 1500, "br0"), 1, 0)
 

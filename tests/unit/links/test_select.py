@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Optional
 
 import pytest
 
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import Guest
-from pypxeboot.links import iproute, openvswitch, select
+from pypxeboot.links import devices, iproute, openvswitch, select
+from pypxeboot.links.devices import NetDevice
 from pypxeboot.links.link import AttachRequest, FoundLink
 
-DEVICES: dict[str, dict[str, Any]] = {
-    "br0": {"ifname": "br0", "linkinfo": {"info_kind": "bridge"}},
-    "ovs0": {"ifname": "ovs0", "linkinfo": {"info_kind": "openvswitch"}},
-    "eth0": {"ifname": "eth0", "link_type": "ether"},
-    "lo": {"ifname": "lo", "link_type": "loopback"},
-    "xenbr0": {"ifname": "xenbr0", "linkinfo": {"info_kind": "bridge"}},
+DEVICES = {
+    device.name: device
+    for device in (
+        NetDevice(1, "br0", "bridge"),
+        NetDevice(2, "ovs0", "openvswitch"),
+        NetDevice(3, "eth0"),
+        NetDevice(4, "xenbr0", "bridge"),
+        NetDevice(5, "lo", is_ethernet=False),
+    )
 }
 
 
@@ -27,12 +31,11 @@ def host(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(argv: list[str], *, script: Optional[str] = None) -> str:
         if argv[-1] == "list-br":
             return "ovs0\n"
-        if argv == ["ip", "-json", "link", "show", "type", "bridge"]:
-            return '[{"ifname": "xenbr0"}, {"ifname": "br0"}]'
         assert argv == ["ip", "-json", "-4", "route", "show", "default"], "it only looks"
         return '[{"dst": "default", "dev": "eth0"}]'
 
-    monkeypatch.setattr(iproute, "show", DEVICES.get)
+    monkeypatch.setattr(devices, "find", DEVICES.get)
+    monkeypatch.setattr(devices, "bridges", lambda: ["br0", "xenbr0"])
     monkeypatch.setattr(iproute, "find_program", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(iproute, "run", run)
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from enum import Enum
 from typing import NamedTuple, Optional, Protocol
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.effects import Steps
 from pypxeboot.entry import BootMenu, Choice
 from pypxeboot.errors import ConfigError

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Optional, Union
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field, replace
 from pypxeboot.text import printable
 
 Address = Union[IPv4Address, IPv6Address]

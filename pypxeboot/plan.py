@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field, replace
 from pypxeboot.guest import Guest, Target
 from pypxeboot.lease import Address, Lease, default_route
 from pypxeboot.limits import Limits

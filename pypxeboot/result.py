@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field_names
 from pypxeboot.entry import Action, Reason
 
 
@@ -150,7 +149,7 @@ class Outcome:
 
     def outcome(self) -> dict[str, Any]:
         """Return these fields by name, for another class that has them."""
-        return {field.name: getattr(self, field.name) for field in fields(Outcome)}
+        return {name: getattr(self, name) for name in field_names(Outcome)}
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ refused.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import typing
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Callable, Optional, TypeVar, Union
 
+from pypxeboot.dataclass import field_names, is_dataclass
 from pypxeboot.text import encode, printable
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ def _is_text(value: str) -> bool:
 @functools.cache
 def _fields(kind: Any) -> Optional[tuple[str, ...]]:
     """Name the fields of a dataclass; None for other types."""
-    return tuple(item.name for item in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
+    return field_names(kind) if is_dataclass(kind) else None
 
 
 def unpack(kind: type[T], value: object) -> T:
@@ -101,9 +101,9 @@ def _reader(kind: Any) -> Callable[[object], Any]:
         return lambda value: None if value is None else inner(value)
     if origin is tuple:
         return functools.partial(_tuple, _reader(arguments[0]))
-    if dataclasses.is_dataclass(kind):
+    if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        readers = {item.name: _reader(hints[item.name]) for item in dataclasses.fields(kind)}
+        readers = {name: _reader(hints[name]) for name in field_names(kind)}
         return functools.partial(_object, kind, readers)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return functools.partial(_member, kind, {member.value: member for member in kind})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Optional
 from urllib.parse import quote, unquote_to_bytes
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.errors import ConfigError
 from pypxeboot.text import decode, encode, is_dname, printable
 

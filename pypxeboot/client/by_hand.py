@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import IPv4Network, ip_address, ip_interface
 from typing import Optional, TypeVar
 
 from pypxeboot import bootsource
+from pypxeboot.dataclass import replace
 from pypxeboot.effects import FindTerminal, Print, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.lease import Address, Lease, is_host, static_lease

@@ -9,13 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import field
 from typing import Optional
 
 from pypxeboot import bootsource
 from pypxeboot.client.sink import FileSink
 from pypxeboot.client.workers import Workers
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.entry import Entry
 from pypxeboot.errors import FetchError, NotFound, Refused, TooLarge
 from pypxeboot.fetch.fetcher import Fetcher

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 from typing import Optional, Protocol, Union
 
 from pypxeboot import bootsource
@@ -22,6 +21,7 @@ from pypxeboot.client.network import GuestNet, Interfaces
 from pypxeboot.client.script_files import PROGRAM_SAMPLE, SAMPLE, HostFiles, ScriptFiles
 from pypxeboot.client.terminal import HostTerminal
 from pypxeboot.client.time_spent import DHCP, JOINING
+from pypxeboot.dataclass import replace
 from pypxeboot.dhcp import boot_info, identity, pxe_options
 from pypxeboot.effects import Load, RunIpxe, RunIpxeScript
 from pypxeboot.entry import WHY, Action, Choice, Entry, Reason

@@ -13,12 +13,11 @@ import os
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import field
 from typing import Optional, Protocol, Union
 
 from pypxeboot.client.entry_files import Downloads, Files, LookedInto, named_limit, own_initrds
 from pypxeboot.client.sink import FileSink
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.effects import (
     Assemble,
     ComputeDigest,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Optional, Protocol
 
+from pypxeboot.dataclass import replace
 from pypxeboot.effects import Effect, FindTerminal, Log, Print, Show, Sleep
 from pypxeboot.errors import FetchError
 from pypxeboot.limits import Deadline

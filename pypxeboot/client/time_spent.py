@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.errors import FetchError, NoLease, PxeBootError, Refused, joined_hints
 from pypxeboot.result import Request
 from pypxeboot.text import printable, size_text

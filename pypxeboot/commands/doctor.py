@@ -14,7 +14,6 @@ import secrets
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
@@ -23,6 +22,7 @@ from pypxeboot.commands.boot import GuestCommand
 from pypxeboot.commands.command import Command
 from pypxeboot.config import options, planner
 from pypxeboot.config.settings import BootSettings, Toolstack
+from pypxeboot.dataclass import replace
 from pypxeboot.doctor import findings
 from pypxeboot.doctor.findings import Finding, Level
 from pypxeboot.errors import KINDS, PxeBootError, UsageError

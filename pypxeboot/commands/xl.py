@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
@@ -22,7 +21,7 @@ from pypxeboot.commands import command
 from pypxeboot.commands.command import Command
 from pypxeboot.config import options, planner
 from pypxeboot.config.settings import BootSettings
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.entry import Action
 from pypxeboot.errors import HandoverError, NoBootSource, UsageError
 from pypxeboot.host import turns

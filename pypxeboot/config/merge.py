@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Optional
 
 from pypxeboot.config import files, options, sections
 from pypxeboot.config.sections import Section, Setting
 from pypxeboot.config.settings import BootSettings, Toolstack, rivals
+from pypxeboot.dataclass import replace
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import is_routed
 from pypxeboot.text import printable

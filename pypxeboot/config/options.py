@@ -7,13 +7,13 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any, Callable, NoReturn
 
 from pypxeboot import __version__
 from pypxeboot.config.max_boots import parse_max_boots
 from pypxeboot.config.retry import parse_retry
 from pypxeboot.config.settings import COMMAND_LINE, BootSettings
+from pypxeboot.dataclass import field_names
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import check_bridge, check_interface, parse_mac, parse_uuid, parse_vif
 from pypxeboot.links.kinds import LINKS
@@ -386,7 +386,7 @@ def parse(argv: Sequence[str]) -> BootSettings:
 
 def settings_of(found: argparse.Namespace) -> BootSettings:
     """Return the settings that a parser has found."""
-    names = {item.name for item in fields(BootSettings)}
+    names = set(field_names(BootSettings))
     words = [*getattr(found, "xapi_args", ()), getattr(found, "args", "")]
     if any(words):  # XAPI names all of its own, empty ones too
         found.args = " ".join(filter(None, words))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from ipaddress import IPv4Network, ip_address, ip_interface
 from pathlib import Path
 from typing import Optional
 
 from pypxeboot.config.settings import COMMAND_LINE, TOOLSTACK, BootSettings
+from pypxeboot.dataclass import replace
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import Guest, Target, check_bridge, check_interface, is_routed, parse_mac, parse_uuid
 from pypxeboot.lease import Address, Lease, is_host, static_lease

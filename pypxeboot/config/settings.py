@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, fields, replace
 from typing import Any, Optional
 
 from pypxeboot.config.retry import Retry
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field, field_names, replace
 from pypxeboot.guest import parse_mac, parse_uuid
 from pypxeboot.limits import Limits
 
@@ -17,7 +16,7 @@ COMMAND_LINE, TOOLSTACK = "command line", "toolstack"
 _RIVALS = {"bridge": "interface", "interface": "bridge", "interactive": "quiet", "quiet": "interactive"}
 
 
-@dataclass(frozen=True, repr=False, eq=False)  # neither is used, and each costs every start its making
+@dataclass(frozen=True)
 class BootSettings:
     """What was asked for, option by option, in the form that the parser gives (``config/options.py``).
 
@@ -141,7 +140,7 @@ class BootSettings:
 
     def with_toolstack(self, before: BootSettings, after: BootSettings) -> BootSettings:
         """Return the settings with what a toolstack made of ``before``: all in which ``after`` differs."""
-        names = {item.name for item in fields(after)} - {"origins"}
+        names = set(field_names(type(after))) - {"origins"}
         values = {
             name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)
         }

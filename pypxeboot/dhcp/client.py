@@ -8,12 +8,11 @@ the latest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
 from enum import Enum
 from ipaddress import IPv4Address
 from typing import Optional, Union
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field, replace
 from pypxeboot.dhcp.message import BOOTREPLY, BadMessage, Message, Type, lease_of, pxe_answer, suboptions
 from pypxeboot.lease import DhcpOption, Lease, PxeAnswer, describe
 from pypxeboot.text import printable

@@ -8,12 +8,11 @@ say that hosts make their own addresses, DHCP is asked for the rest alone (state
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from enum import Enum
 from ipaddress import IPv6Address
 from typing import Optional, Union
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.dhcp import message6
 from pypxeboot.dhcp.client import MAX_OFFERS, MAX_RESTARTS, Bound, Failed, Note
 from pypxeboot.dhcp.lease6 import lease_of

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from pypxeboot.dataclass import replace
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import ARCH_ALIASES, Guest, uuid_octets
 from pypxeboot.lease import DhcpOption

@@ -8,13 +8,12 @@ alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from pypxeboot import text
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.dhcp import server_names
 from pypxeboot.lease import Address, DhcpOption, Lease, Network, PxeAnswer, default_route, is_host
 from pypxeboot.text import is_dname, printable

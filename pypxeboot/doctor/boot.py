@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from pypxeboot.bootsource import BootSource, Kind
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.doctor.findings import Finding, fail, ok, warn
 from pypxeboot.entry import Action
 from pypxeboot.errors import ConfigError, FetchError, PxeBootError, Refused

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from pypxeboot.dataclass import replace
 from pypxeboot.dhcp import message, pxe_options
 from pypxeboot.dhcp.client import Heard
 from pypxeboot.dhcp.message import BadMessage, Type

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import NamedTuple, Optional, Protocol
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.text import size_text
 
 Event = tuple[float, str]

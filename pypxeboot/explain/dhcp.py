@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp.message import BadMessage, Message, Type
 from pypxeboot.explain.conversation import QUIET, Attempts, Event, Step, add_attempt

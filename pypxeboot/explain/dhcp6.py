@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.dhcp import message6
 from pypxeboot.dhcp.message import BadMessage
 from pypxeboot.dhcp.message6 import Denied, Message6, MessageType6, Option

@@ -6,11 +6,10 @@ Whatever is in the file, the numbers of clients, conversations and lines are bou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
 from ipaddress import IPv6Address
 from typing import Optional, Union
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.dhcp import message as dhcp
 from pypxeboot.dhcp import message6
 from pypxeboot.dhcp.message import BadMessage

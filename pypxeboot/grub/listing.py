@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Optional
 
+from pypxeboot.dataclass import replace
 from pypxeboot.effects import Steps
 from pypxeboot.entry import Action, BootMenu, Entry
 from pypxeboot.grub.commands import loaders

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Optional
 
 from pypxeboot.bootsource import BootRequest
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.effects import (
     ComputeDigest,
     Download,

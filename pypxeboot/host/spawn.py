@@ -11,6 +11,7 @@ import socket
 import sys
 from typing import Optional
 
+from pypxeboot import dataclass
 from pypxeboot.host.admission import Place
 from pypxeboot.privsep import messages, sandbox  # noqa: F401  # what both sides use is imported once
 from pypxeboot.privsep.channel import Channel
@@ -44,8 +45,8 @@ def import_client() -> None:
     sandbox.python_folders()
     for module in [module for name, module in list(sys.modules.items()) if name.startswith("pypxeboot.")]:
         for value in list(vars(module).values()):
-            if isinstance(value, type):  # dataclasses are made on first use: once for all of them, now
-                getattr(value, "__dataclass_fields__", None)
+            if isinstance(value, type) and dataclass.is_dataclass(value):
+                dataclass.complete(value)  # on first use otherwise: once for all, now
 
 
 def start(place: Optional[Place] = None) -> ClientProcess:

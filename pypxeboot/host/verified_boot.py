@@ -11,10 +11,9 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.entry import Action
 from pypxeboot.errors import Refused
 from pypxeboot.guest import wire_uuid

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Optional
 
 from pypxeboot.bootsource import BootRequest, BootSource, Kind
+from pypxeboot.dataclass import replace
 from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import Assemble, Loaded, Log, Steps
 from pypxeboot.entry import Action, Entry, Module

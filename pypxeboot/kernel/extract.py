@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Optional
 
 from pypxeboot import text
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.errors import Refused
 from pypxeboot.guest import MONITORS, Target
 from pypxeboot.kernel import identify, uki

@@ -7,12 +7,11 @@ drivers/firmware/efi/libstub/zboot-header.S; what Xen takes: tools/libs/guest/xg
 from __future__ import annotations
 
 import struct
-from dataclasses import field, replace
 from typing import Optional
 
 from pypxeboot import text
 from pypxeboot.bootsource import PAGE, PAGE_HINT, describe_content
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field, replace
 from pypxeboot.errors import Refused
 from pypxeboot.kernel import elf, uki
 from pypxeboot.kernel.unpack import Broken, Unknown, UnpackedFile

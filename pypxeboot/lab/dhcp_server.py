@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.dhcp import message as dhcp
 from pypxeboot.lease import DhcpOption
 from pypxeboot.text import encode, printable

@@ -7,10 +7,9 @@ smaller one everything moves together.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.picture import Picture, Row, Span, Terminal
 from pypxeboot.terminal.cells import cells, cut, fit
 from pypxeboot.terminal.menu_view import EditLine, Layout, MenuItem, View

@@ -7,10 +7,10 @@ own. Its menu, which waits for a person, is not drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Optional
 
 from pypxeboot.bootsource import BootRequest, BootSource, Kind, not_a_configuration
+from pypxeboot.dataclass import replace
 from pypxeboot.effects import Load, Loaded, Log, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
 from pypxeboot.errors import ConfigError, InternalError, NoBootSource, PxeBootError, joined_hints

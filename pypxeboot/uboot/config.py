@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import field
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.effects import Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.config.skipped import SkippedLines

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Optional, TypeVar
 
 from pypxeboot.config import merge, planner
 from pypxeboot.config.retry import AFTER_REBOOT, NEVER, Retry
 from pypxeboot.config.settings import BootSettings, Toolstack
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.entry import Action
 from pypxeboot.errors import Aborted, ConfigError, FetchError, NoBootSource, NoLease, PxeBootError, UsageError
 from pypxeboot.guest import Target

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import Optional
@@ -16,6 +15,7 @@ from xml.etree.ElementTree import Element
 
 from pypxeboot.config import merge, planner
 from pypxeboot.config.settings import BootSettings, Toolstack
+from pypxeboot.dataclass import replace
 from pypxeboot.errors import HandoverError, PxeBootError, Refused, SignalReceived, UsageError
 from pypxeboot.host import output_files
 from pypxeboot.host.output_files import Store

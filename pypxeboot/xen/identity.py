@@ -6,11 +6,10 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Optional
 
 from pypxeboot.config.settings import BootSettings
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.errors import UsageError
 from pypxeboot.guest import parse_uuid
 from pypxeboot.text import printable

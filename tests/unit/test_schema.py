@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.entry import Action
 from pypxeboot.privsep.messages import ConfigureInterface, Done, OpenOutput, Placed, Ready, Route
 from pypxeboot.result import (
@@ -153,7 +153,7 @@ class Mixed:
     flag: bool
 
 
-def test_any_dataclass_is_a_schema() -> None:
+def test_any_dataclass_of_ours_is_a_schema() -> None:
     value = Mixed("a", None, ("b",), True)
     assert pack(value) == {"text": "a", "maybe": None, "many": ["b"], "flag": True}
     assert unpack(Mixed, pack(value)) == value

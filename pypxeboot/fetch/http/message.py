@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import field
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Optional
 from urllib.parse import unquote_to_bytes, urljoin
 
 from pypxeboot import __version__, text
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.errors import FetchError, NotFound, Refused, ServerError, TooLarge
 
 REDIRECT_STATUS = (301, 302, 303, 307, 308)

@@ -6,10 +6,9 @@ Each module of commands has a table, and each of the tables a place in ``grub/bo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.grub.engine.machine import CommandRun
 from pypxeboot.grub.engine.status import CommandError, ErrorNumber
 

@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.effects import Fetch, Fetched, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.grub.engine import memdisk

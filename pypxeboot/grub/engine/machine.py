@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from typing import Optional
 
 from pypxeboot.bootsource import BootRequest
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.effects import FindTerminal, Log, Print, Steps
 from pypxeboot.entry import BootMenu, Choice, Reason
 from pypxeboot.errors import ConfigError, PxeBootError

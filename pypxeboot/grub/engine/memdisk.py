@@ -10,10 +10,9 @@ import re
 import struct
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import field
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.text import decode
 
 DEVICE = "memdisk"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Optional
 
+from pypxeboot.dataclass import replace
 from pypxeboot.effects import Print, Steps
 from pypxeboot.grub.engine.machine import Grub, MenuEntry
 from pypxeboot.grub.menu import drawing

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Optional
 
+from pypxeboot.dataclass import replace
 from pypxeboot.effects import Download, Form, KeepData, ScriptFile, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxe.engine.images import Image

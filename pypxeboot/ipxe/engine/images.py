@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import field
 from typing import Optional, Union
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.effects import DropFile, Identified, Identify, ReadFile, Steps
 from pypxeboot.errors import Refused
 from pypxeboot.ipxe.engine import setting_types

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.effects import Log, SetAddress, Steps
 from pypxeboot.ipxe.engine import initial_settings
 from pypxeboot.ipxe.engine.settings import Settings, parse_name

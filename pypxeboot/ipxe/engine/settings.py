@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import field
 from typing import Optional, Union
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.ipxe.engine import setting_types
 from pypxeboot.ipxe.engine.setting_types import TYPES, NotSupported, SettingType
 from pypxeboot.ipxe.engine.status import Status

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxe.engine.images import Image
 from pypxeboot.ipxe.engine.script import Script, ScriptLine

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Optional
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from pypxeboot import url
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.errors import ConfigError
 from pypxeboot.ipxe.engine.setting_types import TYPES, BadValue, c_string, uri_decode
 from pypxeboot.text import decode, encode

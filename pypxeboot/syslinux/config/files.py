@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import Optional
 
 from pypxeboot.bootsource import BootSource
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.effects import Fetch, Fetched, Log, Resolve, Resolved, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.config.model import Config

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import field, replace
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field, replace
 from pypxeboot.syslinux.config.lexer import parse_number, split
 from pypxeboot.terminal.menu_view import Layout
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, Optional
 
+from pypxeboot.dataclass import replace
 from pypxeboot.effects import Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.config import key_names

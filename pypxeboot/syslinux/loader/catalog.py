@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Optional, Union
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.effects import Log, Steps
 from pypxeboot.entry import BootMenu
 from pypxeboot.errors import ConfigError, NoBootSource

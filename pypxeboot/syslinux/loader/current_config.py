@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import replace
 from typing import Optional, Union
 
 from pypxeboot.bootsource import BootRequest, not_a_configuration, source_of_chained
+from pypxeboot.dataclass import replace
 from pypxeboot.effects import Log, Steps
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.com32.module import ToConfig, ToLoader

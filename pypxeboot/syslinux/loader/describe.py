@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.entry import Action, BootMenu, Entry, Module, Packed
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.com32 import table

@@ -6,11 +6,10 @@ The rules are those of PXELINUX 6.04 (com32/elflink/ldlinux: execute.c, kernel.c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Optional, Protocol
 
 from pypxeboot.bootsource import Kind, kind_of_name
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.effects import Load, Loaded, Log, RunIpxe, RunIpxeScript, Steps
 from pypxeboot.entry import Action, Choice, Entry, Reason
 from pypxeboot.errors import ConfigError, InternalError, PxeBootError, Refused, joined_hints

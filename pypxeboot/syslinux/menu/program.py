@@ -7,10 +7,9 @@ anybody, the wait ends with the patience of whoever boots.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.effects import Print, Show, Steps
 from pypxeboot.entry import Reason
 from pypxeboot.picture import Picture

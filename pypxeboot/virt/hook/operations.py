@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 from xml.etree.ElementTree import Element
 
 from pypxeboot.config import merge, planner
 from pypxeboot.config.settings import COMMAND_LINE, BootSettings, Toolstack
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.errors import HandoverError, NoBootSource, PxeBootError, Refused, SignalReceived, UsageError
 from pypxeboot.host.output_files import Store
 from pypxeboot.limits import NOTICE

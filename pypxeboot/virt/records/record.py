@@ -8,11 +8,10 @@ import os
 import secrets
 import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.schema import SchemaError, pack, unpack
 
 DIRECTORY = Path("/var/lib/pypxeboot/domains")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot.dataclass import replace
 from pypxeboot.entry import Action
 from pypxeboot.errors import HandoverError, PxeBootError
 from pypxeboot.result import BootResult

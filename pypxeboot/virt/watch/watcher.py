@@ -15,12 +15,11 @@ import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from dataclasses import field
 from typing import Optional
 
 from pypxeboot.config.retry import WORTHWHILE
 from pypxeboot.config.settings import BootSettings
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field
 from pypxeboot.errors import Aborted, HandoverError, PxeBootError, UsageError
 from pypxeboot.limits import NOTICE
 from pypxeboot.text import printable

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import typing
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import Any, Callable, Optional, TypeVar, Union
 
@@ -85,6 +86,12 @@ def unpack(kind: type[T], value: object) -> T:
         return typing.cast(T, _reader(typing.cast(Any, kind))(value))
     except SchemaError as why:
         raise SchemaError(f"{kind.__name__}{why}") from None
+
+
+def prepare(kind: Any) -> None:
+    """Work out what :func:`unpack` needs to know of a dataclass, before the first value comes."""
+    with suppress(KeyError):  # of a type that nothing of the kind crosses with
+        _reader(kind)
 
 
 @functools.cache

@@ -230,12 +230,17 @@ def _lock_up(order: Order, parent: int) -> sandbox.Layers:
         order.gid,
         parent=parent,
         file_size=max(limits.kernel, limits.ramdisk) + _FILE_SIZE_SLACK,
-        readable=[*sandbox.certificate_files(), *sandbox.shared_libraries()],
+        readable=readable_files(),
         prepare=lambda: _prepare(signatures=order.plan.trust is not None),
     )
     for layer in layers.missing:
         log.warning("the sandbox lacks %s", layer)
     return layers
+
+
+def readable_files() -> tuple[str, ...]:
+    """List what a client process reads beside Python's folders."""
+    return (*sandbox.certificate_files(), *sandbox.shared_libraries())
 
 
 def import_all() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Optional, cast
 
 from pypxeboot import __version__
@@ -33,6 +34,7 @@ from pypxeboot.virt.watch.watcher import Watcher
 _NOT_HERE = ("output", "output_directory", "list_entries", "not_really", "udhcpc", "config_dir")
 
 
+@cache
 def parser() -> options.Parser:
     """Return the parser of ``pypxeboot-virt``."""
     top = options.Parser(
@@ -148,17 +150,19 @@ class Watch(Command):
 
     def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
         """Have every domain that opts in booted, until a signal comes. Raises PxeBootError."""
-        server = ForkServer(import_all, lambda argv: supervised.run(argv, lambda: read))
+        server = ForkServer(prepare, lambda argv: supervised.run(argv, lambda: read))
         events = connection.event_loop()
         boots = Boots(self.words, by="watch", server=server, limit=settings.max_boots)
         return Watcher(events, self.uri, settings, boots, marks.KeptMarks(), None).loop()
 
 
-def import_all() -> None:
+def prepare() -> None:
     """Import what boots of domains use, the client's part and what is found by name."""
-    spawn.import_client()
+    spawn.prepare()
     for name in {name.partition(".")[0] for names in kinds.LINKS.values() for name in names}:
         importlib.import_module(f"pypxeboot.links.{name}")
+    read(["start", "--quiet", "DOMAIN"])  # parsers are made once
+    options.parse(["--quiet"])
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Callable, NoReturn
 
 from pypxeboot import __version__
@@ -179,6 +180,7 @@ _memory.__name__ = "memory (a number of MiB, or 2G)"
 _size.__name__ = "size (512K, 200M, 2G)"
 
 
+@cache
 def parser() -> BootParser:
     """Return the parser of ``pypxeboot``."""
     top = BootParser(

@@ -11,9 +11,9 @@ import socket
 import sys
 from typing import Optional
 
-from pypxeboot import dataclass
+from pypxeboot import dataclass, schema
 from pypxeboot.host.admission import Place
-from pypxeboot.privsep import messages, sandbox  # noqa: F401  # what both sides use is imported once
+from pypxeboot.privsep import messages, sandbox  # what both sides use is imported once
 from pypxeboot.privsep.channel import Channel
 from pypxeboot.privsep.fork import Child, fork
 from pypxeboot.privsep.log_pipe import LogPipe
@@ -37,16 +37,21 @@ class ClientProcess(Child):
         self.log_pipe.drain(to_end=True)
 
 
-def import_client() -> None:
-    """Import all that a client process may use, for those that are forked later."""
+def prepare() -> None:
+    """Import what clients may use, and do what each would do first, for those that are forked later."""
     from pypxeboot.client import main
+    from pypxeboot.host import rehearsal
 
     main.import_all()
-    sandbox.python_folders()
+    sandbox.prepare(main.readable_files())
+    rehearsal.rehearse()
     for module in [module for name, module in list(sys.modules.items()) if name.startswith("pypxeboot.")]:
         for value in list(vars(module).values()):
             if isinstance(value, type) and dataclass.is_dataclass(value):
                 dataclass.complete(value)  # on first use otherwise: once for all, now
+    for value in list(vars(messages).values()):
+        if isinstance(value, type) and dataclass.is_dataclass(value):
+            schema.prepare(value)
 
 
 def start(place: Optional[Place] = None) -> ClientProcess:
@@ -57,4 +62,4 @@ def start(place: Optional[Place] = None) -> ClientProcess:
 
         return main.main(end, parent)
 
-    return ClientProcess(fork(run, name="the client process"), place)
+    return ClientProcess(fork(run, name="the client process", keep=sandbox.prepared_files()), place)

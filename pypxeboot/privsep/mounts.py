@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import socket
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot.privsep.fork import fork
 from pypxeboot.privsep.libc import LIBC, check
 
 _CLONE_NEWNS = 0x20000
@@ -51,6 +53,35 @@ def leave_nothing_but(readable: Iterable[str]) -> None:
     check(LIBC.pivot_root(b".", b"."))
     check(LIBC.umount2(b".", _MNT_DETACH))
     os.chdir("/")
+
+
+def namespace_with_nothing_but(readable: Iterable[str]) -> Optional[int]:
+    """Return the descriptor of such a mount namespace, made now for processes that enter it later.
+
+    None where there can be none.
+    """
+
+    def make(end: socket.socket, _parent: int) -> int:
+        leave_nothing_but(readable)
+        end.send(b"made")
+        end.recv(1)  # until it has been opened
+        return 0
+
+    child = fork(make, name="the process that makes a mount namespace")
+    try:
+        if child.end.recv(8) != b"made":
+            return None
+        return os.open(f"/proc/{child.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    finally:
+        child.stop()
+        os.close(child.log)
+
+
+def enter(namespace: int) -> None:
+    """Move this process into a mount namespace. Raises OSError."""
+    check(LIBC.setns(namespace, _CLONE_NEWNS))
 
 
 def _link(path: str) -> None:

@@ -15,7 +15,7 @@ import signal
 import site
 import struct
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -164,6 +164,33 @@ class Layers:
     missing: tuple[str, ...]
 
 
+class _Prepared:
+    """What is done once of the sandbox of many processes that may read ``readable`` alone."""
+
+    def __init__(self, readable: Sequence[str]) -> None:
+        self.readable = list(readable)
+        self.call_filter = seccomp.Filter()
+        self.namespace = mounts.namespace_with_nothing_but(readable)
+
+
+_prepared: Optional[_Prepared] = None
+
+
+def prepare(readable: Iterable[str]) -> None:
+    """Do now what :func:`lock_up` with that ``readable`` needs, in a process that forks many that call it.
+
+    It is to have imported all that these may need. Only root's can be prepared.
+    """
+    global _prepared
+    with suppress(OSError):
+        _prepared = _Prepared([*python_folders(), *readable])
+
+
+def prepared_files() -> tuple[int, ...]:
+    """Return the descriptors that a process needs for what was prepared."""
+    return () if _prepared is None or _prepared.namespace is None else (_prepared.namespace,)
+
+
 class _Building:
     """Layers as they are put in force."""
 
@@ -201,9 +228,13 @@ def lock_up(
     """
     layers = _Building()
     readable = [*python_folders(), *readable]
+    done = _prepared if _prepared is not None and _prepared.readable == readable else None
+    namespace = None if done is None else done.namespace
     call_filter: Optional[seccomp.Filter] = None
     try:
-        call_filter = seccomp.Filter()  # now: Landlock would hide the library
+        call_filter = (
+            seccomp.Filter() if done is None else done.call_filter
+        )  # Landlock would hide the library
     except OSError as why:
         layers.missing.append(f"seccomp: {why.strerror or why}")
     if os.geteuid() == 0:
@@ -211,9 +242,12 @@ def lock_up(
         if call_filter is not None:
             keyctl = call_filter.number("keyctl")
             layers.add("session keyring", lambda: _join_new_keyring(keyctl))
-        layers.add("mount namespace", lambda: mounts.leave_nothing_but(readable))
+        if namespace is None:
+            layers.add("mount namespace", lambda: mounts.leave_nothing_but(readable))
+        else:
+            layers.add("mount namespace", lambda: mounts.enter(namespace))
     alone = not has_landlock() and "mount namespace" not in layers.in_force
-    if alone or not may_read(uid, gid, readable):
+    if alone or (done is None and not may_read(uid, gid, readable)):
         prepare()
     if os.geteuid() == 0:
         if alone:

@@ -102,6 +102,7 @@ first use, by one thread at a time, and writes a method of theirs."""
 CALLS_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
 
 THIRD_PARTY = {
+    "dataclasses": "dataclass",  # of the standard library, and replaced by it
     "scapy": "net.pcap",
     "tftpy": "fetch.tftp.packets",
     "requests": "fetch.http.client",

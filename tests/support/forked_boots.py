@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
 
 def prepare() -> None:
     """Import what ``pypxeboot-virt watch`` imports beforehand."""
-    virt_domain.import_all()
+    virt_domain.prepare()
 
 
 def used_by_children() -> float:

@@ -79,6 +79,18 @@ def locked_up(attempt: Callable[[], Any], *, readable: Optional[list[str]] = Non
     return text
 
 
+@pytest.fixture(params=["made", "prepared"])
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Whether a sandbox is made for the process alone, or prepared for many that are forked."""
+    if request.param == "prepared":
+        sandbox.prepare([])
+        assert len(sandbox.prepared_files()) == 1
+    yield request.param
+    for descriptor in sandbox.prepared_files():
+        os.close(descriptor)
+    sandbox._prepared = None
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "shadow": (lambda: Path("/etc/shadow").read_bytes(), "ENOENT"),
     "passwd": (lambda: Path("/etc/passwd").read_bytes(), "ENOENT"),
@@ -108,6 +120,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(case: str) -> None:
     attempt, expected = REFUSED[case]
@@ -140,9 +153,21 @@ ALLOWED: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("case", ALLOWED)
 def test_allowed(case: str) -> None:
     assert locked_up(ALLOWED[case]).startswith("done")
+
+
+def test_what_was_prepared_is_for_its_own_files(tmp_path: Path, way: str) -> None:
+    """A process that may read other files has a sandbox of its own."""
+    file = tmp_path / "file"
+    file.write_text("x")
+    tmp_path.chmod(0o755)
+    for parent in list(tmp_path.parents)[:-2]:
+        parent.chmod(parent.stat().st_mode | 0o111)
+    assert locked_up(lambda: file.read_text(), readable=[str(file)]) == "done: 'x'"
+    assert locked_up(lambda: file.read_text()) == "ENOENT"
 
 
 def may_read_python() -> bool:
@@ -235,6 +260,7 @@ def test_write_past_the_limit_fails_and_kills_nobody(tmp_path: Path) -> None:
     assert (tmp_path / "out").stat().st_size == FILE_SIZE
 
 
+@pytest.mark.usefixtures("way")
 def test_state_as_the_kernel_sees_it() -> None:
     reader, writer = os.pipe()
     pid = os.fork()

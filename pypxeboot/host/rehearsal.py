@@ -22,9 +22,8 @@ _ADDRESS = IPv4Address("192.0.2.2")  # RFC 5737
 def rehearse() -> None:
     """Have PXELINUX boot a kernel."""
     lease = Lease(address=_ADDRESS, prefix_length=24, next_server="192.0.2.1", bootfile="pxelinux.0")
-    loader = loaders.load("pxelinux").boot(
-        BootRequest(boot_info.boot_source(lease), Guest(mac="52:54:00:00:00:01"), lease)
-    )
+    request = BootRequest(boot_info.boot_source(lease), Guest(mac="52:54:00:00:00:01"), lease)
+    loader = loaders.load("pxelinux").boot(request)
     reply: object = None
     try:
         while True:

@@ -231,10 +231,8 @@ def lock_up(
     done = _prepared if _prepared is not None and _prepared.readable == readable else None
     namespace = None if done is None else done.namespace
     call_filter: Optional[seccomp.Filter] = None
-    try:
-        call_filter = (
-            seccomp.Filter() if done is None else done.call_filter
-        )  # Landlock would hide the library
+    try:  # now: Landlock would hide the library
+        call_filter = seccomp.Filter() if done is None else done.call_filter
     except OSError as why:
         layers.missing.append(f"seccomp: {why.strerror or why}")
     if os.geteuid() == 0:

@@ -21,11 +21,11 @@ def find_link(guest: Guest, choice: str) -> FoundLink:
     Where no link of that choice is possible, the error is in the result. Raises UsageError where it is not
     even known what to look for.
     """
-    kinds = [_load(name) for name in LINKS[choice]]
-    where = kinds[0].network_name(guest)
+    first = _load(LINKS[choice][0])
+    where = first.network_name(guest)
     device = devices.find(where)
-    for kind in kinds:
-        found = kind.find(where, device)
+    for name in LINKS[choice]:
+        found = _load(name).find(where, device)
         if found is not None:
             return found
     if device is None:
@@ -34,9 +34,9 @@ def find_link(guest: Guest, choice: str) -> FoundLink:
         hint += f" (bridges: {there})" if there else " (there is no bridge on this host)"
         error = UsageError(f"there is no network interface {where}", hint=hint)
     else:
-        wanted = kinds[0].goes_onto
+        wanted = first.goes_onto
         error = UsageError(f"{where} is not {wanted}", hint=f"name {wanted}, or use --link macvlan")
-    return FoundLink(kinds[0], where, device, error=error)
+    return FoundLink(first, where, device, error=error)
 
 
 def link_for(request: AttachRequest, choice: str) -> Link:

@@ -80,8 +80,11 @@ def namespace_with_nothing_but(readable: Iterable[str]) -> Optional[int]:
 
 
 def enter(namespace: int) -> None:
-    """Move this process into a mount namespace. Raises OSError."""
-    check(LIBC.setns(namespace, _CLONE_NEWNS))
+    """Move this process into a mount namespace, whose descriptor it has no more then. Raises OSError."""
+    try:
+        check(LIBC.setns(namespace, _CLONE_NEWNS))
+    finally:
+        os.close(namespace)
 
 
 def _link(path: str) -> None:

@@ -21,6 +21,10 @@ UNUSED = (
 )
 
 
+HEAVY = {"dataclasses", "inspect", "subprocess", "shutil", "bz2", "lzma", "uuid", "platform"}
+"""What parts of the standard library take with them is more than all that a boot needs of them."""
+
+
 def imported(site: Site, *args: str) -> tuple[Run, set[str], set[str]]:
     """A boot, and the modules that the host side and the client process tell of."""
     base = ("--json", "--mac", "52:54:00:ab:cd:ef", "--bridge", "br0", "--output-directory", str(site.out))
@@ -38,10 +42,21 @@ def test_a_boot_over_tftp(site: Site) -> None:
         assert not [
             name for name in names if name.partition(".")[0] in (*UNUSED, "requests", "urllib3", "ssl")
         ]
+        assert names & HEAVY == set()
     # What both use is imported once, before the fork.
     assert not [name for name in host & client if name.startswith("pypxeboot.")]
     assert not client & {"tftpy.TftpClient", "importlib.metadata", "email"}, "more of tftpy than its packets"
-    assert len(host) < 195 and len(client) < 125
+    assert len(host) < 180 and len(client) < 122
+
+
+def test_the_discover_goes_out_first(site: Site) -> None:
+    """What it does without is imported when it is out, while the server thinks."""
+    serve(site)
+    run, _, client = imported(site, "-v")
+    assert "pypxeboot.client.pipeline" in client
+    before, _, after = run.stderr.partition("DHCPDISCOVER, try 1")
+    for name in ("client.pipeline", "client.entry_files", "fetch.fetcher", "syslinux.loader.execute", "effects"):
+        assert f"pypxeboot.{name}\n" in after and f"pypxeboot.{name}\n" not in before, name
 
 
 def test_a_boot_over_http(site: Site) -> None:
@@ -53,4 +68,4 @@ def test_a_boot_over_http(site: Site) -> None:
     for names in (host, client):
         assert not [name for name in names if name.partition(".")[0] in (*UNUSED, "tftpy")]
     assert "requests" in client - host
-    assert len(host) < 195 and len(client) < 255
+    assert len(host) < 180 and len(client) < 250

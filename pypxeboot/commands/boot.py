@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from pypxeboot.commands.command import Command
-from pypxeboot.config import options, planner
+from pypxeboot.config import argument_parser, options, planner
 from pypxeboot.config.settings import BootSettings
 from pypxeboot.entry import Action
 from pypxeboot.errors import NoBootSource, UsageError
@@ -139,7 +139,7 @@ def _hand_over(settings: BootSettings, plan: Plan, result: BootResult, output: O
             write(output, json_report.render_entries(result))
         else:
             on_terminal = output is None and sys.stdout.isatty()
-            width = options.terminal_width() if on_terminal else None
+            width = argument_parser.terminal_width() if on_terminal else None
             write(output, json_report.table(result.entries, width).encode())
         return
     data = _render(settings, plan, result, output)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Optional
 
-from pypxeboot.config.options import Parser
+from pypxeboot.config.argument_parser import Parser
 from pypxeboot.doctor import findings
 from pypxeboot.doctor.findings import Finding, Level
 from pypxeboot.errors import PxeBootError

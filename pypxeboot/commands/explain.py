@@ -13,7 +13,7 @@ from typing import Optional
 
 from pypxeboot.commands import report
 from pypxeboot.commands.command import report_failure
-from pypxeboot.config.options import Parser
+from pypxeboot.config.argument_parser import Parser
 from pypxeboot.errors import PxeBootError
 from pypxeboot.explain.reader import read_timeline
 from pypxeboot.explain.waterfall import text_lines

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Optional
 
 from pypxeboot.commands.command import Command
-from pypxeboot.config.options import Parser
+from pypxeboot.config.argument_parser import Parser
 from pypxeboot.config.settings import BootSettings
 from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import UsageError

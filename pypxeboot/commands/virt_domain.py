@@ -15,6 +15,7 @@ from pypxeboot import __version__
 from pypxeboot.commands import supervised, virt_admin
 from pypxeboot.commands.command import Command
 from pypxeboot.config import options
+from pypxeboot.config.argument_parser import Parser
 from pypxeboot.config.settings import BootSettings
 from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import UsageError
@@ -35,9 +36,9 @@ _NOT_HERE = ("output", "output_directory", "list_entries", "not_really", "udhcpc
 
 
 @cache
-def parser() -> options.Parser:
+def parser() -> Parser:
     """Return the parser of ``pypxeboot-virt``."""
-    top = options.Parser(
+    top = Parser(
         prog="pypxeboot-virt",
         usage="pypxeboot-virt start|run [OPTION...] DOMAIN\n       pypxeboot-virt watch [OPTION...]\n"
         f"       pypxeboot-virt {'|'.join(virt_admin.NAMES)} [OPTION...] [DOMAIN...]",
@@ -45,7 +46,7 @@ def parser() -> options.Parser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"pypxeboot-virt {__version__}")
-    kind = cast("type[options.Parser]", _sub_parser)
+    kind = cast("type[Parser]", _sub_parser)
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=kind)
     start = _add(
         commands, "start", "DOMAIN", "boot DOMAIN from the network, and start it with what that gave"
@@ -67,15 +68,13 @@ def parser() -> options.Parser:
     return top
 
 
-def _sub_parser(**kwargs: Any) -> options.Parser:
+def _sub_parser(**kwargs: Any) -> Parser:
     if kwargs["prog"].rpartition(" ")[2] in virt_admin.NAMES:
-        return options.Parser(allow_abbrev=False, **kwargs)
+        return Parser(allow_abbrev=False, **kwargs)
     return options.BootParser(**kwargs)
 
 
-def _add(
-    commands: argparse._SubParsersAction[options.Parser], name: str, word: str, text: str
-) -> options.Parser:
+def _add(commands: argparse._SubParsersAction[Parser], name: str, word: str, text: str) -> Parser:
     own = commands.add_parser(
         name, usage=f"pypxeboot-virt {name} [OPTION...] {word}".rstrip(), help=text, description=text
     )

@@ -20,6 +20,7 @@ from pypxeboot import __version__
 from pypxeboot.commands import command
 from pypxeboot.commands.command import Command
 from pypxeboot.config import options, planner
+from pypxeboot.config.argument_parser import Parser
 from pypxeboot.config.settings import BootSettings
 from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.entry import Action
@@ -50,9 +51,9 @@ def run() -> None:
     sys.exit(command.run(read, sys.argv[1:]))
 
 
-def parser() -> options.Parser:
+def parser() -> Parser:
     """Return the parser of ``pypxeboot-xl``."""
-    top = options.Parser(
+    top = Parser(
         prog="pypxeboot-xl",
         usage=_USAGE,
         description="PXE-boots the domain that FILE describes, and starts it with xl create. It needs no "

@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import pytest
 
@@ -30,53 +30,7 @@ from pypxeboot.privsep import sandbox
 from tests.support.ground import BRIDGE, MAC, SERVER, Site, servers, tools, wait_until
 from tests.support.ground.net import command
 from tests.support.ground.simple import serve, tree
-
-UID = GID = 65534
-FILE_SIZE = 100_000
-
-
-def errors(attempt: Callable[[], Any]) -> str:
-    """The name of the error number that ``attempt`` ends with, or what it returned."""
-    try:
-        return f"done: {attempt()!r}"
-    except OSError as why:
-        return errno.errorcode.get(why.errno or 0, str(why))
-    except BaseException as why:
-        return type(why).__name__
-
-
-def libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def check(result: int) -> int:
-    """What a function of the C library returned, or the OSError that it stands for."""
-    if result < 0:
-        raise OSError(ctypes.get_errno(), "")
-    return result
-
-
-def locked_up(attempt: Callable[[], Any], *, readable: Optional[list[str]] = None, last: bool = True) -> str:
-    """What ``attempt`` comes to in a forked child that has been locked up."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            missing = sandbox.lock_up(
-                UID, GID, parent=os.getppid(), file_size=FILE_SIZE, readable=readable or []
-            ).missing
-            if last:
-                sandbox.no_more_processes()
-            os.write(writer, (f"missing {missing}" if missing else errors(attempt)).encode())
-        except BaseException as why:
-            os.write(writer, f"not locked up: {why!r}".encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    text = os.read(reader, 65536).decode()
-    os.close(reader)
-    os.waitpid(pid, 0)
-    return text
+from tests.support.locked_up import FILE_SIZE, GID, UID, check, errors, libc, locked_up
 
 
 @pytest.fixture(params=["made", "prepared"])

@@ -161,7 +161,7 @@ def prepare() -> None:
     for name in {name.partition(".")[0] for names in kinds.LINKS.values() for name in names}:
         importlib.import_module(f"pypxeboot.links.{name}")
     read(["start", "--quiet", "DOMAIN"])  # parsers are made once
-    options.parse(["--quiet"])
+    options.parse(["--quiet", "--mac", "52:54:00:00:00:01", "--bridge", "br0"])
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,7 @@ class _Prepared:
     def __init__(self, readable: Sequence[str]) -> None:
         self.readable = list(readable)
         self.call_filter = seccomp.Filter()
+        self.call_filter.compile()
         self.namespace = mounts.namespace_with_nothing_but(readable)
 
 

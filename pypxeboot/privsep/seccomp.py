@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 from typing import Optional
+
+from pypxeboot.privsep.libc import LIBC
 
 _LIBRARY = "libseccomp.so.2"
 _ALLOW = 0x7FFF0000
@@ -57,12 +60,20 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4  # it ends with the host side, and ca
 # Numbers of calls that are younger than this list. clone3 is one of them in effect: it takes its flags in
 # memory, where no filter can look.
 _YOUNGEST, _BEYOND = 466, 500
+# linux/seccomp.h and linux/filter.h: an instruction has 8 bytes, and a program 4096 of them at most.
+_SET_MODE_FILTER, _EVERY_THREAD, _INSTRUCTION, _LARGEST = 1, 1, 8, 8 * 4096
 
 
 class _Comparison(ctypes.Structure):
     """struct scmp_arg_cmp."""
 
     _fields_ = (("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64))
+
+
+class _Program(ctypes.Structure):
+    """struct sock_fprog."""
+
+    _fields_ = (("len", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
 class Filter:
@@ -72,6 +83,7 @@ class Filter:
     """
 
     def __init__(self) -> None:
+        self._program = b""
         self._library = library = ctypes.CDLL(_LIBRARY)
         library.seccomp_init.restype = ctypes.c_void_p
         self._context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(_ALLOW)))
@@ -106,8 +118,27 @@ class Filter:
         """Return the number of a system call on this machine; negative for one that it does not have."""
         return int(self._library.seccomp_syscall_resolve_name(name.encode()))
 
+    def compile(self) -> None:
+        """Make now what :meth:`install` makes otherwise, for processes that are forked. Raises OSError."""
+        file = os.memfd_create("filter", os.MFD_CLOEXEC)
+        try:
+            failure = self._library.seccomp_export_bpf(self._context, file)
+            if failure:
+                raise OSError(-failure, "libseccomp makes no program")
+            self._program = os.pread(file, _LARGEST, 0)
+        finally:
+            os.close(file)
+
     def install(self) -> None:
         """Put the filter in force, for this process and all that it starts. Raises OSError."""
+        if self._program:
+            code = ctypes.create_string_buffer(self._program, len(self._program))
+            program = _Program(len(self._program) // _INSTRUCTION, ctypes.addressof(code))
+            number = self.number("seccomp")
+            # Above 0 it is the number of a thread that does not take it.
+            if LIBC.syscall(number, _SET_MODE_FILTER, _EVERY_THREAD, ctypes.byref(program)) != 0:
+                raise OSError(ctypes.get_errno(), "the kernel does not take the filter")
+            return
         failure = self._library.seccomp_load(self._context)
         self._library.seccomp_release(self._context)
         if failure:

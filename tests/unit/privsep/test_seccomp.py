@@ -25,6 +25,16 @@ ACTS = {"fork", "vfork", "vhangup", "personality", "sched_setattr", "sync"}
 """Calls that have no arguments to be wrong, and would be done."""
 
 
+@pytest.fixture(autouse=True, params=["made", "compiled before"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the process that it is for makes the filter, or the one that forks it."""
+    if request.param == "made":
+        return
+    compiled = seccomp.Filter()
+    compiled.compile()
+    monkeypatch.setattr(seccomp, "Filter", lambda: compiled)
+
+
 def attempt(number: int, *arguments: int) -> str:
     """The name of the error that a system call ends with; ``done`` if it has none."""
     ctypes.set_errno(0)

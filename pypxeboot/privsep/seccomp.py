@@ -70,7 +70,7 @@ class _Comparison(ctypes.Structure):
     _fields_ = (("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64))
 
 
-class _Program(ctypes.Structure):
+class _FilterProgram(ctypes.Structure):
     """struct sock_fprog."""
 
     _fields_ = (("len", ctypes.c_ushort), ("filter", ctypes.c_void_p))
@@ -133,7 +133,7 @@ class Filter:
         """Put the filter in force, for this process and all that it starts. Raises OSError."""
         if self._program:
             code = ctypes.create_string_buffer(self._program, len(self._program))
-            program = _Program(len(self._program) // _INSTRUCTION, ctypes.addressof(code))
+            program = _FilterProgram(len(self._program) // _INSTRUCTION, ctypes.addressof(code))
             number = self.number("seccomp")
             # Above 0 it is the number of a thread that does not take it.
             if LIBC.syscall(number, _SET_MODE_FILTER, _EVERY_THREAD, ctypes.byref(program)) != 0:

@@ -49,7 +49,7 @@ _WITHOUT = {"blksize": 512, "windowsize": 1, "tsize": 0}
 
 _WORD = struct.Struct("!I")
 _PAIR = struct.Struct("!HH")
-_FIRST_DATA, _LAST_DATA = Op.DATA << 16, Op.DATA << 16 | 0xFFFF
+_DATA = Op.DATA << 16
 
 
 class Violation(Exception):
@@ -231,21 +231,25 @@ class Receiver:
         """
         packet, payload, places = self.packet, self._payload, self._places
         word, pack, full = _WORD.unpack_from, _PAIR.pack, HEADER + self.blksize
-        slot, left, ack = self._slot, self._left, int(Op.ACK)
-        wanted = _FIRST_DATA | (self.block + 1 & 0xFFFF)
+        slot, left, window, ack = self._slot, self._left, self.windowsize, int(Op.ACK)
+        number = self.block + 1 & 0xFFFF
+        wanted, answer = _DATA | number, pack(ack, number)
         try:
             for place in places[slot:]:
                 count = receive(packet)
                 if count != full or word(packet)[0] != wanted:
                     return count
+                # The sender waits for this: nothing stands in front of it that can be done before or behind.
+                if left == 1:
+                    send(answer)
                 place[:] = payload
                 slot += 1
+                left = left - 1 or window
                 # The block number has 16 bits; what comes after 65535 is 0.
-                wanted = wanted + 1 if wanted != _LAST_DATA else _FIRST_DATA
-                left -= 1
-                if not left:
-                    left = self.windowsize
-                    send(pack(ack, wanted - 1 & 0xFFFF))
+                number = number + 1 & 0xFFFF
+                wanted = _DATA | number
+                if left == 1:
+                    answer = pack(ack, number)
                 if clock() > until:
                     break
             return 0
@@ -253,7 +257,7 @@ class Receiver:
             if slot != self._slot:
                 self._furthest = 0
             self._slot, self._left = slot, left
-            self.block = wanted - 1 & 0xFFFF
+            self.block = number - 1 & 0xFFFF
 
     def judge(self, count: int) -> Verdict:
         """Look closer at the DATA packet of ``count`` bytes in ``packet``; the batch must not be full."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+from typing import Any
+
 import pytest
 
 from pypxeboot.fetch.tftp.receiver import Haste, Patience, Receiver, Verdict, Violation, option_values
@@ -9,6 +13,29 @@ from tests.support.peers.tftp import (
     ack,
     data,
 )
+
+
+class Sender:
+    """Blocks one after the other, and what acknowledges them; ``failures`` says which calls of send fail."""
+
+    def __init__(self, count: int) -> None:
+        self.left = list(range(1, count + 1))
+        self.failures: list[bool] = []
+        self.acknowledged: list[bytes] = []
+
+    def receive(self, into: memoryview) -> int:
+        if not self.left:
+            return 0
+        number = self.left.pop(0)
+        packet = data(number, bytes([number]) * (len(into) - 5))
+        into[: len(packet)] = packet
+        return len(packet)
+
+    def send(self, packet: bytes) -> None:
+        if self.failures and self.failures.pop(0):
+            raise ConnectionRefusedError
+        self.acknowledged.append(packet)
+
 
 # -- acknowledgements
 
@@ -40,6 +67,54 @@ def test_progress_ends_a_gap() -> None:
 
     assert [odd() for _ in range(3)] == [Verdict.GAP, Verdict.IGNORED, Verdict.GAP]
     assert receiver.block == 2
+
+
+@pytest.mark.parametrize("windowsize, numbers", [(1, [1, 2, 3, 4, 5]), (2, [2, 4])])
+def test_every_window_is_acknowledged_once(windowsize: int, numbers: list[int]) -> None:
+    receiver, sent = Receiver(8, windowsize), Sender(5)
+    receiver.pump(sent.receive, sent.send, float, 1.0)
+    assert sent.acknowledged == [ack(number) for number in numbers]
+    assert receiver.take() == b"".join(bytes([number]) * 8 for number in range(1, 6))
+
+
+def test_a_block_whose_acknowledgement_fails_comes_again() -> None:
+    receiver, sent = Receiver(8, 1), Sender(3)
+    sent.failures = [False, True]
+    with pytest.raises(ConnectionRefusedError):
+        receiver.pump(sent.receive, sent.send, float, 1.0)
+    assert receiver.block == 1 and receiver.pending == 8
+    sent.left.insert(0, 2)
+    receiver.pump(sent.receive, sent.send, float, 1.0)
+    assert receiver.take() == b"".join(bytes([number]) * 8 for number in range(1, 4))
+    assert sent.acknowledged == [ack(1), ack(2), ack(3)]
+
+
+def test_an_acknowledgement_waits_for_nothing() -> None:
+    """The sender waits for it: what has to be done besides is done while the next block is on its way."""
+    sent = Sender(50)
+    steps: list[int] = []
+    count = 0
+
+    def receive(into: memoryview) -> int:
+        nonlocal count
+        length, count = sent.receive(into), 0
+        return length
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal count
+        count += event == "line" and frame.f_code is Receiver.pump.__code__
+        return trace
+
+    def send(packet: bytes) -> None:
+        steps.append(count)
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        Receiver(1400, 1).pump(receive, send, float, 1.0)
+    finally:
+        sys.settrace(before)
+    assert len(steps) > 40 and max(steps) <= 3
 
 
 # -- its timers

@@ -48,11 +48,12 @@ def _place(argv: Sequence[str], limit: Optional[int]) -> Optional[Place]:
     import logging
 
     from pypxeboot.host import admission
-    from pypxeboot.privsep import logs
+    from pypxeboot.privsep import logs, signals
 
     logs.configure(logging.WARNING if {"-q", "--quiet"} & set(argv) else NOTICE)
     try:
-        return admission.enter(limit)
-    except KeyboardInterrupt:
-        logging.getLogger(__name__).error("error: interrupted while it waited for its turn")
+        with signals.signals_raise(last=False):
+            return admission.enter(limit)
+    except Aborted as why:
+        logging.getLogger(__name__).error("error: %s while it waited for its turn", why)
         raise SystemExit(Aborted.code) from None

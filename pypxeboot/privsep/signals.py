@@ -25,10 +25,11 @@ class BootFailed(Exception):
 
 
 @contextmanager
-def signals_raise() -> Iterator[None]:
+def signals_raise(*, last: bool = True) -> Iterator[None]:
     """SIGTERM, SIGHUP and SIGINT unwind everything within this block, which then raises Aborted.
 
-    When it has succeeded they are ignored: the result stands, and a late signal must not say otherwise.
+    When it has succeeded, and is the ``last`` of what this process does, they are ignored: the result stands,
+    and a late signal must not say otherwise.
     """
 
     def abort(number: int, _frame: Optional[FrameType]) -> None:
@@ -45,5 +46,5 @@ def signals_raise() -> Iterator[None]:
         if isinstance(why, SignalReceived):
             raise Aborted(f"ended by {why}") from None
         raise
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    for number, handler in before.items():
+        signal.signal(number, signal.SIG_IGN if last else handler)

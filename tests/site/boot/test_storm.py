@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -98,14 +99,16 @@ def test_a_place_is_given_back_by_whatever_ends_a_boot(site: Site, start: Start)
     assert "no DHCP offer in" in log_of(site, 2)
 
 
-def test_interrupted_in_the_queue(site: Site, start: Start) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ended_in_the_queue(site: Site, start: Start, number: signal.Signals) -> None:
     first = start(0, "--max-boots", "1", "--timeout", "600")
     wait_until(lambda: "requesting" in log_of(site, 0), 60, "the first")
     second = start(1, "--max-boots", "1")
     wait_until(lambda: "waits for its turn" in log_of(site, 1), 60, "the second")
-    second.send_signal(2)
-    assert second.wait(60) == 8
-    assert log_of(site, 1).splitlines()[-1] == "pypxeboot: error: interrupted while it waited for its turn"
+    second.send_signal(number)
+    assert second.wait(60) == 8, log_of(site, 1)
+    said = f"pypxeboot: error: ended by {number.name} while it waited for its turn"
+    assert log_of(site, 1).splitlines()[-1] == said
     first.terminate()
     assert first.wait(60) == 8
 

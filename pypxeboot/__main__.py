@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Optional
-
-from pypxeboot.config import max_boots
-from pypxeboot.host import early
-from pypxeboot.privsep import fork
 
 if TYPE_CHECKING:
     from pypxeboot.host.spawn import ClientProcess
@@ -16,6 +13,11 @@ if TYPE_CHECKING:
 
 def run() -> None:
     """Run the command with the arguments of this process."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # not in the middle of an import; a boot heeds it as others
+    from pypxeboot.config import max_boots
+    from pypxeboot.host import early
+    from pypxeboot.privsep import fork
+
     fork.open_standard_streams()
     argv = sys.argv[1:]
     process = early.start_client(argv, max_boots.look_up)

@@ -19,7 +19,7 @@ from pypxeboot.explain.reader import read_timeline
 from pypxeboot.explain.waterfall import text_lines
 from pypxeboot.host import output_files
 from pypxeboot.limits import NOTICE
-from pypxeboot.privsep import logs
+from pypxeboot.privsep import logs, signals
 from pypxeboot.text import printable
 
 
@@ -43,12 +43,11 @@ def run(argv: Sequence[str]) -> int:
     logs.configure(NOTICE)
     try:
         found = parser().parse_args(argv)
-        _explain(found.file, found.html, waterfall=found.waterfall or sys.stdout.isatty())
+        with signals.signals_raise():
+            _explain(found.file, found.html, waterfall=found.waterfall or sys.stdout.isatty())
         return 0
     except PxeBootError as why:
         return report_failure(why)
-    except KeyboardInterrupt:
-        return report_failure(PxeBootError("interrupted"))
 
 
 def _explain(file: str, html: Optional[str], *, waterfall: bool) -> None:

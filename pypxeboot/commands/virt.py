@@ -6,11 +6,9 @@ whenever a domain reboots. Nothing slow is imported before the client runs.
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING
-
-from pypxeboot.commands import supervised
-from pypxeboot.privsep import fork
 
 if TYPE_CHECKING:
     from pypxeboot.commands.command import Read
@@ -18,6 +16,10 @@ if TYPE_CHECKING:
 
 def run() -> None:
     """Run the command with the arguments of this process."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # not in the middle of an import; commands heed it as others
+    from pypxeboot.commands import supervised
+    from pypxeboot.privsep import fork
+
     fork.open_standard_streams()
     sys.exit(supervised.run(sys.argv[1:], _find_read))
 

@@ -111,10 +111,13 @@ class Place:
 
     def enter(self) -> None:
         """Wait until it is this boot's turn."""
-        if not self._gate.try_enter():
-            began = time.monotonic()
-            self._gate.enter(self.tell)
-            log.log(NOTICE, "it is this boot's turn, after %.1f s", time.monotonic() - began)
+        try:
+            if not self._gate.try_enter():
+                began = time.monotonic()
+                self._gate.enter(self.tell)
+                log.log(NOTICE, "it is this boot's turn, after %.1f s", time.monotonic() - began)
+        except OSError as why:
+            log.warning("boots at a time are not bounded: %s", why)
         self._slow_at = time.monotonic() + _SECONDS
 
     def pass_on(self) -> None:
@@ -126,8 +129,9 @@ class Place:
         """Let another boot have the place when this one takes longer than boots do."""
         if self._gate.passed and time.monotonic() > self._slow_at:
             self._slow_at += _SLOW_LOOK
-            if self._slow.try_enter():
-                self._gate.leave()
+            with suppress(OSError):
+                if self._slow.try_enter():
+                    self._gate.leave()
 
     def booted(self) -> None:
         """Count this boot among those that booted."""

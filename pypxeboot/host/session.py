@@ -392,7 +392,9 @@ def resolve(
         raise UsageError("only root can join a guest's network", hint="run it by sudo, or from xl or libvirt")
     try:
         ids = sandbox.user_ids(host.run_as)
-    except (KeyError, ValueError) as why:
+    except KeyError:
+        raise UsageError(f"--runas {host.run_as}: there is no such user") from None
+    except ValueError as why:
         raise UsageError(f"--runas {host.run_as}: {why}") from None
     capture = None
     tell = log.isEnabledFor(logging.DEBUG)

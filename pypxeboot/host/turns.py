@@ -54,10 +54,11 @@ class SharedServers:
 
     def enter(self, place: Place) -> None:
         """Wait until the servers of the network may be asked once more. ``place`` is free meanwhile."""
-        if not self._gate.try_enter():
-            place.pass_on()
-            self._gate.enter(place.tell)
-            place.enter()
+        with suppress(OSError):  # somebody removed the folder: then nobody is waited for
+            if not self._gate.try_enter():
+                place.pass_on()
+                self._gate.enter(place.tell)
+                place.enter()
         self._began = time.time()
 
     def leave(self) -> None:
@@ -66,7 +67,7 @@ class SharedServers:
 
     def booted(self) -> None:
         """Note that its servers have booted a guest: one more may ask them, by and by."""
-        with self._folder.locked("lock"):
+        with suppress(OSError), self._folder.locked("lock"):
             self._folder.write("booted", "")
             limit = self._read()
             if limit is not None:
@@ -76,14 +77,16 @@ class SharedServers:
         """Whether a boot has failed because others boot, too; then there are fewer of them from now on."""
         told = [request.result for request in why.failure.requests]
         silent = self._age("booted") < _SECONDS and any(map(_SILENT.search, told))  # else it is off
-        others = self._gate.count() - 1
-        if others < 1 or not (silent or any(map(_SAYS_BUSY.search, told))):
-            return False
-        with self._folder.locked("lock"):
-            # Those that were turned away at the same time tell the same story.
-            if self._read() is None or self._age("limit") > time.time() - self._began:
-                self._folder.write("limit", str(max(1, (others + 1) // 2)))
-        return True
+        with suppress(OSError):
+            others = self._gate.count() - 1
+            if others < 1 or not (silent or any(map(_SAYS_BUSY.search, told))):
+                return False
+            with self._folder.locked("lock"):
+                # Those that were turned away at the same time tell the same story.
+                if self._read() is None or self._age("limit") > time.time() - self._began:
+                    self._folder.write("limit", str(max(1, (others + 1) // 2)))
+            return True
+        return False
 
     def _limit(self) -> int:
         limit = self._read()

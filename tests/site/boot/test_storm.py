@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import time
@@ -97,6 +98,17 @@ def test_a_place_is_given_back_by_whatever_ends_a_boot(site: Site, start: Start)
     assert third.wait(120) == 3  # it has had its turn, and all of its time: nobody answers
     assert "it is this boot's turn, after " in log_of(site, 2)
     assert "no DHCP offer in" in log_of(site, 2)
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_the_places_are_removed_by_somebody(site: Site, start: Start, served: bool) -> None:
+    """Who cleans up in /run takes the bound away, and no boot."""
+    run = start(0, "--timeout", "600" if served else "20")
+    wait_until(lambda: "requesting" in log_of(site, 0), 60, "the boot")
+    shutil.rmtree(f"/proc/{run.pid}/root/run/pypxeboot/places")
+    if served:
+        servers.start(site, "dnsmasq", servers.plant(site.directory / "tftp", TREE))
+    assert run.wait(120) == (0 if served else 3), log_of(site, 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

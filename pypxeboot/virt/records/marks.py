@@ -19,6 +19,7 @@ from pypxeboot.errors import HandoverError, Refused
 DIRECTORY = Path("/run/pypxeboot/watch")
 _CONNECTED = Path("/run/pypxeboot/watch.connected")
 _SERVICE = Path("/etc/systemd/system/multi-user.target.wants/pypxeboot-virt.service")
+_MODE = 0o700  # whoever can open it can lock it
 HELD, PAUSED, RETRIED = "held", "paused", "retried"
 """What a mark may say."""
 
@@ -62,6 +63,7 @@ class KeptMarks(Marks):
     def __init__(self) -> None:
         try:
             DIRECTORY.mkdir(parents=True, exist_ok=True)
+            DIRECTORY.chmod(_MODE)
             self._lock = os.open(DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -124,7 +126,7 @@ def is_service_enabled() -> bool:
 def leave(uuid: str) -> None:
     """Leave a boot to ``pypxeboot-virt watch``, when it is connected."""
     with suppress(OSError):
-        DIRECTORY.mkdir(parents=True, exist_ok=True)
+        DIRECTORY.mkdir(_MODE, parents=True, exist_ok=True)
         (DIRECTORY / uuid).write_text(RETRIED)
 
 

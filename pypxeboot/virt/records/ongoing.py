@@ -11,6 +11,7 @@ from typing import Optional
 
 DIRECTORY = Path("/run/pypxeboot/boots")
 _LARGEST = 4096  # bytes of a note
+_MODE = 0o600  # whoever can open a note can lock it, and so keep one alive whose process is gone
 
 
 class Ongoing:
@@ -21,8 +22,9 @@ class Ongoing:
         self._note: Optional[int] = None
         with suppress(OSError):  # a full /run: it cannot be cancelled
             DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
-            note = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            note = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
             try:
+                os.fchmod(note, _MODE)
                 fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.ftruncate(note, 0)
                 os.write(note, f"{os.getpid()} {by} {name}\n".encode(errors="replace"))

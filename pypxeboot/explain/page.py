@@ -174,7 +174,7 @@ def _legend() -> Iterator[str]:
 
 
 def _axis(last: float, scale: float, height: int) -> Iterator[str]:
-    step = next((step for step in _STEPS if last / step <= 10), _STEPS[-1])
+    step = next((step for step in _STEPS if last / step <= 10), last / 10)  # a capture may say any time
     for index in range(int(last / step) + 1):
         x = _SIDE + index * step * scale
         anchor = "end" if x > _WIDTH - 60 else "start"

@@ -62,13 +62,21 @@ def read_timeline(name: str, label: str = "") -> TimelineReport:
         kind, value, _descriptor = channel.receive()
         if kind != "TimelineReport":
             raise SchemaError(kind)
-        return unpack(TimelineReport, value)
+        return report_of(value)
     except (Closed, SchemaError, socket.timeout) as why:
         log.debug("the reader: %r", why)
         raise PxeBootError(f"{name}: the process that reads it ended without a result") from None
     finally:
         reader.stop()
         pipe.drain(to_end=True)
+
+
+def report_of(value: object) -> TimelineReport:
+    """Return the report that the reader has sent, whatever it may have become. Raises SchemaError."""
+    report = unpack(TimelineReport, value)
+    if not all(bar.spans for bar in report.bars):
+        raise SchemaError("a bar without a phase")
+    return report
 
 
 def _start(descriptor: int, label: str) -> Child:

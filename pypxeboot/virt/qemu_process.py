@@ -11,11 +11,12 @@ from pathlib import Path
 
 from pypxeboot.privsep.libc import LIBC
 
-# sched_setattr(2), sched(7): of every 10 ms a thread has 0.1 ms, and that at once. An idle host gives it no
+# sched_setattr(2), sched(7): of every 100 ms a thread has 0.1 ms, and that at once. An idle host gives it no
 # more; and on a busy one a guest that has QEMU's big lock gives that back, for which libvirt's commands wait.
+# So in a minute it has what a firmware needs until it reads a disk.
 _SYSCALLS = {"x86_64": 314, "aarch64": 274}
 _DEADLINE, _RESET_ON_FORK = 6, 1  # SCHED_DEADLINE, SCHED_FLAG_RESET_ON_FORK
-_RUNTIME, _PERIOD = 100_000, 10_000_000  # ns
+_RUNTIME, _PERIOD = 100_000, 100_000_000  # ns
 _ATTRIBUTES = struct.Struct("=IIQiIQQQ")  # struct sched_attr, version 0
 
 _END_OF_LOG = 64 << 10  # bytes; a start has some 3 KiB there
@@ -32,8 +33,13 @@ def processors(pid: int) -> list[int]:
     return [int(task.name) for task in tasks if "CPU" in (task / "comm").read_text()]
 
 
+def time_of(pid: int, thread: int) -> int:
+    """Return how many ns of a processor a thread has had. Raises OSError and ValueError."""
+    return int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().partition(" ")[0])
+
+
 def slow_down(name: str) -> None:
-    """Let a guest have a hundredth of a processor, until it is suspended and destroyed.
+    """Let a guest have a thousandth of a processor, until it is suspended and destroyed.
 
     libvirt has the suspension wait for the end of the start. Where a thread may not be bounded (it is pinned,
     or there are too many), it has the processors that nobody else wants.
@@ -41,14 +47,15 @@ def slow_down(name: str) -> None:
     with suppress(OSError, ValueError):
         for thread in processors(process(name)):
             if not _bound(thread):
-                os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+                os.sched_setscheduler(thread, os.SCHED_IDLE | os.SCHED_RESET_ON_FORK, os.sched_param(0))
 
 
 def let_go(name: str) -> None:
-    """Undo that for a guest which goes on."""
+    """Undo that for a guest which goes on; what libvirt gave it (``<vcpusched>``) stays."""
     with suppress(OSError, ValueError):
         for thread in processors(process(name)):
-            os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+            if os.sched_getscheduler(thread) & os.SCHED_RESET_ON_FORK:
+                os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _bound(thread: int) -> bool:

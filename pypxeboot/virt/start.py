@@ -111,7 +111,8 @@ class DomainStart(Toolstack):
         Raises PxeBootError and BootFailed.
         """
         if self._replaces and self.target.is_active():
-            self.target.destroy()
+            with suppress(HandoverError):  # it may just have ended
+                self.target.destroy()
         check_off(self.target)
         if not self._supervised:  # else who supervises it sweeps
             boot_files.sweep(lambda: needed(self.connection))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pypxeboot.virt import qemu_process
 from tests.support.ground import tools, wait_until
-from tests.support.ground.libvirt import NETWORK
+from tests.support.ground.libvirt import NETWORK, Libvirt
 from tests.support.ground.net import Server
 from tests.support.watched import SECONDS, Watched
 
@@ -45,11 +50,13 @@ def gaps(clock: Server) -> list[float]:
     """Seconds from the first resumption of each domain to the suspension (or the end) that follows it."""
     begun: dict[str, float] = {}
     found: dict[str, float] = {}
-    for time, name, what in re.findall(r"^([\d.]+) (\S+) (\w+) \d+$", clock.text(), re.MULTILINE):
+    for at, name, what in re.findall(r"^([\d.]+) (\S+) (\w+) \d+$", clock.text(), re.MULTILINE):
+        if name == "other":  # of the fixture
+            continue
         if what == "resumed":
-            begun.setdefault(name, float(time))
+            begun.setdefault(name, float(at))
         elif what in ("suspended", "stopped") and name in begun:
-            found.setdefault(name, float(time) - begun[name])
+            found.setdefault(name, float(at) - begun[name])
     return sorted(found.values())
 
 
@@ -64,33 +71,150 @@ def define_twenty(watched: Watched, boot: str) -> list[str]:
 def await_boots(watched: Watched, names: list[str]) -> list[str]:
     """Wait until all run what the network gave them; return those whose disk began to boot."""
     for name in names:
-        watched.libvirt.await_serial(name, "entry=install", seconds=2 * SECONDS)
+        watched.libvirt.await_serial(name, "entry=install", seconds=4 * SECONDS)
     return [name for name in names if "PROBE disk" in watched.libvirt.serial(name)]
 
 
+def start_together(watched: Watched, names: list[str]) -> None:
+    libvirt = watched.libvirt
+    prefix = ["ip", "netns", "exec", libvirt.site.hyp, *libvirt._inside]
+    argv = [*prefix, tools.need("virsh"), "--quiet", "-c", "qemu:///system", "start"]
+    starts = [subprocess.Popen([*argv, name]) for name in names]
+    assert [start.wait(4 * SECONDS) for start in starts] == [0] * len(names)
+
+
+def destroy(watched: Watched, names: list[str]) -> None:
+    for name in names:
+        watched.libvirt.virsh("destroy", name)
+    wait_until(lambda: not watched.left(), SECONDS, "nothing is left")
+
+
+class Processors(threading.Thread):
+    """Sees how much of a processor the first run of each domain has, until it is ended."""
+
+    def __init__(self, libvirt: Libvirt) -> None:
+        super().__init__(daemon=True)
+        self._libvirt, self._first, self.had = libvirt, dict[str, int](), dict[str, float]()
+        self.done = False
+
+    def run(self) -> None:
+        while not self.done:
+            for path in (self._libvirt.root / "run/qemu").glob("guest*.pid"):
+                with contextlib.suppress(OSError, ValueError):  # it has just begun, or ended
+                    pid = self._first.setdefault(path.stem, int(path.read_text()))
+                    threads = qemu_process.processors(pid)
+                    self.had[path.stem] = sum(qemu_process.time_of(pid, each) for each in threads) / 1e9
+            time.sleep(0.1)
+
+
+def told(clock: Server, processors: Processors, booted: list[str]) -> str:
+    """What is recorded of twenty starts."""
+    processors.done = True
+    texts = []
+    for found in (gaps(clock), sorted(processors.had.values())):
+        assert len(found) == 20, clock.text()
+        texts.append(f"{statistics.median(found):.3f} s in the median, {found[-1]:.3f} s at most")
+    return (
+        f"twenty domains started at once: held after {texts[0]}, by when they had had "
+        f"{texts[1]} of a processor; disks that booted: {len(booted)}"
+    )
+
+
+Record = Callable[[str, object], None]
+
+
 @pytest.mark.parametrize("boot", ["network", "hd"])
-def test_twenty_at_once(
-    watched: Watched, clock: Server, record_property: Callable[[str, object], None], boot: str
-) -> None:
+def test_twenty_at_once(watched: Watched, clock: Server, record_property: Record, boot: str) -> None:
     """Each is held, or ended, before its boot begins.
 
     Where the network is the only boot device, no installed system begins to boot meanwhile, however late that
     is. Where the disk is in the order, that depends on when libvirtd tells of a start: how many is recorded.
     """
-    libvirt, names = watched.libvirt, define_twenty(watched, boot)
+    names = define_twenty(watched, boot)
     watched.ready()
-    prefix = ["ip", "netns", "exec", libvirt.site.hyp, *libvirt._inside]
-    argv = [*prefix, tools.need("virsh"), "--quiet", "-c", "qemu:///system", "start"]
-    starts = [subprocess.Popen([*argv, name]) for name in names]
-    assert [start.wait(SECONDS) for start in starts] == [0] * 20
+    processors = Processors(watched.libvirt)
+    processors.start()
+    start_together(watched, names)
     booted = await_boots(watched, names)
-    found = gaps(clock)
-    text = f"{statistics.median(found):.3f} s in the median, {found[-1]:.3f} s at most"
-    record_property("told", f"twenty domains started at once: held after {text}; disks that booted: {booted}")
-    assert len(found) == 20 and not (booted and boot == "network"), f"{booted}\n{clock.text()}"
-    for name in names:
-        libvirt.virsh("destroy", name)
-    wait_until(lambda: not watched.left(), SECONDS, "nothing is left")
+    record_property("told", told(clock, processors, booted))
+    assert not (booted and boot == "network"), f"{booted}\n{clock.text()}"
+    destroy(watched, names)
+
+
+def test_twenty_at_once_by_the_hook(
+    watched: Watched, clock: Server, record_property: Record, tmp_path: Path
+) -> None:
+    """With the hook no disk begins to boot, however late watch hears of a start: here, when all have."""
+    names = define_twenty(watched, "hd")
+    watched.libvirt.install_hook(tmp_path)
+    watch = watched.ready().process
+    processors = Processors(watched.libvirt)
+    processors.start()
+    os.kill(watch.pid, signal.SIGSTOP)
+    start_together(watched, names)
+    time.sleep(5)
+    os.kill(watch.pid, signal.SIGCONT)
+    booted = await_boots(watched, names)
+    record_property("told", told(clock, processors, booted))
+    assert not booted, clock.text()
+    destroy(watched, names)
+
+
+def policies(libvirt: Libvirt) -> set[int]:
+    threads = qemu_process.processors(libvirt.qemu("guest"))
+    return {os.sched_getscheduler(thread) for thread in threads}
+
+
+def test_a_guest_that_goes_on_is_not_held(watched: Watched, tmp_path: Path) -> None:
+    """It was not booted from the network, and is restored under watch."""
+    libvirt = watched.libvirt
+    libvirt.install_hook(tmp_path)
+    watched.server = libvirt.site.spawn(["sleep", "600"], "sleep.log")
+    watched.define()
+    libvirt.virsh("start", "guest")
+    watched.await_boot("disk")
+    libvirt.virsh("managedsave", "guest")
+    watched.ready()
+    libvirt.virsh("start", "guest")
+    watched.server.wait_for("domain guest runs: its next boot is from the network", SECONDS)
+    wait_until(lambda: not held(libvirt), SECONDS, "it is let go")
+    assert policies(libvirt) == {os.SCHED_OTHER}
+    libvirt.virsh("send-key", "guest", "KEY_R")
+    watched.await_boot("install")
+
+
+def test_a_watch_that_is_killed_meanwhile(watched: Watched, tmp_path: Path) -> None:
+    """The guest is off, and the next watch boots it."""
+    libvirt = watched.libvirt
+    libvirt.install_hook(tmp_path)
+    watched.define()
+    watch = watched.ready().process
+    os.kill(watch.pid, signal.SIGSTOP)
+    libvirt.virsh("start", "guest")
+    wait_until(lambda: libvirt.state("guest") == "shut off", SECONDS, "it is left to watch")
+    watch.kill()
+    watch.wait()
+    watched.ready()
+    watched.await_boot("install")
+    assert not held(libvirt) and "PROBE disk" not in libvirt.serial("guest")
+
+
+def test_a_start_that_is_paused_is_not_ended_by_the_hook(watched: Watched, tmp_path: Path) -> None:
+    libvirt = watched.libvirt
+    libvirt.install_hook(tmp_path)
+    watched.define()
+    watched.ready()
+    libvirt.virsh("start", "--paused", "guest")
+    wait_until(lambda: "<kernel>" in libvirt.live("guest"), SECONDS, "it is booted")
+    wait_until(lambda: libvirt.state("guest") == "paused", SECONDS, "it is paused")
+    wait_until(lambda: not held(libvirt), SECONDS, "nobody holds it")
+    assert "PROBE" not in libvirt.serial("guest")
+    libvirt.virsh("resume", "guest")
+    watched.await_boot("install")
+
+
+def held(libvirt: Libvirt) -> list[Path]:
+    return list((libvirt.root / "run-pypxeboot/hook").glob("*.held"))
 
 
 _POLICIES = """
@@ -127,6 +251,4 @@ def test_twenty_that_libvirtd_starts(watched: Watched, tmp_path: Path) -> None:
     libvirt.start()
     assert not await_boots(watched, names)
     assert libvirt.log().count("left to pypxeboot-virt watch") >= 20
-    for name in names:
-        libvirt.virsh("destroy", name)
-    wait_until(lambda: not watched.left(), SECONDS, "nothing is left")
+    destroy(watched, names)

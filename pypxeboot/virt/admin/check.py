@@ -87,15 +87,14 @@ def _opt_in(root: Element, about: Domain, target: DomainHandle) -> Iterator[Find
 def _boot_order(root: Element, about: Domain, target: DomainHandle) -> Iterator[Finding]:
     devices = {element.get("dev", "") for element in root.findall("os/boot")}
     others = devices - {"network"} or {e.tag for e in root.findall("devices/*[boot]") if e.tag != "interface"}
-    hooked = hook_paths.files(root) is not None and domains.has_hook()
     if not others:
         yield ok("order", "the network is its only boot device")
-    elif about.wish is not None and not hooked and about.has_disk:
+    elif about.wish is not None and not domains.has_hook() and about.has_disk:
         text = f"{', '.join(sorted(others))} is in its boot order, and may begin to boot before watch"
-        if target.starts_with_host() and not domains.has_hook():
+        if target.starts_with_host():
             text += " is there at all, when the host comes up (virsh autostart): no hook is installed"
         else:
-            text += " has suspended it, on a busy host"
+            text += " has suspended it, on a busy host where no hook is installed"
         hint = "let <boot dev='network'/> be the only one: LOCALBOOT boots the disk all the same"
         yield warn("order", text, hint)
 

@@ -32,7 +32,7 @@ from pypxeboot.text import printable
 from pypxeboot.virt import arrival, boot, boot_files, domain_xml, hook_paths, live_xml, qemu_process, smbios
 from pypxeboot.virt.boot_files import BootFiles
 from pypxeboot.virt.domain_xml import Domain
-from pypxeboot.virt.hook import aftermath, hooked_boot
+from pypxeboot.virt.hook import aftermath, holder, hooked_boot
 from pypxeboot.virt.hook import files as hook_files
 from pypxeboot.virt.hook.files import Mark
 from pypxeboot.virt.hook.hooked_boot import HookedBoot
@@ -60,8 +60,8 @@ def _handle(operation: str, reason: str, root: Element) -> None:
     if operation == "started" and _is_left_alone(root):
         aftermath.begin(domain_xml.domain(root).uuid, root.get("id", ""))
     if files is None or not opts_in:
-        if operation == "prepare" and opts_in and live_xml.told(root) is None:
-            _check_watched(root)
+        if opts_in and live_xml.told(root) is None:
+            _leave_to_watch(operation, root)
         return
     about, former = domain_xml.domain(root), hooked_boot.of(root)
     mark = Mark(about.uuid)
@@ -112,6 +112,18 @@ def _release(
     else:
         hook_files.remove(files)
     aftermath.begin(about.uuid, "")
+
+
+def _leave_to_watch(operation: str, root: Element) -> None:
+    """See to it that the disk of a domain, which is watch's, does not boot before watch has it."""
+    if operation == "prepare":
+        _check_watched(root)
+    elif operation == "start" and marks.somebody_is_connected():
+        about = domain_xml.domain(root)
+        if hooked_boot.is_defined(about.name):
+            holder.begin(about.uuid, about.name)
+    elif operation == "started":
+        holder.started(domain_xml.domain(root).uuid)
 
 
 def _is_left_alone(root: Element) -> bool:

@@ -23,10 +23,11 @@ from pypxeboot.dataclass import dataclass, field
 from pypxeboot.errors import Aborted, HandoverError, PxeBootError, UsageError
 from pypxeboot.limits import NOTICE
 from pypxeboot.text import printable
-from pypxeboot.virt import boot, boot_files, domain_xml, hook_paths, qemu_process, start
+from pypxeboot.virt import boot, boot_files, domain_xml, hook_paths, start
 from pypxeboot.virt.connection import Connection, DomainHandle
 from pypxeboot.virt.events import Defined, Ended, Event, Events, Lost, Started, Stopped
 from pypxeboot.virt.hook import files as hook_files
+from pypxeboot.virt.hook import holder
 from pypxeboot.virt.records import sd_notify
 from pypxeboot.virt.records.marks import HELD, PAUSED, RETRIED, Marks
 from pypxeboot.virt.watch.boots import Boots, WatchedDomain
@@ -154,7 +155,7 @@ class Watcher:
         word = self.marks.word(target.uuid)
         if target.is_active():
             age = target.age()
-            young = age is not None and age < _YOUNG
+            young = holder.holds(target.uuid) or (age is not None and age < _YOUNG)
             paused = word == PAUSED or (young and word != HELD and target.is_paused())
             self._runs(target, fresh=young or word in (HELD, PAUSED), paused=paused)
         elif target.uuid in self.marks:
@@ -162,10 +163,10 @@ class Watcher:
             guest, why = self._guest(target), target.why_stopped()
             ended = guest.ended
             rebooted = ended in _RESETS or (ended is None and why in ("shutdown", "unknown"))
-            if rebooted or (word == RETRIED and guest.due is None):
-                what = "is to be booted" if word == RETRIED else "ended while nobody looked"
+            if rebooted or (word in (RETRIED, HELD, PAUSED) and guest.due is None):
+                what = "is to be booted" if word else "ended while nobody looked"
                 log.log(NOTICE, "domain %s %s", printable(target.name), what)
-                self.boot(target, rebooted=True)
+                self.boot(target, paused=word == PAUSED, rebooted=True)
             elif guest.due is None:
                 self._off(guest, why)
 
@@ -250,14 +251,15 @@ class Watcher:
             self.boot(target, replaces=True)  # whether it is suspended or was destroyed
         elif self._wants(target) and target.is_active():
             self._runs(target, fresh=event.fresh, paused=event.paused, held=held)
-        elif held:
-            self._let_go(target)
+        elif self.only is None:
+            self._let_go(target, held=held)
 
     @staticmethod
-    def _let_go(target: DomainHandle) -> None:
-        """Have a domain go on that was held."""
-        qemu_process.let_go(target.name)
-        target.resume()
+    def _let_go(target: DomainHandle, *, held: bool) -> None:
+        """Have a domain go on that the hook may have bounded, and we have suspended where it is ``held``."""
+        holder.release(target.uuid, target.name)
+        if held:
+            target.resume()
 
     def _is_served(self, target: DomainHandle) -> bool:
         """Whether a domain that runs was booted by us, or by the hook."""
@@ -302,7 +304,7 @@ class Watcher:
             guest = self._guests.get(target.uuid)
             if fresh or (guest is not None and guest.replaces and not guest.ran):
                 log.log(NOTICE, "domain %s was started", printable(target.name))
-                if not held:
+                if not (held or holder.holds(target.uuid)):
                     target.suspend()  # it has not come far, and shall not until its boot ends it
                 self.boot(target, replaces=True, paused=paused)
                 return
@@ -312,8 +314,7 @@ class Watcher:
         self.marks.add(target.uuid)
         if domain_xml.parse(target.live_xml()).findtext("on_reboot") != "destroy":
             target.set_on_reboot(restart=False)
-        if held:
-            self._let_go(target)
+        self._let_go(target, held=held)
 
     def _guest(self, target: DomainHandle) -> WatchedDomain:
         return self._guests.setdefault(target.uuid, WatchedDomain(target.uuid, target.name))

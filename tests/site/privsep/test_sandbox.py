@@ -428,3 +428,17 @@ def test_a_landlock_that_takes_less_than_its_version_promises(refused: str) -> N
     in_force, missing, listed = ast.literal_eval(os.read(reader, 65536).decode())
     assert "Landlock" in in_force and listed == "EACCES"
     assert len(missing) == 1 and missing[0].startswith("Landlock beyond version ")
+
+
+def test_what_forks_boots_has_done_beforehand() -> None:
+    program = """if True:
+        from pypxeboot import schema
+        from pypxeboot.host import spawn
+        spawn.prepare()
+        from pypxeboot.privsep import messages, sandbox
+        known = schema._reader.cache_info().misses
+        schema.unpack(messages.Placed, schema.pack(messages.Placed("a", "b", "c")))
+        print(len(sandbox.prepared_files()), schema._reader.cache_info().misses - known)
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "1 0\n", done

@@ -71,14 +71,14 @@ def names(request: BootRequest, scheme: str) -> list[str]:
 def find(request: BootRequest) -> Steps[Found]:
     """Find the configuration. Raises NoBootSource, ConfigError."""
     source = request.source
-    if source.config_file is not None:
-        return (yield from _given(request, source.config_file))
-    tried: list[str] = []
     places = _Places(request)
+    if source.config_file is not None:
+        return (yield from places.with_memdisk((yield from _given(request, source.config_file))))
+    tried: list[str] = []
     for device, directory in places.near():
         found = yield from _look(request, device, directory, tried)
         if found is not None:
-            return found
+            return (yield from places.with_memdisk(found))
     inside = yield from places.program()
     if inside is not None and (inside.config or inside.prefix.startswith(f"({DEVICE})")):
         return places.started(inside)
@@ -155,6 +155,16 @@ class _Places:
                 )
                 return found
         return None
+
+    def with_memdisk(self, found: Found) -> Steps[Found]:
+        """Add the disk that is built into the program, where the configuration ``found`` speaks of it.
+
+        Programs have several MiB, and few configurations beside them do.
+        """
+        if DEVICE not in found.text:
+            return found
+        inside = yield from self.program()
+        return found if inside is None else replace(found, memdisk=inside.memdisk)
 
     def built_in(self, program: Optional[BuiltIn]) -> list[tuple[str, str]]:
         """Return the directory that is built into the program, or those that are usual."""

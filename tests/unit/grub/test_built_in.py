@@ -134,6 +134,22 @@ def booted(image: bytes, files: Mapping[str, str]) -> tuple[Choice, Replay]:
             "r=1 p=(tftp,10.77.0.1)/srv root=tftp,10.77.0.1",
             id="configfile",
         ),
+        pytest.param(
+            "/srv",
+            None,
+            {"x.cfg": b"set r=fromx\n"},
+            {"boot/grub/grub.cfg": f"source (memdisk)/x.cfg\n{ENTRY}"},
+            "r=fromx p=(tftp,10.77.0.1)/boot/grub root=tftp,10.77.0.1",
+            id="beside the program",
+        ),
+        pytest.param(
+            "/srv",
+            None,
+            {"x.cfg": b"set r=fromx\n"},
+            {"boot/grub/grub.cfg": f"set root=memdisk\nsource /x.cfg\nset root=tftp\n{ENTRY}"},
+            "r=fromx p=(tftp,10.77.0.1)/boot/grub root=tftp",
+            id="its disk as root",
+        ),
     ],
 )
 def test_what_is_built_in_leads_where_the_real_one_went(
@@ -262,3 +278,9 @@ def test_a_program_says_what_it_has(tmp_path: Path) -> None:
     found = program.built_in(made(tmp_path, "/srv", DEBIAN, {"grub.cfg": CHOOSES}))
     assert found is not None and found.memdisk is not None
     assert (found.prefix, found.config, found.memdisk.get("/grub.cfg")) == ("/srv", DEBIAN, CHOOSES)
+
+
+def test_a_configuration_that_speaks_of_no_disk_needs_no_program() -> None:
+    choice, told = booted(b"", {"boot/grub/grub.cfg": ENTRY})
+    assert choice.entry.cmdline.startswith("BOOT_IMAGE=(tftp)/k1")
+    assert not any(PROGRAM in url for url in told.asked)

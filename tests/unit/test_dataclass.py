@@ -174,11 +174,13 @@ def test_one_that_another_process_pickled_is_whole() -> None:
 def test_importing_a_boot_makes_none() -> None:
     """Neither side: but for the settings, whose defaults are an object."""
     program = """if True:
-        import sys
+        import logging, sys
+        brought = set(sys.modules)  # from Python 3.14 on, logging brings dataclasses
         from pypxeboot.host import spawn
         from pypxeboot.commands import boot
         from pypxeboot.client import main, pipeline
-        assert not {"dataclasses", "inspect", "subprocess", "shutil", "uuid"} & set(sys.modules)
+        own = set(sys.modules) - brought
+        assert not {"dataclasses", "inspect", "subprocess", "shutil", "uuid"} & own
         ours = [vars(module) for name, module in sys.modules.items() if name.startswith("pypxeboot.")]
         kinds = {kind for names in ours for kind in names.values() if isinstance(kind, type)}
         made = {kind: vars(kind)["__init__"] for kind in kinds if "__pypxeboot_fields__" in vars(kind)}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import os
 import resource
 import struct
 import threading
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Optional
 
 import pytest
 
@@ -190,9 +191,12 @@ def test_lines_in_a_log_are_few(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
     now = [0.0]
     monkeypatch.setattr(fetch.time, "monotonic", lambda: now[0])
     progress = Progress(None)
-    monkeypatch.setattr(fetch.log, "propagate", True)
-    monkeypatch.setattr(fetch.logging.getLogger("pypxeboot"), "propagate", True)
-    with caplog.at_level("INFO", logger="pypxeboot"):
+    log: Optional[logging.Logger] = fetch.log
+    while log is not None:  # whatever a test before this one has set up
+        monkeypatch.setattr(log, "propagate", True)
+        monkeypatch.setattr(log, "disabled", False)
+        log = log.parent
+    with caplog.at_level("INFO", logger=fetch.log.name):
         progress.begin("a")
         for _ in range(1200):
             now[0] += 0.01

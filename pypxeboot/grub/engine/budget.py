@@ -8,6 +8,9 @@ from pypxeboot.errors import ConfigError
 STEPS = 100_000
 # Text that variables, menus and words are made of, all in all. Real configurations have some ten KiB.
 BYTES = 32 << 20
+# Scripts that are taken apart, all in all, those of "eval" and those that are read again included: every
+# word of them costs. Menus of ten thousand entries have 1.5 MiB.
+SOURCES = 3 << 20
 # Functions, menus and files that call each other, and constructs in them.
 DEPTH = 60
 # Files that are read: configurations of configurations.
@@ -20,13 +23,13 @@ class ScriptBudget:
     """Counts what a script uses. Every method raises ConfigError where it is too much."""
 
     def __init__(self) -> None:
-        self._steps = self._bytes = self._files = 0
+        self._steps = self._bytes = self._files = self._sources = 0
         self.depth = 0
         """How many things run that contain each other."""
 
     def refresh(self) -> None:
         """Count anew: somebody at the terminal pressed a key."""
-        self._steps = self._bytes = self._files = 0
+        self._steps = self._bytes = self._files = self._sources = 0
 
     def step(self) -> None:
         """Count a command."""
@@ -45,6 +48,13 @@ class ScriptBudget:
         self.text(size)
         if size > WORD:
             raise _too_much(f"has a word of more than {WORD >> 10} KiB", "does a variable double itself?")
+
+    def source(self, size: int) -> None:
+        """Count a script of ``size`` characters."""
+        self._sources += size
+        if self._sources > SOURCES:
+            most = f"{SOURCES >> 20} MiB of scripts"
+            raise _too_much(f"runs more than {most}", "is there a loop without an end?")
 
     def file(self) -> None:
         """Count a file that is read."""

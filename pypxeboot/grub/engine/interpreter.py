@@ -19,6 +19,7 @@ def run_source(machine: Grub, source: str, *, is_file: bool = False) -> Steps[in
 
     In a file what is no statement is passed over; anything else ends there ("execute_sourcecode").
     """
+    machine.budget.source(len(source))
     lexer = Lexer(source, comments=is_file)
     status: int = ErrorNumber.NONE
     machine.budget.enter()

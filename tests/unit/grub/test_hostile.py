@@ -91,3 +91,10 @@ def test_files_without_end() -> None:
     config = "set n=x\nwhile true; do source /x$n; set n=x$n; done\n"
     with pytest.raises(ConfigError, match="more than 200 files"):
         grub_config(config)
+
+
+@pytest.mark.parametrize("config", ["eval ': {long}'", "eval 'if false; then x {long}; fi'"])
+def test_scripts_without_end(config: str) -> None:
+    """To take a script apart costs, also where nothing of it runs."""
+    with pytest.raises(ConfigError, match="runs more than 3 MiB of scripts"):
+        grub_config(f"while true; do {config.format(long='x' * 60_000)}; done\n")

@@ -191,12 +191,13 @@ def test_lines_in_a_log_are_few(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
     now = [0.0]
     monkeypatch.setattr(fetch.time, "monotonic", lambda: now[0])
     progress = Progress(None)
-    log: Optional[logging.Logger] = fetch.log
+    own = logging.getLogger(Progress.__module__)
+    log: Optional[logging.Logger] = own
     while log is not None:  # whatever a test before this one has set up
         monkeypatch.setattr(log, "propagate", True)
         monkeypatch.setattr(log, "disabled", False)
         log = log.parent
-    with caplog.at_level("INFO", logger=fetch.log.name):
+    with caplog.at_level("INFO", logger=own.name):
         progress.begin("a")
         for _ in range(1200):
             now[0] += 0.01

@@ -23,7 +23,7 @@ def write(path: Path, records: Sequence[DomainRecord]) -> None:
     try:
         try:
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
-            with os.fdopen(os.open(fresh, flags, _MODE), "w") as file:
+            with os.fdopen(os.open(fresh, flags, _MODE), "w", encoding="utf-8", errors="replace") as file:
                 os.fchmod(file.fileno(), _MODE)
                 file.write(render(records))
             fresh.replace(path)

@@ -189,6 +189,12 @@ class DomainHandle:
             return None
         return now - ticks / os.sysconf("SC_CLK_TCK")
 
+    def goes_on(self) -> bool:
+        """Whether it did not begin with its QEMU: it was restored, reverted to a snapshot, or has arrived."""
+        with suppress(OSError, ValueError):
+            return qemu_process.goes_on(qemu_process.process(self.name))
+        return False
+
     def why_stopped(self) -> str:
         """Why it is off: ``unknown`` after a restart of libvirtd, else as in :class:`events.Stopped`."""
         state, reason = self._do("ask about", lambda: self._domain.state())

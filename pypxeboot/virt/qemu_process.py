@@ -19,6 +19,8 @@ _DEADLINE, _RESET_ON_FORK = 6, 1  # SCHED_DEADLINE, SCHED_FLAG_RESET_ON_FORK
 _RUNTIME, _PERIOD = 100_000, 100_000_000  # ns
 _ATTRIBUTES = struct.Struct("=IIQiIQQQ")  # struct sched_attr, version 0
 
+_GOES_ON = frozenset((b"-incoming", b"-loadvm"))
+
 _END_OF_LOG = 64 << 10  # bytes; a start has some 3 KiB there
 
 
@@ -31,6 +33,14 @@ def processors(pid: int) -> list[int]:
     """Return the threads of a QEMU that are its guest's processors. Raises OSError."""
     tasks = list(Path(f"/proc/{pid}/task").iterdir())  # "CPU 0/KVM", "ALL CPUs/TCG"
     return [int(task.name) for task in tasks if "CPU" in (task / "comm").read_text()]
+
+
+def goes_on(pid: int) -> bool:
+    """Whether the guest of a QEMU does not begin: it is restored, arrives, or is reverted to a snapshot.
+
+    Raises OSError.
+    """
+    return not _GOES_ON.isdisjoint(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
 
 
 def time_of(pid: int, thread: int) -> int:

@@ -252,3 +252,25 @@ def test_twenty_that_libvirtd_starts(watched: Watched, tmp_path: Path) -> None:
     assert not await_boots(watched, names)
     assert libvirt.log().count("left to pypxeboot-virt watch") >= 20
     destroy(watched, names)
+
+
+def test_a_saved_guest_is_restored_before_watch_is_there(watched: Watched, tmp_path: Path) -> None:
+    """As libvirt-guests saves them when the host goes down; this one was not booted from the network."""
+    libvirt = watched.libvirt
+    watched.server = libvirt.site.spawn(["sleep", "600"], "sleep.log")
+    watched.define()
+    libvirt.virsh("start", "guest")
+    watched.await_boot("disk")
+    libvirt.virsh("managedsave", "guest")
+    libvirt.install_hook(tmp_path)
+    libvirt.virsh("autostart", "guest")
+    libvirt.stop()
+    (libvirt.root / "run/qemu/autostarted").unlink(missing_ok=True)
+    watched.watch().wait_for("waiting for it", SECONDS)
+    libvirt.start()
+    wait_until(lambda: libvirt.state("guest") == "running", SECONDS, "it is restored")
+    watched.server.wait_for("domain guest runs: its next boot is from the network", SECONDS)
+    assert "left to pypxeboot-virt watch" not in libvirt.log()
+    assert not list((libvirt.root / "run-pypxeboot/hook").glob("*"))
+    libvirt.virsh("send-key", "guest", "KEY_R")
+    watched.await_boot("install")

@@ -29,8 +29,6 @@ _LOOK = 0.005  # s between two looks at the guest
 _STARTED = b"started"
 # QEMU's own beginning takes less than one of its thread, a firmware a hundred until it reads a disk.
 _BEGINNING = 10_000_000  # ns of a processor
-_GOES_ON = {b"-incoming", b"-loadvm"}
-"""Words of a QEMU whose guest does not begin: it is restored, arrives, or is reverted to a snapshot."""
 
 
 def begin(uuid: str, name: str) -> None:
@@ -76,7 +74,7 @@ def _hold(uuid: str, name: str) -> int:
     with suppress(OSError, ValueError):  # its QEMU is gone, or the note is: it goes on
         pid = _await(lambda: qemu_process.process(name), end)
         first = _await(lambda: min(qemu_process.processors(pid)), end)
-        if not _GOES_ON & set(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")):
+        if not qemu_process.goes_on(pid):
             while qemu_process.time_of(pid, first) < _BEGINNING:
                 _wait(note, end)
             qemu_process.slow_down(name)

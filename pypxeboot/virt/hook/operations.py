@@ -115,15 +115,23 @@ def _release(
 
 
 def _leave_to_watch(operation: str, root: Element) -> None:
-    """See to it that the disk of a domain, which is watch's, does not boot before watch has it."""
-    if operation == "prepare":
+    """See to it that the disk of a domain, which is watch's, does not boot before watch has it.
+
+    One that is restored does not boot, and goes on whether watch is there or not.
+    """
+    about = domain_xml.domain(root)
+    mark = Mark(about.uuid)
+    if operation == "restore":
+        mark.set()
+    elif operation == "prepare" and not mark.is_set():
         _check_watched(root)
-    elif operation == "start" and marks.somebody_is_connected():
-        about = domain_xml.domain(root)
+    elif operation == "start" and not mark.is_set() and marks.somebody_is_connected():
         if hooked_boot.is_defined(about.name):
             holder.begin(about.uuid, about.name)
-    elif operation == "started":
-        holder.started(domain_xml.domain(root).uuid)
+    elif operation in ("started", "release"):
+        mark.clear()
+        if operation == "started":
+            holder.started(about.uuid)
 
 
 def _is_left_alone(root: Element) -> bool:

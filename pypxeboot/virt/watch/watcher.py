@@ -155,7 +155,8 @@ class Watcher:
         word = self.marks.word(target.uuid)
         if target.is_active():
             age = target.age()
-            young = holder.holds(target.uuid) or (age is not None and age < _YOUNG)
+            begins = age is not None and age < _YOUNG and not target.goes_on()
+            young = begins or holder.holds(target.uuid)
             paused = word == PAUSED or (young and word != HELD and target.is_paused())
             self._runs(target, fresh=young or word in (HELD, PAUSED), paused=paused)
         elif target.uuid in self.marks:

@@ -81,7 +81,7 @@ class ForkServer:
             self._end.send(json.dumps(order).encode())
 
     def stop(self) -> None:
-        """End the server; programs that run go on."""
+        """End the server, and what runs, as by SIGTERM; they end likewise where this process is killed."""
         self._end.close()
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
@@ -108,6 +108,8 @@ class _ForkLoop:
             gc.freeze()  # so that no collection writes to what all programs share
             while self._serve():
                 pass
+            for pid in self._running:
+                os.kill(pid, signal.SIGTERM)
         finally:
             os._exit(0)
 

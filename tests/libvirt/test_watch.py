@@ -127,6 +127,7 @@ def test_killed_watch_in_the_middle_of_a_boot(watched: Watched) -> None:
     watched.server.process.wait()
     watched.ready()
     watched.await_boot("install")
+    wait_until(lambda: "PXE: " in watched.libvirt.virsh("desc", "guest"), SECONDS, "that boot is done")
     watched.libvirt.virsh("destroy", "guest")
     watched.await_off()
 

@@ -56,6 +56,12 @@ def find(uuid: str) -> Optional[tuple[int, str]]:
     return None
 
 
+def of(program: str) -> set[str]:
+    """Return the UUIDs of the domains that ``program`` boots: start, run, watch or hook."""
+    found = {path.name: find(path.name) for path in DIRECTORY.glob("*")}
+    return {uuid for uuid, who in found.items() if who is not None and who[1] == program}
+
+
 def uuid_of(name: str) -> Optional[str]:
     """Return the UUID of a domain of that name or UUID that is being booted; libvirt may not answer then."""
     for path in DIRECTORY.glob("*"):

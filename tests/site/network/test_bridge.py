@@ -66,7 +66,7 @@ def test_the_bridge_keeps_its_mac_and_learns_the_guest_on_one_port(site: Site) -
     seen = []
     process = start(site)
     try:
-        wait_until(lambda: seen.append(site.bridge_mac()) or downloading(site), 10, "download")  # type: ignore[func-returns-value]
+        wait_until(lambda: seen.append(site.bridge_mac()) or downloading(site), 60, "download")  # type: ignore[func-returns-value]
         (port,) = new_ports(site)
         assert site.learned() == {port}
         link = site.links()[port]
@@ -95,7 +95,7 @@ def test_signals(site: Site, number: signal.Signals, moment: str) -> None:
         serve_slowly(site)
     process = start(site)
     try:
-        wait_until(lambda: MOMENTS[moment](site), 10, moment)
+        wait_until(lambda: MOMENTS[moment](site), 60, moment)
         process.send_signal(number)
         run = finish(process, 60)
     finally:
@@ -114,7 +114,7 @@ def test_signals(site: Site, number: signal.Signals, moment: str) -> None:
 def test_the_client_process_is_killed(site: Site) -> None:
     serve_slowly(site)
     process = start(site)
-    wait_until(lambda: downloading(site), 10, "download")
+    wait_until(lambda: downloading(site), 60, "download")
     for pid in site.run_pids() - {process.pid}:
         os.kill(pid, signal.SIGKILL)
     run = finish(process, 60)
@@ -155,7 +155,7 @@ def test_two_runs_for_one_guest(site: Site) -> None:
     serve_slowly(site)
     first = start(site)
     try:
-        wait_until(lambda: downloading(site), 10, "download")
+        wait_until(lambda: downloading(site), 60, "download")
         second = site.boot("--mac-wait", "1")
         assert second.rc in (7, 8), str(second)
         assert first.poll() is None and len(new_ports(site)) == 1

@@ -6,14 +6,11 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from pypxeboot.errors import Aborted, PxeBootError, SignalReceived
 from pypxeboot.privsep.fork import SIGNALS
 from pypxeboot.result import Failure
-
-if TYPE_CHECKING:
-    pass
 
 
 class BootFailed(Exception):

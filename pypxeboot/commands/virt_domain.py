@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cache
 from typing import Any, Optional, cast
 
@@ -183,6 +184,7 @@ class Run(Command):
             )
         start.check_off(target)
         boots = Boots(self.words, by="run", limit=settings.max_boots)
-        watcher = Watcher(events, self.uri, settings, boots, marks.Marks(), target.uuid)
-        watcher.boot(target)
-        return watcher.loop()
+        with closing(marks.RunMarks(target.uuid)) as waits:
+            watcher = Watcher(events, self.uri, settings, boots, waits, target.uuid)
+            watcher.boot(target)
+            return watcher.loop()

@@ -363,3 +363,27 @@ def test_the_page_has_these_cells() -> None:
     listed = dict(re.findall(r"\[(\d)\] `(tests/\S+\.py)`", text.replace("\n", " ")))
     assert set(re.findall(r"\[(\d)\]", text)) == set(listed)
     assert all((tools.ROOT / path).exists() for path in listed.values())
+
+
+def test_libvirtd_is_killed_while_it_starts_a_guest(watched: Watched, tmp_path: Path) -> None:
+    """The guest runs, and who had it started was not told so; the hook looks when libvirtd is back."""
+    life = Life(watched, "run", tmp_path)
+    back = tmp_path / "back"
+    program = tmp_path / "pypxeboot-virt-hook"
+    waits = f"case $2 in started) until [ -e {back} ]; do sleep 0.1; done; esac\nPYTHONPATH"
+    program.write_text(program.read_text().replace("PYTHONPATH", waits, 1))
+    life.boot()
+    life.libvirt.stop(signal.SIGKILL)
+    life.libvirt.start()
+    life.watched.server.wait_for("connection to libvirt broke", SECONDS)
+    back.touch()
+    left = rf"run_aftermath.*{life.libvirt.virsh('domuuid', 'guest').strip()}"
+    wait_until(lambda: not _processes(f"{program}|{left}"), SECONDS, "the hook and what it left have ended")
+    life.libvirt.reload()
+    life.check_goes_on()
+
+
+def _processes(words: str) -> list[str]:
+    """The command lines that the pattern fits."""
+    found = [path.read_text() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    return [argv for argv in found if re.search(words, argv)]

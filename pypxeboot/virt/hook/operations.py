@@ -137,7 +137,8 @@ def _leave_to_watch(operation: str, root: Element) -> None:
 def _is_left_alone(root: Element) -> bool:
     """Whether nobody waits for the reboot of a guest that ends by it: it was reverted to a snapshot."""
     uuid = domain_xml.domain(root).uuid
-    return arrival.ends_at_reboot(root) and not (marks.somebody_watches() or boot_files.is_being_booted(uuid))
+    is_awaited = marks.somebody_waits_for(uuid) or boot_files.is_being_booted(uuid)
+    return arrival.ends_at_reboot(root) and not is_awaited
 
 
 def _check_watched(root: Element) -> None:

@@ -18,6 +18,7 @@ from pypxeboot.errors import HandoverError, Refused
 
 DIRECTORY = Path("/run/pypxeboot/watch")
 _CONNECTED = Path("/run/pypxeboot/watch.connected")
+_RUNS = Path("/run/pypxeboot/run")
 _SERVICE = Path("/etc/systemd/system/multi-user.target.wants/pypxeboot-virt.service")
 _MODE = 0o700  # whoever can open it can lock it
 HELD, PAUSED, RETRIED = "held", "paused", "retried"
@@ -106,6 +107,35 @@ class KeptMarks(Marks):
     def is_cancelled(self, uuid: str) -> bool:
         """Whether somebody else has taken the mark."""
         return super().is_cancelled(uuid) or not (DIRECTORY / uuid).exists()
+
+
+class RunMarks(Marks):
+    """Those of ``pypxeboot-virt run``, which waits for the reboots of one domain, until :meth:`close`."""
+
+    def __init__(self, uuid: str) -> None:
+        super().__init__()
+        self._path = _RUNS / uuid
+        self._lock: Optional[int] = None
+        with suppress(OSError):  # a full /run
+            _RUNS.mkdir(_MODE, parents=True, exist_ok=True)
+            lock = os.open(self._path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._lock = lock
+            except OSError:  # another one has it, and will win or lose
+                os.close(lock)
+
+    def close(self) -> None:
+        """Wait no longer."""
+        if self._lock is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+
+def somebody_waits_for(uuid: str) -> bool:
+    """Whether a ``pypxeboot-virt run`` or ``watch`` has a domain begin anew when it reboots."""
+    return is_locked(_RUNS / uuid) or somebody_watches()
 
 
 def somebody_watches() -> bool:

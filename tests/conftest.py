@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -43,12 +43,15 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``scripts/test --no-xen`` is for small machines."""
+    """``scripts/test --no-xen`` is for small machines, ``--few`` for a second version of Python."""
     parser.addoption("--no-xen", action="store_true", help="leave out the tests that boot a whole Xen")
+    parser.addoption("--few", type=int, metavar="N", help="run at most N cases of each test, from all over")
 
 
 def pytest_make_parametrize_id(val: object) -> Optional[str]:
     """What was packed just now holds the time: processes that share the tests would not know its name."""
+    if isinstance(val, str) and len(val) > 200:
+        return f"{len(val)}-characters"
     return f"{len(val)}-bytes" if isinstance(val, bytes) and len(val) > 32 else None
 
 
@@ -72,12 +75,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(mark)
     if config.getoption("--no-xen"):
         items[:] = [item for item in items if not item.get_closest_marker("xen")]
+    few = config.getoption("--few")
+    if few is not None:
+        items[:] = _few_of(items, few)
     items.sort(key=lambda item: str(item.path.relative_to(_HERE)) not in _LONGEST)
     if os.geteuid() == 0:
         return
     for item in items:
         if item.get_closest_marker("netns"):
             item.add_marker(pytest.mark.skip(reason="network namespaces need root"))
+
+
+def _few_of(items: Sequence[pytest.Item], most: int) -> list[pytest.Item]:
+    """At most so many cases of each test, the first among them."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    return [item for of_one in cases.values() for item in of_one[:: -(-len(of_one) // most)]]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -25,6 +25,8 @@ from tests.support.ground import servers, tools
 from tests.support.ground.net import MAC, Site
 from tests.support.storm import spread, tree
 
+_SIZES = (4 << 10, 1 << 20)  # bytes; the second is 714 packets and as many answers
+
 
 def run(argv: Sequence[str]) -> int:
     """Boot as ``pypxeboot`` does, in a process that has imported it."""
@@ -80,18 +82,21 @@ def measure(out: str, count: int) -> None:
         own.append(used)
         ratios.append(used / (used_by_children() - before))
     server.stop()
-    sys.stdout.write(f"\na boot under watch: {spread(own)} s of processor, ")
+    sys.stdout.write(f": a boot under watch costs {spread(own)} s of processor, ")
     sys.stdout.write(f"{spread(ratios)} of that of import scapy.layers.dhcp\n")
 
 
 def main(count: int) -> None:
-    """Make a site, and measure on it."""
-    with tempfile.TemporaryDirectory() as place, Site(Path(place)) as site:
-        root = servers.plant(Path(place) / "root", tree())
-        servers.start(site, "dnsmasq", root)
-        (Path(place) / "out").mkdir()
-        argv = [sys.executable, "-m", "tests.support.forked_boots", f"{place}/out", str(count)]
-        subprocess.run(["ip", "netns", "exec", site.hyp, *argv], cwd=tools.ROOT, check=True)
+    """Make a site for each size of an initrd, and measure on it."""
+    for size in _SIZES:
+        with tempfile.TemporaryDirectory() as place, Site(Path(place)) as site:
+            root = servers.plant(Path(place) / "root", {**tree(), "initrd": os.urandom(size)})
+            servers.start(site, "dnsmasq", root)
+            (Path(place) / "out").mkdir()
+            sys.stdout.write(f"\nan initrd of {size >> 10} KiB by TFTP")
+            sys.stdout.flush()
+            argv = [sys.executable, "-m", "tests.support.forked_boots", f"{place}/out", str(count)]
+            subprocess.run(["ip", "netns", "exec", site.hyp, *argv], cwd=tools.ROOT, check=True)
 
 
 if __name__ == "__main__":

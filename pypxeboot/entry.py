@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Optional
 
@@ -96,9 +96,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class BootMenu:
-    """The entries of one configuration, in file order; ``default`` is the label of one."""
+    """The entries of one configuration, in file order; ``default`` is the label of one.
 
-    entries: tuple[Entry, ...]
+    ``entries`` may be such that each is made when it is asked for: ten thousand take a while.
+    """
+
+    entries: Sequence[Entry]
     default: Optional[str] = None
     title: str = ""
 
@@ -113,6 +116,5 @@ class Choice:
     entry: Entry
     reason: Reason
     config: Optional[Location]
-    menu: Optional[BootMenu] = None
     failure: str = ""
     hint: Optional[str] = None

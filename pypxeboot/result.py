@@ -130,10 +130,7 @@ class ScriptFailure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a boot, apart from files and times; ``entries`` are there when they were to be listed.
-
-    ``failure`` is set when ``reason`` is SCRIPT_FAILED.
-    """
+    """What came of a boot, apart from files, times and lists; ``failure`` is set for SCRIPT_FAILED."""
 
     action: Action
     lease: Optional[LeaseReport]
@@ -144,7 +141,6 @@ class Outcome:
     cmdline: str
     requests: tuple[Request, ...]
     warnings: tuple[str, ...]
-    entries: tuple[ListedEntry, ...]
     failure: Optional[ScriptFailure]
 
     def outcome(self) -> dict[str, Any]:
@@ -156,7 +152,8 @@ class Outcome:
 class BootResult(Outcome):
     """The result of a boot.
 
-    ``kernel`` is set when ``action`` is BOOT (and entries were not merely listed).
+    ``kernel`` is set when ``action`` is BOOT (and entries were not merely listed), ``entries`` are there when
+    they were to be listed.
     """
 
     kernel: Optional[KernelFile]
@@ -165,6 +162,7 @@ class BootResult(Outcome):
     modules: tuple[ModuleFile, ...]
     dtb: Optional[DeviceTree]
     seconds: Seconds
+    entries: tuple[ListedEntry, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Optional
 
-from pypxeboot.errors import Aborted, PxeBootError
+from pypxeboot.errors import Aborted, PxeBootError, Refused
 from pypxeboot.lease import Lease
 from pypxeboot.picture import KeyPress, Terminal
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.messages import (
+    MAX_LISTED,
     ConfigureInterface,
     Done,
     DropImage,
+    Entries,
     FoundTerminal,
     Leave,
     MarkInitrd,
@@ -152,3 +154,23 @@ class HostSide:
     def leave(self) -> None:
         """Have the picture taken away: lines follow."""
         self._request(Leave())
+
+    def list_entries(self, pieces: Iterable[Entries]) -> None:
+        """Tell the entries of the list. Raises Refused where they are more than the host side takes."""
+        size = 0
+        for piece in pieces:
+            if size > MAX_LISTED:
+                raise Refused(f"a list of more than {MAX_LISTED} bytes cannot be handed over")
+            size += self.hand_over(piece)
+
+    def hand_over(self, message: object) -> int:
+        """Send what the boot came to, or a part of it, and return its bytes.
+
+        Raises Refused where it is more than the host side takes.
+        """
+        try:
+            with self._lock:
+                self._channel.send(message)
+                return self._channel.length
+        except SchemaError as why:
+            raise Refused(f"what the boot came to cannot be handed over: {why}") from None

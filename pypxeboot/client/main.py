@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Optional, Union
 
 from pypxeboot.client.host import HostSide
 from pypxeboot.dataclass import dataclass
-from pypxeboot.errors import InternalError, PxeBootError, Refused, UsageError, kind_of
+from pypxeboot.errors import InternalError, PxeBootError, UsageError, kind_of
 from pypxeboot.limits import Deadline
 from pypxeboot.net.dhcp4 import Discovery
 from pypxeboot.net.dhcp6 import Discovery6
@@ -28,7 +28,6 @@ from pypxeboot.privsep import logs, sandbox
 from pypxeboot.privsep.channel import Channel, Closed
 from pypxeboot.privsep.messages import Ready
 from pypxeboot.result import BootResult, Failure, Request
-from pypxeboot.schema import SchemaError
 from pypxeboot.text import printable
 
 if TYPE_CHECKING:
@@ -142,7 +141,13 @@ def _boot(order: Order, channel: Channel, parent: int, story: _Story) -> None:
     story.requests, story.warnings = pipeline.downloads.fetcher.requests, pipeline.warnings
     pipeline.joined = joined
     result = pipeline.run() if examination is None else examination.run(pipeline, discovery, dhcp)
-    _hand_over(result, channel)
+    host.hand_over(_report(result))
+
+
+def _report(result: BootResult) -> object:
+    from pypxeboot.client import pipeline
+
+    return pipeline.report(result)
 
 
 def _import_rest(plan: Plan) -> None:
@@ -177,16 +182,6 @@ def _pipeline(
     wanted = (plan.look_inside, plan.must_boot, plan.target, plan.processor, plan.append)
     downloads = Downloads(fetcher, workers, plan.limits, host.open_output, host.mark_initrd, *wanted)
     return Pipeline(plan, host, downloads, dhcp)
-
-
-def _hand_over(result: BootResult, channel: Channel) -> None:
-    """Send the result. Raises Refused where it is larger than the host side takes."""
-    from pypxeboot.client.pipeline import report
-
-    try:
-        channel.send(report(result))
-    except SchemaError as why:
-        raise Refused(f"what the boot came to cannot be handed over: {why}") from None
 
 
 def _dhcp(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from typing import Optional, Protocol, Union
 
 from pypxeboot import bootsource
@@ -24,7 +25,7 @@ from pypxeboot.client.time_spent import DHCP, JOINING
 from pypxeboot.dataclass import replace
 from pypxeboot.dhcp import boot_info, identity, pxe_options
 from pypxeboot.effects import Load, RunIpxe, RunIpxeScript
-from pypxeboot.entry import WHY, Action, Choice, Entry, Reason
+from pypxeboot.entry import WHY, Action, BootMenu, Choice, Entry, Reason
 from pypxeboot.errors import (
     Aborted,
     ConfigError,
@@ -41,12 +42,11 @@ from pypxeboot.lease import Lease
 from pypxeboot.limits import NOTICE
 from pypxeboot.net.exchange import Dhcp
 from pypxeboot.plan import Plan
-from pypxeboot.privsep.messages import ClientResult, KernelReport, ModuleReport
+from pypxeboot.privsep.messages import ClientResult, Entries, KernelReport, ModuleReport
 from pypxeboot.result import (
     BootResult,
     InitrdFile,
     LeaseReport,
-    ListedEntry,
     Ramdisk,
     ScriptFailure,
     Seconds,
@@ -61,18 +61,23 @@ log = logging.getLogger(__name__)
 _SCRIPTS = frozenset({Kind.IPXE})
 _BELIES = {Kind.PXELINUX: frozenset({Kind.IPXE, Kind.KERNEL, Kind.CONFIG})}
 
+_PIECE = 500  # entries of a list: the host side reads some while the next are described
+
 _IPXE_AGENT = f"iPXE/{identity.IPXE_VERSION}"
 
 
 class HostServices(HostTerminal, Interfaces, HostFiles, Protocol):
     """What the host side does for a boot."""
 
+    def list_entries(self, pieces: Iterable[Entries]) -> None:
+        """Take the entries of the list. Raises Refused where they are too many."""
+
 
 class Pipeline:
     """One boot, step by step: a lease, a boot source, a choice, and its files."""
 
     def __init__(self, plan: Plan, host: HostServices, downloads: Downloads, dhcp: Dhcp) -> None:
-        self.plan, self.downloads = plan, downloads
+        self.plan, self.downloads, self._host = plan, downloads, host
         self.joined = time.monotonic()  # when there was a network; who knows better says so
         self._is_ipxe = plan.profile == "ipxe"
         deadline = downloads.fetcher.deadline
@@ -318,7 +323,8 @@ class Pipeline:
         )
         if plan.list_entries:
             config, menu = self.driver.run(loader.entries(request))
-            return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config, menu)
+            self._host.list_entries(_columns(menu, at) for at in range(0, len(menu.entries), _PIECE))
+            return Choice(Entry(None, Action.LOCALBOOT), Reason.DEFAULT, config)
         return self.driver.run(loader.boot(request))
 
     def result(self, choice: Choice) -> BootResult:
@@ -341,7 +347,6 @@ class Pipeline:
             requests=tuple(self.downloads.fetcher.requests),
             seconds=Seconds(),
             warnings=tuple(self.warnings),
-            entries=_entry_reports(choice) if self.plan.list_entries else (),
             dtb=(files.dtb or self.downloads.dtb_plan(entry)) if boots else None,
             failure=ScriptFailure(choice.failure, choice.hint) if choice.failure else None,
         )
@@ -377,29 +382,27 @@ def _lease_report(lease: Lease) -> LeaseReport:
 
 def _parts(entry: Entry) -> tuple[str, ...]:
     """List the URLs of what the ramdisk is made of."""
+    if not entry.packed:  # as in most lists of ten thousand
+        return tuple(map(str, entry.initrds))
     packed = [item.location for item in entry.packed if item.location is not None]
     return tuple(map(str, (*entry.initrds, *packed)))
 
 
-def _entry_reports(choice: Choice) -> tuple[ListedEntry, ...]:
-    menu = choice.menu
-    if menu is None:
-        return ()
-    return tuple(
-        ListedEntry(
-            label=entry.label or "",
-            title=entry.title,
-            action=entry.action,
-            kernel=None if entry.kernel is None else str(entry.kernel),
-            initrds=_parts(entry),
-            cmdline=entry.cmdline,
-            default=entry.label is not None and entry.label == menu.default,
-            modules=_module_reports(entry) if entry.modules else (),
-            dtb=None if entry.dtb is None else str(entry.dtb),
-            menu=entry.menu,
-            meaning=printable(entry.meaning) if entry.meaning else "",
-        )
-        for entry in menu.entries
+def _columns(menu: BootMenu, at: int) -> Entries:
+    """Return the next entries of ``menu``, the first of which has number ``at``."""
+    entries = menu.entries[at : at + _PIECE]
+    return Entries(
+        label=tuple([entry.label or "" for entry in entries]),
+        title=tuple([entry.title for entry in entries]),
+        action=tuple([entry.action for entry in entries]),
+        kernel=tuple([None if entry.kernel is None else str(entry.kernel) for entry in entries]),
+        initrds=tuple([_parts(entry) for entry in entries]),
+        cmdline=tuple([entry.cmdline for entry in entries]),
+        default=tuple([entry.label is not None and entry.label == menu.default for entry in entries]),
+        modules=tuple([_module_reports(entry) if entry.modules else () for entry in entries]),
+        dtb=tuple([None if entry.dtb is None else str(entry.dtb) for entry in entries]),
+        menu=tuple([entry.menu for entry in entries]),
+        meaning=tuple([printable(entry.meaning) if entry.meaning else "" for entry in entries]),
     )
 
 

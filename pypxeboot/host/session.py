@@ -30,12 +30,14 @@ from pypxeboot.links.link import Attached, AttachRequest, Link
 from pypxeboot.links.select import link_for
 from pypxeboot.plan import BootPolicy, HostPlan, Order, Plan
 from pypxeboot.privsep import logs, sandbox
-from pypxeboot.privsep.channel import Closed
+from pypxeboot.privsep.channel import MAX_MESSAGE, Closed
 from pypxeboot.privsep.messages import (
+    MAX_LISTED,
     ClientResult,
     ConfigureInterface,
     Done,
     DropImage,
+    Entries,
     FoundTerminal,
     MarkInitrd,
     OpenImage,
@@ -45,8 +47,8 @@ from pypxeboot.privsep.messages import (
     UseImage,
 )
 from pypxeboot.privsep.signals import BootFailed
-from pypxeboot.result import BootResult, Failure, Seconds
-from pypxeboot.schema import SchemaError, unpack
+from pypxeboot.result import BootResult, Failure, ListedEntry, Seconds
+from pypxeboot.schema import MAX_ITEMS, SchemaError, unpack
 from pypxeboot.text import printable
 
 if TYPE_CHECKING:
@@ -143,6 +145,8 @@ class _Session:
         self._files, self._deadline = files, deadline
         self._link: Optional[Link] = None
         self._interface: Optional[ClientInterface] = None
+        self._listed: list[ListedEntry] = []
+        self._listed_size = 0  # bytes
 
     def order(self, ids: tuple[int, int], *, own_network: bool) -> None:
         """Send the client its order: the plan, and uid and gid to run as."""
@@ -237,6 +241,7 @@ class _Session:
             modules=handed.modules,
             dtb=handed.dtb,
             seconds=seconds,
+            entries=tuple(self._listed),
         )
 
     @contextmanager
@@ -341,12 +346,21 @@ class _Session:
             request = unpack(UseImage, value)
             self._files.use_image(request.number, request.kind, request.offset)
             self._channel.send(Done())
+        elif kind == "Entries" and self._plan.list_entries:
+            self._list(unpack(Entries, value))
         elif kind == "Finding" and self._hear is not None:
             self._hear(value)
         elif kind == "FindTerminal" and not os.isatty(0):
             self._channel.send(FoundTerminal(None))  # nothing that draws is imported for that
         elif not self._find_terminal().answer(kind, value):
             raise SchemaError(f"the request {printable(kind, 40)}")
+
+    def _list(self, piece: Entries) -> None:
+        """Take the next entries of the list. Raises SchemaError where the client may not send as many."""
+        self._listed_size += self._channel.length
+        if self._listed_size > MAX_LISTED + MAX_MESSAGE or len(self._listed) + len(piece.label) > MAX_ITEMS:
+            raise SchemaError("more entries than may be listed")
+        self._listed += piece.rows()
 
     def _find_terminal(self) -> TerminalService:
         """Return the terminal, which most boots do without."""

@@ -81,17 +81,19 @@ def table(entries: Sequence[ListedEntry], width: Optional[int] = None) -> str:
         title = entry.title or entry.label
         path = "" if title == entry.label and not entry.menu else " > ".join((*entry.menu, title))
         rows.append((mark, str(number), printable(entry.label, 60), printable(path, 200), _boots(entry)))
-    if not any(row[3] for row in rows[1:]):
-        rows[0] = (*rows[0][:3], "", rows[0][4])
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    if width is not None:  # labels are to be typed, so they stay whole; titles leave room for the rest
-        widths[3] = min(widths[3], max(width // 3, 10))
-    return "".join(_line(row, widths, width) + "\n" for row in rows)
+    *columns, boots = map(list, zip(*rows))
+    if not any(columns[3][1:]):
+        columns[3][0] = ""
+    elif width is not None:  # labels are to be typed, so they stay whole; titles leave room for the rest
+        columns[3] = [_cut(title, max(width // 3, 10)) for title in columns[3]]
+    cells = [_padded(column) for column in columns if any(column)]
+    lines = [" ".join(line).rstrip() for line in zip(*cells, boots)]
+    return "".join([f"{_cut(line, width)}\n" for line in lines])
 
 
-def _line(row: Sequence[str], widths: Sequence[int], width: Optional[int]) -> str:
-    cells = [_cut(cell, size).ljust(size) for cell, size in zip(row, widths) if size]
-    return _cut(" ".join((*cells, row[-1])).rstrip(), width)
+def _padded(column: Sequence[str]) -> list[str]:
+    size = max(map(len, column))
+    return [cell.ljust(size) for cell in column]
 
 
 def _cut(text: str, width: Optional[int]) -> str:
@@ -101,7 +103,11 @@ def _cut(text: str, width: Optional[int]) -> str:
 def _boots(entry: ListedEntry) -> str:
     if entry.kernel is None:
         return printable(entry.meaning, 400) or entry.action.value
-    parts: list[Optional[str]] = [entry.kernel, *[f"initrd {url}" for url in entry.initrds]]
-    parts += [f"module {module}" for module in entry.modules]
-    parts += [f"dtb {entry.dtb}" if entry.dtb else None, entry.cmdline]
-    return printable("; ".join(filter(None, parts)), 400)
+    parts = [entry.kernel, *[f"initrd {url}" for url in entry.initrds]]
+    if entry.modules:
+        parts += [f"module {module}" for module in entry.modules]
+    if entry.dtb:
+        parts.append(f"dtb {entry.dtb}")
+    if entry.cmdline:
+        parts.append(entry.cmdline)
+    return printable("; ".join(parts), 400)

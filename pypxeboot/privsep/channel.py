@@ -19,9 +19,9 @@ from pypxeboot.schema import SchemaError, pack
 
 T = TypeVar("T")
 
-MAX_MESSAGE = 4 << 20  # bytes; a menu of 10,000 entries takes 3 MiB
-_MAX_CONTAINERS = 200_000  # lists and objects in one message; that menu has 50,000
-_MAX_ITEMS = 300_000  # that menu has 110,000
+MAX_MESSAGE = 4 << 20  # bytes; what a thousand requests came to takes a tenth of it
+_MAX_CONTAINERS = 200_000  # lists and objects in one message
+_MAX_ITEMS = 300_000
 _MAX_DIGITS = 20  # of a number
 _PIECE = 65536  # a packet must fit the socket's buffer, whatever the host's limits are
 
@@ -31,10 +31,11 @@ class Closed(Exception):
 
 
 class Channel:
-    """One end of the pair."""
+    """One end of the pair; ``length`` is how many bytes the last message had that was sent or received."""
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
+        self.length = 0
         self._timeout: Optional[float] = None
 
     def fileno(self) -> int:
@@ -64,6 +65,7 @@ class Channel:
                 socket.send_fds(self._socket, [head], [descriptor])
             for piece in pieces:
                 self._socket.send(piece)
+            self.length = len(data)
         except (BrokenPipeError, ConnectionResetError):
             raise Closed from None
 
@@ -79,7 +81,9 @@ class Channel:
             count = int(head) if head.isdigit() else 0
             if not 0 < count <= MAX_MESSAGE // _PIECE:
                 raise SchemaError("a message too long")
-            body = _decode(b"".join(self._piece(end) for _ in range(count)))
+            data = b"".join([self._piece(end) for _ in range(count)])
+            self.length = len(data)
+            body = _decode(data)
             return body["type"], body["value"], descriptor
         except ConnectionResetError:
             raise Closed from None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from collections.abc import Iterator
+from typing import Any, Optional
 
-from pypxeboot.dataclass import dataclass
+from pypxeboot.dataclass import dataclass, field_names
+from pypxeboot.entry import Action
 from pypxeboot.picture import Terminal
-from pypxeboot.result import Outcome
+from pypxeboot.result import ListedEntry, Outcome
+from pypxeboot.schema import SchemaError
+
+MAX_LISTED = 4 << 20  # bytes of Entries, but for the last message; 10,000 entries take 2 MiB
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,39 @@ class SetVlan:
 
     tag: int
     remove: bool
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Client to host: the next entries of the list, a column for each field of :class:`ListedEntry`.
+
+    Ten thousand entries come in pieces, which the host side reads while the client describes the next; and a
+    column is checked faster than its values in as many objects. Raises SchemaError for columns of different
+    lengths.
+    """
+
+    label: tuple[str, ...]
+    title: tuple[str, ...]
+    action: tuple[Action, ...]
+    kernel: tuple[Optional[str], ...]
+    initrds: tuple[tuple[str, ...], ...]
+    cmdline: tuple[str, ...]
+    default: tuple[bool, ...]
+    modules: tuple[tuple[str, ...], ...]
+    dtb: tuple[Optional[str], ...]
+    menu: tuple[tuple[str, ...], ...]
+    meaning: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if any(len(column) != len(self.label) for column in self._columns()):
+            raise SchemaError(": columns of different lengths")
+
+    def rows(self) -> Iterator[ListedEntry]:
+        """Yield the entries."""
+        return map(ListedEntry, *self._columns())
+
+    def _columns(self) -> list[tuple[Any, ...]]:
+        return [getattr(self, name) for name in field_names(ListedEntry)]
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,6 @@ class Lost:
             "cmdline": "x=1",
             "requests": [],
             "warnings": [],
-            "entries": [],
             "failure": None,
         }
         self.say("ClientResult", **{**values, **changes})

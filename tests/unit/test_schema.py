@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypxeboot.dataclass import dataclass, replace
+from pypxeboot.dataclass import dataclass, field_names, replace
 from pypxeboot.entry import Action
-from pypxeboot.privsep.messages import ConfigureInterface, Done, OpenOutput, Placed, Ready, Route
+from pypxeboot.privsep.messages import ConfigureInterface, Done, Entries, OpenOutput, Placed, Ready, Route
 from pypxeboot.result import (
     BootResult,
     Failure,
@@ -178,14 +179,72 @@ def test_what_would_be_refused_is_not_sent(change: dict[str, Any]) -> None:
     assert str(caught.value).isprintable() and len(str(caught.value)) < 200
 
 
+ROWS = (
+    ListedEntry("a", "A", Action.BOOT, "k", ("i", "j"), "c", False, ("m x",), "d", ("More",), ""),
+    ListedEntry("b", "", Action.LOCALBOOT, None, (), "", True),
+    ListedEntry(
+        FULL.label or "", "caf\u00e9", Action.BOOT, None, ("\u00fc",), "", False, meaning="says what"
+    ),
+)
+
+
+def entries(rows: Sequence[ListedEntry]) -> Entries:
+    return Entries(*zip(*[[getattr(row, name) for name in field_names(ListedEntry)] for row in rows]))
+
+
+@pytest.mark.parametrize("rows", [ROWS, ROWS[:1], ROWS[1:], ROWS[1:2] * 500], ids=len)
+def test_entries_cross_as_columns(rows: Sequence[ListedEntry]) -> None:
+    made = unpack(Entries, through_json(entries(rows)))
+    assert tuple(made.rows()) == tuple(rows)
+    assert made == entries(rows) and unpack(Entries, through_json(Entries(*[()] * 11))) == Entries(*[()] * 11)
+
+
+LONG = "x" * (MAX_TEXT + 1)
+WRONG_COLUMNS: dict[str, Any] = {
+    "number-for-text": {"label": ["a", 1, "c"]},
+    "list-for-text": {"label": ["a", ["b"], "c"]},
+    "none-for-text": {"cmdline": [None, None, None]},
+    "text-for-column": {"label": "abc"},
+    "object-for-column": {"label": {"a": 1}},
+    "long-text": {"title": ["", LONG, ""]},
+    "long-text-in-bytes": {"title": ["", "\u00fc" * (MAX_TEXT // 2 + 1), ""]},
+    "lone-surrogate": {"title": ["", "\ud800", ""]},
+    "text-for-list": {"initrds": ["ab", "cd", "ef"]},
+    "object-for-list": {"menu": [{}, {}, {}]},
+    "number-in-list": {"initrds": [["a"], [1], []]},
+    "list-in-list": {"initrds": [["a"], [["b"]], []]},
+    "long-text-in-list": {"menu": [["a"], [LONG], []]},
+    "long-list-in-list": {"modules": [[""] * (MAX_ITEMS + 1), [], []]},
+    "unknown-action": {"action": ["boot", "explode", "boot"]},
+    "number-for-bool": {"default": [0, 1, 0]},
+    "a-label-more": {"label": ["a", "b", "c", "d"]},
+    "a-path-less": {"menu": [[], []]},
+    "unknown-column": {"path": ["/x", "/x", "/x"]},
+}
+
+
+@pytest.mark.parametrize("case", WRONG_COLUMNS)
+def test_columns_that_are_not_of_the_schema_are_refused(case: str) -> None:
+    with pytest.raises(SchemaError) as caught:
+        unpack(Entries, {**through_json(entries(ROWS)), **WRONG_COLUMNS[case]})
+    assert len(str(caught.value)) < 500, "the place, not the value"
+
+
+def test_long_columns_are_refused_by_both_sides() -> None:
+    many = entries(ROWS[1:2] * (MAX_ITEMS + 1))
+    with pytest.raises(SchemaError):
+        pack(many)
+    with pytest.raises(SchemaError):
+        unpack(Entries, {name: list(getattr(many, name)) for name in field_names(Entries)})
+
+
 def test_an_entry_of_a_long_list_crosses_in_few_steps() -> None:
     def lines(count: int) -> int:
-        entry = ListedEntry("l", "t", Action.BOOT, "k", ("i",), "c", False)
-        menu = replace(FULL, entries=(entry,) * count)
-        unpack(BootResult, pack(menu))
-        return effort.lines(lambda: unpack(BootResult, pack(menu)))
+        many = entries(ROWS[:1] * count)
+        return effort.lines(lambda: tuple(unpack(Entries, pack(many)).rows()))
 
-    assert lines(1100) - lines(100) < 230 * 1000
+    lines(10)
+    assert lines(1100) - lines(100) < 60 * 1000
 
 
 def test_the_place_is_told() -> None:

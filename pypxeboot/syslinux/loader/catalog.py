@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Optional, Union
 
-from pypxeboot.dataclass import dataclass, replace
+from pypxeboot.dataclass import dataclass
 from pypxeboot.effects import Log, Steps
 from pypxeboot.entry import BootMenu
 from pypxeboot.errors import ConfigError, NoBootSource
@@ -20,7 +20,7 @@ from pypxeboot.syslinux.config import lookup
 from pypxeboot.syslinux.config.lexer import joined, split
 from pypxeboot.syslinux.config.model import Config, Label
 from pypxeboot.syslinux.loader.command_line import is_pxelinux, module_name, parse_command
-from pypxeboot.syslinux.loader.describe import Listing
+from pypxeboot.syslinux.loader.describe import Described, Listing
 from pypxeboot.syslinux.menu import defaults
 from pypxeboot.text import printable
 
@@ -164,14 +164,10 @@ class Catalog:
 
     def _menu(self, opened: Sequence[_Opened]) -> BootMenu:
         """List the entries of the menu that is shown, and of those ``opened`` below it."""
-        menu = _listing(self._current, self.shown).menu(self._default())
-        more = [
-            replace(entry, menu=(*below.path, *entry.menu))
-            for below in opened
-            if below.listed
-            for entry in _listing(below.place, below.config).menu(None).entries
-        ]
-        return replace(menu, entries=(*menu.entries, *more))
+        current = self._current
+        listings: list[tuple[Listing, tuple[str, ...]]] = [(_listing(current, self.shown), ())]
+        listings += [(_listing(below.place, below.config), below.path) for below in opened if below.listed]
+        return BootMenu(Described(listings), self._default(), self.shown.screens[0].title)
 
     def _default(self) -> Optional[str]:
         """Find the LABEL line of what boots when nobody chooses."""

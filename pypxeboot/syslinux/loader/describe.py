@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Optional
+from collections.abc import Iterable, Sequence
+from typing import Optional, Union, overload
 
 from pypxeboot.dataclass import dataclass, replace
-from pypxeboot.entry import Action, BootMenu, Entry, Module, Packed
+from pypxeboot.entry import Action, Entry, Module, Packed
 from pypxeboot.errors import ConfigError
 from pypxeboot.syslinux.com32 import table
 from pypxeboot.syslinux.com32.unresolved import UnresolvedEntry
@@ -40,13 +40,13 @@ class Listing:
         self.config, self.arch = config, arch
         self._shown, self._files, self._strings = shown, files, strings
 
-    def menu(self, default: Optional[str]) -> BootMenu:
-        """List all of them; ``default`` is the LABEL line of what boots when nobody chooses."""
-        paths = lookup.paths(self._shown)
-        entries = (self._entry(label, paths[label.screen]) for label in lookup.entries(self._shown))
-        return BootMenu(tuple(entries), default, self._shown.screens[0].title)
+    def labels(self, above: tuple[str, ...]) -> list[tuple[Label, tuple[str, ...]]]:
+        """List their labels, each with the titles of the submenus around it, below ``above``."""
+        paths = [(*above, *path) for path in lookup.paths(self._shown)]
+        return [(label, paths[label.screen]) for label in lookup.entries(self._shown)]
 
-    def _entry(self, label: Label, path: tuple[str, ...]) -> Entry:
+    def entry(self, label: Label, path: tuple[str, ...]) -> Entry:
+        """Describe the entry of ``label``, which stands below the titles of ``path``."""
         description = _Description(self, label.line, label.plain_title, path, _DEPTH)
         return description.run(self.command_line(label))
 
@@ -60,6 +60,33 @@ class Listing:
             return self._files.locate(name)
         except ConfigError:
             return None
+
+
+class Described(Sequence[Entry]):
+    """The entries of ``listings``, one after the other: each is described when it is asked for.
+
+    With each listing come the titles of the menus above it.
+    """
+
+    def __init__(self, listings: Iterable[tuple[Listing, tuple[str, ...]]]) -> None:
+        self._labels = [
+            (listing, label, path) for listing, above in listings for label, path in listing.labels(above)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    @overload
+    def __getitem__(self, at: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[Entry]: ...
+
+    def __getitem__(self, at: Union[int, slice]) -> Union[Entry, list[Entry]]:
+        if isinstance(at, slice):
+            return [listing.entry(label, path) for listing, label, path in self._labels[at]]
+        listing, label, path = self._labels[at]
+        return listing.entry(label, path)
 
 
 @dataclass(frozen=True)

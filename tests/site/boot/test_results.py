@@ -45,6 +45,25 @@ def test_list_entries(site: Site) -> None:
     site.assert_nothing_left()
 
 
+def test_ten_thousand_entries_are_listed_whole_and_in_order(site: Site) -> None:
+    """They cross to the host side in pieces, which it puts together."""
+    names = [f"l{number}" for number in range(10_000)]
+    texts = ["".join(f"LABEL {name}\nKERNEL {name}/k\n" for name in names[at::5]) for at in range(5)]
+    included = "".join(f"INCLUDE f{at}\n" for at in range(5))
+    files = tree(f"DEFAULT l7000\n{included}LABEL caf\u00e9\nLOCALBOOT 0\n")
+    serve(site, files={**files, **{f"f{at}": text.encode() for at, text in enumerate(texts)}})
+    wanted = [name for at in range(5) for name in names[at::5]]
+    entries = site.boot("-l").ok().result["entries"]
+    assert [entry["label"] for entry in entries] == [*wanted, "caf\u00e9"]
+    assert [entry["label"] for entry in entries if entry["default"]] == ["l7000"]
+    assert all(entry["kernel"] == f"tftp://{SERVER}/{entry['label']}/k" for entry in entries[:-1])
+    assert (entries[-1]["action"], entries[-1]["kernel"]) == ("localboot", None)
+    table = site.pypxeboot(*BASE, "-l").ok().stdout.decode().splitlines()[1:]
+    shown = [line.lstrip("* ").split()[:2] for line in table]
+    assert shown == [[str(number), label] for number, label in enumerate([*wanted, "caf\u00e9"], 1)]
+    site.assert_nothing_left()
+
+
 def run_form(site: Site, form: str, *args: str) -> Run:
     return site.pypxeboot(*BASE, "--output-directory", str(site.out), "--output-format", form, *args)
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pypxeboot.output.formats import FORMATS
-from tests.support import lost_addresses, lost_client, lost_writes
+from tests.support import lost_addresses, lost_client, lost_lists, lost_writes
 from tests.support.ground import BRIDGE, MAC, SERVER, Run, Site
 from tests.support.ground.net import HOST, command
 from tests.support.ground.simple import check_stderr, serve
@@ -97,6 +97,21 @@ def test_messages_that_break_the_contract(site: Site, victim: Path, scenario: st
     run = lost(site, scenario, "--json", victim=victim)
     said = MESSAGES[scenario][1]
     assert run.rc == 1 and "broke its contract: " in run.stderr and said in run.stderr, str(run)
+    assert_untouched(site, victim, run)
+
+
+@pytest.mark.parametrize("scenario", lost_lists.LISTS)
+def test_lists_that_break_the_contract(site: Site, victim: Path, scenario: str) -> None:
+    run = lost(site, scenario, "--json", "-l", victim=victim, program=("-m", lost_lists.__name__, scenario))
+    said = lost_lists.LISTS[scenario][1]
+    assert run.rc == 1 and "broke its contract: " in run.stderr and said in run.stderr, str(run)
+    assert_untouched(site, victim, run)
+
+
+def test_a_list_that_nobody_asked_for(site: Site, victim: Path) -> None:
+    program = ("-m", lost_lists.__name__, "no_labels")
+    run = lost(site, "no_labels", "--json", victim=victim, program=program)
+    assert run.rc == 1 and "broke its contract: the request Entries" in run.stderr, str(run)
     assert_untouched(site, victim, run)
 
 

@@ -35,7 +35,6 @@ TOLD = ClientResult(
     cmdline="root=/dev/vda init=/bin/sh",
     requests=(),
     warnings=(),
-    entries=(),
     failure=None,
 )
 WORDS = {

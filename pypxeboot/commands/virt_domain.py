@@ -9,7 +9,7 @@ import argparse
 import importlib
 from collections.abc import Sequence
 from contextlib import closing
-from functools import cache
+from functools import cache, partial
 from typing import Any, Optional, cast
 
 from pypxeboot import __version__
@@ -23,6 +23,7 @@ from pypxeboot.errors import UsageError
 from pypxeboot.host import spawn
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.links import kinds
+from pypxeboot.privsep import fork_socket
 from pypxeboot.privsep.fork_server import ForkServer
 from pypxeboot.text import printable
 from pypxeboot.virt import connection, domain_xml, start
@@ -150,10 +151,18 @@ class Watch(Command):
 
     def act(self, settings: BootSettings, process: Optional[ClientProcess]) -> int:
         """Have every domain that opts in booted, until a signal comes. Raises PxeBootError."""
-        server = ForkServer(prepare, lambda argv: supervised.run(argv, lambda: read))
-        events = connection.event_loop()
-        boots = Boots(self.words, by="watch", server=server, limit=settings.max_boots)
-        return Watcher(events, self.uri, settings, boots, marks.KeptMarks(), None).loop()
+        from pypxeboot.commands import hook_operation
+
+        boot = partial(supervised.run, find_read=lambda: read)
+        server = ForkServer(prepare, boot, hook_operation.run)
+        try:
+            events = connection.event_loop()
+            boots = Boots(self.words, by="watch", server=server, limit=settings.max_boots)
+            kept = marks.KeptMarks()
+            server.listen(fork_socket.PATH)
+            return Watcher(events, self.uri, settings, boots, kept, None).loop()
+        finally:
+            server.stop()
 
 
 def prepare() -> None:

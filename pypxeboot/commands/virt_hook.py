@@ -1,83 +1,25 @@
-"""``pypxeboot-virt-hook``: what libvirt's hook runs."""
+"""``pypxeboot-virt-hook``: what libvirt's hook runs.
+
+Where a ``pypxeboot-virt watch`` runs, a process that has all imported does the work (privsep/fork_socket.py):
+nothing of the boot is imported here before that was asked.
+"""
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
 import sys
-from collections.abc import Sequence
-from typing import Optional
 
-from pypxeboot.errors import InternalError, PxeBootError, UsageError
-from pypxeboot.limits import NOTICE
-from pypxeboot.privsep import fork, logs, signals
-from pypxeboot.text import printable
-from pypxeboot.virt import domain_xml
-from pypxeboot.virt.hook import aftermath
-from pypxeboot.virt.hook.operations import handle_operation
-
-log = logging.getLogger(__name__)
-
-_JOURNAL = "/run/systemd/journal/stdout"
-_JOURNAL_HEADER = "pypxeboot-virt-hook\n\n6\n0\n0\n0\n0\n"
+from pypxeboot.privsep import fork, fork_socket
 
 
 def run() -> None:
     """Run the hook with the arguments of this process."""
     fork.open_standard_streams()
-    shown = os.dup(2)
-    _tell_the_journal()
-    error = _handle(sys.argv[1:])
-    if error is not None:
-        line = f"pypxeboot: {printable(error.message, 2000)}"
-        line += f" ({printable(error.hint, 2000)})" if error.hint else ""
-        os.write(shown, f"{line}\n".encode())
-    sys.exit(0 if error is None else error.code)
+    argv, xml, status = sys.argv[1:], b"", None
+    if len(argv) > 2:
+        xml = sys.stdin.buffer.read(fork_socket.LARGEST)
+        status = fork_socket.ask(fork_socket.PATH, argv, xml)
+    if status is None:
+        from pypxeboot.commands import hook_operation
 
-
-def run_aftermath() -> None:
-    """Do what the hook could not, with the arguments of this process: see virt/hook/aftermath.py."""
-    logs.configure(NOTICE)
-    try:
-        aftermath.see_to(*sys.argv[1:3])
-    except PxeBootError as why:
-        log.warning("%s", printable(why.message, 2000))
-
-
-def _tell_the_journal() -> None:
-    """Have standard error go there: libvirt keeps nothing of a hook that succeeds, and of others all."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as journal:
-        try:
-            journal.connect(_JOURNAL)
-            journal.sendall(_JOURNAL_HEADER.encode())
-            os.dup2(journal.fileno(), 2)
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-
-
-def _handle(argv: Sequence[str]) -> Optional[PxeBootError]:
-    """Handle what libvirt tells; return the error, if it failed."""
-    logs.configure(NOTICE)
-    try:
-        if len(argv) < 3:
-            raise UsageError(
-                "this is a hook, which libvirt runs", hint="install it as hooks/qemu.d/pypxeboot"
-            )
-        xml = sys.stdin.buffer.read(domain_xml.MAX_SIZE * 4).decode("utf-8", "replace")
-        logs.name(printable(argv[0]))
-        with signals.signals_raise():
-            changed = handle_operation(argv[1], argv[3] if len(argv) > 3 else "", domain_xml.parse(xml))
-            if changed is not None:
-                sys.stdout.write(changed)
-                sys.stdout.flush()
-        return None
-    except signals.BootFailed as why:
-        error = why.error
-    except PxeBootError as why:
-        error = why
-    except Exception as why:
-        log.debug("where it failed", exc_info=True)
-        error = InternalError.of(why)
-    log.error("error: %s", printable(error.message, 2000))
-    return error
+        status = hook_operation.run(argv, xml)
+    sys.exit(status)

@@ -91,6 +91,28 @@ def fork(
         os._exit(status)
 
 
+def leave_behind(body: Callable[[], object]) -> None:
+    """Start a process that calls ``body``, and outlives this one; of its files it has standard error alone.
+
+    Raises OSError.
+    """
+    if os.fork():
+        return
+    try:
+        os.setsid()
+        os.chdir("/")
+        for number in (0, 1):
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+        _keep_only()
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        body()
+    except Exception as why:
+        os.write(2, f"pypxeboot: failed: {why!r}\n".encode(errors="replace"))
+    finally:
+        os._exit(0)
+
+
 def _keep_only(*descriptors: int) -> None:
     """Close every file but these and the standard streams: the host side's are none of the child's."""
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208

@@ -1,7 +1,8 @@
 """A process that has imported all that a boot may use, and forks itself for each: none starts an interpreter.
 
 It is started before its parent has read anything of others, and reads nothing itself but what its parent
-sends: the arguments of a program. So what it forks is as good as new.
+sends: the arguments of a program. So what it forks is as good as new. What others order at its socket is read
+by the fork that does it (``fork_socket.py``).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn, Optional
 
+from pypxeboot.privsep import fork_socket
 from pypxeboot.privsep.fork import SIGNALS
+from pypxeboot.privsep.fork_socket import ForkSocket, Work
 
 _LONGEST = 128 << 10  # bytes of one order; the arguments of a boot are some hundred
 _FAILED = 1  # the exit code of a program of which nobody knows the end
@@ -50,16 +53,22 @@ class ForkedProgram:
 class ForkServer:
     """Starts programs: ``body`` is called with their arguments, and returns the exit code.
 
-    ``prepare`` imports what they use. SIGCHLD tells this process that one has ended.
+    ``prepare`` imports what they use. SIGCHLD tells this process that one has ended. ``work`` is what others
+    of the same user may have done, once :meth:`listen` is called.
     """
 
-    def __init__(self, prepare: Callable[[], object], body: Callable[[Sequence[str]], int]) -> None:
+    def __init__(
+        self,
+        prepare: Callable[[], object],
+        body: Callable[[Sequence[str]], int],
+        work: Optional[Work] = None,
+    ) -> None:
         self._end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._started = 0
         self.pid = os.fork()
         if not self.pid:
             self._end.close()
-            _ForkLoop(theirs, body).run(prepare)
+            _ForkLoop(theirs, body, work).run(prepare)
         theirs.close()
 
     def start(self, argv: Sequence[str], niceness: int = 0) -> Optional[ForkedProgram]:
@@ -76,6 +85,10 @@ class ForkServer:
             theirs.close()
         return ForkedProgram(self._started, ours, self._tell)
 
+    def listen(self, path: str) -> None:
+        """Have the server do the work of those who ask at a socket (:func:`fork_socket.ask`)."""
+        self._tell({"path": path})
+
     def _tell(self, order: object) -> None:
         with suppress(OSError):
             self._end.send(json.dumps(order).encode())
@@ -90,8 +103,11 @@ class ForkServer:
 class _ForkLoop:
     """The forked process: ``end`` is its end of the socket pair."""
 
-    def __init__(self, end: socket.socket, body: Callable[[Sequence[str]], int]) -> None:
-        self._end, self._body, self._parent = end, body, os.getppid()
+    def __init__(
+        self, end: socket.socket, body: Callable[[Sequence[str]], int], work: Optional[Work]
+    ) -> None:
+        self._end, self._body, self._work, self._parent = end, body, work, os.getppid()
+        self._socket: Optional[ForkSocket] = None
         self._running: dict[int, tuple[int, int]] = {}  # process: number, and where to tell of its end
         self._woken, self._waker = os.pipe()
 
@@ -110,15 +126,20 @@ class _ForkLoop:
                 pass
             for pid in self._running:
                 os.kill(pid, signal.SIGTERM)
+            if self._socket is not None:
+                self._socket.remove()
         finally:
             os._exit(0)
 
     def _serve(self) -> bool:
         """Do what there is to do; return False when the parent has hung up."""
-        ready = select.select([self._end, self._woken], [], [])[0]
+        listening = [] if self._socket is None else [self._socket]
+        ready = select.select([self._end, self._woken, *listening], [], [])[0]
         if self._woken in ready:
             os.read(self._woken, 4096)
             self._reap()
+        if self._socket is not None and self._socket in ready:
+            self._admit(self._socket)
         if self._end not in ready:
             return True
         data, descriptors, _, _ = socket.recv_fds(self._end, _LONGEST, 1)
@@ -127,6 +148,9 @@ class _ForkLoop:
         order = json.loads(data)
         if "argv" in order:
             self._start(order, descriptors[0])
+        elif "path" in order:
+            with suppress(OSError):  # a full /run: everybody works for himself
+                self._socket = ForkSocket(order["path"])
         else:
             for pid, (number, _) in self._running.items():
                 if number == order["number"]:
@@ -134,22 +158,38 @@ class _ForkLoop:
         return True
 
     def _start(self, order: dict[str, Any], told: int) -> None:
+        def run() -> int:
+            os.close(told)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.nice(order["niceness"])
+            return self._body(order["argv"])
+
+        self._running[self._fork(run)] = order["number"], told
+
+    def _admit(self, listening: ForkSocket) -> None:
+        """Have who asks answered by a fork, which is not this process' to end."""
+        connection, work = listening.accept(), self._work
+        if connection is not None and work is not None:
+            with connection, suppress(OSError):  # too many processes
+                self._fork(lambda: fork_socket.answer(connection, work))
+
+    def _fork(self, run: Callable[[], int]) -> int:
+        """Return the number of a process that ends with the exit code that ``run`` returns."""
         pid = os.fork()
         if pid:
-            self._running[pid] = order["number"], told
-            return
+            return pid
         status = _FAILED
         try:
             signal.set_wakeup_fd(-1)
             for number in (*SIGNALS, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            for descriptor in (self._woken, self._waker, told, *(told for _, told in self._running.values())):
+            for descriptor in (self._woken, self._waker, *(told for _, told in self._running.values())):
                 os.close(descriptor)
             self._end.close()
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.nice(order["niceness"])
-            status = self._body(order["argv"])
+            if self._socket is not None:
+                self._socket.close()
+            status = run()
             sys.stdout.flush()
             sys.stderr.flush()
         except Exception as why:
@@ -164,6 +204,8 @@ class _ForkLoop:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if not pid:
                     break
+                if pid not in self._running:
+                    continue  # it was others' work
                 _number, told = self._running.pop(pid)
                 with suppress(OSError):
                     os.write(told, str(os.waitstatus_to_exitcode(status)).encode())

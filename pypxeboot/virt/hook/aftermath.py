@@ -7,10 +7,10 @@ removes files that nothing needs any more.
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 
-from pypxeboot.errors import HandoverError
+from pypxeboot.errors import HandoverError, PxeBootError
+from pypxeboot.privsep import fork
+from pypxeboot.text import printable
 from pypxeboot.virt import arrival, boot_files, domain_xml, live_xml, start
 from pypxeboot.virt.connection import Connection
 from pypxeboot.virt.domain_xml import LIVE_NAMESPACE
@@ -20,27 +20,26 @@ log = logging.getLogger(__name__)
 
 _URI = "qemu:///system"  # the one whose hooks are in /etc
 _TRIES = 10  # of half a minute each, by libvirt's own patience with what else is done to a domain
-_PROGRAM = "from pypxeboot.commands.virt_hook import run_aftermath; run_aftermath()"
 
 
 def begin(uuid: str, run: str) -> None:
     """Begin that process for the domain ``uuid``; ``run`` is libvirt's number of its run, "" if it is off."""
-    argv = [sys.executable, "-c", _PROGRAM, uuid, run]
     try:
-        subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True, cwd="/"
-        )
+        fork.leave_behind(lambda: _see_to(uuid, run))
     except OSError as why:
         log.warning("cannot look after the files of the boot: %s", why.strerror)
 
 
-def see_to(uuid: str, run: str) -> None:
-    """Be that process. Raises PxeBootError."""
-    connection = Connection(_URI)
-    if run.isdecimal():
-        _on_run(connection, uuid, int(run))
-    else:
-        boot_files.sweep(lambda: start.needed(connection))
+def _see_to(uuid: str, run: str) -> None:
+    """Be that process."""
+    try:
+        connection = Connection(_URI)
+        if run.isdecimal():
+            _on_run(connection, uuid, int(run))
+        else:
+            boot_files.sweep(lambda: start.needed(connection))
+    except PxeBootError as why:
+        log.warning("%s", printable(why.message, 2000))
 
 
 def _on_run(connection: Connection, uuid: str, run: int) -> None:

@@ -18,7 +18,11 @@ SCRIPT = tools.ROOT / "scripts/libvirt-hook"
 
 
 def program(xml: str, *argv: str, journal: Path) -> subprocess.CompletedProcess[str]:
-    code = f"from pypxeboot.commands import virt_hook; virt_hook._JOURNAL = {str(journal)!r}; virt_hook.run()"
+    code = f"from pypxeboot.commands import hook_operation; hook_operation._JOURNAL = {str(journal)!r}; "
+    code += (
+        f"from pypxeboot.privsep import fork_socket; fork_socket.PATH = {str(journal.parent / 'none')!r}; "
+    )
+    code += "from pypxeboot.commands import virt_hook; virt_hook.run()"
     return subprocess.run(
         [sys.executable, "-c", code, *argv],
         input=xml,

@@ -58,7 +58,7 @@ def _handle(argv: Sequence[str], xml: bytes) -> Optional[PxeBootError]:
             root = domain_xml.parse(xml.decode("utf-8", "replace"))
             changed = handle_operation(argv[1], argv[3] if len(argv) > 3 else "", root)
             if changed is not None:
-                sys.stdout.write(changed)
+                sys.stdout.buffer.write(changed.encode())
                 sys.stdout.flush()
         return None
     except signals.BootFailed as why:

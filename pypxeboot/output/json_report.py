@@ -79,8 +79,9 @@ def table(entries: Sequence[ListedEntry], width: Optional[int] = None) -> str:
     for number, entry in enumerate(entries, 1):
         mark = "*" if entry.default else ""
         title = entry.title or entry.label
-        path = "" if title == entry.label and not entry.menu else " > ".join((*entry.menu, title))
-        rows.append((mark, str(number), printable(entry.label, 60), printable(path, 200), _boots(entry)))
+        named = title == entry.label and not entry.menu
+        path = "" if named else printable(" > ".join((*entry.menu, title)), 200)
+        rows.append((mark, str(number), printable(entry.label, 60), path, _boots(entry)))
     *columns, boots = map(list, zip(*rows))
     if not any(columns[3][1:]):
         columns[3][0] = ""

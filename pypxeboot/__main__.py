@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 def run() -> None:
     """Run the command with the arguments of this process."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # not in the middle of an import; a boot heeds it as others
+    from pypxeboot.privsep import streams
+
+    streams.open_standard_streams()
+    argv = sys.argv[1:]
+    if argv[:1] in (["-h"], ["--help"], ["--version"]):
+        from pypxeboot.config import options
+
+        options.parse(argv)  # it ends here
     from pypxeboot.config import max_boots
     from pypxeboot.host import early
-    from pypxeboot.privsep import fork
 
-    fork.open_standard_streams()
-    argv = sys.argv[1:]
     process = early.start_client(argv, max_boots.look_up)
     try:
         sys.exit(_run(argv, process))
@@ -38,10 +43,6 @@ def _run(argv: Sequence[str], process: Optional[ClientProcess]) -> int:
         from pypxeboot.commands import explain
 
         return explain.run(rest)
-    if word in ("-h", "--help", "--version"):
-        from pypxeboot.config import options
-
-        options.parse(argv)  # it ends here
     from pypxeboot.commands import boot, command
 
     if word == "doctor":

@@ -10,9 +10,9 @@ Their objects are made faster than the standard ones, too: a configuration has t
 
 from __future__ import annotations
 
+from _thread import RLock  # threading takes longer to import than this module
 from operator import attrgetter
 from os import register_at_fork
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 # Two threads may make their first object at once; and a process that is forked meanwhile has to find it free.

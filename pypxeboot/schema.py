@@ -35,7 +35,8 @@ def pack(value: Any) -> Any:
 
     Raises SchemaError for text, numbers and lists that :func:`unpack` would not take.
     """
-    return _packer(type(value))(value)
+    kind: Any = type(value)
+    return _packer(kind)(value)
 
 
 @functools.cache

@@ -18,9 +18,9 @@ def run() -> None:
     """Run the command with the arguments of this process."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # not in the middle of an import; commands heed it as others
     from pypxeboot.commands import supervised
-    from pypxeboot.privsep import fork
+    from pypxeboot.privsep import streams
 
-    fork.open_standard_streams()
+    streams.open_standard_streams()
     sys.exit(supervised.run(sys.argv[1:], _find_read))
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 
-from pypxeboot.privsep import fork, fork_socket
+from pypxeboot.privsep import fork_socket, streams
 
 
 def run() -> None:
     """Run the hook with the arguments of this process."""
-    fork.open_standard_streams()
+    streams.open_standard_streams()
     argv, xml, status = sys.argv[1:], b"", None
     if len(argv) > 2:
         xml = sys.stdin.buffer.read(fork_socket.LARGEST)

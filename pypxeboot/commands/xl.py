@@ -31,7 +31,7 @@ from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.output import xen
 from pypxeboot.output.request import OutputRequest
 from pypxeboot.plan import Plan
-from pypxeboot.privsep import fork
+from pypxeboot.privsep import streams
 from pypxeboot.result import BootResult
 from pypxeboot.text import printable
 from pypxeboot.xen import capabilities, domain_config, domain_files, xl_config
@@ -47,7 +47,7 @@ _USAGE = "pypxeboot-xl create [OPTION...] FILE [SETTING=VALUE...] [-- XL-OPTION.
 
 def run() -> None:
     """Run the command with the arguments of this process."""
-    fork.open_standard_streams()
+    streams.open_standard_streams()
     sys.exit(command.run(read, sys.argv[1:]))
 
 

@@ -9,7 +9,6 @@ import fcntl
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -119,19 +118,3 @@ def _keep_only(*descriptors: int) -> None:
         if int(name) > 2 and int(name) not in descriptors:
             with suppress(OSError):  # the descriptor of the listing itself
                 os.close(int(name))
-
-
-def open_standard_streams() -> None:
-    """Open the null device for each of the descriptors 0, 1 and 2 that is closed.
-
-    Some toolstacks start programs so; no file of ours may take their place. To write a result to a standard
-    output that was closed remains an error.
-    """
-    for number, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, flags)  # the lowest number that is free
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(number, "w" if number else "r", closefd=False))

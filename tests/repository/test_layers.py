@@ -96,7 +96,7 @@ VALUE_MODULES = set(
     unicodedata urllib.parse uuid zlib bz2 lzma lz4.block zstandard xml.etree.ElementTree xml.parsers.expat
     """.split()
 )
-LAZY = {"output.formats": {"importlib"}, "dataclass": {"os.register_at_fork", "threading.RLock", "exec"}}
+LAZY = {"output.formats": {"importlib"}, "dataclass": {"os.register_at_fork", "_thread.RLock", "exec"}}
 """What finds the other modules of its own package by name, when they are asked for; and what makes classes on
 first use, by one thread at a time, and writes a method of theirs."""
 CALLS_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}

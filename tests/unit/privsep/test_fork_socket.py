@@ -248,6 +248,7 @@ def test_who_asks_imports_little() -> None:
         "pypxeboot.privsep",
         "pypxeboot.privsep.fork",
         "pypxeboot.privsep.fork_socket",
+        "pypxeboot.privsep.streams",
     }
     assert len(names) < 50 and not names & {"json", "logging", "pathlib", "re", "subprocess", "typing"}, names
     assert fork_socket.PATH.startswith("/run/pypxeboot/")

@@ -12,6 +12,7 @@ They are in the place that virt-install uses, too, from which SELinux and AppArm
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import re
 import time
@@ -24,6 +25,8 @@ from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import HandoverError, Refused
 from pypxeboot.virt.records import marks
 
+log = logging.getLogger(__name__)
+
 DIRECTORY = Path("/var/lib/libvirt/boot/pypxeboot")
 # Whoever QEMU runs as has to get through; names are UUIDs, and who serves by TFTP keeps no secrets.
 _DIRECTORY_MODE, _FILE_MODE = 0o711, 0o644
@@ -31,6 +34,7 @@ _SWEPT = 5.0  # s; who sweeps has the lock for a moment
 _PATH = re.compile(re.escape(f"{DIRECTORY}/") + r"[0-9a-f-]+/[\w.-]+")
 NOTE = "saved"
 """The name of the note: a line for each file by which a guest in a state file ran."""
+_FRESH_NOTE = f"{NOTE}.new"
 
 
 @dataclass(frozen=True)
@@ -170,17 +174,26 @@ def _directories() -> list[Path]:
 
 def _files(path: Path) -> list[str]:
     try:
-        return [str(path / name) for name in os.listdir(path) if name != NOTE]  # noqa: PTH208 - names alone
+        names = set(os.listdir(path)) - {NOTE, _FRESH_NOTE}  # noqa: PTH208 - names alone
+        return [str(path / name) for name in names]
     except OSError:
         return []
 
 
 def _write_note(path: Path, files: set[str]) -> None:
-    with suppress(OSError):
+    """Note which files are kept; where that fails, as on a full disk, what was noted stays."""
+    note, fresh = path / NOTE, path / _FRESH_NOTE
+    try:
         if files:
-            (path / NOTE).write_text("".join(f"{Path(name).name}\n" for name in sorted(files)))
+            fresh.write_text("".join(f"{Path(name).name}\n" for name in sorted(files)))
+            fresh.replace(note)
         else:
-            (path / NOTE).unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
+    except OSError as why:
+        log.error("cannot write %s: %s: a guest in a state file may lose its files", note, why.strerror)
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
 
 
 def _remove(path: Path, files: set[str]) -> None:
@@ -190,7 +203,8 @@ def _remove(path: Path, files: set[str]) -> None:
     left = _files(path)
     with suppress(OSError):
         if not left:
-            (path / NOTE).unlink(missing_ok=True)
+            for name in (NOTE, _FRESH_NOTE):
+                (path / name).unlink(missing_ok=True)
             path.rmdir()
 
 

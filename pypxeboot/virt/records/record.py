@@ -117,7 +117,7 @@ def _read(path: Path) -> Optional[DomainRecord]:
         with path.open("rb") as file:
             value: Any = json.loads(file.read(_LARGEST))
         return unpack(DomainRecord, value)
-    except (OSError, ValueError, SchemaError):
+    except (OSError, ValueError, RecursionError, SchemaError):
         return None
 
 

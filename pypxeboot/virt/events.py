@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Optional, Union
@@ -24,6 +25,7 @@ _WHY = ("shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "snap
 _THREADS = 20
 _PATIENCE = 0.1  # s; a firmware takes longer until it looks at the disk
 _POLL = 0.01  # s
+_HELD_AFTER = 10.0  # s; libvirt has then no time for it
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,14 @@ class Lost:
 
 
 Event = Union[Started, Defined, Ended, Stopped, Lost]
+
+
+def is_done(held: Future[Any]) -> bool:
+    """Wait until a domain is suspended; False where that failed: it may be gone."""
+    try:
+        return held.exception(_HELD_AFTER) is None
+    except FutureTimeout:
+        return False
 
 
 class LifecycleEvents:

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 from pypxeboot.config import merge, planner
 from pypxeboot.config.settings import BootSettings, Toolstack
 from pypxeboot.dataclass import replace
-from pypxeboot.errors import HandoverError, PxeBootError, Refused, SignalReceived, UsageError
+from pypxeboot.errors import Aborted, HandoverError, PxeBootError, Refused, SignalReceived, UsageError
 from pypxeboot.host import output_files
 from pypxeboot.host.output_files import Store
 from pypxeboot.host.spawn import ClientProcess
@@ -32,7 +32,7 @@ from pypxeboot.virt import boot, boot_files, domain_xml, live_xml, smbios
 from pypxeboot.virt.boot_files import BootFiles, Needed
 from pypxeboot.virt.connection import Connection, DomainHandle
 from pypxeboot.virt.domain_xml import Domain
-from pypxeboot.virt.records import record
+from pypxeboot.virt.records import marks, record
 from pypxeboot.virt.records.told_boot import ToldBoot
 
 log = logging.getLogger(__name__)
@@ -113,6 +113,8 @@ class DomainStart(Toolstack):
         if self._replaces and self.target.is_active():
             with suppress(HandoverError):  # it may just have ended
                 self.target.destroy()
+        elif self._replaces and self.target.why_stopped() == "destroyed":
+            raise Aborted("it was ended by somebody while it waited for its boot")
         check_off(self.target)
         if not self._supervised:  # else who supervises it sweeps
             boot_files.sweep(lambda: needed(self.connection))
@@ -126,6 +128,9 @@ class DomainStart(Toolstack):
                 told.failed(boot.cause(why))
                 raise
             told.succeeded(result, number)
+        if self._by == "run" and not marks.somebody_waits_for(self.target.uuid):
+            with suppress(HandoverError):  # it was killed meanwhile, and the guest may be off already
+                let_reboot(self.target)
         log.log(NOTICE, "domain %s is started", printable(self.target.name))
         if settings.output_format == "json" and result is not None:
             with suppress(HandoverError):  # the domain runs, whoever reads this
@@ -211,6 +216,26 @@ def is_booted(target: DomainHandle, live: Element) -> bool:
         return told is not None
     last = record.find(target.uuid)
     return boot_files.is_being_booted(target.uuid) or (last is not None and last.last.run == target.number())
+
+
+def hold_files(connection: Connection, uuid: str) -> None:
+    """Keep the files of a domain that was just saved to a file, of which libvirt keeps no track."""
+    with suppress(UsageError):  # it is gone, and its state file is not
+        if connection.target(uuid).has_saved_state():
+            return
+    boot_files.hold(uuid)
+
+
+def let_reboot(target: DomainHandle) -> None:
+    """Have a guest for whose reboot nobody waits any more reboot by itself, where its definition says so.
+
+    Raises HandoverError.
+    """
+    live = domain_xml.parse(target.live_xml())
+    told = live_xml.told(live) or {}
+    before = told.get("on_reboot") or domain_xml.parse(target.stored_xml()).findtext("on_reboot")
+    if live.findtext("on_reboot") == "destroy" and before != "destroy":
+        target.set_on_reboot(restart=True)
 
 
 def needed(connection: Connection) -> Optional[Needed]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -168,3 +170,24 @@ def test_transient_domains_are_told(watched: Watched) -> None:
     found = watched.libvirt.pypxeboot("pypxeboot.commands.virt", "check", "guest").stdout.decode()
     assert "it is transient" in found and "virsh define it" in found
     assert len(re.findall(said, watched.server.text())) == 1
+
+
+def test_a_boot_that_is_killed_is_tried_again(watched: Watched) -> None:
+    """As by a host that is out of memory: nothing was said against the next try."""
+    libvirt = watched.libvirt
+    libvirt.site.ip("link add quiet0 type bridge", "link set quiet0 up", namespace=libvirt.site.hyp)
+    watched.define(opt_in=OPT_IN.format("retry='1,2'"), bridge="quiet0")
+    watched.ready()
+    libvirt.virsh("start", "guest")
+    notes = libvirt.root / "run-pypxeboot/boots"
+
+    def boots() -> list[int]:
+        return [int(note.read_text().split()[0]) for note in notes.glob("*") if note.read_text()]
+
+    wait_until(boots, SECONDS, "it boots")
+    os.kill(boots()[0], signal.SIGKILL)
+    watched.server.wait_for("guest is not started: the next try is in 1 s", SECONDS)
+    wait_until(lambda: watched.server.text().count("requesting info") > 1, SECONDS, "it is tried again")
+    libvirt.pypxeboot("pypxeboot.commands.virt", "cancel", "guest").ok()
+    watched.await_off()
+    libvirt.site.ip("link del quiet0", namespace=libvirt.site.hyp)

@@ -242,3 +242,19 @@ def test_run_that_is_interrupted_leaves_the_guest(watched: Watched) -> None:
     assert watched.libvirt.state("guest") == "running"
     refused = watched.libvirt.pypxeboot("pypxeboot.commands.virt", "run", "guest")
     assert refused.rc == 7 and watched.libvirt.state("guest") == "running"
+    watched.says("second")
+    watched.libvirt.virsh("reset", "guest")  # nobody waits for that: it is not turned off
+    watched.await_boot("install")
+
+
+def test_run_that_is_killed_while_its_guest_boots(watched: Watched) -> None:
+    """The boot goes on, and the guest reboots by itself: nobody waits for that."""
+    watched.define(opt_in="")
+    run = watched.server = watched.libvirt.spawn("pypxeboot.commands.virt", "run", "guest", log="run")
+    notes = watched.libvirt.root / "run-pypxeboot/boots"
+    wait_until(lambda: any(notes.glob("*")), SECONDS, "it boots")
+    run.process.kill()
+    watched.await_boot("install")
+    wait_until(lambda: "<on_reboot>restart" in watched.libvirt.live("guest"), SECONDS, "it reboots by itself")
+    watched.libvirt.virsh("reset", "guest")
+    watched.await_boot("install")

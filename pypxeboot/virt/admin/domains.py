@@ -166,6 +166,6 @@ def cancel(uri: Optional[str], name: str) -> str:
         return f"the boot of domain {printable(name)} (by {by}) is ended\n"
     target = Connection(uri).target(name)
     shown = printable(target.name)
-    if marks.cancel_retry(target.uuid):
-        return f"domain {shown} is not tried again\n"
+    if marks.cancel(target.uuid):
+        return f"domain {shown} is not booted, and not tried again\n"
     raise UsageError(f"domain {shown} is not being booted", hint="pypxeboot-virt list shows those that are")

@@ -73,6 +73,7 @@ class KeptMarks(Marks):
             raise HandoverError(f"cannot make {DIRECTORY}: {why.strerror}") from None
         super().__init__()
         self._connection: Optional[int] = None
+        self._unwritten: set[str] = set()
         self._read()
 
     def _read(self) -> None:
@@ -95,8 +96,11 @@ class KeptMarks(Marks):
     def add(self, uuid: str, word: str = "") -> None:
         """Mark a domain that runs, or is about to; ``word`` is what is under way, if anything is."""
         super().add(uuid, word)
-        with suppress(OSError):  # a full /run: it is forgotten with this process
+        try:
             (DIRECTORY / uuid).write_text(word)
+            self._unwritten.discard(uuid)
+        except OSError:  # a full /run: it is forgotten with this process
+            self._unwritten.add(uuid)
 
     def remove(self, uuid: str) -> None:
         """Take the mark of a domain that is off."""
@@ -106,7 +110,8 @@ class KeptMarks(Marks):
 
     def is_cancelled(self, uuid: str) -> bool:
         """Whether somebody else has taken the mark."""
-        return super().is_cancelled(uuid) or not (DIRECTORY / uuid).exists()
+        is_there = uuid in self._unwritten or (DIRECTORY / uuid).exists()
+        return super().is_cancelled(uuid) or not is_there
 
 
 class RunMarks(Marks):
@@ -183,9 +188,12 @@ def is_retried(uuid: str) -> bool:
         return False
 
 
-def cancel_retry(uuid: str) -> bool:
-    """Have a boot that failed not tried again; return whether it was to be."""
-    if not is_retried(uuid):
+def cancel(uuid: str) -> bool:
+    """Have a boot that ``pypxeboot-virt watch`` is to begin not begun; return whether there is one."""
+    try:
+        waits = (DIRECTORY / uuid).read_text() != "" and somebody_watches()
+    except OSError:
         return False
-    (DIRECTORY / uuid).unlink(missing_ok=True)
-    return True
+    if waits:
+        (DIRECTORY / uuid).unlink(missing_ok=True)
+    return waits

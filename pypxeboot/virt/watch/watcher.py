@@ -12,8 +12,6 @@ import logging
 import os
 import signal
 import time
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from typing import Optional
 
@@ -25,7 +23,7 @@ from pypxeboot.limits import NOTICE
 from pypxeboot.text import printable
 from pypxeboot.virt import boot, boot_files, domain_xml, hook_paths, start
 from pypxeboot.virt.connection import Connection, DomainHandle
-from pypxeboot.virt.events import Defined, Ended, Event, Events, Lost, Started, Stopped
+from pypxeboot.virt.events import Defined, Ended, Event, Events, Lost, Started, Stopped, is_done
 from pypxeboot.virt.hook import files as hook_files
 from pypxeboot.virt.hook import holder
 from pypxeboot.virt.records import ongoing, sd_notify
@@ -42,7 +40,6 @@ _YOUNG = 60.0  # s; a guest that runs for longer has gone past its boot, and is 
 _SWEPT_AFTER = 0.5  # s in which others may end, too: every sweep asks for all domains
 _PROGRESS_SECONDS = 10.0  # between words about how many of a rack have booted
 _FORMER, _LOOK = 10.0, 0.02  # s for the boots of a watch that was killed to end, and between two looks
-_HELD_AFTER = 10.0  # s; libvirt has then no time for it
 # How QEMU calls the ends (qapi/run-state.json, ShutdownCause) after which a machine begins anew.
 _RESETS = ("guest-reset", "host-qmp-system-reset", "subsystem-reset")
 
@@ -64,6 +61,7 @@ class Watcher:
     _number: int = 0
     _guests: dict[str, WatchedDomain] = field(default_factory=dict)
     _opted_in: OptedIn = field(default_factory=OptedIn)
+    _heard: set[str] = field(default_factory=set)  # the UUIDs of domains of whose start we know
     _sweep_at: Optional[float] = None
     _result: Optional[int] = None
     _told: bool = False
@@ -90,6 +88,9 @@ class Watcher:
             self._sweep()
         sd_notify.notify(STOPPING="1")
         self.boots.end(self._guests.values())
+        if self.only is not None and self.only in self.marks and self._connection is not None:
+            with suppress(PxeBootError):  # it is off
+                start.let_reboot(self._connection.target(self.only))
         self._sweep(now=True)
         return self._result
 
@@ -147,6 +148,7 @@ class Watcher:
             try:
                 self._opted_in.read(target)
                 self._look_at(target)
+                self._heard.update([target.uuid] if target.is_active() else [])
             except PxeBootError as why:  # it may be gone by now
                 log.warning("%s", why.message)
         self._sweep_at = time.monotonic()
@@ -159,7 +161,10 @@ class Watcher:
             time.sleep(_LOOK)
 
     def _look_at(self, target: DomainHandle) -> None:
-        if self._is_booting(target.uuid) or not self._wants(target):
+        if self._is_booting(target.uuid):
+            return
+        if not self._wants(target):
+            self._leave(target)
             return
         word = self.marks.word(target.uuid)
         if target.is_active():
@@ -196,8 +201,10 @@ class Watcher:
             return
         if self._connection is None:
             return
-        if isinstance(event, Stopped) and event.why == "saved":
-            self._hold_files(self._connection, event.uuid)  # before anybody starts it anew
+        if isinstance(event, Stopped):
+            self._heard.discard(event.uuid)
+            if event.why == "saved":
+                start.hold_files(self._connection, event.uuid)  # before anybody starts it anew
         guest = self._guests.get(event.uuid)
         if isinstance(event, Ended):
             if guest is not None:
@@ -209,15 +216,10 @@ class Watcher:
             self._handle_definition(self._connection, event.uuid)
         elif guest is not None and guest.child is not None:
             guest.stopped = event if guest.ran else None  # else it made room for the boot
+        elif guest is not None and guest.waits and guest.replaces and event.why == "destroyed":
+            self._off(guest, event.why)  # while it was held for its boot
         elif guest is not None and event.uuid in self.marks and not guest.waits and guest.due is None:
             self._handle_stop(self._connection, guest, event)
-
-    @staticmethod
-    def _hold_files(connection: Connection, uuid: str) -> None:
-        with suppress(UsageError):  # it is gone, and its state file is not
-            if connection.target(uuid).has_saved_state():
-                return
-        boot_files.hold(uuid)
 
     def _holds(self, uuid: str) -> bool:
         """Whether a domain that begins to run is to be suspended at once: its boot is still to come."""
@@ -231,10 +233,11 @@ class Watcher:
             self._opted_in.read(target)
             if self._is_known(uuid) and uuid not in self.marks and target.is_active():
                 age = target.age()
-                if self._is_served(target) or (
-                    age is not None and age >= _YOUNG
-                ):  # it arrived, or opts in now
-                    self._runs(target, fresh=False)
+                opts_in_now = uuid in self._heard and not holder.holds(uuid)
+                if opts_in_now or self._is_served(target) or (age is not None and age >= _YOUNG):
+                    self._runs(target, fresh=False)  # it opts in now, or arrived
+            elif not self._is_known(uuid):
+                self._look_at(target)
         except UsageError:  # it is gone
             self._opted_in.forget(uuid)
         guest = self._guests.get(uuid)
@@ -245,7 +248,7 @@ class Watcher:
         guest = self._guests.get(event.uuid)
         if guest is not None:
             guest.ended, guest.ran = None, guest.child is not None
-        held = event.held is not None and _is_done(event.held)
+        held = event.held is not None and is_done(event.held)
         try:
             target = connection.target(event.uuid)
         except UsageError:  # a transient one, gone again
@@ -263,6 +266,16 @@ class Watcher:
             self._runs(target, fresh=event.fresh, paused=event.paused, held=held)
         elif self.only is None:
             self._let_go(target, held=held)
+        self._heard.add(event.uuid)
+
+    def _leave(self, target: DomainHandle) -> None:
+        """Have a guest that does not opt in any more reboot by itself."""
+        uuid = target.uuid
+        if uuid in self.marks and target.is_active() and not self._opted_in.error(uuid):
+            log.log(NOTICE, "domain %s does not opt in any more: it is left alone", printable(target.name))
+            self.marks.remove(uuid)
+            self._guests.pop(uuid, None)
+            start.let_reboot(target)
 
     @staticmethod
     def _let_go(target: DomainHandle, *, held: bool) -> None:
@@ -347,11 +360,12 @@ class Watcher:
         guests = list(self._guests.values())
         for guest in guests:
             if guest.due is not None and guest.due <= time.monotonic():
-                guest.due = None
-                if self.marks.is_cancelled(guest.uuid):
-                    self._off(guest, "its boot was cancelled")
-                else:
-                    guest.waits = True
+                guest.due, guest.waits = None, True
+            if guest.waits and self.marks.is_cancelled(guest.uuid):
+                self._off(guest, "its boot was cancelled")
+                if guest.replaces and self._connection is not None:
+                    with suppress(PxeBootError):  # it may be gone
+                        self._connection.target(guest.uuid).destroy()  # it was held for that
         self.boots.start(self._guests.values(), self._number)
         booting = sum(guest.is_booting for guest in self._guests.values())
         status = f"{len(self.marks.all())} domains, of which {booting} boot"
@@ -387,6 +401,9 @@ class Watcher:
                 self._look_at(connection.target(guest.uuid))
             return
         target = connection.target(guest.uuid)
+        if status and guest.replaces and not guest.ran and not self._is_served(target):
+            with suppress(HandoverError):  # it may just have ended
+                target.destroy()  # its boot ended before that: nobody else would let it go
         if target.is_active():
             self._look_at(target)
         elif status:
@@ -399,7 +416,7 @@ class Watcher:
         now, wait = time.monotonic(), None
         guest.failing = now if not guest.failed else guest.failing
         guest.failed += 1
-        if status in WORTHWHILE:
+        if status in WORTHWHILE or status == -signal.SIGKILL:  # which comes of too little memory
             about = domain_xml.domain(domain_xml.parse(target.stored_xml()))
             policy = boot.retry_policy(self.settings, about, rebooted=guest.rebooted)
             wait = policy.wait(guest.failed, now - guest.failing)
@@ -422,11 +439,3 @@ class Watcher:
         self._sweep_at = self._sweep_at or time.monotonic() + _SWEPT_AFTER
         if self.only is not None:
             self._result = status
-
-
-def _is_done(held: Future[object]) -> bool:
-    """Wait until a domain is suspended; False where that failed: it may be gone."""
-    try:
-        return held.exception(_HELD_AFTER) is None
-    except FutureTimeout:
-        return False

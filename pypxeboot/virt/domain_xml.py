@@ -27,7 +27,9 @@ TRUNK = "trunk"
 LIVE_NAMESPACE = "urn:pypxeboot:live:1"
 """Of the metadata that a running domain has, and its stored definition has not."""
 
-_OURS = "urn:pypxeboot:"
+OURS = "urn:pypxeboot:"
+"""How the namespaces of all elements of ours begin: a domain in whose XML it is not does not opt in."""
+
 _OPT_IN = f'<pypxeboot:boot xmlns:pypxeboot="{NAMESPACE}"/>'
 _ATTRIBUTES = {"label", "arch", "order", "retry"}
 _HINT = f"a domain opts in by one {_OPT_IN}, which may have: {', '.join(sorted(_ATTRIBUTES))}"
@@ -224,7 +226,7 @@ def wish(root: Element) -> Optional[Wish]:
     """Return what the domain says of its boot. Raises UsageError for what is of ours and not understood."""
     found = None
     for element, namespace in _metadata(root):
-        if not namespace.startswith(_OURS) or namespace == LIVE_NAMESPACE:
+        if not namespace.startswith(OURS) or namespace == LIVE_NAMESPACE:
             continue
         name = element.tag.rpartition(":")[2]
         if namespace != NAMESPACE or name != "boot" or found is not None:

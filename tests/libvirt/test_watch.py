@@ -44,6 +44,17 @@ def test_others_are_left_alone(watched: Watched) -> None:
     watched.await_boot("disk")
 
 
+def test_others_are_not_asked_to_be_understood(watched: Watched) -> None:
+    """What another program has in its metadata, deeper than ours ever is, ends no domain and no list."""
+    deep = "<d:x xmlns:d='urn:x'>" + 70 * "<d:y>" + 70 * "</d:y>" + "</d:x>"
+    watched.define(opt_in=deep)
+    watched.ready()
+    watched.libvirt.virsh("start", "guest")
+    watched.await_boot("disk")
+    watched.libvirt.pypxeboot("pypxeboot.commands.virt", "list").ok()
+    assert "guest" not in watched.server.text()
+
+
 def test_what_is_not_understood_does_not_boot_the_disk(watched: Watched) -> None:
     """It is told when it is defined, and the domain is ended when it starts; one that runs goes on."""
     libvirt = watched.libvirt

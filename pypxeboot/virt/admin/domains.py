@@ -44,9 +44,12 @@ class DomainStatus:
 
 def status(target: DomainHandle) -> DomainStatus:
     """Return what is known of a domain. Raises HandoverError."""
-    root, error, opted_in = domain_xml.parse(target.stored_xml()), "", True
+    text, root, error = target.stored_xml(), None, ""
+    opted_in = domain_xml.OURS in text
     try:
-        opted_in = domain_xml.domain(root).wish is not None
+        if opted_in:  # else nothing in it is ours to understand
+            root = domain_xml.parse(text)
+            opted_in = domain_xml.domain(root).wish is not None
     except UsageError as why:
         error = why.message
     held = boot_files.held(target.uuid)
@@ -56,7 +59,9 @@ def status(target: DomainHandle) -> DomainStatus:
         state=_state(target),
         opted_in=opted_in,
         error=error,
-        served_by=() if error or not opted_in else served_by(root, persistent=target.is_persistent()),
+        served_by=()
+        if root is None or error or not opted_in
+        else served_by(root, persistent=target.is_persistent()),
         record=record.find(target.uuid),
         held=sum(path.stat().st_size for path in held if path.exists()),
     )

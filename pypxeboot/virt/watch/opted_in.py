@@ -34,9 +34,12 @@ class OptedIn:
         """
         self.forget(target.uuid)
         try:
-            root = domain_xml.parse(target.stored_xml())
+            text, said = target.stored_xml(), ""
+            if domain_xml.OURS not in text:  # whatever else is in it
+                self._told.pop(target.uuid, None)
+                return
+            root = domain_xml.parse(text)
             wish = domain_xml.domain(root).wish
-            said = ""
             if wish is not None and target.is_persistent():
                 self._known[target.uuid] = hook_paths.files(root)
             elif wish is not None and hook_paths.files(root) is None:

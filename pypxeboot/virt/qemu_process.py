@@ -29,6 +29,18 @@ def process(name: str) -> int:
     return int(Path("/run/libvirt/qemu", f"{name}.pid").read_text())
 
 
+def has_ended(name: str) -> bool:
+    """Whether the QEMU of a domain has ended, and libvirt has not seen to that yet."""
+    try:
+        stat = Path(f"/proc/{process(name)}/stat")
+    except (OSError, ValueError):  # that is seen to
+        return False
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] in "ZX"  # proc(5)
+    except OSError:
+        return True
+
+
 def processors(pid: int) -> list[int]:
     """Return the threads of a QEMU that are its guest's processors. Raises OSError."""
     tasks = list(Path(f"/proc/{pid}/task").iterdir())  # "CPU 0/KVM", "ALL CPUs/TCG"

@@ -6,6 +6,7 @@ Kernel, initrd and command line are in the XML of this run only.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -28,14 +29,17 @@ from pypxeboot.plan import HostPlan, Plan
 from pypxeboot.privsep.signals import BootFailed
 from pypxeboot.result import BootResult
 from pypxeboot.text import printable
-from pypxeboot.virt import boot, boot_files, domain_xml, live_xml, smbios
+from pypxeboot.virt import boot, boot_files, domain_xml, live_xml, qemu_process, smbios
 from pypxeboot.virt.boot_files import BootFiles, Needed
 from pypxeboot.virt.connection import Connection, DomainHandle
 from pypxeboot.virt.domain_xml import Domain
+from pypxeboot.virt.hook import holder
 from pypxeboot.virt.records import marks, record
 from pypxeboot.virt.records.told_boot import ToldBoot
 
 log = logging.getLogger(__name__)
+
+_NOTICED, _LOOK = 60.0, 0.05  # s for libvirt to see to a QEMU that has ended, and between two looks
 
 
 class DomainStart(Toolstack):
@@ -112,7 +116,7 @@ class DomainStart(Toolstack):
         """
         if self._replaces and self.target.is_active():
             with suppress(HandoverError):  # it may just have ended
-                self.target.destroy()
+                make_room(self.target)
         elif self._replaces and self.target.why_stopped() == "destroyed":
             raise Aborted("it was ended by somebody while it waited for its boot")
         check_off(self.target)
@@ -192,6 +196,22 @@ class DomainStart(Toolstack):
         elements = None if direct is None else _elements(direct)
         root = live_xml.booting(self.stored, elements, told, self._supervised)
         return domain_xml.serialised(root), result
+
+
+def make_room(target: DomainHandle) -> None:
+    """End the run of a domain, if it has not ended. Raises HandoverError.
+
+    libvirt is left to see to a QEMU that was killed: asked to end it meanwhile, it would do both, and the
+    second, where it comes late, to the QEMU that is started next (qemuProcessBeginStopJob).
+    """
+    end = time.monotonic() + _NOTICED
+    while target.is_active() and time.monotonic() < end:
+        if not (holder.holds(target.uuid) or qemu_process.has_ended(target.name)):
+            target.destroy()
+            return
+        time.sleep(_LOOK)
+    if target.is_active():
+        target.destroy()
 
 
 def check_off(target: DomainHandle) -> None:

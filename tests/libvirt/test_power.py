@@ -71,7 +71,10 @@ def define_twenty(watched: Watched, boot: str) -> list[str]:
 def await_boots(watched: Watched, names: list[str]) -> list[str]:
     """Wait until all run what the network gave them; return those whose disk began to boot."""
     for name in names:
-        watched.libvirt.await_serial(name, "entry=install", seconds=4 * SECONDS)
+        try:
+            watched.libvirt.await_serial(name, "entry=install", seconds=4 * SECONDS)
+        except AssertionError as why:
+            raise AssertionError(f"{why}\n{watched.server.text()}") from None
     return [name for name in names if "PROBE disk" in watched.libvirt.serial(name)]
 
 

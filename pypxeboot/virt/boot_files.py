@@ -167,7 +167,8 @@ def domains() -> list[str]:
 
 def _directories() -> list[Path]:
     try:
-        return sorted(DIRECTORY.iterdir())
+        found = sorted(DIRECTORY.iterdir())
+        return [path for path in found if path.is_dir() and not path.is_symlink()]
     except OSError:
         return []
 

@@ -27,3 +27,12 @@ def test_a_full_disk_costs_no_older_note(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert sorted(path.name for path in place.iterdir()) == ["kernel.1", boot_files.NOTE]
     boot_files.give_up(UUID, needed)
     assert not place.exists()
+
+
+def test_what_is_no_directory_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Somebody has put it there: it ends no watch."""
+    monkeypatch.setattr(boot_files, "DIRECTORY", tmp_path)
+    (tmp_path / "stray").touch()
+    (tmp_path / "link").symlink_to("/")
+    boot_files.sweep(lambda: Needed(frozenset(), frozenset()))
+    assert boot_files.domains() == [] and (tmp_path / "stray").exists()

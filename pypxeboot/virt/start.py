@@ -33,7 +33,6 @@ from pypxeboot.virt import boot, boot_files, domain_xml, live_xml, qemu_process,
 from pypxeboot.virt.boot_files import BootFiles, Needed
 from pypxeboot.virt.connection import Connection, DomainHandle
 from pypxeboot.virt.domain_xml import Domain
-from pypxeboot.virt.hook import holder
 from pypxeboot.virt.records import marks, record
 from pypxeboot.virt.records.told_boot import ToldBoot
 
@@ -206,7 +205,7 @@ def make_room(target: DomainHandle) -> None:
     """
     end = time.monotonic() + _NOTICED
     while target.is_active() and time.monotonic() < end:
-        if not (holder.holds(target.uuid) or qemu_process.has_ended(target.name)):
+        if not (marks.is_held(target.uuid) or qemu_process.has_ended(target.name)):
             target.destroy()
             return
         time.sleep(_LOOK)

@@ -30,7 +30,7 @@ from pypxeboot.commands.virt_hook import run
 run()
 """
 IMPORTED = {f"pypxeboot.{name}" for name in "commands commands.virt_hook privsep".split()} | {
-    f"pypxeboot.privsep.{name}" for name in ("fork", "fork_socket")
+    f"pypxeboot.privsep.{name}" for name in ("fork", "fork_socket", "streams")
 }
 
 

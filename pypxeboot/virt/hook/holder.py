@@ -19,7 +19,6 @@ from pathlib import Path
 
 from pypxeboot.privsep import fork
 from pypxeboot.virt import qemu_process
-from pypxeboot.virt.hook.files import STATE
 from pypxeboot.virt.records import marks
 
 log = logging.getLogger(__name__)
@@ -34,8 +33,9 @@ _BEGINNING = 10_000_000  # ns of a processor
 def begin(uuid: str, name: str) -> None:
     """Begin that process for a domain whose QEMU is about to be started."""
     try:
-        STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _note(uuid).touch()
+        note = marks.held_note(uuid)
+        note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        note.touch()
         with suppress(OSError):  # where that is not allowed, it is as late as the load has it
             least = os.sched_get_priority_min(os.SCHED_FIFO)
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(least))
@@ -47,30 +47,20 @@ def begin(uuid: str, name: str) -> None:
 def started(uuid: str) -> None:
     """Tell that process that libvirt has started the domain, if it is one that is held."""
     with suppress(OSError):
-        note = os.open(_note(uuid), os.O_WRONLY)
+        note = os.open(marks.held_note(uuid), os.O_WRONLY)
         os.write(note, _STARTED)
         os.close(note)
 
 
-def holds(uuid: str) -> bool:
-    """Whether a domain is held, and will be ended."""
-    return _note(uuid).exists()
-
-
 def release(uuid: str, name: str) -> None:
     """Have a domain go on as others, whether it is held or about to be."""
-    _note(uuid).unlink(missing_ok=True)
+    marks.held_note(uuid).unlink(missing_ok=True)
     qemu_process.let_go(name)
-
-
-def _note(uuid: str) -> Path:
-    """Return what is there while the domain is to be held."""
-    return STATE / f"{uuid}.held"
 
 
 def _hold(uuid: str, name: str) -> int:
     """Be that process; return its exit status."""
-    end, note = time.monotonic() + _PATIENCE, _note(uuid)
+    end, note = time.monotonic() + _PATIENCE, marks.held_note(uuid)
     with suppress(OSError, ValueError):  # its QEMU is gone, or the note is: it goes on
         pid = _await(lambda: qemu_process.process(name), end)
         first = _await(lambda: min(qemu_process.processors(pid)), end)

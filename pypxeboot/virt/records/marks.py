@@ -19,6 +19,7 @@ from pypxeboot.errors import HandoverError, Refused
 DIRECTORY = Path("/run/pypxeboot/watch")
 _CONNECTED = Path("/run/pypxeboot/watch.connected")
 _RUNS = Path("/run/pypxeboot/run")
+_HOOK = Path("/run/pypxeboot/hook")
 _SERVICE = Path("/etc/systemd/system/multi-user.target.wants/pypxeboot-virt.service")
 _MODE = 0o700  # whoever can open it can lock it
 HELD, PAUSED, RETRIED = "held", "paused", "retried"
@@ -163,6 +164,16 @@ def leave(uuid: str) -> None:
     with suppress(OSError):
         DIRECTORY.mkdir(_MODE, parents=True, exist_ok=True)
         (DIRECTORY / uuid).write_text(RETRIED)
+
+
+def held_note(uuid: str) -> Path:
+    """Return the file that is there while libvirt's hook holds a guest (hook/holder.py)."""
+    return _HOOK / f"{uuid}.held"
+
+
+def is_held(uuid: str) -> bool:
+    """Whether libvirt's hook holds a guest, and will end it."""
+    return held_note(uuid).exists()
 
 
 def is_locked(path: Path, kind: int = 0) -> bool:

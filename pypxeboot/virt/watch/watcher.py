@@ -26,7 +26,7 @@ from pypxeboot.virt.connection import Connection, DomainHandle
 from pypxeboot.virt.events import Defined, Ended, Event, Events, Lost, Started, Stopped, is_done
 from pypxeboot.virt.hook import files as hook_files
 from pypxeboot.virt.hook import holder
-from pypxeboot.virt.records import ongoing, sd_notify
+from pypxeboot.virt.records import marks, ongoing, sd_notify
 from pypxeboot.virt.records.marks import HELD, PAUSED, RETRIED, Marks
 from pypxeboot.virt.watch.boots import Boots, WatchedDomain
 from pypxeboot.virt.watch.opted_in import OptedIn
@@ -170,7 +170,7 @@ class Watcher:
         if target.is_active():
             age = target.age()
             begins = age is not None and age < _YOUNG and not target.goes_on()
-            young = begins or holder.holds(target.uuid)
+            young = begins or marks.is_held(target.uuid)
             paused = word == PAUSED or (young and word != HELD and target.is_paused())
             self._runs(target, fresh=young or word in (HELD, PAUSED), paused=paused)
         elif target.uuid in self.marks:
@@ -233,7 +233,7 @@ class Watcher:
             self._opted_in.read(target)
             if self._is_known(uuid) and uuid not in self.marks and target.is_active():
                 age = target.age()
-                opts_in_now = uuid in self._heard and not holder.holds(uuid)
+                opts_in_now = uuid in self._heard and not marks.is_held(uuid)
                 if opts_in_now or self._is_served(target) or (age is not None and age >= _YOUNG):
                     self._runs(target, fresh=False)  # it opts in now, or arrived
             elif not self._is_known(uuid):
@@ -327,7 +327,7 @@ class Watcher:
             guest = self._guests.get(target.uuid)
             if fresh or (guest is not None and guest.replaces and not guest.ran):
                 log.log(NOTICE, "domain %s was started", printable(target.name))
-                if not (held or holder.holds(target.uuid)):
+                if not (held or marks.is_held(target.uuid)):
                     with suppress(HandoverError):  # it may just have ended
                         target.suspend()  # it has not come far, and shall not until its boot ends it
                 self.boot(target, replaces=True, paused=paused)

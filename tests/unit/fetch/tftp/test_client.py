@@ -16,6 +16,7 @@ import pytest
 from pypxeboot.errors import FetchError, NotFound, ServerError
 from pypxeboot.fetch.tftp import client
 from tests.support.ground import tools
+from tests.support.ground.net import wait_until
 from tests.support.peers.tftp import (
     CONTENT,
     QUICK,
@@ -323,6 +324,8 @@ def real(
     }[request.param]  # fmt: skip
     server = subprocess.Popen([tools.need(argv[0]), *argv[1:]], stderr=subprocess.DEVNULL)
     try:
+        listens = f"0100007F:{port:04X} "
+        wait_until(lambda: listens in Path("/proc/net/udp").read_text(), 30, "the server listens")
         yield port, root
     finally:
         server.kill()

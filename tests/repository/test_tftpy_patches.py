@@ -175,7 +175,7 @@ def test_tftpy_windows(
     lossy = losing if what == "upload" else 0
     with tftpy_server(tftpy, root, losing if what == "download" else 0) as port:
         sent = acks(script(tftpy, CLIENT, what, port, "f", here, blksize, windowsize, lossy))
-        wait_until(lambda: there.read_bytes() == here.read_bytes() == data, 5, "the same file on both sides")
+        wait_until(lambda: there.read_bytes() == here.read_bytes() == data, 30, "the same file on both sides")
     if what == "download" and not losing:
         assert sent <= size / blksize / windowsize + 3
 

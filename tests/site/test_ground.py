@@ -130,7 +130,7 @@ def test_leftovers_are_seen(site: Site) -> None:
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={net._MARK: site.hyp}
     )
     try:
-        net.wait_until(site.run_pids, 5, "process found by its mark")
+        net.wait_until(site.run_pids, 30, "process found by its mark")
         expected = ["link stray", "link stray2", f"process {process.pid}", "file kernel"]
         assert site.leftovers() == expected
     finally:

@@ -169,7 +169,7 @@ def a_kernel_that_may_not_be_read(site: Site) -> Sequence[str]:
     for folder in (root, *root.parents):
         if folder.stat().st_mode & 0o5 != 0o5 and folder != Path("/"):
             folder.chmod(folder.stat().st_mode | 0o5)
-    site.spawn(["in.tftpd", "-L", "-4", "-u", "nobody", "-s", str(root)], "tftpd.log")
+    servers.tftpd_hpa(site, root, "nobody")
     return ()
 
 

@@ -326,7 +326,7 @@ def test_39_ended_while_the_result_is_written(site: Site) -> None:
     process = site.start(*BASE, "--output-directory", str(site.out), stdout=writer)
     os.close(writer)
     try:
-        wait_until(lambda: any(site.out.iterdir()), 15, "published files")
+        wait_until(lambda: any(site.out.iterdir()), 30, "published files")
         time.sleep(0.3)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 8

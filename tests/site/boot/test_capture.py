@@ -130,7 +130,7 @@ def test_after_sigterm(site: Site, pcap: Path) -> None:
         return f"{ADDRESS}:" in shown and "bytes_received:" in shown  # connected, and the request has come
 
     try:
-        wait_until(downloading, 10, "download")
+        wait_until(downloading, 30, "download")
         process.send_signal(signal.SIGTERM)
         _output, errors = process.communicate(timeout=8)
     finally:
@@ -146,7 +146,7 @@ def test_after_sigkill_nothing_runs_on(site: Site, pcap: Path) -> None:
     base = ("--mac", MAC, "--bridge", "br0", "--output-directory", str(site.out))
     process = site.start(*base, "--pcap", str(pcap))
     try:
-        wait_until(lambda: pcap.exists() and b"\x63\x82\x53\x63" in pcap.read_bytes(), 10, "a DISCOVER")
+        wait_until(lambda: pcap.exists() and b"\x63\x82\x53\x63" in pcap.read_bytes(), 30, "a DISCOVER")
         process.kill()
         process.communicate(timeout=5)
     finally:

@@ -27,7 +27,7 @@ def tinyproxy(site: Site, *lines: str) -> Server:
     ]
     state.write_text("\n".join([*own, *lines, ""]))
     server = site.spawn(["tinyproxy", "-d", "-c", str(state)], "tinyproxy.log")
-    wait_until(lambda: servers.is_listening(site, PORT, "-lnt"), 5, "tinyproxy listens")
+    wait_until(lambda: servers.is_listening(site, PORT, "-lnt"), 30, "tinyproxy listens")
     return server
 
 

@@ -24,7 +24,7 @@ def test_a_switch_port_that_forwards_late(site: Site) -> None:
     base = ("--json", "--mac", MAC, "--bridge", BRIDGE, "--output-directory", str(site.out), "-v")
     process = site.start(*base)
     try:
-        wait_until(lambda: site.learned(), 10, "a DISCOVER on the bridge")
+        wait_until(lambda: site.learned(), 30, "a DISCOVER on the bridge")
         site.ip("link set srv0 up", namespace=site.srv)
         output, errors = process.communicate(timeout=30)
     finally:

@@ -61,7 +61,7 @@ def test_server_and_boot_file(site: Site, wire: Server) -> None:
 def test_the_listener_would_hear_dhcp(site: Site, wire: Server) -> None:
     serve(site)
     site.boot().ok()
-    wait_until(lambda: "BOOTP/DHCP" in wire.text(), 5, "DHCP heard")
+    wait_until(lambda: "BOOTP/DHCP" in wire.text(), 30, "DHCP heard")
 
 
 def test_the_capture_has_no_dhcp(site: Site) -> None:

@@ -123,7 +123,7 @@ def test_a_mac_of_its_own_is_given_back(site: Site) -> None:
     match = re.search(r"(02:[0-9a-f:]{14}) is made up", of(run, "MAC"))
     assert match
     log = site.servers[0]
-    wait_until(lambda: re.search(rf"DHCPRELEASE.* {match[1]}", log.text()), 5, "a release")
+    wait_until(lambda: re.search(rf"DHCPRELEASE.* {match[1]}", log.text()), 30, "a release")
     site.assert_nothing_left()
 
 
@@ -148,7 +148,7 @@ def test_no_bridge_and_one_that_is_down(site: Site) -> None:
 
 def test_ended_while_it_listens(site: Site) -> None:
     process = site.start("doctor", "--mac", MAC, "--bridge", BRIDGE)
-    wait_until(lambda: site.learned(), 10, "a DISCOVER")
+    wait_until(lambda: site.learned(), 30, "a DISCOVER")
     process.terminate()
     output, errors = process.communicate(timeout=10)
     assert process.returncode == 8 and b"ended by SIGTERM" in errors, errors

@@ -26,7 +26,7 @@ def test_a_boot_that_went_well(site: Site) -> None:
     dump = site.spawn(["tcpdump", "-i", "any", "-B", "65536", "-U", "-w", str(cooked)], "tcpdump.log")
     dump.wait_for("listening on any")
     site.boot("--pcap", str(own)).ok()
-    wait_until(lambda: cooked.stat().st_size > own.stat().st_size - 4096, 10, "all of it in the file")
+    wait_until(lambda: cooked.stat().st_size > own.stat().st_size - 4096, 30, "all of it in the file")
     dump.process.send_signal(signal.SIGINT)
     dump.process.wait(10)
     for path in (own, cooked):

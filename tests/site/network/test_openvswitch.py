@@ -86,7 +86,7 @@ def test_a_mac_that_is_alive(site: Site, switch: OpenVSwitch) -> None:
     boot(site, switch, f"{SWITCH}.20", "-n").ok()
     with guests.running_guest(site, port="vif8", bridge=""):
         switch.vsctl("add-port", SWITCH, "vif8")
-        wait_until(lambda: MAC in switch.appctl("fdb/show", SWITCH), 5, "MAC learned")
+        wait_until(lambda: MAC in switch.appctl("fdb/show", SWITCH), 30, "MAC learned")
         run = boot(site, switch, f"{SWITCH}.20", "--mac-wait", "0")
         assert run.rc == 7 and SWITCH in run.result["error"]["message"], str(run)
 

@@ -38,7 +38,7 @@ def pids(program: Path) -> list[int]:
 
 def check_nothing_left(site: Site, program: Path) -> None:
     site.assert_nothing_left(within=2)
-    wait_until(lambda: not pids(program), 2, "udhcpc gone")
+    wait_until(lambda: not pids(program), 30, "udhcpc gone")
 
 
 def facts(run: Run) -> tuple[Any, ...]:
@@ -128,7 +128,7 @@ def test_killed_while_udhcpc_asks(site: Site, program: Path, number: signal.Sign
     base = ("--json", "--mac", MAC, "--bridge", BRIDGE, "--output-directory", str(site.out))
     process = site.start(*base, f"--udhcpc={program}")
     try:
-        wait_until(lambda: pids(program), 10, "udhcpc runs")
+        wait_until(lambda: pids(program), 30, "udhcpc runs")
         process.send_signal(number)
         _output, errors = process.communicate(timeout=5)
     finally:

@@ -344,7 +344,7 @@ def slow_boot(site: Site, **options: Any) -> Iterator[tuple[subprocess.Popen[byt
         return threads[0] if busy and threads else 0
 
     try:
-        yield process, wait_until(client, 15, "download")
+        yield process, wait_until(client, 30, "download")
     finally:
         process.terminate()
         process.wait(10)

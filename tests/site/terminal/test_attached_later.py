@@ -107,7 +107,7 @@ def test_what_was_typed_so_far_is_there_too(site: Site) -> None:
         wait_until(lambda: (screen.cursor or (0, 0))[1] == 10, 30, "the cursor on the 3")
         screen.wipe()
         screen.wait_for("boot: b y=3", 10)
-        wait_until(lambda: screen.cursor == (0, 10), 10, "the cursor is there again")
+        wait_until(lambda: screen.cursor == (0, 10), 30, "the cursor is there again")
         screen.press("enter")
         run = screen.finish()
         assert run.ok().result["label"] == "b" and "y=3" in run.result["cmdline"]

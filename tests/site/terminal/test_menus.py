@@ -101,7 +101,7 @@ def test_a_menu_on_the_console_of_a_xen_guest(site: Site) -> None:
         screen.wait_for("Machine room", 10)
         assert "pypxeboot" not in screen.text and screen.lines[0].strip() == "+" + "-" * 58 + "+"
         screen.press("e")
-        wait_until(lambda: screen.look(5, 12).reverse, 10, "the bar on the entry of that hotkey")
+        wait_until(lambda: screen.look(5, 12).reverse, 30, "the bar on the entry of that hotkey")
         screen.press("enter")
         assert screen.process.wait(30) == 0, screen.text
         screen.wait_for("handed over as simple0")

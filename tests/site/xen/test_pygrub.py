@@ -243,7 +243,7 @@ def test_ended_while_pygrub_runs(site: Site, pygrub: dict[str, str], number: sig
         return any(b"/pygrub\0" in command_line(pid) for pid in site.run_pids() - {process.pid})
 
     try:
-        wait_until(running, 15, "pygrub runs")
+        wait_until(running, 30, "pygrub runs")
         time.sleep(0.3)
         process.send_signal(number)
         assert process.wait(10) == 8

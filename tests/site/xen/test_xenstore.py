@@ -95,7 +95,7 @@ def test_ended_while_xenstore_hangs(site: Site, tmp_path: Path) -> None:
     path = f"{directory}:{os.environ['PATH']}"
     process = site.start(*argv, f"mac={MAC},bridge={BRIDGE},", env={"PATH": path})
     try:
-        wait_until(mark.exists, 5, "asked")
+        wait_until(mark.exists, 30, "asked")
         process.terminate()
         code = process.wait(5)
     finally:

@@ -37,7 +37,7 @@ def running_guest(site: Site, mac: str = MAC, port: str = "vif9", bridge: str = 
     site.ip("link set eth0 up", namespace=namespace)
     talker = site.spawn([sys.executable, "-c", _TALK, mac], "guest.log", namespace=namespace)
     if bridge:
-        wait_until(lambda: port in site.learned(mac), 5, f"{mac} learned on {port}")
+        wait_until(lambda: port in site.learned(mac), 30, f"{mac} learned on {port}")
     try:
         yield port
     finally:

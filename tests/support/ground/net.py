@@ -175,7 +175,7 @@ class Site:
         if not self.server_on_host:
             addresses = [f"addr add {a}/24 dev srv0" for a in self.addresses]
             self.ip(*addresses, "link set srv0 up", namespace=self.srv)
-            wait_until(lambda: '"UP"' in self.show("link", "show", "vsw"), 5, "port of the server up")
+            wait_until(lambda: '"UP"' in self.show("link", "show", "vsw"), 30, "port of the server up")
         self._links = set(self.links())
 
     @property

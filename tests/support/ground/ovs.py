@@ -22,10 +22,10 @@ class OpenVSwitch:
         self.environment = dict.fromkeys(directories, str(state))
         command(tools.need("ovsdb-tool"), "create", str(state / "conf.db"), str(SCHEMA))
         self._database = self._spawn("ovsdb-server", str(state / "conf.db"), "--remote=punix:db.sock")
-        wait_until(lambda: (state / "db.sock").exists(), 10, "ovsdb-server listens")
+        wait_until(lambda: (state / "db.sock").exists(), 30, "ovsdb-server listens")
         self.vsctl("--no-wait", "init")
         self._daemon = self._spawn("ovs-vswitchd", "unix:db.sock", "--disable-system")
-        wait_until(lambda: list(state.glob("ovs-vswitchd.*.ctl")) or None, 10, "ovs-vswitchd listens")
+        wait_until(lambda: list(state.glob("ovs-vswitchd.*.ctl")) or None, 30, "ovs-vswitchd listens")
 
     def _spawn(self, program: str, *words: str) -> Server:
         files = (f"--pidfile={self._state}/{program}.pid", f"--unixctl={self._state}/{program}.ctl")

@@ -187,11 +187,11 @@ def kea(site: Site, offer: Offer = STANDARD) -> Server:
     return server.wait_for("DHCP4_STARTED")
 
 
-def tftpd_hpa(site: Site, root: Path) -> Server:
+def tftpd_hpa(site: Site, root: Path, user: str = "root") -> Server:
     """H. Peter Anvin's TFTP server, in ``root`` as its root directory."""
-    argv = ["in.tftpd", "-L", "-4", "-a", f"{SERVER}:69", "-u", "root", "-v", "-v", "-s", str(root)]
+    argv = ["in.tftpd", "-L", "-4", "-a", f"{SERVER}:69", "-u", user, "-v", "-v", "-s", str(root)]
     server = site.spawn(argv, "tftpd.log")
-    wait_until(lambda: is_listening(site, 69), 5, "in.tftpd listens")
+    wait_until(lambda: is_listening(site, 69), 30, "in.tftpd listens")
     return server
 
 
@@ -199,7 +199,7 @@ def atftpd(site: Site, root: Path) -> Server:
     """The atftp server (unpacked in the cache: its package excludes tftpd-hpa's)."""
     argv = ["atftpd", "--daemon", "--no-fork", "--user", "root", "--group", "root", "--bind-address", SERVER]
     server = site.spawn([*argv, "--logfile", "-", "--verbose=7", str(root)], "atftpd.log")
-    wait_until(lambda: is_listening(site, 69), 5, "atftpd listens")
+    wait_until(lambda: is_listening(site, 69), 30, "atftpd listens")
     return server
 
 
@@ -216,7 +216,7 @@ def nginx(site: Site, root: Path, extra: str = "", *, addresses: Sequence[str] =
         f" server {{ {listens} root {root}; location / {{ autoindex off; }}\n {extra} }} }}\n"
     )
     server = site.spawn(["nginx", "-c", str(state / "conf"), "-p", str(state), "-e", "stderr"], "nginx.log")
-    wait_until(lambda: is_listening(site, 80, "-lnt"), 5, "nginx listens")
+    wait_until(lambda: is_listening(site, 80, "-lnt"), 30, "nginx listens")
     return server
 
 
@@ -230,7 +230,7 @@ def lighttpd(site: Site, root: Path, extra: str = "") -> Server:
         f'cgi.assign = (".cgi" => "/bin/sh")\nserver.upload-dirs = ("{state}")\n{extra}\n'
     )
     server = site.spawn(["lighttpd", "-D", "-f", str(state / "conf")], "lighttpd.log")
-    wait_until(lambda: is_listening(site, 80, "-lnt"), 5, "lighttpd listens")
+    wait_until(lambda: is_listening(site, 80, "-lnt"), 30, "lighttpd listens")
     return server
 
 
@@ -249,7 +249,7 @@ def vsftpd(site: Site, root: Path) -> Server:
     program = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" "$3"'
     words = [str(root), tools.need("vsftpd"), str(state / "conf")]
     server = site.spawn(["sh", "-c", program, "sh", *words], "vsftpd.log")
-    wait_until(lambda: is_listening(site, 21, "-lnt"), 5, "vsftpd listens")
+    wait_until(lambda: is_listening(site, 21, "-lnt"), 30, "vsftpd listens")
     return Server(server.process, state / "log")
 
 

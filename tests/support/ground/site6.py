@@ -43,7 +43,7 @@ def tftpd_hpa(site: Site, root: Path) -> Server:
     """The TFTP server that answers on the link, too, which dnsmasq's does not."""
     argv = ["in.tftpd", "-L", "-a", "[::]:69", "-u", "root", "-v", "-v", "-s", str(root)]
     server = site.spawn(argv, "tftpd.log")
-    wait_until(lambda: servers.is_listening(site, 69), 5, "in.tftpd listens")
+    wait_until(lambda: servers.is_listening(site, 69), 30, "in.tftpd listens")
     return server
 
 

@@ -204,10 +204,9 @@ def make_room(target: DomainHandle) -> None:
     second, where it comes late, to the QEMU that is started next (qemuProcessBeginStopJob).
     """
     end = time.monotonic() + _NOTICED
-    while target.is_active() and time.monotonic() < end:
-        if not (marks.is_held(target.uuid) or qemu_process.has_ended(target.name)):
-            target.destroy()
-            return
+    while marks.is_held(target.uuid) or qemu_process.has_ended(target.name):
+        if not target.is_active() or time.monotonic() >= end:
+            break
         time.sleep(_LOOK)
     if target.is_active():
         target.destroy()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pypxeboot.errors import HandoverError
 from pypxeboot.virt.hook_paths import HookFiles
+from pypxeboot.virt.records import marks
 
-STATE = Path("/run/pypxeboot/hook")
 # Whoever QEMU runs as has to get through, and to read: libvirt gives it only the files that it knows of.
 _DIRECTORY_MODE, _FILE_MODE = 0o711, 0o644
 # Between libvirt's word that a guest is restored and its start pass milliseconds.
@@ -86,12 +86,12 @@ class Mark:
     """A note that the domain ``uuid`` goes on where it was: it is restored, or migrated to this host."""
 
     def __init__(self, uuid: str) -> None:
-        self._path = STATE / uuid
+        self._path = marks.HOOK / uuid
 
     def set(self) -> None:
         """Note that libvirt restores or migrates the domain."""
         try:
-            STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
+            marks.HOOK.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._path.write_bytes(b"")
         except OSError as why:
             raise HandoverError(f"cannot write {self._path}: {why.strerror}") from None

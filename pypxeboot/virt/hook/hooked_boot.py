@@ -19,6 +19,7 @@ from pypxeboot.errors import HandoverError
 from pypxeboot.virt import arrival, boot_files, live_xml
 from pypxeboot.virt.hook import files as hook_files
 from pypxeboot.virt.hook_paths import HookFiles
+from pypxeboot.virt.records import marks
 
 _BY = "hook"
 _DEFINITIONS, _SNAPSHOTS = Path("/etc/libvirt/qemu"), Path("/var/lib/libvirt/qemu/snapshot")
@@ -93,7 +94,7 @@ def note(uuid: str, made: HookedBoot, details: Mapping[str, str]) -> None:
     try:
         if made.config is not None:
             told["config-sha256"] = arrival.sha256(Path(made.config))
-        hook_files.STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
+        marks.HOOK.mkdir(mode=0o700, parents=True, exist_ok=True)
         _path(uuid).write_text(json.dumps(told))
     except OSError as why:
         raise HandoverError(f"cannot write {_path(uuid)}: {why.strerror}") from None
@@ -116,4 +117,4 @@ def forget(uuid: str) -> None:
 
 
 def _path(uuid: str) -> Path:
-    return hook_files.STATE / f"{uuid}.json"
+    return marks.HOOK / f"{uuid}.json"

@@ -17,11 +17,13 @@ from typing import Optional
 from pypxeboot.errors import HandoverError, Refused
 
 DIRECTORY = Path("/run/pypxeboot/watch")
+HOOK = Path("/run/pypxeboot/hook")
+"""Where libvirt's hook notes what it has done for domains that run."""
+
 _CONNECTED = Path("/run/pypxeboot/watch.connected")
 _RUNS = Path("/run/pypxeboot/run")
-_HOOK = Path("/run/pypxeboot/hook")
 _SERVICE = Path("/etc/systemd/system/multi-user.target.wants/pypxeboot-virt.service")
-_MODE = 0o700  # whoever can open it can lock it
+_MODE, _FILE_MODE = 0o700, 0o600  # whoever can open one can lock it, and keep it locked
 HELD, PAUSED, RETRIED = "held", "paused", "retried"
 """What a mark may say."""
 
@@ -90,8 +92,7 @@ class KeptMarks(Marks):
             self._connection = None
         if connected:
             with suppress(OSError):  # a full /run
-                self._connection = os.open(_CONNECTED, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                fcntl.flock(self._connection, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._connection = lock(_CONNECTED)
             self._read()
 
     def add(self, uuid: str, word: str = "") -> None:
@@ -122,14 +123,9 @@ class RunMarks(Marks):
         super().__init__()
         self._path = _RUNS / uuid
         self._lock: Optional[int] = None
-        with suppress(OSError):  # a full /run
+        with suppress(OSError):  # a full /run; or another one has it, and will win or lose
             _RUNS.mkdir(_MODE, parents=True, exist_ok=True)
-            lock = os.open(self._path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._lock = lock
-            except OSError:  # another one has it, and will win or lose
-                os.close(lock)
+            self._lock = lock(self._path)
 
     def close(self) -> None:
         """Wait no longer."""
@@ -168,12 +164,27 @@ def leave(uuid: str) -> None:
 
 def held_note(uuid: str) -> Path:
     """Return the file that is there while libvirt's hook holds a guest (hook/holder.py)."""
-    return _HOOK / f"{uuid}.held"
+    return HOOK / f"{uuid}.held"
 
 
 def is_held(uuid: str) -> bool:
     """Whether libvirt's hook holds a guest, and will end it."""
     return held_note(uuid).exists()
+
+
+def lock(path: Path) -> int:
+    """Have a file to this process alone, for as long as the descriptor that is returned is open.
+
+    The file is made if need be. Raises OSError, also where another process has it.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, _FILE_MODE)
+    try:
+        os.fchmod(descriptor, _FILE_MODE)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def is_locked(path: Path, kind: int = 0) -> bool:

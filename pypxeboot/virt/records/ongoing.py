@@ -9,9 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
+from pypxeboot.virt.records import marks
+
 DIRECTORY = Path("/run/pypxeboot/boots")
 _LARGEST = 4096  # bytes of a note
-_MODE = 0o600  # whoever can open a note can lock it, and so keep one alive whose process is gone
 
 
 class Ongoing:
@@ -20,16 +21,14 @@ class Ongoing:
     def __init__(self, uuid: str, name: str, by: str) -> None:
         self._path = DIRECTORY / uuid
         self._note: Optional[int] = None
-        with suppress(OSError):  # a full /run: it cannot be cancelled
+        with suppress(OSError):  # a full /run: it cannot be cancelled; or another boots it
             DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
-            note = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
+            note = marks.lock(self._path)
             try:
-                os.fchmod(note, _MODE)
-                fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.ftruncate(note, 0)
                 os.write(note, f"{os.getpid()} {by} {name}\n".encode(errors="replace"))
                 self._note = note
-            except OSError:  # another boots it, and will win or lose
+            except OSError:
                 os.close(note)
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,7 +106,7 @@ def test_the_journal_finds_boots(tmp_path: Path) -> None:
         tools.need(name)
     script = _JOURNAL.format(tmp=tmp_path, python=sys.executable)
     argv = [tools.need("unshare"), "--mount", "--propagation=private", "sh", "-c", script]
-    environment = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
+    environment = tools.ENVIRONMENT
     subprocess.run(argv, check=True, timeout=120, env=environment)
     found = [json.loads(line) for line in (tmp_path / "found").read_text().splitlines()]
     assert [entry["RESULT"] for entry in found] == ["ok", "NoLease"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +30,6 @@ def write(tmp_path: Path) -> Write:
 
 
 def run(*argv: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
+    environment = tools.ENVIRONMENT
     words = [sys.executable, "-m", "pypxeboot", *argv]
     return subprocess.run(words, capture_output=True, text=True, timeout=60, env=environment)

@@ -276,7 +276,7 @@ def with_streams(site: Site, streams: str, *argv: str) -> Run:
         ["ip", "netns", "exec", site.hyp, "sh", "-c", f'exec "$@" {streams}', "sh", *words],
         capture_output=True,
         cwd=site.directory,
-        env={**os.environ, "PYTHONPATH": str(tools.ROOT), "PYPXEBOOT_TEST_RUN": site.hyp},
+        env={**tools.ENVIRONMENT, "PYPXEBOOT_TEST_RUN": site.hyp},
         timeout=60,
     )
     return Run(words, done.returncode, done.stdout, done.stderr.decode(), 0)

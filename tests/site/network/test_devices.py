@@ -24,7 +24,7 @@ def inside(site: Site, program: str) -> Any:
     """What a program prints as JSON that runs on the hypervisor."""
     before = "import dataclasses, json\nfrom pypxeboot.links import devices\n"
     argv = ["ip", "netns", "exec", site.hyp, sys.executable, "-c", before + program]
-    environment = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
+    environment = tools.ENVIRONMENT
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done
     return json.loads(done.stdout)

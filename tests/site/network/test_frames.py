@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -76,7 +75,7 @@ def test_a_socket_that_rests_hears_nothing_until_it_is_bound_again(site: Site) -
     site.ip(f"link add port type veth peer name eth0 netns {namespace}", f"link set port master {BRIDGE} up")
     site.ip("link set eth0 up", namespace=namespace)
     argv = ["ip", "netns", "exec", namespace, sys.executable, "-c", _REST]
-    env = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
+    env = tools.ENVIRONMENT
 
     def send(mark: bytes) -> None:
         program = (

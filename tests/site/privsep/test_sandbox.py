@@ -160,7 +160,7 @@ def test_packages_that_a_boot_imports_late(name: str) -> None:
         " readable=[*sandbox.certificate_files(), *sandbox.shared_libraries()])\n"
         f"import {name}\n"
     )
-    env = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
+    env = tools.ENVIRONMENT
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -187,7 +187,7 @@ def test_modules_that_cannot_be_imported_later_are_imported_first(tmp_path: Path
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(tools.ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**tools.ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert done.stdout.split()[-1:] == ["7"], done
     if not reachable:
@@ -331,7 +331,7 @@ def slow_boot(site: Site, **options: Any) -> Iterator[tuple[subprocess.Popen[byt
         [*argv, "--pcap", str(site.directory / "pcap")],
         stderr=subprocess.DEVNULL,
         cwd=site.directory,
-        env={**os.environ, "PYTHONPATH": str(tools.ROOT), "PYPXEBOOT_TEST_RUN": site.hyp},
+        env={**tools.ENVIRONMENT, "PYPXEBOOT_TEST_RUN": site.hyp},
         **{"stdin": subprocess.DEVNULL, **options},
     )
 

@@ -122,7 +122,7 @@ def on_a_terminal(
         **{"stdin": theirs, "stdout": theirs, "stderr": theirs, **streams},
         start_new_session=True,
         cwd=site.directory,
-        env={**os.environ, "PYTHONPATH": str(tools.ROOT), "TERM": "vt100", **env},
+        env={**tools.ENVIRONMENT, "TERM": "vt100", **env},
     )
     os.close(theirs)
     shown = b""

@@ -195,7 +195,7 @@ class Libvirt:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,
-            env={**os.environ, **(env or {})},
+            env={**tools.ENVIRONMENT, **(env or {})},
         )
         stderr = done.stderr.decode("utf-8", "replace")
         return Run(argv, done.returncode, done.stdout, stderr, time.monotonic() - begin)

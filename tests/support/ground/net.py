@@ -230,7 +230,7 @@ class Site:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": str(tools.ROOT), **(env or {})},
+                env={**tools.ENVIRONMENT, **(env or {})},
             )
         server = Server(process, path)
         self.servers.append(server)
@@ -260,7 +260,7 @@ class Site:
             ["ip", "netns", "exec", self.hyp, *before, sys.executable, *program, *args],
             stdout=stdout,
             cwd=self.directory,
-            env={**os.environ, "PYTHONPATH": str(tools.ROOT), _MARK: self.hyp, **(env or {})},
+            env={**tools.ENVIRONMENT, _MARK: self.hyp, **(env or {})},
             **{"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, **more},
         )
 

@@ -18,6 +18,9 @@ DATA = ROOT / "tests" / "data"
 CACHE = Path(os.environ.get("PYPXEBOOT_CACHE", ROOT / ".cache"))
 """Packages that are unpacked instead of installed (scripts/install-test-tools fills it)."""
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+"""That of programs: as it was at the start, for pytest changes its own between tests, and threads read it."""
+
 # sbin is not in the PATH of every user, and atftpd cannot be installed beside tftpd-hpa.
 _PATH = os.pathsep.join(
     [os.environ.get("PATH", ""), "/usr/sbin", "/sbin", str(CACHE / "atftpd/usr/sbin")],

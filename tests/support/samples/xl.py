@@ -55,7 +55,7 @@ def xl(
             *(given or ["create", "guest.cfg"]),
         ],
         cwd=work,
-        env={**os.environ, "PYTHONPATH": str(tools.ROOT), "PATH": path, "PWD": str(work), **environment},
+        env={**tools.ENVIRONMENT, "PATH": path, "PWD": str(work), **environment},
         capture_output=True,
         timeout=60,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -19,7 +18,7 @@ def imported(*argv: str) -> set[str]:
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, "PYTHONPATH": str(tools.ROOT)},
+        env=tools.ENVIRONMENT,
     )
     assert done.returncode == 0, done
     return set(re.findall(r"^import time: .*\| *(\S+)$", done.stderr, re.M))

@@ -28,7 +28,7 @@ def program(xml: str, *argv: str, journal: Path) -> subprocess.CompletedProcess[
         input=xml,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(tools.ROOT)},
+        env=tools.ENVIRONMENT,
         timeout=60,
     )
 

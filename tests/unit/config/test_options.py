@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import Any
@@ -21,7 +20,7 @@ def run(*argv: str, **changed: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pypxeboot", *argv],
         **{"capture_output": True, "text": True, "timeout": 60, "stdin": subprocess.DEVNULL, **changed},
-        env={**os.environ, "PYTHONPATH": str(tools.ROOT)},
+        env=tools.ENVIRONMENT,
     )
 
 
@@ -229,7 +228,5 @@ def test_every_option_of_the_contract_is_there() -> None:
 def test_closed_standard_streams() -> None:
     """Toolstacks start programs like that."""
     shell = f"exec {sys.executable} -m pypxeboot --version <&- 2>&-"
-    done = subprocess.run(
-        ["sh", "-c", shell], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tools.ROOT)}
-    )
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, env=tools.ENVIRONMENT)
     assert (done.returncode, done.stdout) == (0, f"pypxeboot {__version__}\n")

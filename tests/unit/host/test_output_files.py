@@ -226,7 +226,7 @@ with Store(Path(sys.argv[1]) if sys.argv[2:] else None) as opened:
 @pytest.mark.parametrize("directory", [("given",), ()])
 def test_39_kill_leaves_nothing(tmp_path: Path, directory: tuple[str, ...]) -> None:
     argv = [sys.executable, "-c", _KILLED, str(tmp_path), *directory]
-    environment = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
+    environment = tools.ENVIRONMENT
     with subprocess.Popen(argv, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None and process.stdout.readline() == b"written\n"
         process.send_signal(signal.SIGKILL)
@@ -337,7 +337,7 @@ def test_39_lock_is_seen_by_other_processes(tmp_path: Path) -> None:
     code = "import sys, pathlib; from pypxeboot.host.output_files import Report\n"
     code += "Report(pathlib.Path(sys.argv[1]))"
     argv = [sys.executable, "-c", code, str(path)]
-    environment = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
+    environment = tools.ENVIRONMENT
     done = subprocess.run(argv, capture_output=True, text=True, env=environment)
     assert done.returncode == 1 and "another pypxeboot" in done.stderr
     first.close()
@@ -354,6 +354,6 @@ def test_disk_full(tmp_path: Path) -> None:
     )
     argv = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=64k none "$0" && cd "$0" && exec "$@"']
     argv += [str(tmp_path), sys.executable, "-c", code]
-    environment = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
+    environment = tools.ENVIRONMENT
     done = subprocess.run(argv, capture_output=True, text=True, env=environment)
     assert "HandoverError: cannot write out: No space left on device" in done.stderr

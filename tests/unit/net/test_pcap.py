@@ -55,6 +55,6 @@ def test_import_is_quiet_and_late() -> None:
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "PYTHONPATH": str(tools.ROOT)},
+        env=tools.ENVIRONMENT,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -73,7 +73,7 @@ def begin(place: Path, *argv: object) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
         cwd="/usr",
-        env={**os.environ, "PYTHONPATH": str(tools.ROOT), "WORD": "a=b"},
+        env={**tools.ENVIRONMENT, "WORD": "a=b"},
         preexec_fn=lambda: os.nice(3),
     )
 
@@ -205,9 +205,7 @@ def test_who_asks_from_elsewhere_does_it_there(server: ForkServer, short_tmp: Pa
     if os.geteuid():
         pytest.skip("namespaces need root")
     argv = [tools.need("unshare"), kind, sys.executable, "-c", ASK, str(short_tmp / "socket"), "0"]
-    done = subprocess.run(
-        argv, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tools.ROOT)}
-    )
+    done = subprocess.run(argv, capture_output=True, text=True, env=tools.ENVIRONMENT)
     assert done.stdout == "here\n"
 
 
@@ -222,7 +220,7 @@ def test_it_joins_the_control_group_of_who_asks(server: ForkServer, short_tmp: P
     try:
         script = f'echo $$ >{group}/cgroup.procs && exec "$@"'
         argv = ["sh", "-c", script, "sh", sys.executable, "-c", ASK, str(short_tmp / "socket"), "sleep"]
-        environment = {**os.environ, "PYTHONPATH": str(tools.ROOT)}
+        environment = tools.ENVIRONMENT
         with subprocess.Popen([*argv, str(short_tmp)], stdout=subprocess.PIPE, env=environment) as running:
             wait_until(
                 lambda: (short_tmp / "pid").exists() and (short_tmp / "pid").read_text(), SECONDS, "it runs"

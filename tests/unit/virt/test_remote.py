@@ -40,7 +40,7 @@ run()
 def test_refused_before_ssh_runs(programs: Path, uri: str, by: str) -> None:
     """ssh would ask for a password, where nobody is, and the bridge of the guest is not on this host."""
     pytest.importorskip("libvirt")
-    environment = {**os.environ, "PYTHONPATH": str(tools.ROOT), "PATH": f"{programs}:{os.environ['PATH']}"}
+    environment = {**tools.ENVIRONMENT, "PATH": f"{programs}:{os.environ['PATH']}"}
     environment.pop("LIBVIRT_DEFAULT_URI", None)
     conf = programs / "libvirt.conf"
     conf.write_text(f'# of clients\nuri_default = "{uri}"\n' if by == "uri_default" else "")

@@ -19,8 +19,9 @@ def run(argv: Sequence[str], find_read: Callable[[], Read]) -> int:
 
     ``find_read`` returns what reads the arguments; it may be slow.
     """
-    if "--supervised" in argv[:-1]:  # the log is of many domains
-        logs.name(printable(argv[argv.index("--supervised") + 1]))
+    for word in argv:
+        if word.startswith("--supervised="):  # the log is of many domains
+            logs.name(printable(word.partition("/")[2]))
     process = early.start_client(argv, max_boots.look_up, has_mac=True) if "start" in argv[:1] else None
     try:
         from pypxeboot.commands import command

@@ -59,9 +59,9 @@ def parser() -> Parser:
         help="print the XML that would start the domain, and leave kernel and initrd for it",
     )
     start.add_argument("--paused", action="store_true", help="the domain begins paused: virsh resume")
-    # Of virt/watch: it waits for the reboot of the domain of that name, whose lines in the log it names;
-    # it found the domain started by other means.
-    start.add_argument("--supervised", metavar="NAME", help=argparse.SUPPRESS)
+    # Of virt/watch: it waits for the reboot of that domain, which may be renamed, and whose lines in the log
+    # it names; it found the domain started by other means.
+    start.add_argument("--supervised", metavar="UUID/NAME", help=argparse.SUPPRESS)
     start.add_argument("--replace", action="store_true", help=argparse.SUPPRESS)
     start.add_argument("--by", choices=("run", "watch"), help=argparse.SUPPRESS)
     _add(commands, "run", "DOMAIN", "the same, again at each reboot, until it is off")
@@ -98,21 +98,20 @@ def read(argv: Sequence[str]) -> tuple[Command, BootSettings]:
         if settings.interactive:
             raise UsageError("nobody chooses when watch boots")
         return Watch(uri, argv[1:]), settings
-    if len(names) != 1:
+    supervised = getattr(found, "supervised", "").partition("/")[0]
+    if len(names) != 1 and not supervised:
         raise UsageError("one domain must be named", hint=f"pypxeboot-virt {found.command} DOMAIN")
     if found.command == "run":
         return Run(uri, argv[1:], names[0]), settings
     refused = [name for name in _NOT_HERE if name in settings.given]
     if refused:
         raise UsageError(f"--{refused[0].replace('_', '-')} is for pypxeboot itself")
-    supervised, replaces = hasattr(found, "supervised"), hasattr(found, "replace")
-    paused = hasattr(found, "paused")
     domain = DomainStart(
         uri,
-        names[0],
-        supervised=supervised,
-        replaces=replaces,
-        paused=paused,
+        supervised or names[0],
+        supervised=bool(supervised),
+        replaces=hasattr(found, "replace"),
+        paused=hasattr(found, "paused"),
         by=getattr(found, "by", "start"),
     )
     return Start(domain, print_xml=hasattr(found, "print_xml")), settings

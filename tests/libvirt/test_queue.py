@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pypxeboot.virt.records import marks
 from tests.support.ground import wait_until
 from tests.support.watched import SECONDS, Watched
 
@@ -27,6 +28,20 @@ def queue(watched: Watched) -> Iterator[Watched]:
     libvirt.virsh("start", "first")
     wait_until(lambda: "booting" in status(watched, "first"), SECONDS, "the first boots")
     yield watched
+    ip(f"link del {QUIET}", namespace=hyp)
+
+
+@pytest.fixture
+def full(watched: Watched) -> Iterator[Watched]:
+    """The only place for boots of this host is that of ``first``, which somebody starts by hand."""
+    libvirt = watched.libvirt
+    ip, hyp = libvirt.site.ip, libvirt.site.hyp
+    ip(f"link add {QUIET} type bridge", f"link set {QUIET} up", namespace=hyp)
+    watched.define("first", "52:54:00:00:00:02", opt_in="", bridge=QUIET)
+    first = libvirt.spawn(VIRT, "start", "--max-boots", "1", "first", log="first.log")
+    first.wait_for("DHCPDISCOVER|requesting", SECONDS)
+    yield watched
+    first.stop()
     ip(f"link del {QUIET}", namespace=hyp)
 
 
@@ -65,6 +80,21 @@ def test_a_domain_that_is_held_for_its_boot_is_ended(queue: Watched, by_virsh: b
     queue.says("other")
     queue.await_boot("other")
     assert libvirt.names() == {"guest"} and "domain second is started" not in queue.server.text()
+
+
+def test_a_boot_that_waits_for_a_place_on_the_host_is_cancelled(full: Watched) -> None:
+    """Watch has begun it, and somebody else's boot has the place."""
+    libvirt = full.libvirt
+    full.define()
+    full.watch("--max-boots", "1").wait_for("connected to", SECONDS)
+    libvirt.virsh("start", "--paused", "guest")
+    turn = libvirt.root / "run-pypxeboot/places/turn"
+    wait_until(lambda: marks.is_locked(turn), SECONDS, "it waits for its turn")
+    assert "domain guest is not booted" in cancel(full, "guest")
+    full.server.wait_for("guest: error: ended by SIGTERM", SECONDS)
+    full.server.wait_for("domain guest is not started", SECONDS)
+    wait_until(lambda: "guest" not in libvirt.names(), SECONDS, "it is off")
+    wait_until(lambda: not list((libvirt.root / "run-pypxeboot/watch").iterdir()), SECONDS, "forgotten")
 
 
 def test_a_boot_that_cannot_begin_ends_what_was_held_for_it(watched: Watched) -> None:

@@ -111,6 +111,19 @@ def test_run_tries_again(watched: Watched) -> None:
     assert watched.server.process.wait(SECONDS) == 0
 
 
+def test_run_finds_a_domain_that_is_renamed_between_two_tries(watched: Watched) -> None:
+    libvirt = watched.libvirt
+    watched.define(opt_in="")
+    nothing(watched)
+    watched.server = libvirt.spawn("pypxeboot.commands.virt", "run", "--retry", "8", "guest", log="run.log")
+    watched.server.wait_for("the next try is in 8 s", SECONDS)
+    libvirt.virsh("domrename", "guest", "renamed")
+    watched.says("install")
+    watched.await_boot("install")
+    libvirt.virsh("destroy", "renamed")
+    assert watched.server.process.wait(SECONDS) == 0, watched.server.text()
+
+
 def test_the_reboot_timeout_of_libvirt(watched: Watched) -> None:
     watched.define(os="<bios rebootTimeout='1500'/>")
     nothing(watched)

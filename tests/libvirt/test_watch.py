@@ -107,6 +107,14 @@ def _datagram(receiver: socket.socket) -> bytes:
         return b""
 
 
+def test_a_name_that_looks_like_an_option(watched: Watched) -> None:
+    watched.define("-guest")
+    watched.ready()
+    watched.libvirt.virsh("start", "--", "-guest")
+    watched.await_boot("install", "-guest")
+    assert "domain -guest is started" in watched.server.text()
+
+
 def test_killed_watch(watched: Watched) -> None:
     """A reboot that nobody sees is not lost; a guest that was ended meanwhile stays off."""
     libvirt = watched.libvirt

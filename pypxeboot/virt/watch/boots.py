@@ -80,13 +80,13 @@ class Boots:
             guest.waits, guest.connection, guest.ran, guest.stopped = False, connection, False, None
 
     def _begin(self, guest: WatchedDomain) -> Union[subprocess.Popen[bytes], ForkedProgram]:
-        words = ["start", *self.words, "--supervised", guest.name]
+        words = ["start", *self.words, f"--supervised={guest.uuid}/{guest.name}"]
         words += ["--by", self.by, *(["--replace"] if guest.replaces else [])]
         words += ["--paused"] if guest.paused else []
         program = [sys.executable, "-c", _START]
         if self.by == "run":
             return subprocess.Popen([*program, *words])
-        words += ["--quiet", guest.uuid]
+        words += ["--quiet"]
         forked = None if self.server is None else self.server.start(words, NICE)
         # The watch is that much above all else, and what it starts itself would be, too.
         niced = ["nice", "-n", str(2 * NICE), *program, *words]
@@ -114,6 +114,12 @@ class Boots:
                 self._failed += status != 0
                 self._booted += status == 0
         return found
+
+    @staticmethod
+    def cancel(guest: WatchedDomain) -> None:
+        """End the boot of a domain, as far as it is; :meth:`ended` tells when it has."""
+        if guest.child is not None:
+            guest.child.send_signal(signal.SIGTERM)
 
     @staticmethod
     def end(guests: Iterable[WatchedDomain]) -> None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from enum import Enum
 from itertools import chain
 from operator import attrgetter
-from typing import Any, Callable, TypeVar, Union
+from typing import Any, Callable, Optional, TypeVar, Union
 
 from pypxeboot.dataclass import field_names, is_dataclass
 from pypxeboot.text import encode, printable
@@ -138,7 +138,7 @@ def _reader(kind: Any) -> Callable[[object], Any]:
         return lambda value: None if value is None else inner(value)
     if origin is tuple:
         read = functools.partial(_tuple, _reader(arguments[0]))
-        at_once = {str: _texts, tuple[str, ...]: _lists_of_texts}.get(arguments[0])
+        at_once = _AT_ONCE.get(arguments[0])
         return read if at_once is None else functools.partial(at_once, read)
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
@@ -151,6 +151,20 @@ def _reader(kind: Any) -> Callable[[object], Any]:
 
 def _texts(read: Callable[[object], Any], value: object) -> tuple[Any, ...]:
     if type(value) is list and len(value) <= MAX_ITEMS and _are_texts(value):
+        return tuple(value)
+    return typing.cast(tuple[Any, ...], read(value))
+
+
+def _texts_or_none(read: Callable[[object], Any], value: object) -> tuple[Any, ...]:
+    if type(value) is list and len(value) <= MAX_ITEMS:
+        texts = [item for item in value if item is not None]
+        if not texts or _are_texts(texts):
+            return tuple(value)
+    return typing.cast(tuple[Any, ...], read(value))
+
+
+def _truths(read: Callable[[object], Any], value: object) -> tuple[Any, ...]:
+    if type(value) is list and len(value) <= MAX_ITEMS and {*map(type, value)} == {bool}:
         return tuple(value)
     return typing.cast(tuple[Any, ...], read(value))
 
@@ -213,5 +227,13 @@ def _truth(value: object) -> bool:
         return value
     raise SchemaError(": no bool within the limits")
 
+
+_AT_ONCE: dict[Any, Callable[[Callable[[object], Any], object], tuple[Any, ...]]] = {
+    str: _texts,
+    Optional[str]: _texts_or_none,
+    bool: _truths,
+    tuple[str, ...]: _lists_of_texts,
+}
+"""What makes a tuple of a list as most are; it leaves the others to what is its first argument."""
 
 _PLAIN: dict[Any, Callable[[object], Any]] = {str: _text, int: _whole, float: _fraction, bool: _truth}

@@ -39,6 +39,9 @@ _RENDERED = re.compile(
     r"^https?://[^?]*(\?|/$|\.(cfg|conf|txt|php|cgi|pl|py|asp|aspx|jsp)$|/default$)", re.IGNORECASE
 )
 
+# What no other command begins with: a type, a URL, or the name of a module. Ten thousand kernels have none.
+_MAY_OPEN = re.compile(r"\.|https?:|[^ \t]*\.c32", re.IGNORECASE)
+
 _Opens = Union[ToMenu, ToConfig, ToLoader]
 
 
@@ -188,6 +191,8 @@ def _leads(menu: _Opened) -> Steps[list[tuple[_Opens, tuple[str, ...]]]]:
             found.append((lead, menu.path))
     for label in lookup.entries(menu.config):
         command = menu.place.command_line(label)
+        if _MAY_OPEN.match(command) is None:
+            continue
         kind, name, _words = parse_command(command)
         lead = catalog.lead(command) if kind in ("com32", "config") else None
         if lead is None and _RENDERED.search(name):

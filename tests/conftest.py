@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -167,6 +168,14 @@ def libvirt(libvirtd: Libvirt) -> Iterator[Libvirt]:
 def cache() -> Path:
     """The directory of packages that are unpacked instead of installed."""
     return tools.CACHE
+
+
+@pytest.fixture
+def frozen() -> Iterator[None]:
+    """A fork of this process does not look through all that the tests have made."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

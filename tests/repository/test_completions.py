@@ -136,6 +136,7 @@ def _until_quiet(control: int, seconds: float = 1.5, most: float = 60) -> str:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", SHELLS)
 def test_options_and_their_values(shell: str, programs: Path) -> None:
     assert offered(shell, programs, "pypxeboot --") >= LONG - {"--entry"}
@@ -144,6 +145,7 @@ def test_options_and_their_values(shell: str, programs: Path) -> None:
     assert offered(shell, programs, "pypxeboot --link=ma") & set(LINKS) == {"macvlan"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", SHELLS)
 def test_sub_commands_and_domains(shell: str, programs: Path) -> None:
     assert {"start", "run", "watch", "clean"} <= offered(shell, programs, "pypxeboot-virt ")
@@ -154,6 +156,7 @@ def test_sub_commands_and_domains(shell: str, programs: Path) -> None:
     assert {"doctor", "explain"} <= offered(shell, programs, "pypxeboot ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", SHELLS)
 def test_bridges_are_those_of_the_host(shell: str, programs: Path) -> None:
     assert "lo" in offered(shell, programs, "pypxeboot --bridge ")

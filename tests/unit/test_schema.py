@@ -135,6 +135,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.sampled_from(list(through_json(FULL))), anything)
 @settings(max_examples=400)
 def test_any_value_in_any_place(key: str, value: Any) -> None:

@@ -21,6 +21,9 @@ KINDS = {
 """What the certificates of the signers say of themselves."""
 
 
+RSA, ELLIPTIC = ["-newkey", "rsa:2048"], ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+"""What makes a key: as most sites have, and in no time."""
+
 CHAINS = {
     "under-old-digest": "old-digest",
     "under-constraints": "constraints",
@@ -37,12 +40,12 @@ class Authority:
         self.directory = directory
         (directory / "data").write_bytes(DATA)
         root = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"
-        self._make("root", root, None)
-        self._make("below", root, "root")
+        self._make("root", root, None, key=RSA)
+        self._make("below", root, "root", key=RSA)
         self._make("no-ca", LEAF, "root")
-        self._make("ec", LEAF, "root", key=["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+        self._make("ec", LEAF, "root")
         for name, extensions in KINDS.items():
-            self._make(name, extensions, "below")
+            self._make(name, extensions, "below", key=RSA)
         self._make("under-no-ca", LEAF, "no-ca")
         self._make("weak-key", LEAF, "below", key=["-newkey", "rsa:1024"])
         self._make("weak-curve", LEAF, "below", key=["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-224"])
@@ -51,7 +54,7 @@ class Authority:
         self._make("no-path", f"{root.replace('TRUE', 'TRUE,pathlen:0')}", "root")
         self._make("below-no-path", root, "no-path")
         self._make("expired", LEAF, "below", days="-1")
-        self._make("twin", root, None, subject="root")
+        self._make("twin", root, None, key=RSA, subject="root")
         for name, issuer in (
             ("under-old-digest", "old-digest"),
             ("under-constraints", "constraints"),
@@ -91,7 +94,7 @@ class Authority:
             "-subj",
             f"/CN={subject or name}",
         ]
-        self.openssl(*request, *(key or ["-newkey", "rsa:2048"]))
+        self.openssl(*request, *(key or ELLIPTIC))
         by = ["-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-CAcreateserial"] if issuer else []
         by = by or ["-signkey", f"{name}.key"]
         self.openssl(

@@ -180,6 +180,7 @@ def test_what_is_no_archive(kit: Kit, data: bytes) -> None:
     assert kept.handle is None and kept.error.isprintable() and len(kit.host.open) == 1
 
 
+@pytest.mark.slow
 def test_a_bomb_ends_at_the_limit(tmp_path: Path) -> None:
     packer = zlib.compressobj(9)
     bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(512)) + packer.flush()

@@ -190,6 +190,7 @@ def test_the_thread_is_free_after_an_exception(descriptor: int) -> None:
     assert thread_is_free(workers)
 
 
+@pytest.mark.slow
 def test_many_sinks_in_turn(tmp_path: Path) -> None:
     workers = Workers(1)
     for number in range(200):

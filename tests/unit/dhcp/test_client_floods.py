@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import tracemalloc
 
+import pytest
+
 from pypxeboot.dhcp.client import BETTER_OFFER_WAITS, MAX_OFFERS, DhcpClient, Send, State, Step
 from pypxeboot.dhcp.message import Type, decode
 from tests.support.peers.dhcp import NAK, OFFER, SERVER, ip, message, standard
@@ -24,6 +26,7 @@ def flood(machine: DhcpClient, numbers: range, **options: bytes) -> list[Step]:
     return steps
 
 
+@pytest.mark.slow
 def test_12_flood_of_offers_keeps_memory_and_log_small() -> None:
     machine = client()
     machine.start(0.0)

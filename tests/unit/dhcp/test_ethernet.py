@@ -202,6 +202,7 @@ def mend_header(data: bytearray) -> None:
     data[24:26] = checksum(bytes(data[14 : 14 + size])).to_bytes(2, "big")
 
 
+@pytest.mark.slow
 def test_mutations_with_scapy_as_the_judge() -> None:
     pytest.importorskip("scapy.layers.inet")
     dice, whole, taken_at_all = random.Random(791), list(GOOD.values()), 0

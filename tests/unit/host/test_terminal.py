@@ -78,6 +78,7 @@ def test_what_a_client_may_not_do(desk: Desk) -> None:
     assert bytes(desk.terminal.received) == b""
 
 
+@pytest.mark.slow
 def test_hostile_pictures_and_lines(desk: Desk) -> None:
     desk.ask(FindTerminal())
     desk.ask(Show(HOSTILE, 0.0))
@@ -141,6 +142,7 @@ def test_ctrl_c_that_is_a_key_is_none_when_it_comes_slowly(
         desk.answers.heed_interrupts()
 
 
+@pytest.mark.slow
 def test_a_terminal_that_takes_nothing_holds_nobody_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "_STUCK", 0.1)
     desk.ask(FindTerminal())

@@ -132,6 +132,7 @@ def test_architectures_that_a_monitor_has_not() -> None:
     Target("qemu", "riscv64").check()
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused() -> None:
     """Its first bytes are a kernel; its end would fill the disk."""
     packer = bz2.BZ2Compressor()

@@ -179,6 +179,7 @@ def test_38_any_byte_of_the_kernel_inside_wrong() -> None:
         inspected(image(gzip.compress(bytes(data), 1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PACK)
 def test_38_bombs(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Notes that are said to stand beyond the bound: unpacked as far as that, and then it is not known."""

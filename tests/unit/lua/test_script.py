@@ -98,6 +98,7 @@ BOMBS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", BOMBS)
 def test_bombs_do_not_go_off(source: str) -> None:
     asked, error = calls(source)

@@ -31,7 +31,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 @pytest.fixture
-def server() -> Iterator[ForkServer]:
+def server(frozen: None) -> Iterator[ForkServer]:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     own = ForkServer(lambda: sys.modules.setdefault("prepared", sys), body)
     yield own

@@ -50,7 +50,7 @@ def work(argv: Sequence[str], data: bytes) -> int:
 
 
 @pytest.fixture
-def server(short_tmp: Path) -> Iterator[ForkServer]:
+def server(short_tmp: Path, frozen: None) -> Iterator[ForkServer]:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     own = ForkServer(lambda: sys.modules.setdefault("prepared", sys), lambda _: 0, work)
     listen(own, short_tmp)
@@ -103,6 +103,7 @@ def test_nobody_listens(short_tmp: Path) -> None:
     assert asked(short_tmp, "0") == ["here"]
 
 
+@pytest.mark.slow
 def test_who_listens_says_nothing(short_tmp: Path) -> None:
     """Or is of another version."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:

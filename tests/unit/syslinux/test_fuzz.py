@@ -52,6 +52,7 @@ presses = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(
     configs,
     configs,
@@ -103,6 +104,7 @@ def test_work_grows_with_the_number_of_labels_no_faster(menu: bool) -> None:
     assert large < 12 * small
 
 
+@pytest.mark.slow
 def test_fifty_thousand_labels() -> None:
     parts = {
         f"part{n}": "".join(f"LABEL {n}x{m}\nKERNEL k\nAPPEND {n}x{m}\n" for m in range(5000))

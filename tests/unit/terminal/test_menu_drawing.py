@@ -198,6 +198,7 @@ def test_any_view_on_any_terminal(seen: View, terminal: Terminal, ascii_only: bo
     assert all(style.replace(";", "").isdigit() or not style for row in painted for _, style in row)
 
 
+@pytest.mark.slow
 @given(VIEWS, VIEWS, TERMINALS)
 def test_strokes_lead_from_any_picture_to_any_other(before: View, after: View, terminal: Terminal) -> None:
     old, new = (canvas(draw(seen, terminal), terminal, ascii_only=False) for seen in (before, after))

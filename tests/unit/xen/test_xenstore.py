@@ -58,6 +58,7 @@ def test_not_a_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert ask(monkeypatch, directory) == XenDomain(None, None)
 
 
+@pytest.mark.slow
 def test_one_that_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """All questions together take no longer than one may."""
     assert xenstore._SECONDS <= 5

@@ -189,6 +189,7 @@ def doubled_after_the_wrap() -> Mangle:
     return mangle
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap, window", [(0, 64), (0, 1), (1, 1)])
 def test_row21_block_numbers_wrap(wrap: int, window: int) -> None:
     content = (CONTENT * 345)[: 65_540 * 512 + 7]

@@ -155,6 +155,7 @@ def test_files_have_a_number() -> None:
         parsed("".join(f"INCLUDE {name}\n" for name in files), **files)
 
 
+@pytest.mark.slow
 def test_includes_of_includes_have_an_end() -> None:
     files = {f"f{n}": f"INCLUDE f{n + 1}\n" * 10 for n in range(1, 17)}
     with pytest.raises(ConfigError, match="larger than"):

@@ -132,9 +132,9 @@ def _summarize(result: BootResult, *, keep: bool) -> None:
 
 
 def _hand_over(settings: BootSettings, plan: Plan, result: BootResult, output: Optional[Report]) -> None:
-    from pypxeboot.output import json_report
-
     if plan.list_entries:
+        from pypxeboot.output import json_report
+
         if settings.output_format == "json":
             write(output, json_report.render_entries(result))
         else:

@@ -27,6 +27,7 @@ RUN_DIRECTORY = Path("/run/pypxeboot")
 MODE = 0o600
 _MANY_FILES = 300  # that are open at a time; as many more as there are may need another limit
 _MEASURE_SECONDS = 0.5  # between looks at what was dropped
+_LONGEST_NAME = 80  # bytes of a path that is the name of a socket: 107 with what stands before it
 _REPORT_FLAGS = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -335,20 +336,23 @@ def _claim_name(path: Path) -> socket.socket:
     Raises HandoverError when another process of this user has it.
     """
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    import hashlib  # OpenSSL, which a private directory does without
+    name = os.fsencode(path.absolute())
+    if len(name) > _LONGEST_NAME:
+        import hashlib  # OpenSSL, which most boots do without on this side
 
-    name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()
+        name = hashlib.sha256(name).hexdigest().encode()
+    address = b"\0pypxeboot-output-" + name
     try:
-        claim.bind(f"\0pypxeboot-output-{name}")
+        claim.bind(address)
         claim.listen()
     except OSError:
-        if _holder(claim.family, f"\0pypxeboot-output-{name}") == os.geteuid():
+        if _holder(claim.family, address) == os.geteuid():
             claim.close()
             raise _busy(path) from None
     return claim
 
 
-def _holder(family: int, name: str) -> Optional[int]:
+def _holder(family: int, name: bytes) -> Optional[int]:
     """Return the uid of who listens at a socket, None if nobody does."""
     with socket.socket(family, socket.SOCK_STREAM) as asking:
         try:

@@ -241,16 +241,18 @@ def test_39_output_file(site: Site, case: str) -> None:
     site.assert_nothing_left()
 
 
-def test_39_two_runs_for_one_domain(site: Site) -> None:
+@pytest.mark.parametrize("name", ["result", "r" * 200])
+def test_39_two_runs_for_one_domain(site: Site, name: str) -> None:
     config = f"DEFAULT a\nLABEL a\n KERNEL vmlinuz\n INITRD http://{SERVER}/big\n"
     root = serve(site, files={**tree(config), "big": bytes(1 << 20)})
     servers.nginx(site, root, "limit_rate 300k;")
-    argv = [*BASE, f"--output={site.directory / 'result'}", "--output-directory", str(site.out)]
+    output = site.directory / name
+    argv = [*BASE, f"--output={output}", "--output-directory", str(site.out)]
     first = site.start(*argv)
     assert first.stderr is not None and b"requesting" in first.stderr.readline()
     second = site.pypxeboot(*argv)
     assert second.rc == 9 and "another pypxeboot" in second.stderr
-    assert first.wait(30) == 0 and (site.directory / "result").read_bytes().startswith(b"linux (kernel ")
+    assert first.wait(30) == 0 and output.read_bytes().startswith(b"linux (kernel ")
     first.communicate()
 
 

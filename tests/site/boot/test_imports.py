@@ -25,9 +25,17 @@ HEAVY = {"dataclasses", "inspect", "subprocess", "shutil", "bz2", "lzma", "uuid"
 """What parts of the standard library take with them is more than all that a boot needs of them."""
 
 
-def imported(site: Site, *args: str) -> tuple[Run, set[str], set[str]]:
+def imported(site: Site, *args: str, form: str = "json") -> tuple[Run, set[str], set[str]]:
     """A boot, and the modules that the host side and the client process tell of."""
-    base = ("--json", "--mac", "52:54:00:ab:cd:ef", "--bridge", "br0", "--output-directory", str(site.out))
+    base = (
+        f"--output-format={form}",
+        "--mac",
+        "52:54:00:ab:cd:ef",
+        "--bridge",
+        "br0",
+        "--output-directory",
+        str(site.out),
+    )
     run = site.pypxeboot(*base, *args, env={"PYTHONPROFILEIMPORTTIME": "1"})
     lines = re.findall(r"^(pypxeboot: )?import time: .*\| *(\S+)$", run.stderr, re.M)
     host = {name for prefix, name in lines if not prefix}
@@ -47,6 +55,16 @@ def test_a_boot_over_tftp(site: Site) -> None:
     assert not [name for name in host & client if name.startswith("pypxeboot.")]
     assert not client & {"tftpy.TftpClient", "importlib.metadata", "email"}, "more of tftpy than its packets"
     assert len(host) < 180 and len(client) < 122
+
+
+def test_a_boot_of_a_xen_domain(site: Site) -> None:
+    """Its result has no digests, and OpenSSL is half of what the host side takes beside Python."""
+    serve(site)
+    output = site.directory / "result"
+    _, host, _ = imported(site, f"--output={output}", form="sxp")
+    assert output.read_bytes().startswith(b"linux (kernel ")
+    assert not host & {"hashlib", "_hashlib", "pypxeboot.output.json_report"}
+    assert len(host) < 172
 
 
 def test_the_discover_goes_out_first(site: Site) -> None:

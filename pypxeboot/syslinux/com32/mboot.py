@@ -18,6 +18,10 @@ class MbootC32(KernelModule):
         parts = split_at(invocation.words, "---")
         while parts[0] and parts[0][0] in ("-solaris", "-no-solaris", "-aout", "-no-aout"):
             parts[0].pop(0)
+        if parts[0][:1] == ["-c"]:  # SYSLINUX's own has no such option
+            return invocation.nothing(
+                "with -c is ESXi's, which needs a BIOS or UEFI: no kernel is named here"
+            )
         if not all(parts):
             return invocation.nothing("was given an image without a name")
         kernel, *modules = (" ".join(part) for part in parts)

@@ -8,6 +8,7 @@ import pytest
 
 from pypxeboot.bootsource import BootRequest
 from pypxeboot.dhcp import boot_info
+from pypxeboot.errors import Refused
 from pypxeboot.syslinux.com32 import table
 from pypxeboot.syslinux.com32.config import ConfigC32
 from pypxeboot.syslinux.com32.linux import LinuxC32
@@ -117,6 +118,13 @@ def command_of(module: str, words: str, arch: str = "x86_64") -> Optional[str]:
 )
 def test_com32_modules_that_boot_nothing(module: str, words: str) -> None:
     assert isinstance(table.parse(module, words, "x86_64"), NothingBooted)
+
+
+def test_the_mboot_of_esxi_is_told_from_that_of_syslinux() -> None:
+    """Its installer is booted by ``-c boot.cfg``: there is no file of that name to miss on the server."""
+    config = "DEFAULT a\nLABEL a\nKERNEL esxi/mboot.c32\nAPPEND -c esxi/boot.cfg ks=http://10.77.0.1/ks.cfg\n"
+    with pytest.raises(Refused, match=r"mboot\.c32 with -c is ESXi's, which needs a BIOS or UEFI"):
+        boot(config)
 
 
 class ToyC32(KernelModule):

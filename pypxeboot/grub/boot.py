@@ -13,10 +13,10 @@ from pypxeboot.bootsource import BootRequest
 from pypxeboot.effects import Log, Steps
 from pypxeboot.entry import BootMenu, Choice
 from pypxeboot.errors import ConfigError
-from pypxeboot.grub import listing, search, variables
+from pypxeboot.grub import listing, search
 from pypxeboot.grub.commands import conditions, files, language, loaders, network, system
 from pypxeboot.grub.commands import entries as menu_entries
-from pypxeboot.grub.engine import configuration, interpreter
+from pypxeboot.grub.engine import configuration, interpreter, variables
 from pypxeboot.grub.engine.machine import BootEnds, CommandRun, Grub, Left, MenuSelection
 from pypxeboot.grub.menu import passwords, session
 from pypxeboot.text import printable

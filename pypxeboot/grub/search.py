@@ -24,8 +24,8 @@ from pypxeboot.grub import program
 from pypxeboot.grub.engine.devices import CONFIG_LIMIT, location
 from pypxeboot.grub.engine.memdisk import DEVICE, Memdisk
 from pypxeboot.grub.engine.status import CommandError
+from pypxeboot.grub.engine.variables import client_uuid
 from pypxeboot.grub.program import BuiltIn
-from pypxeboot.grub.variables import client_uuid
 from pypxeboot.text import decode, printable
 from pypxeboot.url import Location, resolve
 

@@ -44,6 +44,10 @@ class Environment:
         elif name not in self._fixed:
             values[name] = value
 
+    def fix(self, values: Mapping[str, str]) -> None:
+        """Set variables that cannot be changed from now on; those that could not before stay as they are."""
+        self._fixed = {**values, **self._fixed}
+
     def unset(self, name: str) -> None:
         """Forget a variable, if it is set."""
         self._contexts[-1].values.pop(name, None)

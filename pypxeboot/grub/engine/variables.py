@@ -37,7 +37,7 @@ def platform(request: BootRequest) -> str:
 def environment(request: BootRequest, platform: str, device: str, directory: str) -> Environment:
     """Return the variables of a GRUB whose files are in ``directory`` on ``device``."""
     guest, lease, bootfile = request.guest, request.lease, request.source.bootfile
-    card = "pxe" if platform == "pc" else "efinet0"
+    card = card_name(platform)
     server = request.source.server or device.partition(",")[2]
     processor = "i386" if platform == "pc" else _PROCESSORS.get(guest.processor, guest.processor)
     given = {
@@ -58,19 +58,43 @@ def environment(request: BootRequest, platform: str, device: str, directory: str
     if bootfile is not None:
         place = f"{bootfile.scheme},{bootfile.host}"
         given["cmdpath"] = f"({place}){bootfile.path.rpartition('/')[0]}"
-    fixed = {"mac": guest.mac, "ip": str(lease.address)}
+    return Environment(given, dhcp_properties(request, card))
+
+
+def card_name(platform: str) -> str:
+    """Return what the one network card is called."""
+    return "pxe" if platform == "pc" else "efinet0"
+
+
+def dhcp_properties(request: BootRequest, interface: str) -> dict[str, str]:
+    """Return the variables of an interface that has its address from DHCP."""
+    guest, lease = request.guest, request.lease
+    found = {}
     if lease.next_server:
-        fixed["next_server"] = lease.next_server
+        found["next_server"] = lease.next_server
     if lease.bootfile:
-        fixed["boot_file"] = lease.bootfile
+        found["boot_file"] = lease.bootfile
     for name, code in _PROPERTIES.items():
         raw = lease.options.get(code, b"").partition(b"\0")[0]
         if raw:
-            fixed[name] = decode(raw)
+            found[name] = decode(raw)
     uuid = client_uuid(lease)
     if uuid is not None:
-        fixed["clientuuid"] = uuid
-    return Environment(given, {f"net_{card}_{name}": value for name, value in fixed.items()})
+        found["clientuuid"] = uuid
+    return {
+        **interface_properties(interface, guest.mac, str(lease.address)),
+        **{variable(interface, name): value for name, value in found.items()},
+    }
+
+
+def interface_properties(interface: str, mac: str, address: str) -> dict[str, str]:
+    """Return the variables that every interface has."""
+    return {variable(interface, "mac"): mac, variable(interface, "ip"): address}
+
+
+def variable(interface: str, name: str) -> str:
+    """Name the variable that has a property of an interface."""
+    return f"net_{interface.replace(':', '_')}_{name}"
 
 
 def client_uuid(lease: Lease) -> Optional[str]:

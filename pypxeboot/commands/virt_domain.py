@@ -53,17 +53,7 @@ def parser() -> Parser:
     start = _add(
         commands, "start", "DOMAIN", "boot DOMAIN from the network, and start it with what that gave"
     )
-    start.add_argument(
-        "--print-xml",
-        action="store_true",
-        help="print the XML that would start the domain, and leave kernel and initrd for it",
-    )
-    start.add_argument("--paused", action="store_true", help="the domain begins paused: virsh resume")
-    # Of virt/watch: it waits for the reboot of that domain, which may be renamed, and whose lines in the log
-    # it names; it found the domain started by other means.
-    start.add_argument("--supervised", metavar="UUID/NAME", help=argparse.SUPPRESS)
-    start.add_argument("--replace", action="store_true", help=argparse.SUPPRESS)
-    start.add_argument("--by", choices=("run", "watch"), help=argparse.SUPPRESS)
+    supervised.add_start(start)
     _add(commands, "run", "DOMAIN", "the same, again at each reboot, until it is off")
     _add(commands, "watch", "", "the same for all domains that opt in")
     virt_admin.add(commands)
@@ -81,8 +71,7 @@ def _add(commands: argparse._SubParsersAction[Parser], name: str, word: str, tex
         name, usage=f"pypxeboot-virt {name} [OPTION...] {word}".rstrip(), help=text, description=text
     )
     own.set_defaults(command=name)
-    own.add_argument("-c", "--connect", metavar="URI", help="the libvirt of this host to use (its default)")
-    own.add_argument("positional", nargs="*", default=[], metavar=word or "DOMAIN", help="its name or UUID")
+    supervised.add_domain(own, word)
     return own
 
 

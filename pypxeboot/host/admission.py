@@ -10,7 +10,9 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Optional
@@ -53,9 +55,9 @@ class Tally:
         with self._folder.locked("tally.lock"):
             self._alive = alive = self._folder.open("alive")
             first = try_lock(alive)
+            fcntl.flock(alive, fcntl.LOCK_SH)  # whatever comes of the rest: nobody waits for this one
             arrived, booted = (0, 0) if first else self._read()
             self._folder.write("tally", f"{arrived + 1} {booted}")
-            fcntl.flock(alive, fcntl.LOCK_SH)
 
     def booted(self) -> None:
         """Count this boot among those that booted."""
@@ -108,11 +110,13 @@ class Place:
     def __init__(self, gate: Gate, slow: Gate, tally: Tally) -> None:
         self._gate, self._slow, self._tally = gate, slow, tally
         self._slow_at = self._told = 0.0
+        self._idle: Optional[threading.Timer] = None
 
-    def enter(self) -> None:
-        """Wait until it is this boot's turn."""
+    def enter(self, waits: Callable[[], object] = lambda: None) -> None:
+        """Wait until it is this boot's turn; ``waits`` is called where that is not now."""
         try:
             if not self._gate.try_enter():
+                waits()
                 began = time.monotonic()
                 self._gate.enter(self.tell)
                 log.log(NOTICE, "it is this boot's turn, after %.1f s", time.monotonic() - began)
@@ -124,6 +128,27 @@ class Place:
         """Let another boot have the place; this one enters again later."""
         self._gate.leave()
         self._slow.leave()
+
+    def pass_on_when_idle(self) -> None:
+        """Let another boot have the place if this one does not :meth:`begin` soon.
+
+        It waits for libvirt then, and that may wait for a boot of its hook, which waits for a place.
+        """
+        self._idle = threading.Timer(_SECONDS, self._pass_on_idle)
+        self._idle.daemon = True
+        self._idle.start()
+
+    def _pass_on_idle(self) -> None:
+        self.pass_on()
+        log.log(NOTICE, "this boot has not begun in %.0f s: others have its turn", _SECONDS)
+
+    def begin(self) -> None:
+        """Have the place, which this boot may have passed on since :meth:`pass_on_when_idle`."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle.join()
+            self._idle = None
+        self.enter()
 
     def pass_on_when_slow(self) -> None:
         """Let another boot have the place when this one takes longer than boots do."""
@@ -151,8 +176,8 @@ class Place:
             log.log(NOTICE, "this boot waits for its turn: %s", self._tally.text() or "others boot")
 
 
-def enter(limit: Optional[int]) -> Optional[Place]:
-    """Wait until it is this boot's turn; return its place.
+def enter(limit: Optional[int], waits: Callable[[], object] = lambda: None) -> Optional[Place]:
+    """Wait until it is this boot's turn; return its place. ``waits`` is called where that is not now.
 
     ``limit`` is how many boot at a time, None: as many as there is room for. Without a place, None, boots who
     is not bounded: nobody is by :data:`NO_LIMIT`, where there can be no folder, or who is not root.
@@ -165,7 +190,7 @@ def enter(limit: Optional[int]) -> Optional[Place]:
         tally = Tally(folder)
         place = Place(Gate(folder, lambda: most), Gate(slow, lambda: most), tally)
         tally.arrive()
-        place.enter()
+        place.enter(waits)
     except OSError as why:
         log.warning("boots at a time are not bounded: %s", why)
         return None

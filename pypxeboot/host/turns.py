@@ -117,6 +117,7 @@ def resolve(host: HostPlan, plan: Plan, process: Optional[ClientProcess], store:
         if place is None:
             return session.resolve(host, plan, process, store)
         undo.callback(place.leave)
+        place.begin()
         with suppress(OSError):
             servers = SharedServers(plan.guest)
             undo.callback(servers.leave)

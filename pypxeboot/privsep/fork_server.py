@@ -73,11 +73,13 @@ class ForkServer:
 
     def start(self, argv: Sequence[str], niceness: int = 0) -> Optional[ForkedProgram]:
         """Start a program; None where the server is gone, or cannot be told."""
+        order = json.dumps({"argv": list(argv), "niceness": niceness, "number": self._started + 1}).encode()
+        if len(order) > _LONGEST:
+            return None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._started += 1
-        order = {"argv": list(argv), "niceness": niceness, "number": self._started}
         try:
-            socket.send_fds(self._end, [json.dumps(order).encode()], [theirs.fileno()])
+            socket.send_fds(self._end, [order], [theirs.fileno()])
         except OSError:
             ours.close()
             return None
@@ -147,7 +149,7 @@ class _ForkLoop:
             return False
         order = json.loads(data)
         if "argv" in order:
-            self._start(order, descriptors[0])
+            self._start(order, descriptors)
         elif "path" in order:
             with suppress(OSError):  # a full /run: everybody works for himself
                 self._socket = ForkSocket(order["path"])
@@ -157,14 +159,25 @@ class _ForkLoop:
                     os.kill(pid, order["signal"])
         return True
 
-    def _start(self, order: dict[str, Any], told: int) -> None:
+    def _start(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        """Start a program; where there are too many processes, it has ended as for want of memory."""
+
         def run() -> int:
             os.close(told)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.nice(order["niceness"])
             return self._body(order["argv"])
 
-        self._running[self._fork(run)] = order["number"], told
+        told = descriptors[0] if descriptors else -1
+        try:
+            pid = self._fork(run) if descriptors else 0
+        except OSError as why:
+            os.write(2, f"pypxeboot: cannot begin a boot: {why.strerror}\n".encode())
+            pid = 0
+        if pid:
+            self._running[pid] = order["number"], told
+        else:
+            self._tell_end(told, -signal.SIGKILL)
 
     def _admit(self, listening: ForkSocket) -> None:
         """Have who asks answered by a fork, which is not this process' to end."""
@@ -207,8 +220,12 @@ class _ForkLoop:
                 if pid not in self._running:
                     continue  # it was others' work
                 _number, told = self._running.pop(pid)
-                with suppress(OSError):
-                    os.write(told, str(os.waitstatus_to_exitcode(status)).encode())
-                os.close(told)
-                if os.getppid() == self._parent:
-                    os.kill(self._parent, signal.SIGCHLD)
+                self._tell_end(told, os.waitstatus_to_exitcode(status))
+
+    def _tell_end(self, told: int, status: int) -> None:
+        with suppress(OSError):  # nobody wants to know
+            os.write(told, str(status).encode())
+        with suppress(OSError):  # there was no room for the descriptor
+            os.close(told)
+        if os.getppid() == self._parent:
+            os.kill(self._parent, signal.SIGCHLD)

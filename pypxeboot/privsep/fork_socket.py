@@ -54,7 +54,7 @@ def ask(path: str, argv: Sequence[str], data: bytes) -> int | None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
             connection.settimeout(_PATIENCE)
             connection.connect(path)
-            if connection.recv(len(_GREETING) + 1) != _GREETING:
+            if _peer(connection)[1] != os.geteuid() or connection.recv(len(_GREETING) + 1) != _GREETING:
                 return None
 
             def hand_on(number: int, _frame: object) -> None:
@@ -104,6 +104,11 @@ class ForkSocket:
             self._socket.listen(_WAITING)
             self._file = os.stat(fresh)
             os.rename(fresh, path)
+        except OSError:
+            self.close()
+            with suppress(FileNotFoundError):
+                os.unlink(fresh)
+            raise
         finally:
             os.umask(umask)
 
@@ -139,12 +144,17 @@ def answer(connection: socket.socket, work: Work) -> int:
 
     Raises OSError and ValueError for an order that is none.
     """
-    pid, _ = _peer(connection)
-    if not _is_at_home(pid) or not _join(pid):
+    try:
+        pid, _ = _peer(connection)
+        if not _is_at_home(pid) or not _join(pid):
+            return 1
+        connection.settimeout(_ORDER)
+        connection.send(_GREETING)
+        data, descriptors, flags, _ = socket.recv_fds(connection, _LONGEST, 3)
+    except OSError:  # who asked has gone, or says nothing
         return 1
-    connection.settimeout(_ORDER)
-    connection.send(_GREETING)
-    data, descriptors, flags, _ = socket.recv_fds(connection, _LONGEST, 3)
+    if not data:
+        return 1
     niceness, umask, count, directory, *words = data.split(b"\0")
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or len(descriptors) != 3 or len(words) < int(count):
         return 1

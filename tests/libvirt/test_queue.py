@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from pypxeboot.virt.records import marks
-from tests.support.ground import wait_until
+from tests.support.ground import tools, wait_until
+from tests.support.ground.libvirt import Libvirt, domain_xml, need_python
+from tests.support.ground.net import Server
+from tests.support.hooked import define, said, serve
 from tests.support.watched import SECONDS, Watched
 
 VIRT = "pypxeboot.commands.virt"
@@ -97,6 +104,41 @@ def test_a_boot_that_waits_for_a_place_on_the_host_is_cancelled(full: Watched) -
     wait_until(lambda: not list((libvirt.root / "run-pypxeboot/watch").iterdir()), SECONDS, "forgotten")
 
 
+@pytest.mark.parametrize("word", ["name", "uuid"])
+@pytest.mark.parametrize("command", ["start", "run"])
+def test_a_boot_by_hand_that_waits_for_a_place_on_the_host_is_cancelled(
+    full: Watched, command: str, word: str
+) -> None:
+    """By the word that it was begun with, or another."""
+    libvirt = full.libvirt
+    full.define(opt_in="")
+    words = (command, "--max-boots", "1", "guest")
+    full.server = waiting = libvirt.spawn(VIRT, *words, log="waiting.log")
+    waiting.wait_for("this boot waits for its turn", SECONDS)
+    name = libvirt.virsh("domuuid", "guest").strip() if word == "uuid" else "guest"
+    assert f"(by {command}) is ended" in cancel(full, name)
+    assert waiting.process.wait(SECONDS) == 8, waiting.text()
+    assert "ended by SIGTERM while it waited for its turn" in waiting.text()
+    boots = libvirt.root / "run-pypxeboot/boots"
+    assert libvirt.state("guest") == "shut off" and not list(boots.glob("waits.*"))
+    refused = libvirt.pypxeboot(VIRT, "cancel", "guest")
+    assert refused.rc == 2 and "domain guest is not being booted" in refused.stderr
+
+
+def test_a_boot_that_somebody_has_stopped_is_cancelled(full: Watched) -> None:
+    """By SIGSTOP: it has the only place."""
+    (note,) = (full.libvirt.root / "run-pypxeboot/boots").iterdir()
+    pid = int(note.read_text().split()[0])
+    os.kill(pid, signal.SIGSTOP)
+    full.server = next_one = full.libvirt.spawn(VIRT, "run", "--max-boots", "1", "guest", log="next.log")
+    full.define(opt_in="")
+    next_one.wait_for("this boot waits for its turn", SECONDS)
+    cancel(full, "first")
+    full.await_boot("install")
+    full.libvirt.virsh("destroy", "guest")
+    assert next_one.process.wait(SECONDS) == 0
+
+
 def test_a_boot_that_cannot_begin_ends_what_was_held_for_it(watched: Watched) -> None:
     """Its interface is on no bridge; it is told once, and nobody tries for ever."""
     xml = watched.xml().replace("<interface type='bridge'>", "<interface type='user'>")
@@ -107,3 +149,84 @@ def test_a_boot_that_cannot_begin_ends_what_was_held_for_it(watched: Watched) ->
     watched.server.wait_for("domain guest is not started", SECONDS)
     watched.await_off()
     assert watched.server.text().count("domain guest was started") == 1
+
+
+# The hook of a host whose boots are one at a time.
+HOOK = """
+from pypxeboot.host import admission
+admission.default_limit = lambda: 1
+from pypxeboot.commands.virt_hook import run
+run()
+"""
+
+
+class HookInQueue:
+    """The hook waits for the only place for a boot of ``guest``; ``first`` has it, and ``second`` is next."""
+
+    def __init__(self, libvirt: Libvirt, place: Path, second: str) -> None:
+        self.libvirt = libvirt
+        (place / "hook.py").write_text(HOOK)
+        (place / "pypxeboot-virt-hook").write_text(
+            f'#!/bin/sh\nPYTHONPATH={tools.ROOT} exec {sys.executable} {place}/hook.py "$@"\n'
+        )
+        define(libvirt)
+        libvirt.define(domain_xml("first", "52:54:00:00:00:02", bridge=QUIET))
+        self.first = self.start("first", "--timeout", "600")
+        self.first.wait_for("requesting", SECONDS)
+        self.second = self.start(second)
+        self.second.wait_for("this boot waits for its turn", SECONDS)
+        argv = [*libvirt._inside, tools.need("virsh"), "-c", "qemu:///system", "start", "guest"]
+        self.virsh = libvirt.site.spawn(argv, "start.log", namespace=libvirt.site.hyp)
+        turn = libvirt.root / "run-pypxeboot/places/turn"
+        wait_until(lambda: f"{turn.stat().st_ino}" in waiters(), SECONDS, "the hook waits")
+
+    def start(self, name: str, *words: str) -> Server:
+        return self.libvirt.spawn(VIRT, "start", "--max-boots", "1", *words, name, log=f"{name}-by-hand.log")
+
+
+def waiters() -> set[str]:
+    """The inodes of files for whose locks somebody waits, by the kernel's list."""
+    rows = map(str.split, Path("/proc/locks").read_text().splitlines())
+    return {row[6].rpartition(":")[2] for row in rows if row[1] == "->"}
+
+
+@pytest.fixture
+def hook_in_queue(
+    hooked: Libvirt, tmp_path: Path, probe_kernel: Callable[[str], bytes]
+) -> Iterator[Callable[[str], HookInQueue]]:
+    need_python()
+    ip, hyp, made = hooked.site.ip, hooked.site.hyp, []
+    ip(f"link add {QUIET} type bridge", f"link set {QUIET} up", namespace=hyp)
+    serve(hooked, probe_kernel("queue"))
+
+    def make(second: str) -> HookInQueue:
+        made.append(HookInQueue(hooked, tmp_path, second))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.first.stop()
+        one.second.stop()
+    ip(f"link del {QUIET}", namespace=hyp)
+
+
+def test_a_boot_of_the_hook_that_waits_for_a_place_is_cancelled(
+    hook_in_queue: Callable[[str], HookInQueue],
+) -> None:
+    waiting = hook_in_queue("first")
+    done = waiting.libvirt.pypxeboot(VIRT, "cancel", "guest").ok().stdout.decode()
+    assert "the boot of domain guest (by hook) is ended" in done
+    assert waiting.virsh.process.wait(SECONDS) == 1 and "ended by SIGTERM" in waiting.virsh.text()
+    assert waiting.first.process.poll() is None and waiting.libvirt.state("guest") == "shut off"
+
+
+def test_a_place_whose_boot_waits_for_libvirt_is_given_to_the_hook(
+    hook_in_queue: Callable[[str], HookInQueue],
+) -> None:
+    """libvirt says nothing of a domain while its hook runs: each would wait for the other, for ever."""
+    waiting = hook_in_queue("guest")
+    waiting.first.stop()
+    waiting.second.wait_for("this boot has not begun in 15 s: others have its turn", SECONDS)
+    assert waiting.virsh.process.wait(SECONDS) == 0, waiting.virsh.text()
+    assert said(waiting.libvirt).tag == "queue"
+    assert waiting.second.process.wait(SECONDS) == 7 and "domain guest is running" in waiting.second.text()

@@ -165,12 +165,19 @@ def cancel(uri: Optional[str], name: str) -> str:
 
     libvirt says nothing of a domain while the hook boots it, and so is asked only where no boot is under way.
     """
-    booting = ongoing.uuid_of(name)
-    by = None if booting is None else ongoing.cancel(booting)
+    by = _cancel(name)
     if by is not None:
         return f"the boot of domain {printable(name)} (by {by}) is ended\n"
     target = Connection(uri).target(name)
     shown = printable(target.name)
+    by = _cancel(target.uuid) or _cancel(target.name)  # it waits for its turn by another word than this
+    if by is not None:
+        return f"the boot of domain {shown} (by {by}) is ended\n"
     if marks.cancel(target.uuid):
         return f"domain {shown} is not booted, and not tried again\n"
     raise UsageError(f"domain {shown} is not being booted", hint="pypxeboot-virt list shows those that are")
+
+
+def _cancel(name: str) -> Optional[str]:
+    booting = ongoing.uuid_of(name)
+    return None if booting is None else ongoing.cancel(booting)

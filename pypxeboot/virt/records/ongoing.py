@@ -16,7 +16,11 @@ _LARGEST = 4096  # bytes of a note
 
 
 class Ongoing:
-    """A note that this process boots a domain, until :meth:`close` or the end of the process."""
+    """A note that this process boots a domain, until :meth:`close` or the end of the process.
+
+    It is in place of one that this process is to boot it (:func:`wait`). ``by`` whom is start, run, watch or
+    hook.
+    """
 
     def __init__(self, uuid: str, name: str, by: str) -> None:
         self._path = DIRECTORY / uuid
@@ -30,6 +34,8 @@ class Ongoing:
                 self._note = note
             except OSError:
                 os.close(note)
+            if self._path != _waits():
+                _waits().unlink(missing_ok=True)
 
     def close(self) -> None:
         """Take the note: the boot is over."""
@@ -37,6 +43,15 @@ class Ongoing:
             self._path.unlink(missing_ok=True)
             os.close(self._note)
             self._note = None
+
+
+def wait(name: str, by: str) -> Ongoing:
+    """Note that this process is to boot a domain of that name or UUID, of which libvirt was not asked yet."""
+    return Ongoing(_waits().name, name, by)
+
+
+def _waits() -> Path:
+    return DIRECTORY / f"waits.{os.getpid()}"
 
 
 def find(uuid: str) -> Optional[tuple[int, str]]:
@@ -62,7 +77,10 @@ def of(program: str) -> set[str]:
 
 
 def uuid_of(name: str) -> Optional[str]:
-    """Return the UUID of a domain of that name or UUID that is being booted; libvirt may not answer then."""
+    """Return the UUID of a domain of that name or UUID that is being booted; libvirt may not answer then.
+
+    For one whose boot waits for its turn it is the name of its note.
+    """
     for path in DIRECTORY.glob("*"):
         with suppress(OSError):
             if name in (path.name, _words(path.read_bytes()[:_LARGEST])[2]) and find(path.name) is not None:
@@ -83,4 +101,5 @@ def cancel(uuid: str) -> Optional[str]:
         return None
     with suppress(ProcessLookupError):
         os.kill(found[0], signal.SIGTERM)
+        os.kill(found[0], signal.SIGCONT)  # one that somebody has stopped
     return found[1]

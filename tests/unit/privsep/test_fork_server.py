@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -100,6 +101,53 @@ def test_programs_end_with_who_started_them(tmp_path: Path) -> None:
     pid = int((tmp_path / "pid").read_text())
     server.stop()
     wait_until(lambda: has_ended(pid), SECONDS, "its end")
+
+
+def test_too_many_processes(server: ForkServer, tmp_path: Path) -> None:
+    """What cannot be forked has ended as for want of memory; the others go on, and so does the server."""
+    groups = Path("/sys/fs/cgroup/pids")
+    group = (groups if groups.is_dir() else groups.parent) / f"pxtest-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / "pids.max").write_text("2")
+        (group / "cgroup.procs").write_text(str(server.pid))
+    except OSError as why:
+        pytest.skip(f"no control groups that count processes: {why.strerror}")
+    try:
+        running = start(server, "sleep", tmp_path / "pid")
+        assert ended(start(server, 0, tmp_path / "0")) == -signal.SIGKILL
+        assert running.poll() is None
+        running.send_signal(signal.SIGTERM)
+        assert ended(running) == -signal.SIGTERM
+        assert ended(start(server, 7, tmp_path / "7")) == 7
+    finally:
+        server.stop()
+        wait_until(lambda: not (group / "cgroup.procs").read_text(), SECONDS, "all have ended")
+        group.rmdir()
+
+
+def test_no_room_for_descriptors(frozen: None, tmp_path: Path) -> None:
+    def leave_room() -> None:
+        most = len(os.listdir("/proc/self/fd")) + 1  # noqa: PTH208
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    server = ForkServer(leave_room, body)
+    try:
+        running = [start(server, "sleep", tmp_path / str(number)) for number in range(4)]
+        wait_until((tmp_path / "0").exists, SECONDS, "the first")
+        assert ended(running[3]) == 1
+        assert running[0].poll() is None
+        running[0].send_signal(signal.SIGTERM)
+        assert ended(running[0]) == -signal.SIGTERM
+        assert ended(start(server, 7, tmp_path / "7")) == 7
+    finally:
+        server.stop()
+
+
+def test_arguments_without_end(server: ForkServer, tmp_path: Path) -> None:
+    """Whoever asks starts it otherwise; the server goes on."""
+    assert server.start(["0", "x" * 150_000]) is None
+    assert ended(start(server, 7, tmp_path / "out")) == 7
 
 
 def test_a_server_that_was_killed(server: ForkServer, tmp_path: Path) -> None:

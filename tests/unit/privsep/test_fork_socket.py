@@ -11,9 +11,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pypxeboot import __version__
 from pypxeboot.privsep import fork_socket
 from pypxeboot.privsep.fork_server import ForkServer
 from pypxeboot.privsep.fork_socket import ForkSocket
@@ -32,6 +34,21 @@ os.setuid(65534)
 end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 end.connect(sys.argv[1])
 print(end.recv(100))
+"""
+LISTENER = """
+import os, socket, sys
+os.setuid(65534)
+end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+end.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o666)
+end.listen()
+print("it listens", flush=True)
+who, _ = end.accept()
+try:
+    who.send(sys.argv[2].encode())
+    print(socket.recv_fds(who, 1000, 3)[:2])
+except OSError as why:
+    print("it has gone")
 """
 
 
@@ -154,6 +171,36 @@ def test_another_user(server: ForkServer, short_tmp: Path) -> None:
         short_tmp.chmod(0o755)
         done = subprocess.run([sys.executable, "-c", ANOTHER, str(path)], capture_output=True, text=True)
         assert word in done.stdout + done.stderr
+
+
+def test_another_user_listens(short_tmp: Path) -> None:
+    """It gets no descriptor, and no word of the environment."""
+    if os.geteuid():
+        pytest.skip("only root can be another user")
+    short_tmp.chmod(0o777)
+    argv = [sys.executable, "-c", LISTENER, str(short_tmp / "socket"), f"pypxeboot {__version__}"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "it listens\n"
+        assert asked(short_tmp, "0") == ["here"]
+        assert other.communicate(timeout=SECONDS)[0] in ("it has gone\n", "(b'', [])\n")
+
+
+def test_a_socket_that_cannot_be_put_there(short_tmp: Path) -> None:
+    (short_tmp / "socket").mkdir()
+    with pytest.raises(IsADirectoryError):
+        ForkSocket(str(short_tmp / "socket"))
+    assert [path.name for path in short_tmp.iterdir()] == ["socket"]
+
+
+def test_who_goes_away_is_no_failure(server: ForkServer, short_tmp: Path, capfd: Any) -> None:
+    """Before it is greeted, and after."""
+    for greeted in (False, True) * 3:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as one:
+            one.connect(str(short_tmp / "socket"))
+            assert not greeted or one.recv(100).startswith(b"pypxeboot ")
+    assert asked(short_tmp, "0")[-1] == "0"
+    server.stop()
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])

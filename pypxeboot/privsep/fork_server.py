@@ -76,7 +76,10 @@ class ForkServer:
         order = json.dumps({"argv": list(argv), "niceness": niceness, "number": self._started + 1}).encode()
         if len(order) > _LONGEST:
             return None
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError:  # too many files
+            return None
         self._started += 1
         try:
             socket.send_fds(self._end, [order], [theirs.fileno()])

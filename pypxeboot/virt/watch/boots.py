@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import sys
@@ -12,12 +13,16 @@ from typing import Optional, Union
 from pypxeboot.dataclass import dataclass
 from pypxeboot.host import admission
 from pypxeboot.privsep.fork_server import ForkedProgram, ForkServer
+from pypxeboot.text import printable
 from pypxeboot.virt.events import Stopped
+
+log = logging.getLogger(__name__)
 
 NICE = 10
 """Of a boot: it has time, and libvirt's own work, that a domain is held before its disk boots, has none."""
 
 _GRACE = 10.0  # s for boots to end by themselves
+_AGAIN = 5.0  # s after which a boot is begun again that could not begin
 _LOOK = 0.02  # s between looks whether they have
 _START = "from pypxeboot.commands.virt import run; run()"
 
@@ -76,7 +81,13 @@ class Boots:
             most = self.limit or admission.default_limit()
             free = most - sum(guest.child is not None for guest in known)
         for guest in [guest for guest in known if guest.waits][: max(free, 0)]:
-            guest.child = self._begin(guest)
+            try:
+                guest.child = self._begin(guest)
+            except OSError as why:  # too many processes, or files
+                shown = printable(guest.name)
+                log.warning("cannot begin the boot of domain %s: %s: once more soon", shown, why.strerror)
+                guest.waits, guest.due = False, time.monotonic() + _AGAIN
+                continue
             guest.waits, guest.connection, guest.ran, guest.stopped = False, connection, False, None
 
     def _begin(self, guest: WatchedDomain) -> Union[subprocess.Popen[bytes], ForkedProgram]:

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -190,17 +189,6 @@ def test_a_socket_that_cannot_be_put_there(short_tmp: Path) -> None:
     with pytest.raises(IsADirectoryError):
         ForkSocket(str(short_tmp / "socket"))
     assert [path.name for path in short_tmp.iterdir()] == ["socket"]
-
-
-def test_who_goes_away_is_no_failure(server: ForkServer, short_tmp: Path, capfd: Any) -> None:
-    """Before it is greeted, and after."""
-    for greeted in (False, True) * 3:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as one:
-            one.connect(str(short_tmp / "socket"))
-            assert not greeted or one.recv(100).startswith(b"pypxeboot ")
-    assert asked(short_tmp, "0")[-1] == "0"
-    server.stop()
-    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])

@@ -14,7 +14,7 @@ from pypxeboot.effects import Log, Steps
 from pypxeboot.entry import BootMenu, Choice
 from pypxeboot.errors import ConfigError
 from pypxeboot.grub import listing, search
-from pypxeboot.grub.commands import conditions, files, language, loaders, network, system
+from pypxeboot.grub.commands import conditions, files, language, loaders, network, system, tools
 from pypxeboot.grub.commands import entries as menu_entries
 from pypxeboot.grub.engine import configuration, interpreter, variables
 from pypxeboot.grub.engine.machine import BootEnds, CommandRun, Grub, Left, MenuSelection
@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, CommandRun] = {
     **loaders.COMMANDS,
     **network.COMMANDS,
     **system.COMMANDS,
+    **tools.COMMANDS,
 }
 
 

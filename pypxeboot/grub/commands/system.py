@@ -89,11 +89,25 @@ def _needs_disk(machine: Grub, call: Call) -> Steps[int]:
 @COMMANDS.command(
     "fwsetup lsefi lsefisystab lsefimmap lsacpi acpi drivemap parttool gptsync appleloader freedos plan9"
     " truecrypt xnu_kernel xnu_kernel64 kfreebsd knetbsd knetbsd_module kopenbsd outb outw outl inb inw inl"
-    " write_byte write_word write_dword nativedisk trust verify_detached"
+    " write_byte write_word write_dword nativedisk trust verify_detached pxechainloader hwmatch"
+    " kfreebsd_loadenv kfreebsd_module kfreebsd_module_elf knetbsd_module_elf kopenbsd_ramdisk"
+    " xnu_devprop_load xnu_kext xnu_kextdir xnu_mkext xnu_ramdisk xnu_resume xnu_splash"
 )
 def _needs_firmware(machine: Grub, call: Call) -> Steps[int]:
     yield Log(f"GRUB: {call.name} needs firmware, or a machine of its own", warning=True)
     raise CommandError(ErrorNumber.NOT_IMPLEMENTED, "it needs firmware, or a machine of its own")
+
+
+@COMMANDS.command(
+    "legacy_source legacy_kernel legacy_initrd legacy_initrd_nounzip extract_legacy_entries_source"
+    " extract_legacy_entries_configfile syslinux_source syslinux_configfile extract_syslinux_entries_source"
+    " extract_syslinux_entries_configfile"
+)
+def _other_language(machine: Grub, call: Call) -> Steps[int]:
+    yield Log(
+        f"GRUB: {call.name} reads another loader's configuration: let the boot file be that one", warning=True
+    )
+    raise CommandError(ErrorNumber.NOT_IMPLEMENTED, "it reads another loader's configuration")
 
 
 @COMMANDS.command("devicetree")
@@ -107,13 +121,20 @@ def _devicetree(machine: Grub, call: Call) -> Steps[int]:
 
 @COMMANDS.command(
     "insmod rmmod lsmod loadfont lsfonts terminal_input terminal_output terminal_info terminfo serial"
-    " spkmodem background_image background_color play keymap vbeinfo vbetest videoinfo videotest cbmemc"
+    " spkmodem play keymap vbeinfo vbetest videoinfo videotest cbmemc"
     " help"
 )
 def _nothing(machine: Grub, call: Call) -> Steps[int]:
     """Do nothing, as nothing has to be done: there is no screen, no module, no key."""
     yield from ()
     return ErrorNumber.NONE
+
+
+@COMMANDS.command("background_image background_color")
+def _background(machine: Grub, call: Call) -> Steps[int]:
+    """Fail, as it does on a text terminal: scripts choose colours by it that are for a picture."""
+    yield from ()
+    raise CommandError(ErrorNumber.BAD_DEVICE)
 
 
 @COMMANDS.command("cpuid")

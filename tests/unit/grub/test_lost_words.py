@@ -36,3 +36,16 @@ def test_words_that_are_lost(before: str, told: str) -> None:
 def test_what_means_something_is_not_told(before: str) -> None:
     _, replayed = grub_config(before + TWO)
     assert not replayed.warnings
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("pxechainloader /k", "hwmatch /k 0", "kfreebsd_loadenv /k", "xnu_ramdisk /k", "legacy_source /k"),
+        *("syslinux_source /k", "background_image /k", "background_color red"),
+    ],
+)
+def test_what_a_guest_cannot_do_fails(command: str) -> None:
+    """A command that nobody knows would be a success to ``if``."""
+    choice, _ = grub_config(f"if {command}; then set default=one; else set default=two; fi\n{TWO}")
+    assert choice.entry.cmdline == "BOOT_IMAGE=/k2 n=2"

@@ -77,6 +77,10 @@ class NoBootSource(PxeBootError):
     code = 4
 
 
+class NoConfiguration(NoBootSource):
+    """None of the names under which a loader looks for its configuration is there."""
+
+
 class ConfigError(PxeBootError):
     """A boot configuration is broken or names something that does not exist."""
 

@@ -199,6 +199,9 @@ class Downloads:
         if info.cmdline_size and len(encode(cmdline)) > info.cmdline_size:
             taken = f"takes {info.cmdline_size} of the {len(encode(cmdline))} bytes of its command line"
             log.warning("kernel %s %s", name, taken)
+        missing = size_text(identify.missing_bytes(whole, served.size or 0))
+        if missing != size_text(0):
+            self.warn(f"kernel {name} is cut short, {missing} are missing: is the file on the server whole?")
         log.info("kernel %s: %s, sha256 %s", name, info.format, digest)
         return LookedInto(KernelFile(served.url, None, size, digest, info.format, info.boots), cmdline, image)
 
@@ -376,4 +379,5 @@ def _sources(entry: Entry, kernel: Location, inside: int) -> tuple[Location, ...
 def _not_empty(location: Location, size: int) -> None:
     # PXELINUX takes a file of no bytes for one that is not there (core/fs/pxe/pxe.c).
     if not size:
-        raise NotFound(f"{printable(str(location))} is empty")
+        hint = "the file has no byte on the server: was there room when it was copied there?"
+        raise NotFound(f"{printable(str(location))} is empty", hint=hint)

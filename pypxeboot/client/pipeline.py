@@ -31,6 +31,7 @@ from pypxeboot.errors import (
     ConfigError,
     FetchError,
     NoBootSource,
+    NoConfiguration,
     NoLease,
     NotFound,
     PxeBootError,
@@ -100,12 +101,33 @@ class Pipeline:
                 raise self._time_over(why) from None
             if not isinstance(why, (FetchError, NoBootSource)):
                 raise
-            why.hint = joined_hints(why.hint, self._hint_of_search(why))
+            why.hint = joined_hints(self._hint_of_place(why), why.hint, self._hint_of_search(why))
             if self.plan.server is None and not any(
                 one.result == "ok" for one in self.downloads.fetcher.requests
             ):
                 why.hint = joined_hints(why.hint, self.network.hint_of_servers())
             raise
+
+    def _hint_of_place(self, why: PxeBootError) -> Optional[str]:
+        """Return where a configuration has to be, where none was found beside the boot file."""
+        if not isinstance(why, NoConfiguration) or self.source.bootfile is None:
+            return None
+        place = str(self.source.bootfile)
+        asked = {one.url: one.result for one in self.downloads.fetcher.requests}
+        folder = place.rpartition("/")[0] + "/"
+        if not any(url.startswith(folder) and url != place for url in asked):
+            return None  # a path prefix has led elsewhere
+        if asked.get(place) == "ok":
+            return (
+                f"the boot file is there; its configuration has to lie beside it, in {printable(folder)}, "
+                "or a path prefix (option 210, --path-prefix) names another directory"
+            )
+        if asked.get(place) != "not-found":
+            return None
+        return (
+            f"the boot file {printable(place)} is not there, either: is that the right server, and does "
+            "it count paths from a directory of its own (tftpd-hpa --secure, dnsmasq tftp-root)?"
+        )
 
     def _hint_of_search(self, why: PxeBootError) -> Optional[str]:
         """Return what to do where a server was silent about the first names of a configuration."""

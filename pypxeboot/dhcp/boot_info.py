@@ -12,10 +12,15 @@ from pypxeboot.lease import DhcpOption, Lease
 from pypxeboot.text import decode, printable
 from pypxeboot.url import NAME_MAX, as_prefix, parse, prefix_of, resolve
 
-_NO_BOOT_FILE = {
-    4: "set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config",
-    6: "set a boot file URL (option 59) in DHCPv6, or give --bootfile or --config",
+_OTHERWISE = (
+    "or give --bootfile or --config; where DHCP names one for other kinds of clients alone (option 93, user "
+    "class), --profile efi, http or ipxe asks as one of those"
+)
+NO_BOOT_FILE = {
+    4: f"set a boot file in DHCP (pxelinux.0 will do), {_OTHERWISE}",
+    6: f"set a boot file URL (option 59) in DHCPv6, {_OTHERWISE}",
 }
+"""What to do where DHCP, by the version of IP, says nothing about what to boot."""
 
 
 def boot_source(
@@ -43,7 +48,7 @@ def boot_source(
     if not name and config is None and given_prefix is None:
         raise NoBootSource(
             "the DHCP server names no boot file",
-            hint=_NO_BOOT_FILE[lease.address.version],
+            hint=NO_BOOT_FILE[lease.address.version],
         )
     if config is not None and kind in (Kind.UNKNOWN, Kind.KERNEL):
         kind = Kind.PXELINUX  # nothing else reads option 209; to other loaders it means nothing

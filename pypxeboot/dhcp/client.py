@@ -106,7 +106,7 @@ class DhcpClient:
 
     ``identity`` holds the options that every message carries (vendor class, architecture, UUID, ...). PXE
     servers count only where boot information is needed; ``better_offer_waits`` is how long for. DISCOVERs go
-    out for ``patience`` seconds, and four of them at least.
+    out for ``patience`` seconds, and four of them at least. ``refusal`` says which server has said NAK last.
     """
 
     mac: bytes
@@ -119,6 +119,7 @@ class DhcpClient:
     patience: float = 0.0
     state: State = State.INIT
     deadline: float = 0.0
+    refusal: str = ""
     _started: float = 0.0
     _tries: int = 0
     _discovers: int = 0
@@ -198,6 +199,8 @@ class DhcpClient:
         """Say in words how far the client has come, for the error of an exchange that is given up."""
         waited = f"in {now - self._started:.0f} s ({self._discovers} DISCOVERs)"
         if self._chosen is None:
+            if self.refusal:
+                return f"{self.refusal}; no other offer can be used {waited}"
             if self._pxe:
                 return f"no DHCP server offers an address {waited}, only PXE servers answer"
             used = " that can be used" if self._seen_reasons else ""
@@ -284,7 +287,8 @@ class DhcpClient:
 
     def _handle_nak(self, message: Message, now: float) -> list[Step]:
         text = printable(message.options.get(DhcpOption.MESSAGE, b""))
-        note = Note(f"DHCP server {message.server_id} says NAK{': ' + text if text else ''}", warning=True)
+        self.refusal = f"DHCP server {message.server_id} says NAK{': ' + text if text else ''}"
+        note = Note(self.refusal, warning=True)
         return [note, *self._next_offer(now)]
 
     def _next_offer(self, now: float) -> list[Step]:

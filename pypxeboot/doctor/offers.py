@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pypxeboot.dataclass import replace
 from pypxeboot.dhcp import message, pxe_options
+from pypxeboot.dhcp.boot_info import NO_BOOT_FILE
 from pypxeboot.dhcp.client import Heard
 from pypxeboot.dhcp.message import BadMessage, Type
 from pypxeboot.doctor.findings import Finding, OfferReport, fail, ok, warn
@@ -128,8 +129,7 @@ def _conflicts(usable: Sequence[OfferReport], *, proxies: bool) -> list[Finding]
     """Find servers that would boot the guest differently: which of them answers first is chance."""
     bootable = [offer for offer in usable if _is_bootable(offer)]
     if not bootable and not proxies:
-        hint = "set a boot file in DHCP (pxelinux.0 will do), or give --bootfile or --config"
-        return [warn("DHCP", "no offer says what to boot", hint)]
+        return [warn("DHCP", "no offer says what to boot", NO_BOOT_FILE[4])]
     servers_by_options = {_boot_options(offer): offer.server for offer in bootable}
     if len(servers_by_options) > 1:
         servers = " and ".join(sorted(set(servers_by_options.values())))

@@ -31,8 +31,11 @@ _LONGEST_NAME = 80  # bytes of a path that is the name of a socket: 107 with wha
 _REPORT_FLAGS = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
+_ELSEWHERE = "there has to be room, and leave to write; pypxeboot itself takes --output-directory DIR"
+
+
 def _write_error(path: Path, why: OSError) -> HandoverError:
-    return HandoverError(f"cannot write {path}: {why.strerror}")
+    return HandoverError(f"cannot write {path}: {why.strerror}", hint=_ELSEWHERE)
 
 
 def _open_unnamed(directory: Path) -> Optional[int]:
@@ -182,7 +185,8 @@ class Store:
     def _check_directory(given: Path) -> Path:
         try:
             if not stat.S_ISDIR(given.stat().st_mode):
-                raise HandoverError(f"{given} is not a directory")
+                hint = "--output-directory wants a directory, which takes the files"
+                raise HandoverError(f"{given} is not a directory", hint=hint)
         except OSError as why:
             hint = "make it, or leave --output-directory out"
             raise HandoverError(f"output directory {given}: {why.strerror}", hint=hint) from None

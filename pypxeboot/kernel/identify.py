@@ -100,6 +100,12 @@ def _inside_gzip(info: KernelInfo, inner: KernelInfo) -> KernelInfo:
     return replace(info, boots=boots, arch=inner.arch, unread=inner.unread)
 
 
+def missing_bytes(info: KernelInfo, size: int) -> int:
+    """Return how many bytes a bzImage of ``size`` bytes lacks of the payload that its header tells of."""
+    start, length = info.packed
+    return max(0, start + length - size) if info.format == "bzImage" else 0
+
+
 def check_processor(info: KernelInfo, name: str, processor: str) -> None:
     """Raise Refused if kernel ``name`` is surely not for ``processor``; where that is empty, any will do.
 

@@ -36,6 +36,14 @@ log = logging.getLogger(__name__)
 # RFC 2132 9.10, 57: the largest message that we take: an Ethernet frame less IP and UDP headers, as iPXE
 # says it.
 _MAX_MESSAGE = (1472).to_bytes(2, "big")
+_SILENT = (
+    "is it the right bridge, does its DHCP server know this MAC and have an address left, does "
+    "a firewall (br_netfilter) drop UDP 67 and 68?"
+)
+_REFUSED = (
+    "do two DHCP servers answer for this network, with leases of their own? is the address of this MAC (a "
+    "reservation) in the subnet of this bridge? the log of that server says why it refuses;"
+)
 _MAX_VOID = 8
 _MAX_HEARD = 64  # answers to one DISCOVER: more than any site has servers and relays
 
@@ -213,8 +221,6 @@ class Discovery:
         return None
 
     def _no_lease(self, reason: str) -> NoLease:
-        return NoLease(
-            f"{reason} on {self._where}",
-            hint="is it the right bridge, does its DHCP server know this MAC and have an address left, does "
-            "a firewall (br_netfilter) drop UDP 67 and 68? pypxeboot --pcap FILE shows what was on the wire",
-        )
+        hint = _REFUSED if self._machine.refusal else _SILENT
+        shown = "pypxeboot --pcap FILE shows what was on the wire"
+        return NoLease(f"{reason} on {self._where}", hint=f"{hint} {shown}")

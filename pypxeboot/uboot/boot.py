@@ -13,7 +13,14 @@ from pypxeboot.bootsource import BootRequest, BootSource, Kind, not_a_configurat
 from pypxeboot.dataclass import replace
 from pypxeboot.effects import Load, Loaded, Log, Steps
 from pypxeboot.entry import Action, BootMenu, Choice, Entry, Reason
-from pypxeboot.errors import ConfigError, InternalError, NoBootSource, PxeBootError, joined_hints
+from pypxeboot.errors import (
+    ConfigError,
+    InternalError,
+    NoBootSource,
+    NoConfiguration,
+    PxeBootError,
+    joined_hints,
+)
 from pypxeboot.guest import soc_and_board
 from pypxeboot.syslinux.config.files import ServerFiles
 from pypxeboot.syslinux.config.search import uboot_names
@@ -101,7 +108,7 @@ class _UbootBoot:
                 self.main = files.locate(name)
                 return data
         tried = " ".join(printable(name) for name in names)
-        raise NoBootSource("no boot configuration on the server for U-Boot", hint=f"tried {tried}")
+        raise NoConfiguration("no boot configuration on the server for U-Boot", hint=f"tried {tried}")
 
     def boot_default(self) -> Steps[Choice]:
         """Boot the default label; if it fails, or there is none, "every label in order"."""

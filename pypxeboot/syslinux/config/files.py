@@ -47,6 +47,7 @@ class ServerFiles:
 
     ``empty`` are the files of no bytes that were asked for, ``odd`` says in words what was answered for
     others than that they are there or not; ``unknown`` are hosts without an address, and why.
+    ``lost`` is what was told of lines that mean nothing, and of missing files that are included.
     """
 
     def __init__(self, source: BootSource) -> None:
@@ -59,6 +60,7 @@ class ServerFiles:
         self._told: set[str] = set()
         self.empty: list[Location] = []
         self.odd: list[str] = []
+        self.lost: list[str] = []
 
     def refresh(self) -> None:
         """Count anew against the limits: somebody at the terminal asks for more."""
@@ -145,9 +147,11 @@ class ServerFiles:
         """Warn of what the files that ``parser`` has read say in vain: of each line once in a boot."""
         missing = [printable(name) for name in parser.missing if name not in self._told]
         if missing:
-            yield Log(f"INCLUDE {', '.join(missing)}: not there, skipped", warning=True)
+            self.lost.append(f"INCLUDE {', '.join(missing)}: not there, skipped")
+            yield Log(self.lost[-1], warning=True)
         for text in parser.skipped.told():
             if text not in self._told:
+                self.lost.append(text)
                 yield Log(text, warning=True)
         self._told.update(parser.missing, parser.skipped.told())
 

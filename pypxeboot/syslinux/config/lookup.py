@@ -72,6 +72,6 @@ def names(config: Config) -> str:
     """List the labels for a message."""
     listed = [printable(label.line or "") for label in entries(config)]
     if not listed:
-        return "no entries"
+        return "none"
     more = f", and {len(listed) - _NAMES_SHOWN} more" if len(listed) > _NAMES_SHOWN else ""
     return ", ".join(listed[:_NAMES_SHOWN]) + more

@@ -7,7 +7,7 @@ from typing import Optional
 
 from pypxeboot.bootsource import CONFIG_DIRECTORY, BootSource
 from pypxeboot.effects import Steps
-from pypxeboot.errors import NoBootSource
+from pypxeboot.errors import NoBootSource, NoConfiguration
 from pypxeboot.guest import Guest, soc_and_board, uuid_octets, wire_uuid
 from pypxeboot.lease import Lease
 from pypxeboot.syslinux.config.files import ServerFiles
@@ -107,4 +107,4 @@ def find_config(
         empty = ", ".join(printable(str(location)) for location in files.empty)
         hint = f"a file without a byte counts as not there: write a configuration into it; {tried}"
         raise NoBootSource(f"{text}, and {empty} is empty", hint=hint)
-    raise NoBootSource(text, hint=tried)
+    raise NoConfiguration(text, hint=tried)

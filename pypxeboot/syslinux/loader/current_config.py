@@ -8,7 +8,7 @@ from typing import Optional, Union
 from pypxeboot.bootsource import BootRequest, not_a_configuration, source_of_chained
 from pypxeboot.dataclass import replace
 from pypxeboot.effects import Log, Steps
-from pypxeboot.errors import ConfigError
+from pypxeboot.errors import ConfigError, joined_hints
 from pypxeboot.syslinux.com32.module import ToConfig, ToLoader
 from pypxeboot.syslinux.config import lookup
 from pypxeboot.syslinux.config.files import ServerFiles, parse
@@ -108,5 +108,8 @@ class CurrentConfig:
             return not_a_configuration(self.location, self._content)
         return ConfigError(
             f"{self.location} has neither DEFAULT nor UI: a person has to choose",
-            hint=f"choose with --label: {lookup.names(self.catalog.shown)}",
+            hint=joined_hints(
+                self.files.lost[0] if self.files.lost else None,
+                f"choose with --label: {lookup.names(self.catalog.shown)}",
+            ),
         )

@@ -220,6 +220,7 @@ class Executor:
             hint = f"the configuration is {self.current.location}"
             if label is None:
                 hint = f"no label has that name: there is {lookup.names(self.config)}"
+                hint = joined_hints(hint, files.lost[0] if files.lost else None) or hint
             if type_of(kernel) == "program" and reply.kind is Refused:
                 return self._hand_over(needs_firmware(where(label, kernel), kernel))
             return self.fail(

@@ -45,7 +45,11 @@ def read(files: ServerFiles, main: Location, names: Sequence[str]) -> Steps[Conf
         else:
             yield from parser.file(data, shown)
     yield from files.tell_skipped(parser)
-    return parser.config()
+    config = parser.config()
+    if config.ui is not None and config.default and _by_line(config, split(config.default)[0]) is None:
+        default = printable(config.default, 120)
+        yield Log(f"DEFAULT {default}: no label has that name, and the menu chooses another", warning=True)
+    return config
 
 
 def default_command(config: Config) -> tuple[MenuCommand, Screen]:

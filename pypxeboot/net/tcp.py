@@ -31,6 +31,16 @@ def connect(host: str, port: int, left: Left) -> socket.socket:
     raise problem
 
 
+def own_address(host: str) -> str:
+    """Return the address of ``host`` if it is that of whoever asks (127.0.0.1, 0.0.0.0); else empty."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, ValueError):
+        return ""
+    addresses = [str(where[0]).partition("%")[0] for *_, where in found]
+    return next((one for one in addresses if one.startswith("127.") or one in ("0.0.0.0", "::", "::1")), "")
+
+
 def cause(error: Exception) -> str:
     """Why there is no conversation with a server, in the words of :class:`FetchError`."""
     if isinstance(error, socket.gaierror):

@@ -123,7 +123,7 @@ def get(
         _tell(log, f"{address}: {status_text(exchange.status)}, to {target}")
         seen.append(address.origin + address.target)
         if target.origin + target.target in seen and form is None:
-            raise FetchError(f"{address}: redirects in a circle")
+            raise FetchError(f"{address}: redirects in a circle", cause="redirects")
         address, form = target, None  # as iPXE: what a redirect leads to is always got
         # A digest was for that target alone; and an iPXE waits to be asked again.
         login = None if as_ipxe or (login or "").startswith("Digest") else login

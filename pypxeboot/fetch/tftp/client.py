@@ -46,6 +46,10 @@ _QUIET = 0.1  # s; a block that comes again sooner is an echo, later a sender th
 _NETWORK_ERRORS = 3  # in a row: one ICMP message may be forged, or tell of a server that restarts
 _BLACK_HOLE = 3  # silences after the OACK before smaller blocks are tried
 _SILENT = -1
+_NO_DATA = (
+    "the server has answered, and then sent no data: does its firewall drop UDP to the port that it answers "
+    "from (nf_conntrack_tftp lets it in), or does the way swallow large packets?"
+)
 
 
 def get(
@@ -235,7 +239,19 @@ class _TransferSession:
         asked = "once" if not self.retransmits else f"{self.retransmits + 1} times"
         host = printable(self._job.host)
         words = f"no answer from TFTP server {host} (asked {asked} in {seconds:.1f} s)"
-        return FetchError(words, cause="timeout")
+        other = printable(self._line.stranger or "")
+        if not other:
+            return FetchError(words, cause="timeout")
+        hint = (
+            f"a server has to answer from the address that was asked, and not from {other}: bind it to that "
+            f"(tftpd-hpa --address, dnsmasq bind-interfaces), look for NAT, or ask {other} (--server)"
+        )
+        return FetchError(f"{words}, but one came from {other}", hint=hint, cause="timeout")
+
+    def _late(self, words: str) -> FetchError:
+        """Return the error of a transfer that has begun, and does not end."""
+        hint = _NO_DATA if self._is_empty else None
+        return FetchError(f"{self._job.what}: {words} ({self._progress})", hint=hint, cause="timeout")
 
     def _begin(self, data: bytes) -> None:
         """Settle with the server on what its first packet says."""
@@ -290,9 +306,7 @@ class _TransferSession:
                 self._errors = 0
                 patience.reset(now)
             if now >= self._job.deadline and not receiver.complete:
-                raise FetchError(
-                    f"{self._job.what}: not finished in time ({self._progress})", cause="timeout"
-                )
+                raise self._late("not finished in time")
             if receiver.is_full:
                 self._flush()
                 patience.reset(time.monotonic())
@@ -349,9 +363,7 @@ class _TransferSession:
         """Nothing has come for too long: acknowledge again, or give up."""
         self._line.turn_strangers_away()
         if self._patience.is_over(now):
-            raise FetchError(
-                f"{self._job.what}: the server has fallen silent ({self._progress})", cause="timeout"
-            )
+            raise self._late("the server has fallen silent")
         self._patience.silence(now)
         self.retransmits += 1
         if self._is_empty and self._patience.silences == _BLACK_HOLE:

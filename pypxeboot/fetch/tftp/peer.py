@@ -50,6 +50,7 @@ class Line:
         self._address = address
         self._reject = reject
         self._peer: Any = None
+        self.stranger: Optional[str] = None  # the first that sent something and was not asked
         self._door = socket.socket(family, socket.SOCK_DGRAM)
         self._line = socket.socket(family, socket.SOCK_DGRAM)
         self._door.setsockopt(*_RECVERR[socket.AddressFamily(family)], 1)
@@ -88,6 +89,7 @@ class Line:
             if sender[0] == self._address[0]:
                 self._peer = sender
                 return data
+            self.stranger = self.stranger or sender[0]
             self._turn_away(data, sender)
 
     def tell(self, packet: bytes) -> None:

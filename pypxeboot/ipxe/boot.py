@@ -78,6 +78,10 @@ def boot(request: BootRequest) -> Steps[Choice]:
             yield Log(f"hint: {hint}")
         entry = Entry(selection.chosen, Action.LOCALBOOT)
         return Choice(entry, Reason.SCRIPT_FAILED, image.location, failure=text, hint=hint)
+    loaded = machine.images.selected
+    if loaded is not None and not loaded.is_script:
+        what = f"has loaded {printable(loaded.name)}, and boots nothing: is 'boot' missing at its end?"
+        yield Log(f"the iPXE script {what}", warning=True)
     yield Log("the iPXE script boots nothing from the network: booting from the local disk")
     return Choice(Entry(selection.chosen, Action.LOCALBOOT), selection.reason, image.location)
 

@@ -152,7 +152,11 @@ def _present(machine: Machine, call: CommandCall) -> Steps[int]:
 
 
 def _nobody(machine: Machine, words: str) -> Steps[int]:
+    """Fail for want of a person; what failed before is why one is asked for."""
     machine.interaction.count_unanswered()
+    failure = machine.failure
+    if failure.before:
+        failure.explain(f"{words}; what failed before: {failure.before}", failure.hint_before)
     return (yield from machine.refuse(words, Status.CANCELED))
 
 

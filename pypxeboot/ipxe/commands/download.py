@@ -37,6 +37,9 @@ def download(
     uri = given.resolve(machine.builtin.cwuri)
     status = _openable(uri)
     if status:
+        if status == Status.NO_SUCH_SCHEME:
+            words = f"{given.for_display}: {uri.scheme} is no scheme that is known here"
+            machine.failure.explain(words, f"serve the file over one of {', '.join(SCHEMES)}")
         return None, (yield from machine.fail("Could not start download", status))
     if not quiet:
         yield from machine.say(f"{given.for_display}...", end="")

@@ -211,7 +211,7 @@ def _autoboot(machine: Machine, call: CommandCall) -> Steps[int]:
     """Boot what ``filename`` and ``next-server`` say now (usr/autoboot.c)."""
     if (yield from _cards(machine, call.args)) is None:
         return Status.NO_SUCH_CARD
-    filename = yield from expand(machine, machine.settings.show("filename") or "")
+    filename = yield from expand(machine, machine.settings.show("filename") or "", [])
     if not filename:
         return (yield from machine.fail("Nothing to boot", Status.NOTHING_TO_BOOT))
     image, status = yield from download(machine, _boot_uri(machine, filename))

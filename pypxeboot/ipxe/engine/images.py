@@ -146,13 +146,13 @@ def is_syslinux_menu(image: Image) -> bool:
     return _MENU.fullmatch(image.name.lower()) is not None
 
 
-def unfit(image: Image) -> str:
-    """Why an image that is neither script nor kernel cannot run, in words."""
+def unfit(image: Image) -> tuple[str, Optional[str]]:
+    """Why an image that is neither script nor kernel cannot run, in words, and what to do about it."""
     try:
         identify.identify(image.head, image.size)
     except Refused as why:
-        return f"{image.name}: {why.message}"
-    return f"{image.name}: not a kernel that could be booted"
+        return f"{image.name}: {why.message}", why.hint
+    return f"{image.name}: not a kernel that could be booted", None
 
 
 Part = Union[int, bytes]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Optional
 
 from pypxeboot.effects import Log, ReadClock, Steps
@@ -20,10 +21,15 @@ from pypxeboot.text import printable
 # The largest public scripts have 100 KiB.
 SCRIPT_LIMIT = 1 << 20
 _TOLD = 100  # warnings about the lines of scripts, in one boot
+_TOLD_UNSET = 4  # settings that a line misses
+_CONDITIONS = frozenset({"isset", "iseq", "prompt", "choose"})  # their failure is an answer
 
 
-def expand(machine: Machine, text: str) -> Steps[str]:
-    """``text`` with every ``${...}`` replaced: "innermost first, repeated until none is left"."""
+def expand(machine: Machine, text: str, unset: list[str]) -> Steps[str]:
+    """``text`` with every ``${...}`` replaced: "innermost first, repeated until none is left".
+
+    Names of settings that are not set are added to ``unset``.
+    """
     while True:
         parts = innermost(text)
         if parts is None:
@@ -32,7 +38,10 @@ def expand(machine: Machine, text: str) -> Steps[str]:
         before, name, behind = parts
         if "unixtime" in name:
             machine.builtin.unixtime = yield ReadClock()
-        text = before + (machine.settings.show(name) or "") + behind
+        value = machine.settings.show(name)
+        if value is None and len(unset) < _TOLD_UNSET and name not in unset:
+            unset.append(name)
+        text = before + (value or "") + behind
         if len(text) > EXPANSION_LIMIT:
             raise machine.quota.error("has a setting that expands without end")
 
@@ -43,20 +52,21 @@ def run_line(machine: Machine, text: str) -> Steps[int]:
     skip = False
     for command in commands(text):
         if not skip:
-            words = []
+            words: list[str] = []
+            unset: list[str] = []
             for word in command.words:
-                words.append((yield from expand(machine, word)))
+                words.append((yield from expand(machine, word, unset)))
             if sum(map(len, words)) > EXPANSION_LIMIT:
                 raise machine.quota.error(f"has a command longer than {EXPANSION_LIMIT >> 10} KiB")
-            status = yield from run_command(machine, words)
+            status = yield from run_command(machine, words, unset)
             if machine.stack.is_line_over:
                 break
         skip = (command.operator == "||" and not status) or (command.operator == "&&" and bool(status))
     return status
 
 
-def run_command(machine: Machine, words: list[str]) -> Steps[int]:
-    """Run one command; "an empty command succeeds"."""
+def run_command(machine: Machine, words: list[str], unset: Sequence[str] = ()) -> Steps[int]:
+    """Run one command; "an empty command succeeds". ``unset`` are settings in it that are not set."""
     machine.quota.step()
     if not words:
         return Status.OK
@@ -65,6 +75,9 @@ def run_command(machine: Machine, words: list[str]) -> Steps[int]:
     if status:
         machine.builtin.errno = status
         machine.failure.note(f"{words[0]}: {error_text(status)}")
+        machine.failure.blame(unset)
+        if words[0] not in _CONDITIONS:
+            machine.failure.go_on(machine.stack.top.place)
     return status
 
 
@@ -96,7 +109,7 @@ def is_executable(machine: Machine, image: Image) -> Steps[bool]:
         return True
     if (yield from image.identify()) is not None:
         return True
-    machine.failure.explain(unfit(image))
+    machine.failure.explain(*unfit(image))
     yield Log(printable(machine.failure.words))
     return False
 

@@ -8,10 +8,12 @@ bytes below; and last what the platform calls the error, here a BIOS by the numb
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Optional
 
 from pypxeboot.dataclass import dataclass
+from pypxeboot.errors import joined_hints
 
 # The POSIX errors: what PXE calls them (ipxe/errno/pcbios.h), and iPXE's words. Two have none in the usual
 # builds.
@@ -148,17 +150,30 @@ def error_text(status: int) -> str:
 class LastFailure:
     """Why the last command failed, in words, and ``where``: on which line of which script.
 
-    ``hint`` says what to do about it, where that is known.
+    ``hint`` says what to do about it, where that is known. ``before`` is another that a script went on from,
+    and ``hint_before`` what to do about that one.
     """
 
     words: str = ""
     where: str = ""
     hint: Optional[str] = None
+    before: str = ""
+    hint_before: Optional[str] = None
 
     def clear(self) -> None:
         """Begin another command, which has not failed yet."""
         self.words = self.where = ""
         self.hint = None
+
+    def go_on(self, where: str) -> None:
+        """Remember the failure of a command behind which a script may go on."""
+        self.before, self.hint_before = f"{self.where or where}: {self.words}", self.hint
+
+    def blame(self, unset: Sequence[str]) -> None:
+        """Have the settings that a failed line uses, and that are not set, be the first thing to look at."""
+        if unset and not self.where:
+            names = ", ".join(f"${{{name}}}" for name in unset)
+            self.hint = joined_hints(f"{names} is not set, and stands for nothing there", self.hint)
 
     def explain(self, words: str, hint: Optional[str] = None) -> None:
         """Have ``words`` be the cause, whatever was said before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Optional
 
 from pypxeboot.bootsource import BootRequest
@@ -19,7 +19,7 @@ from pypxeboot.effects import (
     ScriptFile,
     Steps,
 )
-from pypxeboot.errors import NoBootSource
+from pypxeboot.errors import NoBootSource, NoConfiguration
 from pypxeboot.grub import program
 from pypxeboot.grub.engine.devices import CONFIG_LIMIT, location
 from pypxeboot.grub.engine.memdisk import DEVICE, Memdisk
@@ -86,10 +86,17 @@ def find(request: BootRequest) -> Steps[Found]:
         found = yield from _look(request, device, directory, tried)
         if found is not None:
             return found if inside is None else replace(found, memdisk=inside.memdisk)
-    raise NoBootSource(
+    raise NoConfiguration(
         f"no configuration of GRUB on the server: none of {len(tried)} names is there",
-        hint="tried " + " ".join(tried) + "; where the site has pxelinux.cfg, too: --bootfile pxelinux.0",
+        hint=f"tried {_grouped(tried)}; where the site has pxelinux.cfg, too: --bootfile pxelinux.0",
     )
+
+
+def _grouped(tried: Sequence[str]) -> str:
+    """Return the URLs ``tried`` in few words: the directories, and what was asked for in each."""
+    folders = dict.fromkeys(url.rpartition("/")[0] + "/" for url in tried)
+    asked = dict.fromkeys(url.rpartition("/")[2] for url in tried)
+    return f"{' '.join(asked)} in {' '.join(folders)}"
 
 
 def _given(request: BootRequest, name: str) -> Steps[Found]:

@@ -57,7 +57,7 @@ def _download(machine: Grub, name: str) -> Steps[tuple[Location, Optional[int], 
         return place, None, 0
     reply: ScriptFile = yield Download(place) if inside is None else KeepData(inside[1], place)
     if reply.handle is None:
-        raise devices.not_read(place, name, reply.error)
+        raise devices.not_read(place, name, reply.error, reply.hint)
     return place, reply.handle, reply.size
 
 
@@ -232,7 +232,10 @@ def _on_efi(run: CommandRun) -> CommandRun:
 
     def checked(machine: Grub, call: Call) -> Steps[int]:
         if machine.platform != "efi":
-            yield from machine.fail("", f"can't find command `{call.name}'", warning=True)
+            hint = (
+                f"GRUB has {call.name} for EFI alone, and the boot file is for a BIOS: say {call.name[:-3]}"
+            )
+            yield from machine.fail("", f"can't find command `{call.name}'", warning=True, hint=hint)
             return ErrorNumber.NONE
         return (yield from run(machine, call))
 
@@ -272,7 +275,7 @@ def boot(machine: Grub, call: Call) -> Steps[int]:
     reply: Loaded = yield Assemble(entry, loaded.handle, images.ramdisk(loaded.initrds), modules)
     if not reply.ok:
         yield from unload(machine)
-        raise CommandError(ErrorNumber.BAD_OS, printable(reply.error))
+        raise CommandError(ErrorNumber.BAD_OS, printable(reply.error), hint=reply.hint)
     raise BootEnds(Choice(entry, machine.selection.reason, machine.config))
 
 

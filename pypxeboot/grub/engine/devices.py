@@ -128,7 +128,9 @@ def read(machine: Grub, text: str, limit: int = CONFIG_LIMIT) -> Steps[tuple[Loc
     return place, decode(reply.data)
 
 
-def not_read(place: Location, text: str, error: str) -> CommandError:
-    """Return the error of a file that cannot be had."""
+def not_read(place: Location, text: str, error: str, hint: Optional[str] = None) -> CommandError:
+    """Return the error of a file that cannot be had, for the reason ``error``; ``hint`` says what to do."""
     status = ErrorNumber.IO if place.scheme == "tftp" else ErrorNumber.FILE_NOT_FOUND
-    return CommandError(status, f"file `{text}' not found" if error == "not-found" else f"{text}: {error}")
+    if error == "not-found":
+        return CommandError(status, f"file `{text}' not found", hint=hint)
+    return CommandError(status, f"{text}: {error}", hint=hint, unreached=True)

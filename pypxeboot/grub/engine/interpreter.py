@@ -5,13 +5,19 @@ Everything is a generator over effects, and ends with a status, which ``$?`` sho
 
 from __future__ import annotations
 
+from typing import Optional
+
 from pypxeboot.effects import Steps
-from pypxeboot.errors import InternalError, PxeBootError
+from pypxeboot.errors import InternalError, PxeBootError, joined_hints
 from pypxeboot.grub.engine.expansion import expand, is_positional
 from pypxeboot.grub.engine.lexer import BadSyntax, Lexer, Unfinished
 from pypxeboot.grub.engine.machine import BootEnds, Call, Grub, Left, Listed, Scope
 from pypxeboot.grub.engine.status import CommandError, ErrorNumber
 from pypxeboot.grub.engine.syntax import Commands, For, GrubCommand, If, Statement, While, Word, parse
+
+_PXELINUX_WORDS = frozenset(("DEFAULT", "LABEL", "KERNEL", "APPEND", "UI", "MENU", "PROMPT", "TIMEOUT"))
+_UNFINISHED = "close what is open there: if with fi, for and while with done, { with }, and quotes"
+_PXELINUX = "that is a word of PXELINUX's configuration (--bootfile pxelinux.0): GRUB's has menuentry blocks"
 
 
 def run_source(machine: Grub, source: str, *, is_file: bool = False) -> Steps[int]:
@@ -28,7 +34,10 @@ def run_source(machine: Grub, source: str, *, is_file: bool = False) -> Steps[in
         try:
             commands = parse(lexer, lambda name, body: _define(machine, name, body))
         except BadSyntax as why:
-            yield from machine.fail("syntax error", str(why) if str(why).strip() else "a line ends too early")
+            what = str(why) if str(why).strip() else "a line ends too early"
+            place = f", in what begins at line {lexer.line}" if is_file else ""
+            hint = _UNFINISHED if isinstance(why, Unfinished) else None
+            yield from machine.fail("syntax error", f"{what}{place}", hint=hint)
             status = ErrorNumber.INVALID_COMMAND
             if not is_file:
                 break
@@ -163,6 +172,15 @@ def _expand(machine: Grub, words: tuple[Word, ...]) -> list[str]:
     return expand(words, machine.environment, arguments, machine.budget)
 
 
+def _unset(machine: Grub, words: tuple[Word, ...]) -> Optional[str]:
+    """Return the hint that ``words`` use variables that are not set, None if they use none."""
+    used = {text for word in words for kind, text in word if kind in ("var", "quoted-var")}
+    names = [name for name in sorted(used) if not is_positional(name) and not machine.environment.get(name)]
+    return (
+        f"{', '.join(f'${name}' for name in names[:4])} is not set, and stands for nothing" if names else None
+    )
+
+
 def _command(machine: Grub, item: GrubCommand) -> Steps[int]:
     machine.budget.step()
     words = _expand(machine, item.words)
@@ -188,7 +206,8 @@ def _command(machine: Grub, item: GrubCommand) -> Steps[int]:
             yield from machine.fail(name, why.words)
             return ErrorNumber.NONE
         if why.words and not inverted:
-            yield from machine.fail(name, why.words)
+            hint = joined_hints(_unset(machine, item.words), why.hint)
+            yield from machine.fail(name, why.words, hint=hint, unreached=why.unreached)
     if inverted:
         status = ErrorNumber.TEST_FAILURE if not status else ErrorNumber.NONE
     return status
@@ -223,7 +242,8 @@ def _assign(machine: Grub, word: str) -> Steps[int]:
     """Take a word that is no command for an assignment; if it is none, say so and go on, as GRUB does."""
     name, sign, value = word.partition("=")
     if not sign:
-        yield from machine.fail("", f"can't find command `{word[:20]}'", warning=True)
+        hint = _PXELINUX if word.upper() in _PXELINUX_WORDS else None
+        yield from machine.fail("", f"can't find command `{word[:20]}'", warning=True, hint=hint)
     elif is_positional(name):
         yield from machine.fail("", f"invalid variable name `{name}'")
     else:

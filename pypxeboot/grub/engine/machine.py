@@ -9,7 +9,7 @@ from pypxeboot.bootsource import BootRequest
 from pypxeboot.dataclass import dataclass, field
 from pypxeboot.effects import FindTerminal, Log, Print, Steps
 from pypxeboot.entry import BootMenu, Choice, Reason
-from pypxeboot.errors import ConfigError, PxeBootError
+from pypxeboot.errors import ConfigError, FetchError, PxeBootError, joined_hints
 from pypxeboot.grub.engine.budget import ScriptBudget
 from pypxeboot.grub.engine.environment import Environment
 from pypxeboot.grub.engine.images import LoadedImages
@@ -22,7 +22,15 @@ from pypxeboot.text import printable
 from pypxeboot.url import Location
 
 _LINE_LIMIT = 4096
+_NO_COMMAND = "can't find command"
 _TOLD = 50  # warnings of what means nothing, in one boot
+
+
+def _follows(later: str, earlier: str) -> bool:
+    """Whether a failure may have come of the one before it: no kernel, or a word of another language."""
+    return later.endswith("you need to load the kernel first") or (
+        later.startswith(_NO_COMMAND) and earlier.startswith(_NO_COMMAND)
+    )
 
 
 class BootEnds(Exception):
@@ -163,12 +171,25 @@ class Grub:
         if not self.selection.listing:
             yield Print(shown + end)
 
-    def fail(self, where: str, words: str, *, warning: bool = False) -> Steps[None]:
-        """Say that something failed, as GRUB does, and keep it: it may be why nothing boots."""
+    def fail(
+        self,
+        where: str,
+        words: str,
+        *,
+        warning: bool = False,
+        hint: Optional[str] = None,
+        unreached: bool = False,
+    ) -> Steps[None]:
+        """Say that something failed, as GRUB does, and keep it: it may be why nothing boots.
+
+        What follows from a failure does not take its place.
+        """
         told = printable(f"{where}: {words}" if where else words, 300)
         self.errors_printed += 1
         self.budget.text(len(told))
-        self.error = ConfigError(told, hint=f"the configuration is {self.config}")
+        if self.error is None or not _follows(told, self.error.message):
+            kind = FetchError if unreached else ConfigError
+            self.error = kind(told, hint=joined_hints(hint, f"the configuration is {self.config}"))
         if self.selection.listing:
             return
         if warning:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Optional
 
 
 class ErrorNumber(IntEnum):
@@ -41,13 +42,18 @@ class ErrorNumber(IntEnum):
 class CommandError(Exception):
     """Why a command fails: the status it ends with, and GRUB's words for it.
 
-    A failure without words (``false``, a test that is not true) is told to nobody.
+    A failure without words (``false``, a test that is not true) is told to nobody. ``hint`` says what to do
+    about it, where that is known; ``unreached``: a server was not, or failed itself.
     """
 
-    def __init__(self, status: ErrorNumber, words: str = "") -> None:
+    def __init__(
+        self, status: ErrorNumber, words: str = "", *, hint: Optional[str] = None, unreached: bool = False
+    ) -> None:
         super().__init__(words)
         self.status = status
         self.words = words
+        self.hint = hint
+        self.unreached = unreached
 
 
 def number(text: str, base: int = 0) -> tuple[int, str]:

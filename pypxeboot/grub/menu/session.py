@@ -22,6 +22,7 @@ from pypxeboot.text import printable
 
 # DEFAULT_ENTRY_ERROR_DELAY_MS and grub_wait_after_message(): for who reads it.
 _READING_TIME = 10.0
+_KERNELS = ("linux", "initrd", "multiboot", "module")  # the commands that load what boots
 
 
 def show_menu(machine: Grub, entries: list[MenuEntry], nested: bool, automatic: bool) -> Steps[None]:
@@ -163,8 +164,13 @@ def _run(machine: Grub, entry: MenuEntry) -> Steps[None]:
         try:
             yield from loaders.boot(machine, Call("boot", []))
         except CommandError as why:
-            yield from machine.fail("boot", why.words)
+            yield from machine.fail("boot", why.words, hint=why.hint)
     elif machine.disk_wanted and not entry.submenu:
+        error = machine.error
+        if error is not None and error.message.startswith(_KERNELS):
+            yield from machine.warn(
+                f"{error.message}; and so the guest's own disk boots, which it looks for, too"
+            )
         yield Log("GRUB: the entry looks for a disk of the guest: booting from it")
         raise BootEnds(loaders.local(machine, Action.LOCALBOOT))
     yield from _let_read(machine, errors)

@@ -35,7 +35,7 @@ def failure(function: Failure) -> Failure:
 def title(name: str) -> str:
     """The heading of a failure."""
     words = name.replace("_", " ")
-    for word in ("dhcp", "tftp", "http", "dns", "mtu", "stp", "html", "ipxe", "mac", "url"):
+    for word in ("dhcp", "grub", "tftp", "http", "dns", "mtu", "stp", "html", "ipxe", "mac", "url"):
         words = " ".join(w.upper() if w == word else w for w in words.split())
     return words[:1].upper() + words[1:].replace("IPXE", "iPXE")
 
@@ -154,6 +154,13 @@ def the_wrong_tftp_root(site: Site) -> Sequence[str]:
 
 
 @failure
+def a_configuration_in_another_directory(site: Site) -> Sequence[str]:
+    """DHCP names bios/pxelinux.0, and pxelinux.cfg lies beside bios, not in it."""
+    serve(site, files={**tree(), "bios/pxelinux.0": b"a program"}, offer=Offer(filename="bios/pxelinux.0"))
+    return ()
+
+
+@failure
 def a_kernel_that_is_not_there(site: Site) -> Sequence[str]:
     """KERNEL Vmlinuz, and the file is called vmlinuz."""
     serve(site, "dhcpd+hpa", kernel_at("Vmlinuz"))
@@ -226,6 +233,17 @@ def a_name_that_the_dns_does_not_know(site: Site) -> Sequence[str]:
     root = servers.plant(site.directory / "root", tree())
     offer, known = Offer(options={210: "http://nosuch.example/"}), {"known.example": SERVER}
     servers.dnsmasq(site, root, offer, names=known, extra=["--local=/example/"])
+    return ()
+
+
+@failure
+def a_name_that_means_whoever_asks(site: Site) -> Sequence[str]:
+    """The DNS server tells what its own /etc/hosts says of files.example, which is its own name."""
+    root, offer = (
+        servers.plant(site.directory / "root", tree()),
+        Offer(options={210: "http://files.example/"}),
+    )
+    servers.dnsmasq(site, root, offer, names={"files.example": "127.0.1.1"})
     return ()
 
 
@@ -303,6 +321,15 @@ def an_ipxe_script_that_fails(site: Site) -> Sequence[str]:
 def an_ipxe_that_is_led_to_itself(site: Site) -> Sequence[str]:
     """DHCP names undionly.kpxe to everybody, to the iPXE in it, too."""
     serve(site, offer=Offer(filename="undionly.kpxe"))
+    return ()
+
+
+@failure
+def a_grub_configuration_whose_kernel_is_not_there(site: Site) -> Sequence[str]:
+    """`linux /vmlinux` in grub.cfg, and the file is called vmlinuz; `initrd` fails for want of it."""
+    config = "menuentry a {\n linux /vmlinux\n initrd /i1\n}\n"
+    files = {**tree(), "grub.0": b"a program", "grub.cfg": config.encode()}
+    serve(site, "dhcpd+hpa", files, Offer(filename="grub.0"))
     return ()
 
 

@@ -66,7 +66,7 @@ def add_start(own: argparse.ArgumentParser) -> None:
 def _noted(argv: Sequence[str]) -> Iterator[None]:
     """Note, so that it can be cancelled, that a domain is to be booted, of which only ``argv`` is known.
 
-    Watch can end its boots itself. Many may wait, so nothing of libvirt is imported.
+    Many may wait, so nothing of libvirt is imported.
     """
     from pypxeboot.config import options
     from pypxeboot.virt.records import ongoing
@@ -74,12 +74,12 @@ def _noted(argv: Sequence[str]) -> Iterator[None]:
     parser = options.BootParser()
     add_domain(parser, "")
     add_start(parser)
-    by, note = "", None
+    note = None
     with suppress(UsageError):  # who reads all of it tells
         found = parser.parse_args(options.unfold(argv[1:]))
         by, supervised = getattr(found, "by", "start"), getattr(found, "supervised", "")
         names = [supervised.partition("/")[2]] if supervised else found.positional
-        if len(names) == 1 and by != "watch":
+        if len(names) == 1:
             note = ongoing.wait(names[0], by)
     try:
         yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -46,10 +45,21 @@ def full(watched: Watched) -> Iterator[Watched]:
     ip(f"link add {QUIET} type bridge", f"link set {QUIET} up", namespace=hyp)
     watched.define("first", "52:54:00:00:00:02", opt_in="", bridge=QUIET)
     first = libvirt.spawn(VIRT, "start", "--max-boots", "1", "first", log="first.log")
-    first.wait_for("DHCPDISCOVER|requesting", SECONDS)
+    first.wait_for("requesting", SECONDS)
+    keep(first)
     yield watched
-    first.stop()
+    end(first)
     ip(f"link del {QUIET}", namespace=hyp)
+
+
+def keep(boot: Server) -> None:
+    """Have a boot stand still in its place: one that is slow lets others have it."""
+    boot.process.send_signal(signal.SIGSTOP)
+
+
+def end(boot: Server) -> None:
+    boot.process.send_signal(signal.SIGCONT)
+    boot.stop()
 
 
 def status(watched: Watched, name: str) -> str:
@@ -97,8 +107,8 @@ def test_a_boot_that_waits_for_a_place_on_the_host_is_cancelled(full: Watched) -
     libvirt.virsh("start", "--paused", "guest")
     turn = libvirt.root / "run-pypxeboot/places/turn"
     wait_until(lambda: marks.is_locked(turn), SECONDS, "it waits for its turn")
-    assert "domain guest is not booted" in cancel(full, "guest")
-    full.server.wait_for("guest: error: ended by SIGTERM", SECONDS)
+    assert "(by watch) is ended" in cancel(full, "guest")
+    full.server.wait_for("guest: error: ended by SIGTERM while it waited for its turn", SECONDS)
     full.server.wait_for("domain guest is not started", SECONDS)
     wait_until(lambda: "guest" not in libvirt.names(), SECONDS, "it is off")
     wait_until(lambda: not list((libvirt.root / "run-pypxeboot/watch").iterdir()), SECONDS, "forgotten")
@@ -126,10 +136,7 @@ def test_a_boot_by_hand_that_waits_for_a_place_on_the_host_is_cancelled(
 
 
 def test_a_boot_that_somebody_has_stopped_is_cancelled(full: Watched) -> None:
-    """By SIGSTOP: it has the only place."""
-    (note,) = (full.libvirt.root / "run-pypxeboot/boots").iterdir()
-    pid = int(note.read_text().split()[0])
-    os.kill(pid, signal.SIGSTOP)
+    """By SIGSTOP, which is how ``full`` has the first keep the only place."""
     full.server = next_one = full.libvirt.spawn(VIRT, "run", "--max-boots", "1", "guest", log="next.log")
     full.define(opt_in="")
     next_one.wait_for("this boot waits for its turn", SECONDS)
@@ -173,6 +180,7 @@ class HookInQueue:
         libvirt.define(domain_xml("first", "52:54:00:00:00:02", bridge=QUIET))
         self.first = self.start("first", "--timeout", "600")
         self.first.wait_for("requesting", SECONDS)
+        keep(self.first)
         self.second = self.start(second)
         self.second.wait_for("this boot waits for its turn", SECONDS)
         argv = [*libvirt._inside, tools.need("virsh"), "-c", "qemu:///system", "start", "guest"]
@@ -205,7 +213,7 @@ def hook_in_queue(
 
     yield make
     for one in made:
-        one.first.stop()
+        end(one.first)
         one.second.stop()
     ip(f"link del {QUIET}", namespace=hyp)
 
@@ -225,7 +233,7 @@ def test_a_place_whose_boot_waits_for_libvirt_is_given_to_the_hook(
 ) -> None:
     """libvirt says nothing of a domain while its hook runs: each would wait for the other, for ever."""
     waiting = hook_in_queue("guest")
-    waiting.first.stop()
+    end(waiting.first)
     waiting.second.wait_for("this boot has not begun in 15 s: others have its turn", SECONDS)
     assert waiting.virsh.process.wait(SECONDS) == 0, waiting.virsh.text()
     assert said(waiting.libvirt).tag == "queue"

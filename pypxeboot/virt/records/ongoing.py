@@ -71,8 +71,11 @@ def find(uuid: str) -> Optional[tuple[int, str]]:
 
 
 def of(program: str) -> set[str]:
-    """Return the UUIDs of the domains that ``program`` boots: start, run, watch or hook."""
-    found = {path.name: find(path.name) for path in DIRECTORY.glob("*")}
+    """Return the UUIDs of the domains that ``program`` boots: start, run, watch or hook.
+
+    Those whose boot waits for its turn are not among them.
+    """
+    found = {path.name: find(path.name) for path in DIRECTORY.glob("*") if "." not in path.name}
     return {uuid for uuid, who in found.items() if who is not None and who[1] == program}
 
 

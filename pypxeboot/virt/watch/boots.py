@@ -127,12 +127,6 @@ class Boots:
         return found
 
     @staticmethod
-    def cancel(guest: WatchedDomain) -> None:
-        """End the boot of a domain, as far as it is; :meth:`ended` tells when it has."""
-        if guest.child is not None:
-            guest.child.send_signal(signal.SIGTERM)
-
-    @staticmethod
     def end(guests: Iterable[WatchedDomain]) -> None:
         """End all that are under way."""
         children = [guest.child for guest in guests if guest.child is not None]

@@ -361,10 +361,7 @@ class Watcher:
         for guest in guests:
             if guest.due is not None and guest.due <= time.monotonic():
                 guest.due, guest.waits = None, True
-            if guest.child is not None and self.marks.is_cancelled(guest.uuid):
-                self.marks.add(guest.uuid)  # once is enough
-                self.boots.cancel(guest)  # it waits for a place on this host
-            elif guest.waits and self.marks.is_cancelled(guest.uuid):
+            if guest.waits and self.marks.is_cancelled(guest.uuid):
                 self._off(guest, "its boot was cancelled")
                 if guest.replaces and self._connection is not None:
                     with suppress(PxeBootError):  # it may be gone

@@ -149,24 +149,21 @@ def _reader(kind: Any) -> Callable[[object], Any]:
     return _PLAIN[kind]
 
 
-def _texts(read: Callable[[object], Any], value: object) -> tuple[Any, ...]:
-    if type(value) is list and len(value) <= MAX_ITEMS and _are_texts(value):
+def _at_once(
+    are_such: Callable[[list[Any]], bool], read: Callable[[object], Any], value: object
+) -> tuple[Any, ...]:
+    if type(value) is list and len(value) <= MAX_ITEMS and are_such(value):
         return tuple(value)
     return typing.cast(tuple[Any, ...], read(value))
 
 
-def _texts_or_none(read: Callable[[object], Any], value: object) -> tuple[Any, ...]:
-    if type(value) is list and len(value) <= MAX_ITEMS:
-        texts = [item for item in value if item is not None]
-        if not texts or _are_texts(texts):
-            return tuple(value)
-    return typing.cast(tuple[Any, ...], read(value))
+def _are_texts_or_none(values: list[Any]) -> bool:
+    texts = [item for item in values if item is not None]
+    return not texts or _are_texts(texts)
 
 
-def _truths(read: Callable[[object], Any], value: object) -> tuple[Any, ...]:
-    if type(value) is list and len(value) <= MAX_ITEMS and {*map(type, value)} == {bool}:
-        return tuple(value)
-    return typing.cast(tuple[Any, ...], read(value))
+def _are_truths(values: list[Any]) -> bool:
+    return {*map(type, values)} == {bool}
 
 
 def _lists_of_texts(read: Callable[[object], Any], value: object) -> tuple[Any, ...]:
@@ -229,9 +226,9 @@ def _truth(value: object) -> bool:
 
 
 _AT_ONCE: dict[Any, Callable[[Callable[[object], Any], object], tuple[Any, ...]]] = {
-    str: _texts,
-    Optional[str]: _texts_or_none,
-    bool: _truths,
+    str: functools.partial(_at_once, _are_texts),
+    Optional[str]: functools.partial(_at_once, _are_texts_or_none),
+    bool: functools.partial(_at_once, _are_truths),
     tuple[str, ...]: _lists_of_texts,
 }
 """What makes a tuple of a list as most are; it leaves the others to what is its first argument."""

@@ -199,9 +199,10 @@ class Downloads:
         if info.cmdline_size and len(encode(cmdline)) > info.cmdline_size:
             taken = f"takes {info.cmdline_size} of the {len(encode(cmdline))} bytes of its command line"
             log.warning("kernel %s %s", name, taken)
-        missing = size_text(identify.missing_bytes(whole, served.size or 0))
-        if missing != size_text(0):
-            self.warn(f"kernel {name} is cut short, {missing} are missing: is the file on the server whole?")
+        missing = identify.missing_bytes(whole, served.size or 0)
+        if missing:
+            lost = size_text(missing)
+            self.warn(f"kernel {name} is cut short, {lost} are missing: is the file on the server whole?")
         log.info("kernel %s: %s, sha256 %s", name, info.format, digest)
         return LookedInto(KernelFile(served.url, None, size, digest, info.format, info.boots), cmdline, image)
 

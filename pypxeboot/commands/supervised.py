@@ -25,7 +25,7 @@ def run(argv: Sequence[str], find_read: Callable[[], Read]) -> int:
     """
     for word in argv:
         if word.startswith("--supervised="):  # the log is of many domains
-            logs.name(printable(word.partition("/")[2]))
+            logs.name(printable(_uuid_and_name(word)[1]))
     with ExitStack() as undo:
         process = None
         if "start" in argv[:1]:
@@ -57,9 +57,14 @@ def add_start(own: argparse.ArgumentParser) -> None:
     own.add_argument("--paused", action="store_true", help="the domain begins paused: virsh resume")
     # Of virt/watch: it waits for the reboot of that domain, which may be renamed, and whose lines in the log
     # it names; it found the domain started by other means.
-    own.add_argument("--supervised", metavar="UUID/NAME", help=SUPPRESS)
+    own.add_argument("--supervised", type=_uuid_and_name, metavar="UUID/NAME", help=SUPPRESS)
     own.add_argument("--replace", action="store_true", help=SUPPRESS)
     own.add_argument("--by", choices=("run", "watch"), help=SUPPRESS)
+
+
+def _uuid_and_name(text: str) -> tuple[str, str]:
+    uuid, _, name = text.partition("/")
+    return uuid, name
 
 
 @contextmanager
@@ -77,10 +82,9 @@ def _noted(argv: Sequence[str]) -> Iterator[None]:
     note = None
     with suppress(UsageError):  # who reads all of it tells
         found = parser.parse_args(options.unfold(argv[1:]))
-        by, supervised = getattr(found, "by", "start"), getattr(found, "supervised", "")
-        names = [supervised.partition("/")[2]] if supervised else found.positional
+        names = [found.supervised[1]] if hasattr(found, "supervised") else found.positional
         if len(names) == 1:
-            note = ongoing.wait(names[0], by)
+            note = ongoing.wait(names[0], getattr(found, "by", "start"))
     try:
         yield
     finally:

@@ -87,8 +87,8 @@ def read(argv: Sequence[str]) -> tuple[Command, BootSettings]:
         if settings.interactive:
             raise UsageError("nobody chooses when watch boots")
         return Watch(uri, argv[1:]), settings
-    supervised = getattr(found, "supervised", "").partition("/")[0]
-    if len(names) != 1 and not supervised:
+    uuid, _name = found.supervised if hasattr(found, "supervised") else ("", "")
+    if len(names) != 1 and not uuid:
         raise UsageError("one domain must be named", hint=f"pypxeboot-virt {found.command} DOMAIN")
     if found.command == "run":
         return Run(uri, argv[1:], names[0]), settings
@@ -97,8 +97,8 @@ def read(argv: Sequence[str]) -> tuple[Command, BootSettings]:
         raise UsageError(f"--{refused[0].replace('_', '-')} is for pypxeboot itself")
     domain = DomainStart(
         uri,
-        supervised or names[0],
-        supervised=bool(supervised),
+        uuid or names[0],
+        supervised=bool(uuid),
         replaces=hasattr(found, "replace"),
         paused=hasattr(found, "paused"),
         by=getattr(found, "by", "start"),

@@ -41,19 +41,21 @@ _BY_CAUSE = {
 def hint_for(error: FetchError, location: Location) -> Optional[str]:
     """Return what to do about ``error``, which the file at ``location`` came to; None: nothing is known."""
     cause, server = error.cause, _SERVERS.get(location.scheme, "server")
-    if error.hint is None and cause in ("tftp-1", "http-403", "http-404"):
-        return joined_hints(_hint_of_name(location), _BY_CAUSE[cause])
-    if error.hint is not None or cause in _BY_CAUSE:
-        return error.hint or _BY_CAUSE[cause]
+    if error.hint is not None:
+        return error.hint or _BY_CAUSE.get(cause)
+    if cause in _BY_CAUSE:
+        of_name = _hint_of_name(location) if cause in ("tftp-1", "http-403", "http-404") else None
+        return joined_hints(of_name, _BY_CAUSE[cause])
     if cause.startswith("tftp-") and re.search("permission|denied|access", error.message, re.IGNORECASE):
         return _FORBIDDEN
     if cause.startswith("tftp-") and "is a directory" in error.message.lower():
         return _DIRECTORY
-    own = tcp.own_address(location.host) if cause in ("refused", "timeout") else ""
-    if own:
+    loopback = tcp.loopback_address(location.host) if cause in ("refused", "timeout") else ""
+    if loopback:
         return (
-            f"to the DNS {printable(location.host)} is {own}, which is whoever asks: does the server tell "
-            "what its own /etc/hosts says (dnsmasq: no-hosts), or block that name? an address needs no DNS"
+            f"to the DNS {printable(location.host)} is {loopback}, which is whoever asks: does the server "
+            "tell what its own /etc/hosts says (dnsmasq: no-hosts), or block that name? an address "
+            "needs no DNS"
         )
     port = _PORTS.get(location.scheme, "its port")
     if location.port is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any, Optional
 
 Left = Callable[[], float]
@@ -31,14 +32,14 @@ def connect(host: str, port: int, left: Left) -> socket.socket:
     raise problem
 
 
-def own_address(host: str) -> str:
-    """Return the address of ``host`` if it is that of whoever asks (127.0.0.1, 0.0.0.0); else empty."""
+def loopback_address(host: str) -> str:
+    """Return the address of ``host`` that is that of whoever asks (127.0.0.1, 0.0.0.0), if it has one."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, ValueError):
         return ""
-    addresses = [str(where[0]).partition("%")[0] for *_, where in found]
-    return next((one for one in addresses if one.startswith("127.") or one in ("0.0.0.0", "::", "::1")), "")
+    addresses = [ip_address(str(where[0]).partition("%")[0]) for *_, where in found]
+    return next((str(one) for one in addresses if one.is_loopback or one.is_unspecified), "")
 
 
 def cause(error: Exception) -> str:

@@ -19,6 +19,14 @@ def nothing(watched: Watched) -> None:
     watched.libvirt.serve({})
 
 
+def run_without_a_server(watched: Watched, retry: str) -> None:
+    """A domain that does not opt in, booted by ``run``, again and again."""
+    watched.define(opt_in="")
+    nothing(watched)
+    words = ("run", "--retry", retry, "guest")
+    watched.server = watched.libvirt.spawn("pypxeboot.commands.virt", *words, log="run.log")
+
+
 def test_the_server_comes_later(watched: Watched) -> None:
     """It may be a guest of this host: the domain says how it is waited for."""
     watched.define(opt_in=OPT_IN.format("retry='1,2'"))
@@ -96,9 +104,7 @@ def test_the_policy_of_the_configuration_file(watched: Watched, tmp_path: Path) 
 def test_run_tries_again(watched: Watched) -> None:
     """From its first boot on where it is told so; a boot that is cancelled ends it."""
     libvirt = watched.libvirt
-    watched.define(opt_in="")
-    nothing(watched)
-    watched.server = libvirt.spawn("pypxeboot.commands.virt", "run", "--retry", "1,2", "guest", log="run.log")
+    run_without_a_server(watched, "1,2")
     watched.server.wait_for("(?s)the next try is in 1 s.*the next try is in 2 s", SECONDS)
     watched.says("install")
     watched.await_boot("install")
@@ -113,9 +119,7 @@ def test_run_tries_again(watched: Watched) -> None:
 
 def test_run_finds_a_domain_that_is_renamed_between_two_tries(watched: Watched) -> None:
     libvirt = watched.libvirt
-    watched.define(opt_in="")
-    nothing(watched)
-    watched.server = libvirt.spawn("pypxeboot.commands.virt", "run", "--retry", "8", "guest", log="run.log")
+    run_without_a_server(watched, "8")
     watched.server.wait_for("the next try is in 8 s", SECONDS)
     libvirt.virsh("domrename", "guest", "renamed")
     watched.says("install")

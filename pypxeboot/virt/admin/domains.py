@@ -165,19 +165,15 @@ def cancel(uri: Optional[str], name: str) -> str:
 
     libvirt says nothing of a domain while the hook boots it, and so is asked only where no boot is under way.
     """
-    by = _cancel(name)
-    if by is not None:
-        return f"the boot of domain {printable(name)} (by {by}) is ended\n"
-    target = Connection(uri).target(name)
-    shown = printable(target.name)
-    by = _cancel(target.uuid) or _cancel(target.name)  # it waits for its turn by another word than this
-    if by is not None:
-        return f"the boot of domain {shown} (by {by}) is ended\n"
-    if marks.cancel(target.uuid):
-        return f"domain {shown} is not booted, and not tried again\n"
-    raise UsageError(f"domain {shown} is not being booted", hint="pypxeboot-virt list shows those that are")
-
-
-def _cancel(name: str) -> Optional[str]:
-    booting = ongoing.uuid_of(name)
-    return None if booting is None else ongoing.cancel(booting)
+    by, shown = ongoing.cancel(name), printable(name)
+    if by is None:
+        target = Connection(uri).target(name)
+        shown = printable(target.name)
+        # It may wait for its turn by another word than this.
+        by = ongoing.cancel(target.uuid) or ongoing.cancel(target.name)
+        if by is None and marks.cancel(target.uuid):
+            return f"domain {shown} is not booted, and not tried again\n"
+    if by is None:
+        hint = "pypxeboot-virt list shows those that are"
+        raise UsageError(f"domain {shown} is not being booted", hint=hint)
+    return f"the boot of domain {shown} (by {by}) is ended\n"

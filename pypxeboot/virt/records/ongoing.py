@@ -79,11 +79,8 @@ def of(program: str) -> set[str]:
     return {uuid for uuid, who in found.items() if who is not None and who[1] == program}
 
 
-def uuid_of(name: str) -> Optional[str]:
-    """Return the UUID of a domain of that name or UUID that is being booted; libvirt may not answer then.
-
-    For one whose boot waits for its turn it is the name of its note.
-    """
+def _note_of(name: str) -> Optional[str]:
+    """Return the name of the note of a domain of that name or UUID that is being booted, or is to be."""
     for path in DIRECTORY.glob("*"):
         with suppress(OSError):
             if name in (path.name, _words(path.read_bytes()[:_LARGEST])[2]) and find(path.name) is not None:
@@ -97,9 +94,13 @@ def _words(note: bytes) -> tuple[str, str, str]:
     return pid, by, name
 
 
-def cancel(uuid: str) -> Optional[str]:
-    """End the boot of a domain that is under way, as by SIGTERM; return by whom it was."""
-    found = find(uuid)
+def cancel(name: str) -> Optional[str]:
+    """End the boot of a domain of that name or UUID, or its wait for its turn; return by whom it was.
+
+    It ends as by SIGTERM. libvirt is not asked: it may not answer while a boot is under way.
+    """
+    note = _note_of(name)
+    found = None if note is None else find(note)
     if found is None:
         return None
     with suppress(ProcessLookupError):

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,11 @@ def dhcp_types(path: Path) -> list[int]:
     return [next(option[1] for option in options if option[0] == "message-type") for options in found]
 
 
+def kinds(types: Sequence[int]) -> list[int]:
+    """Each kind of message once: who waits for a slow server asks again, and then has two answers."""
+    return list(dict.fromkeys(types))
+
+
 def read_requests(path: Path) -> list[str]:
     """The file names of TFTP read requests."""
     from scapy.layers.inet import UDP
@@ -76,8 +82,7 @@ def test_the_whole_conversation(site: Site, pcap: Path) -> None:
     root = serve(site, files=tree(OVER_HTTP))
     servers.nginx(site, root)
     run = site.boot("--pcap", str(pcap)).ok()
-    types = dhcp_types(pcap)
-    assert types[:2] == [1, 2] and types[-2:] == [3, 5], "from the first DISCOVER to the ACK"
+    assert kinds(dhcp_types(pcap)) == [1, 2, 3, 5], "from the first DISCOVER to the ACK"
     asked = [r["url"].partition(f"tftp://{SERVER}/")[2] for r in run.result["requests"]]
     assert sorted(set(read_requests(pcap))) == sorted({name for name in asked if name})
     assert any("HTTP: GET /i2 HTTP/1.1" in line for line in dumped(pcap, "tcp port 80"))
@@ -250,7 +255,7 @@ def test_a_large_download(site: Site, pcap: Path) -> None:
     captured = pcap.stat().st_size
     assert captured > size or re.search(r"the capture lacks \d+ frames", run.stderr), (captured, str(run))
     types = dhcp_types_of_head(pcap)
-    assert types == [1, 2, 3, 5]
+    assert kinds(types) == [1, 2, 3, 5]
     for path in (root / "big", pcap, Path(run.result["ramdisk"]["path"])):
         path.unlink()
 

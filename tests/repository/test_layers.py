@@ -12,8 +12,8 @@ import importlib
 import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from functools import cache
 
 import pytest
 
@@ -21,8 +21,7 @@ from pypxeboot.client import loaders
 from pypxeboot.links.kinds import LINKS
 from pypxeboot.links.link import Link
 from pypxeboot.output.formats import FORMATS, OutputFormat
-
-PACKAGE = Path(__file__).resolve().parents[2] / "pypxeboot"
+from tests.support.modules import MODULES, PACKAGE, PACKAGES
 
 TABLE = """
     commands:          config doctor explain host links output privsep virt virt.admin \
@@ -122,20 +121,6 @@ THIRD_PARTY = {
 MOST_MODULES = 15
 
 
-def modules() -> dict[str, ast.Module]:
-    """Every module of the project, by its name below ``pypxeboot``; a package by its own name."""
-    found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        name = "" if name == "__init__" else name.removesuffix(".__init__")
-        found[name] = ast.parse(path.read_text(), str(path))
-    return found
-
-
-MODULES = modules()
-PACKAGES = {".".join(path.parent.relative_to(PACKAGE).parts) for path in PACKAGE.rglob("__init__.py")}
-
-
 def package_of(name: str) -> str:
     """The package that a module lies in, "" for the top."""
     return name if name in PACKAGES else name.rpartition(".")[0]
@@ -155,10 +140,16 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from imports(node)
 
 
-def own(tree: ast.AST) -> set[str]:
-    """The modules of the project among the imports of ``tree``."""
+@cache
+def imported(name: str) -> frozenset[str]:
+    """The full name of everything that a module of the project imports."""
+    return frozenset(imports(MODULES[name]))
+
+
+def own(imported_names: Iterable[str]) -> set[str]:
+    """The modules of the project among names that are imported."""
     found = set()
-    for name in imports(tree):
+    for name in imported_names:
         parts = name.split(".")
         if parts[0] == "pypxeboot":
             known = [".".join(parts[1:end]) for end in range(2, len(parts) + 1)]
@@ -166,10 +157,16 @@ def own(tree: ast.AST) -> set[str]:
     return found - {""}
 
 
-GRAPH = {name: own(tree) - {name} for name, tree in MODULES.items()}
-# Their tables name modules, which are imported when they are used.
-GRAPH["client.loaders"] |= {module[len("pypxeboot.") :] for module in loaders.LOADERS.values()}
-GRAPH["links.kinds"] |= {f"links.{name.partition('.')[0]}" for names in LINKS.values() for name in names}
+@cache
+def below(name: str) -> set[str]:
+    """The other modules of the project that a module imports."""
+    found = own(imported(name)) - {name}
+    # Their tables name modules, which are imported when they are used.
+    if name == "client.loaders":
+        found |= {module[len("pypxeboot.") :] for module in loaders.LOADERS.values()}
+    elif name == "links.kinds":
+        found |= {f"links.{row.partition('.')[0]}" for rows in LINKS.values() for row in rows}
+    return found
 
 
 def test_the_table_has_every_package() -> None:
@@ -179,8 +176,8 @@ def test_the_table_has_every_package() -> None:
 
 def test_the_table_goes_down_only() -> None:
     order = list(ROWS)
-    for name, below in ROWS.items():
-        higher = {other for other in below if order.index(other) <= order.index(name)}
+    for name, row in ROWS.items():
+        higher = {other for other in row if order.index(other) <= order.index(name)}
         assert not higher, f"{name} imports what stands above it"
 
 
@@ -188,22 +185,22 @@ def test_the_table_goes_down_only() -> None:
 def test_a_module_imports_what_its_row_names(name: str) -> None:
     package = package_of(name)
     allowed = {"", package} | ROWS.get(package, set())
-    assert {other for other in GRAPH[name] if package_of(other) not in allowed} == set()
+    assert {other for other in below(name) if package_of(other) not in allowed} == set()
 
 
 @pytest.mark.parametrize("package", sorted(ROWS))
 def test_a_row_names_nothing_that_is_not_imported(package: str) -> None:
-    used = {package_of(other) for name in MODULES if package_of(name) == package for other in GRAPH[name]}
+    used = {package_of(other) for name in MODULES if package_of(name) == package for other in below(name)}
     assert ROWS[package] - used == set()
 
 
 def test_no_circles_of_modules() -> None:
-    left = {name: set(below) for name, below in GRAPH.items()}
+    left = {name: below(name) for name in MODULES}
     while True:
-        ends = {name for name, below in left.items() if not below}
+        ends = {name for name, others in left.items() if not others}
         if not ends:
             break
-        left = {name: below - ends for name, below in left.items() if name not in ends}
+        left = {name: others - ends for name, others in left.items() if name not in ends}
     assert not left, "each of these imports another of them"
 
 
@@ -226,7 +223,7 @@ def is_pure(name: str) -> bool:
 
 @pytest.mark.parametrize("name", sorted(filter(is_pure, set(MODULES) - PACKAGES)))
 def test_pure_modules_touch_nothing(name: str) -> None:
-    outside = {i for i in imports(MODULES[name]) if not i.startswith("pypxeboot.") and i != "pypxeboot"}
+    outside = {i for i in imported(name) if not i.startswith("pypxeboot.") and i != "pypxeboot"}
     known = (
         VALUE_MODULES
         | LAZY.get(name, set())
@@ -238,22 +235,22 @@ def test_pure_modules_touch_nothing(name: str) -> None:
         n.func.id for n in ast.walk(MODULES[name]) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
     }
     assert not (called & CALLS_OUT) - known
-    assert all(is_pure(other) for other in GRAPH[name] - PACKAGES), "pure modules import pure ones only"
+    assert all(is_pure(other) for other in below(name) - PACKAGES), "pure modules import pure ones only"
 
 
 @pytest.mark.parametrize("package", sorted(THIRD_PARTY))
 def test_third_party_packages_have_one_place_each(package: str) -> None:
-    users = {n for n, tree in MODULES.items() if any(i.split(".")[0] == package for i in imports(tree))}
+    users = {name for name in MODULES if any(i.split(".")[0] == package for i in imported(name))}
     assert users <= {THIRD_PARTY[package]}
 
 
 def test_dataclasses_are_made_on_first_use() -> None:
     """For each costs every start its making, used or not."""
-    assert {n for n, tree in MODULES.items() if "dataclasses.dataclass" in set(imports(tree))} == set()
+    assert {name for name in MODULES if "dataclasses.dataclass" in imported(name)} == set()
 
 
 def test_only_known_packages_are_imported() -> None:
-    tops = {i.split(".")[0] for tree in MODULES.values() for i in imports(tree)}
+    tops = {i.split(".")[0] for name in MODULES for i in imported(name)}
     if sys.version_info >= (3, 10):
         tops -= sys.stdlib_module_names
         assert tops <= {"pypxeboot", *THIRD_PARTY}
@@ -300,7 +297,7 @@ def test_the_checks_can_fail() -> None:
         "import socket\ndef f():\n    from pypxeboot.links.select import x\n    import scapy.all"
     )
     assert set(imports(tree)) == {"socket", "pypxeboot.links.select.x", "scapy.all"}
-    assert own(tree) == {"links.select"}
+    assert own(imports(tree)) == {"links.select"}
     assert not is_pure("net.frames") and is_pure("dhcp.message") and not is_pure("lua.script")
 
 

@@ -10,12 +10,8 @@ from typing import Union
 
 import pytest
 
-from tests.support.ground import tools
+from tests.support.modules import MODULES
 
-PACKAGE = tools.ROOT / "pypxeboot"
-MODULES = {
-    str(path.relative_to(PACKAGE)): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))
-}
 RIDDLES = re.compile(r"(The same|Likewise|And|Nor|So|It|They|He|In vain|Nobody|Or|But|Also)\b")
 """What a docstring begins with that needs the line before it."""
 

@@ -38,26 +38,26 @@ def keyed(count: int) -> bytes:
 
 
 MESSAGES = {
-    "keys": keyed((MAX_MESSAGE - 40) // 9),
-    "as many keys as may be": keyed(299_000),
-    "lists": whole(b"[]"),
-    "objects": whole(b'{"":[]}'),
-    "numbers": whole(b"1"),
-    "texts": whole(b'""'),
-    "wide texts": whole('"\U0001f600aaaaaaaaaaaa"'.encode()),
-    "one text": b'{"type":"x","value":"' + "\U0001f600".encode() + b"a" * (MAX_MESSAGE - 40) + b'"}',
-    "nested": b"[" * MAX_MESSAGE,
-    "as many lists as may be": b'{"type":"x","value":[' + b",".join([b"[]"] * 190_000) + b"]}",
-    "as many objects as may be": b'{"type":"x","value":[' + b",".join([b'{"a":1}'] * 190_000) + b"]}",
-    "entries": listed(25_000),
-    "a long number": b'{"type":"x","value":' + b"9" * (MAX_MESSAGE - 40) + b"}",
-    "a long fraction": b'{"type":"x","value":0.' + b"9" * (MAX_MESSAGE - 40) + b"}",
+    "keys": lambda: keyed((MAX_MESSAGE - 40) // 9),
+    "as many keys as may be": lambda: keyed(299_000),
+    "lists": lambda: whole(b"[]"),
+    "objects": lambda: whole(b'{"":[]}'),
+    "numbers": lambda: whole(b"1"),
+    "texts": lambda: whole(b'""'),
+    "wide texts": lambda: whole('"\U0001f600aaaaaaaaaaaa"'.encode()),
+    "one text": lambda: b'{"type":"x","value":"' + "\U0001f600".encode() + b"a" * (MAX_MESSAGE - 40) + b'"}',
+    "nested": lambda: b"[" * MAX_MESSAGE,
+    "as many lists as may be": lambda: b'{"type":"x","value":[' + b",".join([b"[]"] * 190_000) + b"]}",
+    "as many objects as may be": lambda: b'{"type":"x","value":[' + b",".join([b'{"a":1}'] * 190_000) + b"]}",
+    "entries": lambda: listed(25_000),
+    "a long number": lambda: b'{"type":"x","value":' + b"9" * (MAX_MESSAGE - 40) + b"}",
+    "a long fraction": lambda: b'{"type":"x","value":0.' + b"9" * (MAX_MESSAGE - 40) + b"}",
 }
 
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_what_a_message_costs(name: str) -> None:
-    data = MESSAGES[name]
+    data = MESSAGES[name]()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pieces = [data[at : at + 65536] for at in range(0, len(data), 65536)]
 

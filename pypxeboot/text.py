@@ -49,9 +49,11 @@ def printable(value: Union[str, bytes], limit: int = 200) -> str:
     end ``...`` stands for what is cut off.
     """
     text = decode(value) if isinstance(value, bytes) else value
+    if len(text) <= limit and text.isprintable():  # as most are
+        return text
     cut = text[:limit]
     if cut.isprintable():
-        return cut + "..." if len(text) > limit else cut
+        return cut + "..."
     out = "".join(ch if ch.isprintable() else _escape(ch) for ch in cut)
     return out[:limit] + "..." if len(text) > limit or len(out) > limit else out
 

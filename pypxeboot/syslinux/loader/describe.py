@@ -129,17 +129,23 @@ class _Description:
     def kernel(self, entry: UnresolvedEntry) -> Entry:
         locate = self.listing.locate
         kernel = locate(entry.kernel)
-        modules = [(locate(text), text) for text in entry.modules]
-        packed = [item.name for item in entry.packed if item.name is not None]
+        modules: tuple[Module, ...] = ()
+        packed: tuple[Packed, ...] = ()
+        if entry.modules:
+            found = [(locate(text), text) for text in entry.modules]
+            modules = tuple([Module(place, text) for place, text in found if place is not None])
+        if entry.packed:
+            names = [item.name for item in entry.packed if item.name is not None]
+            packed = tuple([Packed(place, "") for place in self._located(names)])
         return Entry(
             self.label,
             Action.BOOT,
             kernel,
             () if kernel is None else self._located(entry.initrds),
             entry.cmdline,
-            tuple([Module(location, text) for location, text in modules if location is not None]),
+            modules,
             self.title,
-            tuple([Packed(location, "") for location in self._located(packed)]),
+            packed,
             None if entry.dtb is None else locate(entry.dtb),
             self.menu,
             "cannot be asked for" if kernel is None else "",  # listed all the same: it was not chosen

@@ -82,11 +82,11 @@ def _normal(machine: Grub, found: search.Found) -> Steps[None]:
     The one that is built into the program comes before it, and may lead elsewhere.
     """
     if found.built_in:
-        yield from interpreter.run_source(machine, found.text, is_file=True)
+        yield from interpreter.run_source(machine, found.text, is_file=True, place=found.place)
         yield from _enter_normal(machine, None)
         return
     prefix = machine.environment.get("prefix") or ""
-    yield from configuration.run_text(machine, f"{prefix}/{found.place.name}", found.text)
+    yield from configuration.run_text(machine, f"{prefix}/{found.place.name}", found.text, found.place)
     yield from _after_configuration(machine)
 
 

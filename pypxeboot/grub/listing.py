@@ -92,8 +92,9 @@ def _run(machine: Grub, entry: MenuEntry) -> Steps[str]:
     """Run an entry up to where it would boot; what it does instead, in words."""
     budget = machine.budget
     depth = budget.depth
+    machine.origin = entry.origin
     try:
-        yield from interpreter.run_entry(machine, entry.source, entry.arguments)
+        yield from interpreter.run_entry(machine, entry)
     except Listed as end:
         return end.meaning
     finally:

@@ -13,6 +13,7 @@ COMMANDS = GrubCommands()
 # Nobody scrolls through more; a menu is copied and drawn as a whole.
 _ENTRIES = 10_000
 
+_NO_BLOCK = "its { stands on the same line, behind the title"
 _OPTIONS = (
     Flag("class", value=True),
     Flag("users", value=True),
@@ -34,7 +35,7 @@ def _menuentry(machine: Grub, call: Call) -> Steps[int]:
     if source is not None and call.block:
         raise CommandError(ErrorNumber.BAD_ARGUMENT, "multiple menuentry definitions")
     if source is None and not call.block:
-        raise CommandError(ErrorNumber.BAD_ARGUMENT, "no menuentry definition")
+        raise CommandError(ErrorNumber.BAD_ARGUMENT, "no menuentry definition", hint=_NO_BLOCK)
     if source is None:
         block = words.pop()
         source = f"setparams {' '.join(map(_quoted, words))}\n{block[1:-1]}"
@@ -57,6 +58,7 @@ def _menuentry(machine: Grub, call: Call) -> Steps[int]:
             users=users,
             hotkey=found.get("hotkey") or "",
             submenu=call.name == "submenu",
+            origin=machine.origin,
         )
     )
     return ErrorNumber.NONE

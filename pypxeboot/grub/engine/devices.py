@@ -12,7 +12,7 @@ from typing import Optional
 from pypxeboot.dataclass import dataclass, replace
 from pypxeboot.effects import Fetch, Fetched, Steps
 from pypxeboot.errors import ConfigError
-from pypxeboot.grub.engine import memdisk
+from pypxeboot.grub.engine import memdisk, mistakes
 from pypxeboot.grub.engine.machine import Grub
 from pypxeboot.grub.engine.status import CommandError, ErrorNumber
 from pypxeboot.text import decode
@@ -132,5 +132,5 @@ def not_read(place: Location, text: str, error: str, hint: Optional[str] = None)
     """Return the error of a file that cannot be had, for the reason ``error``; ``hint`` says what to do."""
     status = ErrorNumber.IO if place.scheme == "tftp" else ErrorNumber.FILE_NOT_FOUND
     if error == "not-found":
-        return CommandError(status, f"file `{text}' not found", hint=hint)
+        return CommandError(status, f"file `{text}' not found", hint=mistakes.of_file_name(text) or hint)
     return CommandError(status, f"{text}: {error}", hint=hint, unreached=True)

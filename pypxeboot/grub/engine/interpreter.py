@@ -9,35 +9,41 @@ from typing import Optional
 
 from pypxeboot.effects import Steps
 from pypxeboot.errors import InternalError, PxeBootError, joined_hints
+from pypxeboot.grub.engine import mistakes
 from pypxeboot.grub.engine.expansion import expand, is_positional
 from pypxeboot.grub.engine.lexer import BadSyntax, Lexer, Unfinished
-from pypxeboot.grub.engine.machine import BootEnds, Call, Grub, Left, Listed, Scope
+from pypxeboot.grub.engine.machine import BootEnds, Call, Grub, Left, Listed, MenuEntry, Origin, Scope
 from pypxeboot.grub.engine.status import CommandError, ErrorNumber
 from pypxeboot.grub.engine.syntax import Commands, For, GrubCommand, If, Statement, While, Word, parse
-
-_PXELINUX_WORDS = frozenset(("DEFAULT", "LABEL", "KERNEL", "APPEND", "UI", "MENU", "PROMPT", "TIMEOUT"))
-_UNFINISHED = "close what is open there: if with fi, for and while with done, { with }, and quotes"
-_PXELINUX = "that is a word of PXELINUX's configuration (--bootfile pxelinux.0): GRUB's has menuentry blocks"
+from pypxeboot.text import printable
+from pypxeboot.url import Location
 
 
-def run_source(machine: Grub, source: str, *, is_file: bool = False) -> Steps[int]:
+def run_source(
+    machine: Grub, source: str, *, is_file: bool = False, place: Optional[Location] = None
+) -> Steps[int]:
     """Run a script, statement by statement; its status.
 
-    In a file what is no statement is passed over; anything else ends there ("execute_sourcecode").
+    In a file, which is at ``place``, what is no statement is passed over; anything else ends there
+    ("execute_sourcecode").
     """
+    before = machine.origin
     machine.budget.source(len(source))
     lexer = Lexer(source, comments=is_file)
     status: int = ErrorNumber.NONE
     machine.budget.enter()
     while lexer.begin():
         machine.budget.step()
+        if place is not None:
+            machine.origin = Origin(place, lexer.line)
         try:
             commands = parse(lexer, lambda name, body: _define(machine, name, body))
         except BadSyntax as why:
             what = str(why) if str(why).strip() else "a line ends too early"
-            place = f", in what begins at line {lexer.line}" if is_file else ""
-            hint = _UNFINISHED if isinstance(why, Unfinished) else None
-            yield from machine.fail("syntax error", f"{what}{place}", hint=hint)
+            begun = f", in what begins at line {lexer.line}" if is_file else ""
+            told = what + begun
+            hint = mistakes.of_syntax(why)
+            yield from machine.fail("syntax error", told, warning=place is not None, hint=hint)
             status = ErrorNumber.INVALID_COMMAND
             if not is_file:
                 break
@@ -47,6 +53,7 @@ def run_source(machine: Grub, source: str, *, is_file: bool = False) -> Steps[in
             continue
         status = yield from run_commands(machine, commands)
     machine.budget.leave()
+    machine.origin = before
     return status
 
 
@@ -61,10 +68,10 @@ def is_unfinished(source: str) -> bool:
     return False
 
 
-def run_entry(machine: Grub, source: str, arguments: tuple[str, ...]) -> Steps[int]:
+def run_entry(machine: Grub, entry: MenuEntry) -> Steps[int]:
     """Run the script of a menu entry; its status."""
-    before, machine.scope = machine.scope, Scope(list(arguments))
-    status = yield from run_source(machine, source)
+    before, machine.scope = machine.scope, Scope(list(entry.arguments))
+    status = yield from run_source(machine, entry.source)
     machine.scope = before
     return status
 
@@ -193,13 +200,14 @@ def _command(machine: Grub, item: GrubCommand) -> Steps[int]:
             yield from machine.fail("!", "no command is specified")
             return ErrorNumber.BAD_ARGUMENT
     name, arguments = words[0], words[1:]
+    before, machine.last_command = machine.last_command, name
     try:
         if name in machine.commands:
             status = yield from _guarded(machine, Call(name, arguments, item.has_block))
         elif name in machine.functions:
             status = yield from _function(machine, name, arguments)
         else:
-            return (yield from _assign(machine, name))
+            return (yield from _assign(machine, name, before if item.glued else ""))
     except CommandError as why:
         status = why.status
         if inverted and status is not ErrorNumber.TEST_FAILURE:
@@ -238,14 +246,20 @@ def _function(machine: Grub, name: str, arguments: list[str]) -> Steps[int]:
     return status
 
 
-def _assign(machine: Grub, word: str) -> Steps[int]:
-    """Take a word that is no command for an assignment; if it is none, say so and go on, as GRUB does."""
+def _assign(machine: Grub, word: str, before: str) -> Steps[int]:
+    """Take a word that is no command for an assignment; if it is none, say so and go on, as GRUB does.
+
+    ``before``: the command that it is glued to by a ``;``.
+    """
     name, sign, value = word.partition("=")
     if not sign:
-        hint = _PXELINUX if word.upper() in _PXELINUX_WORDS else None
+        hint = mistakes.of_command(word)
         yield from machine.fail("", f"can't find command `{word[:20]}'", warning=True, hint=hint)
     elif is_positional(name):
         yield from machine.fail("", f"invalid variable name `{name}'")
     else:
+        lost = mistakes.lost_assignment(before, printable(word, 80))
+        if lost is not None:
+            yield from machine.warn(f"{lost} ({machine.where})")
         machine.environment.set(name, value)
     return ErrorNumber.NONE

@@ -50,25 +50,22 @@ class Lexer:
 
     def __init__(self, source: str, *, comments: bool = True) -> None:
         lines = [line.partition("\0")[0] for line in source.replace("\r", "").split("\n")]
-        self._left_out = [at for at, line in enumerate(lines) if comments and line.startswith("#")]
-        self.text = "".join(f"{line}\n" for line in lines if not (comments and line.startswith("#")))
+        kept = [at for at, line in enumerate(lines) if not (comments and line.startswith("#"))]
+        self.text = "".join(f"{lines[at]}\n" for at in kept)
+        self._numbers = kept
         self.open = 0
         """How many constructs have begun and not ended."""
-        self._at = self._limit = self._begun = 0
+        self.line = 0
+        """The number of the line of the source that the statement begins with."""
+        self._at = self._limit = self._lines = 0
 
     def begin(self) -> bool:
         """Go on to the statement behind the lines that were read so far; return whether there is one."""
         self._at, self.open = self._limit, 0
-        self._begun = self._at
-        return self._at < len(self.text) and self._read_line()
-
-    @property
-    def line(self) -> int:
-        """The number of the line of the source that the statement begins with."""
-        line = self.text.count("\n", 0, self._begun)
-        for at in self._left_out:
-            line += at <= line
-        return line + 1
+        if self._at >= len(self.text):
+            return False
+        self.line = self._numbers[self._lines] + 1
+        return self._read_line()
 
     def next(self) -> Token:
         """Return the next token. Raises BadSyntax."""
@@ -139,6 +136,7 @@ class Lexer:
         if end < 0:
             return False
         self._limit = end + 1
+        self._lines += 1
         return True
 
 

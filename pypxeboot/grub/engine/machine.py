@@ -22,14 +22,14 @@ from pypxeboot.text import printable
 from pypxeboot.url import Location
 
 _LINE_LIMIT = 4096
-_NO_COMMAND = "can't find command"
+_LANGUAGE = ("can't find command", "syntax error")
 _TOLD = 50  # warnings of what means nothing, in one boot
 
 
 def _follows(later: str, earlier: str) -> bool:
-    """Whether a failure may have come of the one before it: no kernel, or a word of another language."""
+    """Whether a failure may have come of the one before it: no kernel, or text that is another language's."""
     return later.endswith("you need to load the kernel first") or (
-        later.startswith(_NO_COMMAND) and earlier.startswith(_NO_COMMAND)
+        later.startswith(_LANGUAGE) and earlier.startswith(_LANGUAGE)
     )
 
 
@@ -55,10 +55,21 @@ class Left(Exception):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a statement stands: its configuration, and the number of the line that it begins with."""
+
+    place: Location
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.place}, line {self.line}"
+
+
+@dataclass(frozen=True)
 class MenuEntry:
     """An entry of a menu. ``source`` is its script, and ``arguments`` are ``$1`` and so on in it.
 
-    ``users`` may boot it where there are superusers; None: anybody.
+    ``users`` may boot it where there are superusers; None: anybody. ``origin`` is where it was defined.
     """
 
     title: str
@@ -68,6 +79,7 @@ class MenuEntry:
     users: Optional[str] = None
     hotkey: str = ""
     submenu: bool = False
+    origin: Optional[Origin] = None
 
 
 @dataclass
@@ -123,7 +135,8 @@ class Grub:
     entries for each context of variables. ``disk_wanted``: what runs has looked for a disk of the guest,
     which only the guest has. ``told`` are warnings that were given, ``error`` is what went wrong last,
     ``terminal`` where somebody may choose.
-    ``built_in``: no configuration of a server was read yet, but the one in the program.
+    ``built_in``: no configuration of a server was read yet, but the one in the program. ``origin`` is where
+    the statement stands that runs, ``last_command`` the command that ran last.
     """
 
     request: BootRequest
@@ -147,12 +160,19 @@ class Grub:
     passwords: dict[str, tuple[bool, str]] = field(default_factory=dict)
     authenticated: set[str] = field(default_factory=set)
     disk_wanted: bool = False
+    origin: Optional[Origin] = None
+    last_command: str = ""
     told: set[str] = field(default_factory=set)
     error: Optional[PxeBootError] = None
     errors_printed: int = 0
     denied: int = 0
     user: Optional[User] = None
     _looked: bool = False
+
+    @property
+    def where(self) -> str:
+        """Where the statement stands that runs, as precisely as that is known."""
+        return printable(str(self.origin or self.config))
 
     def find_user(self) -> Steps[Optional[User]]:
         """Find who sits at the terminal, if anybody does."""
@@ -189,11 +209,11 @@ class Grub:
         self.budget.text(len(told))
         if self.error is None or not _follows(told, self.error.message):
             kind = FetchError if unreached else ConfigError
-            self.error = kind(told, hint=joined_hints(hint, f"the configuration is {self.config}"))
+            self.error = kind(told, hint=joined_hints(hint, f"the configuration is {self.where}"))
         if self.selection.listing:
             return
         if warning:
-            yield Log(f"GRUB: {told}", warning=True)
+            yield from self.warn(f"{told} ({joined_hints(hint, self.where)})")
         else:
             yield Print(f"error: {told}.\n")
 

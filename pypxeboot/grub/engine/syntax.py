@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Optional, Union
 
@@ -16,10 +17,14 @@ _DEPTH = 40
 
 @dataclass(frozen=True)
 class GrubCommand:
-    """A command and its arguments; ``has_block``: the last of them is a block in braces."""
+    """A command and its arguments; ``has_block``: the last of them is a block in braces.
+
+    ``glued``: it stands behind a ``;`` that has no blank on either side.
+    """
 
     words: tuple[Word, ...]
     has_block: bool = False
+    glued: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,9 +213,10 @@ class _StatementParser:
 
     def _simple(self) -> GrubCommand:
         name = self._take("word", "name")
+        glued = re.search(r"\S;\Z", self._lexer.text[max(name.start - 2, 0) : name.start]) is not None
         words = (parts(name.text), *self._arguments())
         if self._next.kind != "{":
-            return GrubCommand(words)
+            return GrubCommand(words, glued=glued)
         start = self._open("{").end
         self._commands()
         end = self._close("}").start

@@ -46,7 +46,7 @@ def show_menu(machine: Grub, entries: list[MenuEntry], nested: bool, automatic: 
             break
         why = machine.error or ConfigError(
             f"the entry {printable(entry.title)!r} boots nothing",
-            hint=f"the configuration is {machine.config}",
+            hint=f"the configuration is {printable(str(entry.origin or machine.config))}",
         )
         if machine.user is None or machine.user.gives_up(f"{id(entries)} {entry.title}"):
             raise why
@@ -156,8 +156,9 @@ def execute_entry(machine: Grub, entry: MenuEntry, *, automatic: bool) -> Steps[
 
 def _run(machine: Grub, entry: MenuEntry) -> Steps[None]:
     """Run the script of an entry, and boot what it loaded."""
-    errors = machine.errors_printed
-    yield from interpreter.run_entry(machine, entry.source, entry.arguments)
+    errors, before = machine.errors_printed, machine.origin
+    machine.origin = entry.origin
+    yield from interpreter.run_entry(machine, entry)
     yield from _let_read(machine, errors)
     errors = machine.errors_printed
     if machine.images.loaded is not None:
@@ -173,6 +174,7 @@ def _run(machine: Grub, entry: MenuEntry) -> Steps[None]:
             )
         yield Log("GRUB: the entry looks for a disk of the guest: booting from it")
         raise BootEnds(loaders.local(machine, Action.LOCALBOOT))
+    machine.origin = before
     yield from _let_read(machine, errors)
 
 

@@ -33,6 +33,8 @@ _PLATFORM = re.compile(r"/[a-z0-9_]+-(pc|efi|ieee1275|coreboot|emu|xen|xen_pvh)$
 # Where programs look whose prefix cannot be read: those of grub-mknetdir, of Ubuntu and Cobbler.
 _USUAL = ("/boot/grub", "/grub")
 _PIECE = 1 << 20
+# As a device; memdisk is also what SYSLINUX calls a kernel that starts images of disks.
+_NAMES_DISK = re.compile(rf"[(=]['\"]?{DEVICE}\b")
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class _Places:
 
         Programs have several MiB, and few configurations beside them do.
         """
-        if DEVICE not in found.text:
+        if not _NAMES_DISK.search(found.text):
             return found
         inside = yield from self.program()
         return found if inside is None else replace(found, memdisk=inside.memdisk)

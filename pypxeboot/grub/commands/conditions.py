@@ -12,7 +12,7 @@ from pypxeboot.grub.engine import devices
 from pypxeboot.grub.engine.machine import Call, Grub
 from pypxeboot.grub.engine.memdisk import Memdisk
 from pypxeboot.grub.engine.status import CommandError, ErrorNumber, number
-from pypxeboot.text import encode
+from pypxeboot.text import encode, printable
 
 COMMANDS = GrubCommands()
 
@@ -130,7 +130,10 @@ class _Expression:
             # The network has no directories: "grub_net_fs_dir" finds nothing but the device itself.
             name = devices.FileName.of(word)
             devices.server_of(self._machine, devices.device_of(self._machine, name))
-            return test != "-f" and not name.path.strip("/")
+            is_device = not name.path.strip("/")
+            if not is_device and test != "-d":
+                self._machine.unlisted = self._machine.unlisted or f"[ {test} {printable(word, 200)} ]"
+            return test != "-f" and is_device
         except CommandError:
             return False
 

@@ -136,7 +136,8 @@ class Grub:
     which only the guest has. ``told`` are warnings that were given, ``error`` is what went wrong last,
     ``terminal`` where somebody may choose.
     ``built_in``: no configuration of a server was read yet, but the one in the program. ``origin`` is where
-    the statement stands that runs, ``last_command`` the command that ran last.
+    the statement stands that runs, ``last_command`` the command that ran last. ``unlisted``: the first test
+    for a file of a server, which has no lists of them.
     """
 
     request: BootRequest
@@ -162,6 +163,7 @@ class Grub:
     disk_wanted: bool = False
     origin: Optional[Origin] = None
     last_command: str = ""
+    unlisted: str = ""
     told: set[str] = field(default_factory=set)
     error: Optional[PxeBootError] = None
     errors_printed: int = 0

@@ -25,7 +25,7 @@ _SYNTAX = {
     ";": "a ; has no command in front of it",
     "[[": "GRUB has no [[ ]]: write [ ]",
     "{": "a { stands on the line of its command, behind it; in a text it has to be quoted: '{...}'",
-    "}": "a } ends what a { began, with a command in between: true does nothing",
+    "}": "a command has to stand between { and } (true does nothing), and in a function a ; behind the last",
     "$(": "GRUB has no $( ) and no arithmetic; a $ that is text has to be quoted: '$'",
     "${": "GRUB knows ${name} alone; a $ that is text has to be quoted: '$'",
     "$": "a $ that is text has to be quoted ('$'), or written \\$",

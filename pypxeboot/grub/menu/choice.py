@@ -98,6 +98,12 @@ def lost_words(entries: Sequence[MenuEntry], environment: Environment) -> Iterat
             number(seconds)
         except CommandError:
             yield f"timeout={printable(seconds, 120)!r} is no number: the menu waits for ever"
+    spare = environment.get("fallback")
+    if spare:
+        try:
+            number(spare)
+        except CommandError:
+            yield f"fallback={printable(spare, 120)!r} is no number: there is nothing to fall back to"
 
 
 def fallbacks(environment: Environment) -> Iterator[int]:

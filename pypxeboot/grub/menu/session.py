@@ -190,7 +190,9 @@ def nothing_to_show(machine: Grub) -> PxeBootError:
     """Return the error of a configuration without a menu, which ends at the prompt."""
     if machine.error is not None:
         return machine.error
+    hint = "add a menuentry, or a boot command"
+    if machine.unlisted:
+        hint = f"{machine.unlisted} is never true of a file on a server: [ -s FILE ] is, if it is there"
     return ConfigError(
-        f"{machine.config} has no menu entries, and boots nothing: GRUB would end at its prompt",
-        hint="add a menuentry, or a boot command",
+        f"{machine.config} has no menu entries, and boots nothing: GRUB would end at its prompt", hint=hint
     )

@@ -15,6 +15,7 @@ TWO = "menuentry First --id one { linux /k n=1; }\nmenuentry Second --id two { l
         ("set default=tow\n", "default='tow' is no entry of the menu: the first one boots"),
         ("set default=7\n", "default='7' is no entry of the menu: the first one boots"),
         ("set timeout=ten\n", "timeout='ten' is no number: the menu waits for ever"),
+        ("set fallback=Second\n", "fallback='Second' is no number: there is nothing to fall back"),
         ("set default= 1\n", "set default=: the words behind it are lost: '1'"),
         ("set x=a\u00a0b\n", "line 1: a no-break space (U+00A0) stands where a blank should"),
     ],
@@ -29,6 +30,7 @@ def test_words_that_are_lost(before: str, told: str) -> None:
     [
         "set timeout=5\nset default=two\n",
         "set default=\nset timeout=\n",
+        "set fallback='1 0'\n",
         "set default='Second'\n# a\u00a0comment\n",
         "nosuchvariable=1\nset default=1 # two\n",
     ],

@@ -34,7 +34,8 @@ def _of_syntax(replayed: Replay) -> list[str]:
         ("linux /k url=http://x/?a=1&b=2", "&", "quote the word it stands in"),
         ("echo a | b", "|", "quote the word it stands in"),
         ("echo > /dev/null", ">", "GRUB redirects nothing"),
-        ("function f {\n}", "}", "with a command in between: true does nothing"),
+        ("function f {\n}", "}", "a command has to stand between { and } (true does nothing)"),
+        ("function f { true }", "}", "in a function a ; behind the last"),
         ("set v=$((a+1))", "$", "a $ that is text has to be quoted"),
         ('set v="$((a+1))"', "$(", "GRUB has no $( )"),
         ('echo "${a:-b}"', "${", "GRUB knows ${name} alone"),
@@ -96,6 +97,15 @@ def test_a_url_in_place_of_a_file() -> None:
     error = failed("menuentry a {\n linux http://10.77.0.1/os/vmlinuz a=1\n}\n")
     assert error.message == "linux: file `http://10.77.0.1/os/vmlinuz' not found"
     assert error.hint is not None and "write (http,10.77.0.1)/os/vmlinuz;" in error.hint
+
+
+def test_a_test_for_a_file_that_is_there() -> None:
+    """The network has no lists of files, and so [ -f ] is false: a dispatcher with it boots nothing."""
+    there = {"/grub/host.cfg": "menuentry a { linux /k }\n"}
+    error = failed("if [ -f $prefix/host.cfg ]; then configfile $prefix/host.cfg; fi\n", **there)
+    assert error.hint is not None and "/grub/host.cfg ] is never true of a file on a server" in error.hint
+    choice, _ = grub_config("if [ -s $prefix/host.cfg ]; then configfile $prefix/host.cfg; fi\n", files=there)
+    assert choice.entry.cmdline == "BOOT_IMAGE=/k"
 
 
 def test_the_place_is_that_of_the_file_and_the_line() -> None:

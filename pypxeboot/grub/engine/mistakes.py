@@ -34,6 +34,16 @@ _OPEN = "is what it belongs to open there, with a ; or a line end in front of it
 _BRACES = "are the braces, and & | < > ; $, quoted in what stands before it?"
 _PXELINUX_WORDS = frozenset(("DEFAULT", "LABEL", "KERNEL", "APPEND", "UI", "MENU", "PROMPT", "TIMEOUT"))
 _PXELINUX = "that is a word of PXELINUX's configuration (--bootfile pxelinux.0): GRUB's has menuentry blocks"
+_LEGACY = "that is GRUB Legacy's menu.lst: GRUB 2 has menuentry 'TITLE' { linux ... } in its place"
+_XEN = "it starts Xen on ARM; on a PC that is multiboot2 and module2"
+_COMMANDS = {
+    "title": _LEGACY,
+    "root": _LEGACY,
+    "rootnoverify": _LEGACY,
+    "xen_hypervisor": _XEN,
+    "xen_module": _XEN,
+    "dhcp": "GRUB has its address from the start; net_bootp asks for another",
+}
 _URL = re.compile(r"(?P<scheme>[a-z]+)://(?P<host>[^/]+)(?P<path>.*)", re.DOTALL)
 _LOADS = frozenset(
     "linux linux16 linuxefi initrd initrd16 initrdefi multiboot multiboot2 module module2 chainloader".split()
@@ -53,6 +63,8 @@ def of_syntax(why: BadSyntax) -> Optional[str]:
 
 def of_command(word: str) -> Optional[str]:
     """Return what to do about a word that is no command, None where that is not known."""
+    if word in _COMMANDS:
+        return _COMMANDS[word]
     if word.upper() in _PXELINUX_WORDS:
         return _PXELINUX
     if word.startswith("[") and len(word) > 1:

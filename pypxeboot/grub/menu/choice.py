@@ -93,7 +93,7 @@ def lost_words(entries: Sequence[MenuEntry], environment: Environment) -> Iterat
         found = find_entry(entries, split_path(default)[0])
         if found is None or found >= len(entries):
             yield f"default={printable(default, 120)!r} is no entry of the menu: the first one boots"
-    if seconds:
+    if seconds and seconds != "-1":  # which is how grub-mkconfig writes "for ever"
         try:
             number(seconds)
         except CommandError:

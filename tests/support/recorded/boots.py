@@ -2,7 +2,7 @@
 
 Four files of PXELINUX boots (``pxelinux-cases.json``, ``pxelinux-more.json``, which tells only the first
 requests after the configuration was found, ``pxelinux-newer.json``, and ``pxelinux-scenarios.json``), three
-of iPXE boots, the newest with methods, headers and bodies of requests, and two of GRUB's. Importing this
+of iPXE boots, the newest with methods, headers and bodies of requests, and three of GRUB's. Importing this
 module and making cases touches nothing but those files.
 """
 
@@ -301,6 +301,6 @@ def cases() -> tuple[Case, ...]:
     found += [case_of(raw, "grub") for raw in _load("grub-cases.json")]
     for loader in ("pxelinux", "ipxe", "grub"):
         found += [replace(case_of(raw, loader), more=True) for raw in _load(f"{loader}-more.json")]
-    for loader in ("pxelinux", "ipxe"):
+    for loader in ("pxelinux", "ipxe", "grub"):
         found += [case_of(raw, loader) for raw in _load(f"{loader}-newer.json")]
     return tuple(found)

@@ -31,6 +31,7 @@ def test_words_that_are_lost(before: str, told: str) -> None:
         "set timeout=5\nset default=two\n",
         "set default=\nset timeout=\n",
         "set fallback='1 0'\n",
+        "set timeout=-1\n",
         "set default='Second'\n# a\u00a0comment\n",
         "nosuchvariable=1\nset default=1 # two\n",
     ],

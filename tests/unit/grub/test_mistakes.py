@@ -93,6 +93,21 @@ def test_a_blank_that_is_missing() -> None:
     assert "blanks belong around [ and ]" in told
 
 
+@pytest.mark.parametrize(
+    ("line", "do"),
+    [
+        ("title Linux", "that is GRUB Legacy's menu.lst"),
+        ("xen_hypervisor /xen", "it starts Xen on ARM; on a PC that is multiboot2"),
+        ("dhcp", "GRUB has its address from the start"),
+        ("LABEL linux", "that is a word of PXELINUX's configuration"),
+    ],
+)
+def test_commands_of_another_loader(line: str, do: str) -> None:
+    error = failed(f"{line}\n")
+    assert error.message == f"can't find command `{line.split()[0]}'"
+    assert error.hint is not None and error.hint.startswith(do)
+
+
 def test_a_url_in_place_of_a_file() -> None:
     error = failed("menuentry a {\n linux http://10.77.0.1/os/vmlinuz a=1\n}\n")
     assert error.message == "linux: file `http://10.77.0.1/os/vmlinuz' not found"

@@ -21,10 +21,12 @@ _DIRECTORY = "that is a directory: name a file in it"
 _FORBIDDEN = (
     "the server may not read it: permissions of the file and the folders above it, or a rule of access"
 )
+_NO_WAY = "is there a route from the guest's network (router, option 3), and is the host on?"
 _BY_CAUSE = {
     "no-name": "does the DNS of the guest's network know it? --dns ADDR asks another; an address needs none",
     "no-dns": "have DHCP send a name server (option 6), or say --dns ADDR, or use an address for the name",
-    "unreachable": "is there a route from the guest's network (router, option 3), and is the host on?",
+    "unreachable": _NO_WAY,
+    "unreachable-host": _NO_WAY,
     "tls": "if the certificate is right, name the authority that signed it by --tls-ca FILE",
     "tftp-1": _NOT_THERE,
     "tftp-2": _FORBIDDEN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import socket
 from collections.abc import Callable
@@ -11,16 +12,20 @@ from typing import Any, Optional
 Left = Callable[[], float]
 """How many seconds there are; it raises what ends the transfer if there are none."""
 
+# Longest wait for an address to answer at all: five SYNs of Linux, the last with five seconds left. iPXE
+# gives up after 16 s (net/retry.c, six tries); what a script has beside is tried then.
+CONNECT_TIMEOUT = 20.0
+
 
 def connect(host: str, port: int, left: Left) -> socket.socket:
-    """Return a connection to one of the addresses of ``host``; each gets its share of the time.
+    """Return a connection to one of the addresses of ``host``; each gets its share of the time, 20 s at most.
 
     Raises OSError; socket.gaierror for a name that has no address.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     problem = OSError("no address")
     for index, (family, kind, protocol, _, where) in enumerate(found):
-        share = left() / (len(found) - index)
+        share = min(left() / (len(found) - index), CONNECT_TIMEOUT)
         sock = socket.socket(family, kind, protocol)
         try:
             sock.settimeout(share)
@@ -50,7 +55,9 @@ def cause(error: Exception) -> str:
         return "timeout"
     if isinstance(error, ConnectionError):
         return "refused"
-    return "unreachable" if isinstance(error, OSError) else "no-name"
+    if isinstance(error, OSError):
+        return "unreachable-host" if error.errno == errno.EHOSTUNREACH else "unreachable"
+    return "no-name"
 
 
 class Paced(io.RawIOBase):

@@ -114,6 +114,7 @@ def get(
                 if login not in (None, before) and not (before or "").startswith("Digest"):
                     continue
             if exchange.status not in message.REDIRECT_STATUS:
+                message.check_status(address, exchange.status, exchange.passed_by, as_ipxe=as_ipxe)
                 size = _receive(exchange, write, limit, expect)
                 seconds = time.monotonic() - started
                 return HttpTransfer(
@@ -352,7 +353,8 @@ def _receive(
 ) -> int:
     """Hand the body to ``write``; return its size."""
     address, lengths = exchange.address, exchange.header("Content-Length")
-    message.check_status(address, exchange.status, exchange.passed_by)
+    if exchange.status == message.NO_CONTENT:
+        return 0
     message.check_encoding(address, exchange.header("Content-Encoding"))
     if message.is_chunked(address, exchange.header("Transfer-Encoding"), lengths):
         return _receive_chunks(exchange, write, limit)

@@ -95,7 +95,8 @@ def parse(url: str) -> Address:
 def redirect_target(address: Address, status: int, places: list[str]) -> Address:
     """Where an answer with ``Location`` headers sends us. Refused if that is no HTTP, or no longer HTTPS."""
     if len(places) != 1:
-        raise FetchError(f"{address}: {status_text(status)} without one place to go to")
+        said = f"{address}: {status_text(status)} without one place to go to"
+        raise FetchError(said, cause=f"http-{status}")
     # http.client reads headers as Latin-1; back to the bytes, so that they are escaped as ours.
     place = text.decode(places[0].strip(_BLANKS).encode("latin-1", "replace"))
     try:
@@ -132,6 +133,10 @@ def checked(fields: Mapping[str, str]) -> dict[str, str]:
     return dict(fields)
 
 
+NO_CONTENT = 204  # which has no body, whatever its head says (RFC 9112 6.3)
+_PART = 206  # of a file, for which nobody asked
+
+
 def retry_after(status: int, values: list[str]) -> Optional[float]:
     """Seconds until a busy server wants to be asked again; None if it does not say that it is busy.
 
@@ -143,9 +148,14 @@ def retry_after(status: int, values: list[str]) -> Optional[float]:
     return float(value) if re.fullmatch(r"[0-9]{1,9}", value) else _RETRY_SECONDS
 
 
-def check_status(address: Address, status: int, proxy: Optional[Address] = None) -> None:
-    """Only 200 is the file. NotFound for 4xx, ServerError for the rest; ``proxy`` brought the answer."""
-    if status == 200:
+def check_status(
+    address: Address, status: int, proxy: Optional[Address] = None, *, as_ipxe: bool = False
+) -> None:
+    """Only 200 is the file. NotFound for 4xx, ServerError for the rest; ``proxy`` brought the answer.
+
+    An iPXE is content with any 2xx (net/tcp/httpcore.c): servers that are only told something say 201 or 204.
+    """
+    if status == 200 or (as_ipxe and 200 <= status < 300 and status != _PART):
         return
     said, cause = f"{address}: {status_text(status)}", f"http-{status}"
     if proxy is not None:

@@ -113,6 +113,7 @@ _CAUSES = {
     "no-name": Status.NO_NAME_SERVER,
     "no-dns": Status.NO_NAME_SERVER,
 }
+_CLASSES = {"http-4": Status.HTTP_CLIENT_ERROR, "http-5": Status.HTTP_SERVER_ERROR}
 
 
 def _why_not(uri: Uri, file: ScriptFile, limited: bool) -> tuple[int, str]:
@@ -122,12 +123,12 @@ def _why_not(uri: Uri, file: ScriptFile, limited: bool) -> tuple[int, str]:
     if not cause and file.error == "not-found":
         cause = "tftp-1" if tftp else "http-404"
     status = _CAUSES.get(cause) or _CAUSES.get(cause.partition("-")[0]) or Status.IO_ERROR
-    if cause == "timeout":
+    if cause in ("timeout", "unreachable-host"):  # iPXE takes no answer to ARP, or ICMP's, for silence
         own = Status.TFTP_TIMED_OUT if tftp else Status.CONNECTION_TIMED_OUT
         status = Status.JOB_TIMED_OUT if limited else own
     elif cause == "http-401" and "@" not in (uri.authority or ""):
         status = Status.HTTP_NO_LOGIN  # there is nobody to log in
     elif cause.startswith("http-") and cause not in _CAUSES:
-        status = Status.HTTP_CLIENT_ERROR if cause < "http-5" else Status.HTTP_SERVER_ERROR
+        status = _CLASSES.get(cause[:6], Status.HTTP_OTHER)
     known = status & 0xFFFFFF or not file.error
     return status, error_text(status) if known else printable(file.error)

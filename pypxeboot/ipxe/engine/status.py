@@ -15,7 +15,7 @@ from typing import Optional
 from pypxeboot.dataclass import dataclass
 from pypxeboot.errors import joined_hints
 
-# The POSIX errors: what PXE calls them (ipxe/errno/pcbios.h), and iPXE's words. Two have none in the usual
+# The POSIX errors: what PXE calls them (ipxe/errno/pcbios.h), and iPXE's words. Three have none in the usual
 # builds.
 _ERRORS = {
     0x02: (0x3C, "Permission denied"),
@@ -35,6 +35,7 @@ _ERRORS = {
     0x41: (0x3C, "Operation not permitted"),
     0x46: (0x01, "Result too large"),
     0x4C: (0x35, "Connection timed out"),
+    0x4F: (0x01, None),
 }
 
 _WORDS: dict[int, str] = {}
@@ -93,6 +94,7 @@ class Status(IntEnum):
     HTTP_FORBIDDEN = _number(0x41, 0x0C61)
     HTTP_UNAUTHORIZED = _number(0x02, 0x0C61)
     HTTP_NO_LOGIN = _number(0x02, 0x4361)
+    HTTP_OTHER = _number(0x4F, 0x0C60)
     HTTP_CLIENT_ERROR = _number(0x1D, 0x0C64, "HTTP 4xx Client Error")
     HTTP_SERVER_ERROR = _number(0x1D, 0x0C65, "HTTP 5xx Server Error")
     TFTP_NOT_FOUND = _number(0x2D, 0x1261, "Not found")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ import pytest
 from pypxeboot import __version__
 from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused
 from pypxeboot.fetch.http import client
+from pypxeboot.net import tcp
 from tests.support.peers.http import answer, failure, fetch, nginx, pages, peer, redirect
 
 
@@ -122,6 +125,54 @@ def test_header_cannot_be_split(headers: dict[str, str], cookies: dict[str, str]
 def test_status_is_judged(status: str, kind: type[PxeBootError]) -> None:
     with peer(answer(b"an error page", status)) as server:
         assert status[:3] in failure(server.url, kind)
+
+
+@pytest.mark.parametrize("status", ["201 Created", "202 Accepted", "299 Anything"])
+def test_an_ipxe_takes_what_is_no_failure(status: str) -> None:
+    with peer(answer(b"said", status)) as server:
+        assert fetch(server.url, as_ipxe=True) == b"said"
+        assert status[:3] in failure(server.url, FetchError)
+
+
+def test_no_content_has_no_body_that_could_be_waited_for() -> None:
+    def script(conn: socket.socket, request: bytes) -> None:
+        conn.sendall(b"HTTP/1.1 204 No Content\r\nServer: x\r\n\r\n")
+        conn.settimeout(60)
+        conn.recv(1)  # the connection stays until the client ends it
+
+    with peer(script) as server:
+        assert fetch(server.url, as_ipxe=True) == b""
+
+
+def test_a_part_of_a_file_is_not_the_file() -> None:
+    with peer(answer(b"x", "206 Partial Content", "Content-Range: bytes 0-0/9")) as server:
+        assert "206" in failure(server.url, FetchError, as_ipxe=True)
+
+
+def test_a_server_that_does_not_answer_is_given_up_long_before_the_boot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A script may have another one to ask."""
+    monkeypatch.setattr(tcp, "CONNECT_TIMEOUT", 0.5)
+    with socket.socket() as full, ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # Linux keeps one that nobody accepts, and drops the SYNs of the others
+        for _ in range(2):
+            sock = waiting.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(full.getsockname())
+        deadline = time.monotonic() + 60
+        with pytest.raises(FetchError, match="cannot connect: no answer in time") as caught:
+            client.get(
+                f"http://127.0.0.1:{full.getsockname()[1]}/", lambda _: None, limit=9, deadline=deadline
+            )
+    assert caught.value.cause == "timeout"
+    assert time.monotonic() < deadline
+
+
+def test_a_host_that_is_off_is_told_from_a_network_without_a_way() -> None:
+    causes = [tcp.cause(OSError(number, "x")) for number in (errno.EHOSTUNREACH, errno.ENETUNREACH)]
+    assert causes == ["unreachable-host", "unreachable"]
 
 
 def test_nobody_listens() -> None:

@@ -14,6 +14,7 @@ from pypxeboot.entry import Action, Reason
 from pypxeboot.errors import ConfigError, PxeBootError
 from pypxeboot.grub.commands import loaders
 from pypxeboot.grub.engine import interpreter
+from pypxeboot.grub.engine.images import Kernel
 from pypxeboot.grub.engine.machine import BootEnds, Call, Grub, MenuEntry
 from pypxeboot.grub.engine.status import CommandError
 from pypxeboot.grub.menu import choice
@@ -190,8 +191,10 @@ def nothing_to_show(machine: Grub) -> PxeBootError:
     """Return the error of a configuration without a menu, which ends at the prompt."""
     if machine.error is not None:
         return machine.error
-    hint = "add a menuentry, or a boot command"
-    if machine.unlisted:
+    hint, loaded = "add a menuentry, or a boot command", machine.images.loaded
+    if isinstance(loaded, Kernel):
+        hint = f"{printable(str(loaded.location))} is loaded: add a boot command behind it"
+    elif machine.unlisted:
         hint = f"{machine.unlisted} is never true of a file on a server: [ -s FILE ] is, if it is there"
     return ConfigError(
         f"{machine.config} has no menu entries, and boots nothing: GRUB would end at its prompt", hint=hint

@@ -123,6 +123,12 @@ def test_a_test_for_a_file_that_is_there() -> None:
     assert choice.entry.cmdline == "BOOT_IMAGE=/k"
 
 
+def test_a_kernel_that_nothing_boots() -> None:
+    error = failed("linux /k a=1\ninitrd /i\n")
+    assert "boots nothing: GRUB would end at its prompt" in error.message
+    assert error.hint is not None and error.hint.endswith("/k is loaded: add a boot command behind it")
+
+
 def test_the_place_is_that_of_the_file_and_the_line() -> None:
     """Of the entry, of a file that another one reads, and of a line outside of entries."""
     inner = "# one\n\nset timeout=1\n# four\nmenuentry a {\n # six\n linux /nosuch\n}\n"

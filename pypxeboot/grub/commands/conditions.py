@@ -126,7 +126,9 @@ class _Expression:
                 place = devices.locate(self._machine, word)
                 self._machine.budget.file()
                 reply: Fetched = yield Fetch(place, 1, head=True)
-                return bool(reply.data)
+                # A page that says "not found" is as long as any other: the real one opens it, too.
+                is_page = place.scheme != "tftp" and reply.error == "not-found"
+                return bool(reply.data) or is_page
             # The network has no directories: "grub_net_fs_dir" finds nothing but the device itself.
             name = devices.FileName.of(word)
             devices.server_of(self._machine, devices.device_of(self._machine, name))

@@ -1,4 +1,6 @@
-"""Regular expressions of POSIX, extended ones, as ``regexp`` takes them from a stranger: within a bound.
+r"""Regular expressions of POSIX, extended ones, as ``regexp`` takes them from a stranger: within a bound.
+
+Back references, and the operators that GNU adds (``\w``, ``\b``), are in GRUB's (gnulib), too.
 
 The patterns of a configuration, and the text they are matched against, may both come from the network; so
 the matcher counts its steps, which the one of the standard library does not.
@@ -18,6 +20,7 @@ _PATTERN = 1000
 _TEXT = 4096
 _REPEATS = 255  # RE_DUP_MAX of POSIX
 _DEPTH = 30
+_SPACE = " \t\n\v\f\r"
 
 _CLASSES: dict[str, Callable[[str], bool]] = {
     "alpha": lambda c: c.isascii() and c.isalpha(),
@@ -25,7 +28,7 @@ _CLASSES: dict[str, Callable[[str], bool]] = {
     "alnum": lambda c: c.isascii() and c.isalnum(),
     "upper": lambda c: c.isascii() and c.isupper(),
     "lower": lambda c: c.isascii() and c.islower(),
-    "space": lambda c: c in " \t\n\v\f\r",
+    "space": lambda c: c in _SPACE,
     "blank": lambda c: c in " \t",
     "punct": lambda c: "!" <= c <= "~" and not c.isalnum(),
     "xdigit": lambda c: c in "0123456789abcdefABCDEF",
@@ -48,9 +51,16 @@ class _Char:
 
 @dataclass(frozen=True)
 class _Edge:
-    """The beginning or the end of the text."""
+    """A place between characters: ``holds`` is told the text, and what is before the place."""
 
-    end: bool
+    holds: Callable[[str, int], bool]
+
+
+@dataclass(frozen=True)
+class _Again:
+    """What a group has matched, once more."""
+
+    number: int
 
 
 @dataclass(frozen=True)
@@ -70,14 +80,44 @@ class _Repeat:
     most: Optional[int]
 
 
-_Node = Union[_Char, _Edge, _Group, _Repeat]
+_Node = Union[_Char, _Edge, _Again, _Group, _Repeat]
 _Groups = tuple[Optional[tuple[int, int]], ...]
 _Then = Callable[[int, _Groups], None]
+
+
+def _is_word(char: str) -> bool:
+    return char == "_" or (char.isascii() and char.isalnum())
+
+
+def _words(text: str, at: int) -> tuple[bool, bool]:
+    """Return whether the characters before and behind a place belong to words."""
+    return at > 0 and _is_word(text[at - 1]), at < len(text) and _is_word(text[at])
+
+
+def _start(text: str, at: int) -> bool:
+    return at == 0
+
+
+def _end(text: str, at: int) -> bool:
+    return at == len(text)
+
+
+_GNU: dict[str, Union[_Char, _Edge]] = {
+    "w": _Char(_is_word),
+    "W": _Char(lambda c: not _is_word(c)),
+    "s": _Char(lambda c: c in _SPACE),
+    "S": _Char(lambda c: c not in _SPACE),
+    "b": _Edge(lambda text, at: _words(text, at) in ((True, False), (False, True))),
+    "B": _Edge(lambda text, at: _words(text, at) in ((True, True), (False, False))),
+    "<": _Edge(lambda text, at: _words(text, at) == (False, True)),
+    ">": _Edge(lambda text, at: _words(text, at) == (True, False)),
+}
 
 
 class _PatternParser:
     def __init__(self, pattern: str) -> None:
         self._pattern, self._at, self._depth = pattern, 0, 0
+        self._closed: set[int] = set()
         self.groups = 0
 
     def whole(self) -> _Group:
@@ -133,14 +173,23 @@ class _PatternParser:
         if char == ".":
             return _Char(lambda _: True)
         if char in "^$":
-            return _Edge(char == "$")
+            return _Edge(_end if char == "$" else _start)
         if char in "*+?{" and not first:
             raise BadPattern("nothing to repeat")
         if char == "\\":
             char = self._take()
             if not char:
                 raise BadPattern("trailing backslash")
+            if char in "123456789":
+                return self._again(int(char))
+            if char in _GNU:
+                return _GNU[char]
         return _Char(char.__eq__)
+
+    def _again(self, number: int) -> _Node:
+        if number not in self._closed:
+            raise BadPattern("invalid back reference")
+        return _Again(number)
 
     def _group(self) -> _Node:
         self.groups += 1
@@ -152,6 +201,7 @@ class _PatternParser:
         self._depth -= 1
         if self._take() != ")":
             raise BadPattern("unmatched (")
+        self._closed.add(number)
         return _Group(number, branches)
 
     def _bracket(self) -> Callable[[str], bool]:
@@ -220,8 +270,13 @@ class _LongestMatch:
             if at < len(self._text) and node.fits(self._text[at]):
                 then(at + 1, groups)
         elif isinstance(node, _Edge):
-            if at == (len(self._text) if node.end else 0):
+            if node.holds(self._text, at):
                 then(at, groups)
+        elif isinstance(node, _Again):
+            span = groups[node.number]
+            again = None if span is None else self._text[span[0] : span[1]]
+            if again is not None and self._text.startswith(again, at):
+                then(at + len(again), groups)
         elif isinstance(node, _Group):
             for branch in node.branches:
                 self.sequence(branch, at, groups, lambda end, now: then(end, _with(now, node, at, end)))

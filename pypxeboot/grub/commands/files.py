@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pypxeboot.effects import Log, Steps
-from pypxeboot.grub.commands.table import Flag, GrubCommands, parse
+from pypxeboot.grub.commands.table import Flag, GrubCommands, Parsed, parse
 from pypxeboot.grub.engine import configuration, devices
 from pypxeboot.grub.engine.machine import Call, Grub, Listed
 from pypxeboot.grub.engine.status import CommandError, ErrorNumber
@@ -68,22 +68,29 @@ def _cat(machine: Grub, call: Call) -> Steps[int]:
 
 @COMMANDS.command("ls")
 def _ls(machine: Grub, call: Call) -> Steps[int]:
-    """List the devices; the network has no directories to list."""
+    """List the devices; the network has no directories to list. It succeeds whatever it lists."""
     if not call.arguments:
         yield from machine.say("(tftp) (http)")
         return ErrorNumber.NONE
-    name = devices.FileName.of(call.arguments[-1])
-    devices.server_of(machine, devices.device_of(machine, name))
-    yield from machine.say("")
+    try:
+        name = devices.FileName.of(call.arguments[-1])
+        devices.server_of(machine, devices.device_of(machine, name))
+        yield from machine.say("")
+    except CommandError as why:
+        yield from machine.fail(call.name, why.words)
     return ErrorNumber.NONE
+
+
+def _environment_block(machine: Grub, found: Parsed) -> str:
+    """Name the file that ``--file`` gives, or the usual one."""
+    return found.get("file") or f"{machine.environment.get('prefix') or ''}/grubenv"
 
 
 @COMMANDS.command("load_env")
 def _load_env(machine: Grub, call: Call) -> Steps[int]:
     """Set variables from a file of ``grub-editenv``: all, or those that are named."""
     found = parse(call.arguments, (Flag("file", "f", value=True), Flag("skip-sig", "s")))
-    name = found.get("file") or f"{machine.environment.get('prefix') or ''}/grubenv"
-    _, text = yield from devices.read(machine, name, _ENV_LIMIT)
+    _, text = yield from devices.read(machine, _environment_block(machine, found), _ENV_LIMIT)
     if not text.startswith(_ENV_SIGNATURE):
         raise CommandError(ErrorNumber.BAD_FILE_TYPE, "invalid environment block")
     for line in _env_lines(text[len(_ENV_SIGNATURE) :]):
@@ -107,15 +114,18 @@ def _env_lines(text: str) -> list[str]:
 
 @COMMANDS.command("save_env")
 def _save_env(machine: Grub, call: Call) -> Steps[int]:
+    found = parse(call.arguments, (Flag("file", "f", value=True), Flag("skip-sig", "s")))
+    if not found.arguments:
+        raise CommandError(ErrorNumber.BAD_ARGUMENT, "no variable is specified")
     yield Log("GRUB: save_env writes to a disk, and there is none: nothing is saved")
-    raise CommandError(ErrorNumber.WRITE_ERROR, "cannot write to a file of the network")
+    yield from devices.read(machine, _environment_block(machine, found), _ENV_LIMIT)
+    raise CommandError(ErrorNumber.BAD_DEVICE, "disk device required")
 
 
 @COMMANDS.command("list_env")
 def _list_env(machine: Grub, call: Call) -> Steps[int]:
     found = parse(call.arguments, (Flag("file", "f", value=True), Flag("skip-sig", "s")))
-    name = found.get("file") or f"{machine.environment.get('prefix') or ''}/grubenv"
-    _, text = yield from devices.read(machine, name, _ENV_LIMIT)
+    _, text = yield from devices.read(machine, _environment_block(machine, found), _ENV_LIMIT)
     for line in _env_lines(text):
         if "=" in line and not line.startswith("#"):
             yield from machine.say(line)

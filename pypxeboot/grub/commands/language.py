@@ -185,7 +185,11 @@ def _sleep(machine: Grub, call: Call) -> Steps[int]:
     found = parse(call.arguments, options)
     if len(found.arguments) != 1:
         raise CommandError(ErrorNumber.BAD_ARGUMENT, "one argument expected")
-    seconds, _ = number(found.arguments[0], 10)
+    try:
+        seconds, _ = number(found.arguments[0], 10)
+    except CommandError as why:  # "Either `0' or broken input": an error on the screen, and a success
+        yield from machine.fail(call.name, why.words)
+        return ErrorNumber.NONE
     if machine.selection.listing or (machine.disk_wanted and machine.images.loaded is None):
         return ErrorNumber.NONE
     user = yield from machine.find_user()

@@ -39,6 +39,7 @@ _LEAST_ROOM = 128
 _HEADER = 0x240
 # Magic numbers of headers, and how far into a file they may stand.
 _MULTIBOOT = {"multiboot": (b"\x02\xb0\xad\x1b", 8192), "multiboot2": (b"\xd6\x50\x52\xe8", 32768)}
+_LEAST_HEAD = 32
 _GZIP = b"\x1f\x8b"
 # Initrds and modules of one entry; what a boot may keep open is bounded, too.
 _FILES = 40
@@ -163,9 +164,12 @@ def _multiboot(machine: Grub, call: Call) -> Steps[int]:
     if handle is not None:
         magic, within = _MULTIBOOT[kind]
         head = yield from _unpacked_head(handle, within)
+        if len(head) < _LEAST_HEAD:
+            yield DropFile(handle)
+            raise CommandError(ErrorNumber.BAD_OS, f"premature end of file {printable(words[0], 200)}")
         if magic not in head:
             yield DropFile(handle)
-            raise CommandError(ErrorNumber.UNKNOWN_OS, f"no {kind} header found")
+            raise CommandError(ErrorNumber.BAD_ARGUMENT, f"no {kind} header found")
     yield from _replace(machine, Kernel(kind, place, handle, images.joined(words[1:])))
     return ErrorNumber.NONE
 

@@ -8,8 +8,10 @@ from pypxeboot.effects import Log, Steps
 from pypxeboot.entry import Action
 from pypxeboot.grub.commands.loaders import local
 from pypxeboot.grub.commands.table import Flag, GrubCommands, parse
+from pypxeboot.grub.engine import devices
 from pypxeboot.grub.engine.machine import BootEnds, Call, Grub, Listed
 from pypxeboot.grub.engine.status import CommandError, ErrorNumber, number
+from pypxeboot.text import printable
 
 COMMANDS = GrubCommands()
 
@@ -79,9 +81,25 @@ def _search(machine: Grub, call: Call) -> Steps[int]:
     raise CommandError(ErrorNumber.FILE_NOT_FOUND, f"no such device: {named[0]}")
 
 
-@COMMANDS.command("probe blscfg blsuki cryptomount loopback ntldr legacy_configfile")
+@COMMANDS.command("loopback")
+def _loopback(machine: Grub, call: Call) -> Steps[int]:
+    """Make a device of an image: one on a server is not read, one on a disk is the guest's."""
+    found = parse(call.arguments, (Flag("delete", "d"),))
+    if len(found.arguments) < 2 - ("delete" in found.options):
+        raise CommandError(ErrorNumber.BAD_ARGUMENT, "device name required")
+    if "delete" in found.options:
+        raise CommandError(ErrorNumber.BAD_DEVICE, "device not found")
+    place = yield from devices.check(machine, found.arguments[1])
+    hint = "serve the kernel and the initrd that are in it as files of their own"
+    words = f"the files in {printable(str(place))} are not read: it is an image of a disk"
+    raise CommandError(ErrorNumber.NOT_IMPLEMENTED, words, hint=hint)
+
+
+@COMMANDS.command("probe blscfg blsuki cryptomount ntldr legacy_configfile")
 def _needs_disk(machine: Grub, call: Call) -> Steps[int]:
     yield from ()
+    if call.name == "probe" and not call.arguments:
+        raise CommandError(ErrorNumber.BAD_ARGUMENT, "one argument expected")
     machine.disk_wanted = True
     raise CommandError(ErrorNumber.UNKNOWN_DEVICE, "it needs a disk, which only the guest has")
 
@@ -189,6 +207,8 @@ def _smbios(machine: Grub, call: Call) -> Steps[int]:
     elif "get-string" in found.options:
         offset = number(found.get("get-string") or "")[0]
         value = machine.request.guest.smbios.get(_STRINGS.get((kind, offset), ""))
+    elif not any(name.startswith("get-") for name in found.options):
+        raise CommandError(ErrorNumber.BAD_ARGUMENT, "no value is asked for")
     if value is None:
         raise CommandError(ErrorNumber.IO, "structure not found")
     if found.get("set"):

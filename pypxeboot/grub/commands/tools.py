@@ -5,7 +5,7 @@ That matters: a command that GRUB does not know is an error on the screen, and a
 
 from __future__ import annotations
 
-from pypxeboot.effects import Fetch, Fetched, Steps
+from pypxeboot.effects import Steps
 from pypxeboot.grub.commands.table import Flag, GrubCommands, parse
 from pypxeboot.grub.engine import devices
 from pypxeboot.grub.engine.machine import Call, Grub
@@ -90,13 +90,8 @@ def _hashsum(machine: Grub, call: Call) -> Steps[int]:
 
 def _check_file(machine: Grub, text: str) -> Steps[None]:
     """Find out whether a file can be read. Raises CommandError where it cannot."""
-    if devices.built_in(machine, text) is not None:
-        return
-    place = devices.locate(machine, text)
-    machine.budget.file()
-    reply: Fetched = yield Fetch(place, 1, head=True)
-    if reply.data is None:
-        raise devices.not_read(place, text, reply.error)
+    if devices.built_in(machine, text) is None:
+        yield from devices.check(machine, text)
 
 
 @COMMANDS.command("gettext")

@@ -128,6 +128,16 @@ def read(machine: Grub, text: str, limit: int = CONFIG_LIMIT) -> Steps[tuple[Loc
     return place, decode(reply.data)
 
 
+def check(machine: Grub, text: str) -> Steps[Location]:
+    """Return where a file of a server is. Raises CommandError where it cannot be read."""
+    place = locate(machine, text)
+    machine.budget.file()
+    reply: Fetched = yield Fetch(place, 1, head=True)
+    if reply.data is None:
+        raise not_read(place, text, reply.error)
+    return place
+
+
 def not_read(place: Location, text: str, error: str, hint: Optional[str] = None) -> CommandError:
     """Return the error of a file that cannot be had, for the reason ``error``; ``hint`` says what to do."""
     status = ErrorNumber.IO if place.scheme == "tftp" else ErrorNumber.FILE_NOT_FOUND

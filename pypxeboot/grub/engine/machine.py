@@ -27,9 +27,11 @@ _TOLD = 50  # warnings of what means nothing, in one boot
 
 
 def _follows(later: str, earlier: str) -> bool:
-    """Whether a failure may have come of the one before it: no kernel, or text that is another language's."""
-    return later.endswith("you need to load the kernel first") or (
-        later.startswith(_LANGUAGE) and earlier.startswith(_LANGUAGE)
+    """Whether a failure may have come of the one before it: no kernel, another language, no device."""
+    return (
+        later.endswith("you need to load the kernel first")
+        or (later.startswith(_LANGUAGE) and earlier.startswith(_LANGUAGE))
+        or (earlier.startswith("loopback: ") and "disk `" in later)
     )
 
 

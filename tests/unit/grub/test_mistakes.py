@@ -129,6 +129,13 @@ def test_a_kernel_that_nothing_boots() -> None:
     assert error.hint is not None and error.hint.endswith("/k is loaded: add a boot command behind it")
 
 
+def test_an_image_on_the_server() -> None:
+    """It is no disk of the guest, which would boot in its place."""
+    error = failed("menuentry a {\n loopback loop /x.iso\n linux (loop)/vmlinuz\n}\n", **{"/x.iso": "iso"})
+    assert error.message.startswith("loopback: the files in tftp://") and "are not read" in error.message
+    assert error.hint is not None and error.hint.startswith("serve the kernel and the initrd")
+
+
 def test_the_place_is_that_of_the_file_and_the_line() -> None:
     """Of the entry, of a file that another one reads, and of a line outside of entries."""
     inner = "# one\n\nset timeout=1\n# four\nmenuentry a {\n # six\n linux /nosuch\n}\n"

@@ -22,6 +22,8 @@ from pypxeboot.text import printable
 
 COMMANDS = CommandTable()
 
+_NO_DIALOG = "menu (or form) begins one, of that --name; choose takes it away, unless it is told to --keep it"
+
 
 @COMMANDS.command("menu form", syntax(0, None, "[<title>]", "name/n= delete/d"))
 def _dialog(machine: Machine, call: CommandCall) -> Steps[int]:
@@ -39,6 +41,7 @@ def _find(machine: Machine, name: Optional[str]) -> Steps[Optional[Dialog]]:
     if dialog is None:
         words = f'"{name}": no such user interface' if name else "No default user interface"
         yield from machine.refuse(words, Status.NO_SUCH_DIALOG)
+        machine.failure.explain(words, _NO_DIALOG)
     return dialog
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Optional
 
 from pypxeboot.effects import ReadClock, Sleep, Steps
@@ -13,8 +15,11 @@ from pypxeboot.ipxe.engine.options import CommandCall, integer, syntax
 from pypxeboot.ipxe.engine.setting_types import Unformattable
 from pypxeboot.ipxe.engine.settings import Name, Value
 from pypxeboot.ipxe.engine.status import Status
+from pypxeboot.text import printable
 
 COMMANDS = CommandTable()
+
+_SHOWN, _LABELS = 80, 500  # letters of a label that are compared, and labels: no work for a hostile script
 
 
 @COMMANDS.command("set", syntax(1, None, "<setting> <value>"))
@@ -84,8 +89,21 @@ def _goto(machine: Machine, call: CommandCall) -> Steps[int]:
     yield from ()
     if machine.stack.top.jump(call.args[0]):
         return Status.OK
-    machine.failure.explain(f"there is no label :{call.args[0]}")
+    hint = _hint_of_label(call.args[0], machine.stack.top.script.labels)
+    machine.failure.explain(f"there is no label :{call.args[0]}", hint)
     return Status.NO_SUCH_LABEL
+
+
+def _hint_of_label(wanted: str, labels: Iterable[str]) -> Optional[str]:
+    """Return which label was meant, by the looks of it; None if none is near."""
+    for label in islice(labels, _LABELS):
+        if _alike(label) == _alike(wanted):
+            return f"is :{printable(label, _SHOWN)} meant? case counts, and - is not _"
+    return None
+
+
+def _alike(label: str) -> str:
+    return label[:_SHOWN].lower().replace("-", "_")
 
 
 @COMMANDS.command("exit", syntax(0, 1, "[<status>]"))

@@ -234,3 +234,22 @@ def test_any_keys_end_well(keys: list[Press], lines: list[str]) -> None:
         assert error.message.isprintable()
     else:
         assert isinstance(choice, Choice)
+
+
+@pytest.mark.parametrize(
+    ("lines", "hint"),
+    [
+        ("item a A\nchoose --timeout 1 x\ngoto ${x}\n:A\n", "is :A meant? case counts, and - is not _"),
+        ("item a-b A\nchoose --timeout 1 x\ngoto ${x}\n:a_b\n", "is :a_b meant? case counts, and - is not _"),
+        ("item a A\nchoose --timeout 1 x\nitem b B", "choose takes it away, unless it is told to --keep it"),
+    ],
+)
+def test_a_menu_that_leads_nowhere_says_what_to_look_at(lines: str, hint: str) -> None:
+    choice, _ = replay.script(f"#!ipxe\nmenu M\n{lines}")
+    assert choice.reason is Reason.SCRIPT_FAILED
+    assert choice.hint is not None and hint in choice.hint
+
+
+def test_a_label_that_nothing_is_like_has_no_hint() -> None:
+    choice, _ = replay.script("#!ipxe\ngoto nowhere\n:there\n")
+    assert (choice.reason, choice.hint) == (Reason.SCRIPT_FAILED, None)

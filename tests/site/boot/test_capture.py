@@ -109,7 +109,7 @@ def test_through_udhcpc_as_well(site: Site, pcap: Path) -> None:
 
 
 def test_no_server(site: Site, pcap: Path) -> None:
-    run = site.boot("--pcap", str(pcap), "--timeout", "2")
+    run = site.boot("--pcap", str(pcap), "--timeout", "5")
     assert run.rc == 3, str(run)
     types = dhcp_types(pcap)
     assert types and set(types) == {1}

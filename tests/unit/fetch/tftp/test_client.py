@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -238,8 +239,8 @@ def test_hosts_that_are_none(host: str) -> None:
 
 
 def test_deadline_without_an_answer() -> None:
-    message, _ = fails(lambda talk: None, seconds=0.3)
-    assert "no answer" in message and "in 0.3 s" in message
+    message, _ = fails(lambda talk: None, seconds=2)
+    assert re.search(r"no answer .* in [0-9.]+ s", message)
 
 
 def test_shorter_than_announced() -> None:

@@ -20,6 +20,9 @@ from tests.support.recorded.replay import GUEST, LEASE, TERMINAL, Press, Replay
 _HTTP = "the module for HTTP is there; that build may hang when it has to load it"
 
 
+ENDS = {"field-halt-entry": "poweroff", "field-reboot-at-top": "reboot"}
+"""What the real machine did that booted nothing: its record is that of a machine that has gone."""
+
 DIFFERENCES = {
     "grub-root-bare": _HTTP,
     "own-root-bare-paren": _HTTP,

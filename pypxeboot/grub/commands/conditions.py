@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
-from pypxeboot.effects import Fetch, Fetched, Steps
+from pypxeboot.effects import Steps
 from pypxeboot.grub.commands.expressions import BadPattern, search
 from pypxeboot.grub.commands.table import Flag, GrubCommands, parse
 from pypxeboot.grub.engine import devices
@@ -123,9 +123,7 @@ class _Expression:
             if inside is not None and self._machine.memdisk is not None:
                 return _is_there(self._machine.memdisk, test, inside)
             if test == "-s":
-                place = devices.locate(self._machine, word)
-                self._machine.budget.file()
-                reply: Fetched = yield Fetch(place, 1, head=True)
+                place, reply = yield from devices.peek(self._machine, word)
                 # A page that says "not found" is as long as any other: the real one opens it, too.
                 is_page = place.scheme != "tftp" and reply.error == "not-found"
                 return bool(reply.data) or is_page

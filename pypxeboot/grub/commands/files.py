@@ -81,16 +81,21 @@ def _ls(machine: Grub, call: Call) -> Steps[int]:
     return ErrorNumber.NONE
 
 
-def _environment_block(machine: Grub, found: Parsed) -> str:
-    """Name the file that ``--file`` gives, or the usual one."""
-    return found.get("file") or f"{machine.environment.get('prefix') or ''}/grubenv"
+_OF_BLOCK = (Flag("file", "f", value=True), Flag("skip-sig", "s"))
+
+
+def _environment_block(machine: Grub, found: Parsed) -> Steps[str]:
+    """Read the file of ``grub-editenv`` that ``--file`` names, or the usual one."""
+    name = found.get("file") or f"{machine.environment.get('prefix') or ''}/grubenv"
+    _, text = yield from devices.read(machine, name, _ENV_LIMIT)
+    return text
 
 
 @COMMANDS.command("load_env")
 def _load_env(machine: Grub, call: Call) -> Steps[int]:
     """Set variables from a file of ``grub-editenv``: all, or those that are named."""
-    found = parse(call.arguments, (Flag("file", "f", value=True), Flag("skip-sig", "s")))
-    _, text = yield from devices.read(machine, _environment_block(machine, found), _ENV_LIMIT)
+    found = parse(call.arguments, _OF_BLOCK)
+    text = yield from _environment_block(machine, found)
     if not text.startswith(_ENV_SIGNATURE):
         raise CommandError(ErrorNumber.BAD_FILE_TYPE, "invalid environment block")
     for line in _env_lines(text[len(_ENV_SIGNATURE) :]):
@@ -114,18 +119,18 @@ def _env_lines(text: str) -> list[str]:
 
 @COMMANDS.command("save_env")
 def _save_env(machine: Grub, call: Call) -> Steps[int]:
-    found = parse(call.arguments, (Flag("file", "f", value=True), Flag("skip-sig", "s")))
+    found = parse(call.arguments, _OF_BLOCK)
     if not found.arguments:
         raise CommandError(ErrorNumber.BAD_ARGUMENT, "no variable is specified")
     yield Log("GRUB: save_env writes to a disk, and there is none: nothing is saved")
-    yield from devices.read(machine, _environment_block(machine, found), _ENV_LIMIT)
+    yield from _environment_block(machine, found)
     raise CommandError(ErrorNumber.BAD_DEVICE, "disk device required")
 
 
 @COMMANDS.command("list_env")
 def _list_env(machine: Grub, call: Call) -> Steps[int]:
-    found = parse(call.arguments, (Flag("file", "f", value=True), Flag("skip-sig", "s")))
-    _, text = yield from devices.read(machine, _environment_block(machine, found), _ENV_LIMIT)
+    found = parse(call.arguments, _OF_BLOCK)
+    text = yield from _environment_block(machine, found)
     for line in _env_lines(text):
         if "=" in line and not line.startswith("#"):
             yield from machine.say(line)

@@ -130,12 +130,18 @@ def read(machine: Grub, text: str, limit: int = CONFIG_LIMIT) -> Steps[tuple[Loc
 
 def check(machine: Grub, text: str) -> Steps[Location]:
     """Return where a file of a server is. Raises CommandError where it cannot be read."""
-    place = locate(machine, text)
-    machine.budget.file()
-    reply: Fetched = yield Fetch(place, 1, head=True)
+    place, reply = yield from peek(machine, text)
     if reply.data is None:
         raise not_read(place, text, reply.error)
     return place
+
+
+def peek(machine: Grub, text: str) -> Steps[tuple[Location, Fetched]]:
+    """Ask a server for the first byte of a file; where it is, and the reply. Raises CommandError."""
+    place = locate(machine, text)
+    machine.budget.file()
+    reply: Fetched = yield Fetch(place, 1, head=True)
+    return place, reply
 
 
 def not_read(place: Location, text: str, error: str, hint: Optional[str] = None) -> CommandError:

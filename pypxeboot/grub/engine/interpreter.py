@@ -41,9 +41,8 @@ def run_source(
         except BadSyntax as why:
             what = str(why) if str(why).strip() else "a line ends too early"
             begun = f", in what begins at line {lexer.line}" if is_file else ""
-            told = what + begun
             hint = mistakes.of_syntax(why)
-            yield from machine.fail("syntax error", told, warning=place is not None, hint=hint)
+            yield from machine.fail("syntax error", what + begun, warning=place is not None, hint=hint)
             status = ErrorNumber.INVALID_COMMAND
             if not is_file:
                 break

@@ -87,23 +87,26 @@ def timeout(environment: Environment) -> Optional[int]:
 
 
 def lost_words(entries: Sequence[MenuEntry], environment: Environment) -> Iterator[str]:
-    """Yield what is said in vain of this menu: a default that is none of it, a timeout that is no number."""
+    """Yield what is said in vain of this menu: a default that is none of it, what has to be a number."""
     default, seconds = environment.get("default"), environment.get("timeout")
+    spare = environment.get("fallback")
     if default:
         found = find_entry(entries, split_path(default)[0])
         if found is None or found >= len(entries):
             yield f"default={printable(default, 120)!r} is no entry of the menu: the first one boots"
-    if seconds and seconds != "-1":  # which is how grub-mkconfig writes "for ever"
-        try:
-            number(seconds)
-        except CommandError:
-            yield f"timeout={printable(seconds, 120)!r} is no number: the menu waits for ever"
-    spare = environment.get("fallback")
-    if spare:
-        try:
-            number(spare)
-        except CommandError:
-            yield f"fallback={printable(spare, 120)!r} is no number: there is nothing to fall back to"
+    # -1 is how grub-mkconfig writes "for ever".
+    if seconds and seconds != "-1" and not _is_number(seconds):
+        yield f"timeout={printable(seconds, 120)!r} is no number: the menu waits for ever"
+    if spare and not _is_number(spare):
+        yield f"fallback={printable(spare, 120)!r} is no number: there is nothing to fall back to"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        number(text)
+    except CommandError:
+        return False
+    return True
 
 
 def fallbacks(environment: Environment) -> Iterator[int]:

@@ -96,8 +96,9 @@ def _goto(machine: Machine, call: CommandCall) -> Steps[int]:
 
 def _hint_of_label(wanted: str, labels: Iterable[str]) -> Optional[str]:
     """Return which label was meant, by the looks of it; None if none is near."""
+    looks = _alike(wanted)
     for label in islice(labels, _LABELS):
-        if _alike(label) == _alike(wanted):
+        if _alike(label) == looks:
             return f"is :{printable(label, _SHOWN)} meant? case counts, and - is not _"
     return None
 

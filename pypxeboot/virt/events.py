@@ -112,6 +112,7 @@ class LifecycleEvents:
                 pid = qemu_process.process(str(domain.name()))
                 if qemu_process.processors(pid):  # it is QEMU
                     os.kill(pid, signal.SIGKILL)
+                    qemu_process.let_go(str(domain.name()))
 
     def run(self, uuids: Iterable[str]) -> None:
         """Note domains that run already."""

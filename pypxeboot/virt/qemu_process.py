@@ -73,7 +73,10 @@ def slow_down(name: str) -> None:
 
 
 def let_go(name: str) -> None:
-    """Undo that for a guest which goes on; what libvirt gave it (``<vcpusched>``) stays."""
+    """Undo that for a guest which goes on; what libvirt gave it (``<vcpusched>``) stays.
+
+    And for one that was killed: a thread ends by its own time of a processor, some ms of which would be seconds.
+    """
     with suppress(OSError, ValueError):
         for thread in processors(process(name)):
             if os.sched_getscheduler(thread) & os.SCHED_RESET_ON_FORK:

@@ -383,6 +383,19 @@ def test_libvirtd_is_killed_while_it_starts_a_guest(watched: Watched, tmp_path: 
     life.check_goes_on()
 
 
+def test_a_guest_that_is_started_anew_at_once(watched: Watched, tmp_path: Path) -> None:
+    """Its boot of a moment ago is not taken for this one, though the hook has ended it before watch hears."""
+    life = Life(watched, "watch", tmp_path)
+    destroyed(life)
+    watch = watched.server.process.pid
+    os.kill(watch, signal.SIGSTOP)
+    life.begin()
+    wait_until(lambda: "guest" not in life.libvirt.names(), SECONDS, "the hook has ended it")
+    watched.says("second")
+    os.kill(watch, signal.SIGCONT)
+    watched.await_boot("second")
+
+
 def _processes(place: Path) -> list[Path]:
     """Those of the hook whose program is in ``place``."""
     found = []

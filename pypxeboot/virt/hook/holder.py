@@ -74,6 +74,7 @@ def _hold(uuid: str, name: str) -> int:
             if marks.somebody_watches() or marks.is_service_enabled():
                 marks.leave(uuid)
                 os.kill(pid, signal.SIGKILL)
+                qemu_process.let_go(name)
                 while qemu_process.process(name) == pid:  # until libvirt has noticed
                     _wait(note, end)
     release(uuid, name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -26,11 +26,24 @@ from tests.support.recorded.replayer import Outcome, Replayer
 WORKERS = 2
 
 
+class Outcomes:
+    """What comes of each case: all are under way before the first is asked for."""
+
+    def __init__(self, start: Callable[[Case], Future[Outcome]], cases: Iterable[Case]) -> None:
+        self._start = start
+        self._running = {case.name: start(case) for case in cases}
+
+    def of(self, case: Case) -> Outcome:
+        """The outcome of a case; of another boot when it is asked for again, as by a test's second try."""
+        running = self._running.pop(case.name, None) or self._start(case)
+        return running.result()
+
+
 @pytest.fixture(scope="module")
 def outcomes(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clean_machine: None
-) -> Iterator[dict[str, Future[Outcome]]]:
-    """The outcome of every case that a test of this run asks for, by name; all are under way."""
+) -> Iterator[Outcomes]:
+    """The outcomes of the cases that the tests of this run ask for."""
     asked = [item for item in request.session.items if item.path == request.path]
     params = [getattr(item, "callspec", None) for item in asked]
     wanted = {spec.params["case"].name: spec.params["case"] for spec in params if spec}
@@ -48,7 +61,7 @@ def outcomes(
             idle.put(Replayer(tmp_path_factory.mktemp(f"oracle-{number}"), stack))
         pool = ThreadPoolExecutor(WORKERS)
         try:
-            yield {name: pool.submit(work, case) for name, case in wanted.items()}
+            yield Outcomes(lambda case: pool.submit(work, case), wanted.values())
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -107,8 +120,8 @@ counts: Counter[str] = Counter()
 
 
 @pytest.mark.parametrize("case", EXACT, ids=lambda case: case.name)
-def test_boots_what_the_real_one_booted(case: Case, outcomes: dict[str, Future[Outcome]]) -> None:
-    outcome = outcomes[case.name].result()
+def test_boots_what_the_real_one_booted(case: Case, outcomes: Outcomes) -> None:
+    outcome = outcomes.of(case)
     ends_well(outcome)
     found = difference(case, outcome)
     if case.name in oracle.DIFFERENCES:
@@ -120,9 +133,9 @@ def test_boots_what_the_real_one_booted(case: Case, outcomes: dict[str, Future[O
 
 
 @pytest.mark.parametrize("case", MENUS, ids=lambda case: case.name)
-def test_boots_what_the_real_menu_booted(case: Case, outcomes: dict[str, Future[Outcome]]) -> None:
+def test_boots_what_the_real_menu_booted(case: Case, outcomes: Outcomes) -> None:
     """Where the real menu waited for ever, this one may boot what Enter would have."""
-    outcome = outcomes[case.name].result()
+    outcome = outcomes.of(case)
     ends_well(outcome)
     found = difference(case, outcome)
     if case.expected.booted or case.expected.local:
@@ -131,8 +144,8 @@ def test_boots_what_the_real_menu_booted(case: Case, outcomes: dict[str, Future[
 
 
 @pytest.mark.parametrize("case", KEYS, ids=lambda case: case.name)
-def test_cases_with_keys_end_well(case: Case, outcomes: dict[str, Future[Outcome]]) -> None:
-    outcome = outcomes[case.name].result()
+def test_cases_with_keys_end_well(case: Case, outcomes: Outcomes) -> None:
+    outcome = outcomes.of(case)
     ends_well(outcome)
     if "label" in case.raw:  # what the keys chose is chosen by its name
         assert difference(case, outcome) is None, outcome.run
@@ -140,8 +153,8 @@ def test_cases_with_keys_end_well(case: Case, outcomes: dict[str, Future[Outcome
 
 
 @pytest.mark.parametrize("case", IPXE, ids=lambda case: case.name)
-def test_scripts_boot_what_the_real_ipxe_booted(case: Case, outcomes: dict[str, Future[Outcome]]) -> None:
-    outcome = outcomes[case.name].result()
+def test_scripts_boot_what_the_real_ipxe_booted(case: Case, outcomes: Outcomes) -> None:
+    outcome = outcomes.of(case)
     ends_well(outcome)
     initrd = ipxe_cases.ramdisk(case) or None
     expected = replace(case.expected, initrd=initrd, initrd_size=len(initrd or b""))
@@ -168,9 +181,9 @@ def asked(case: Case, outcome: Outcome) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("case", GRUB, ids=lambda case: case.name)
-def test_grub_boots_what_the_real_one_booted(case: Case, outcomes: dict[str, Future[Outcome]]) -> None:
+def test_grub_boots_what_the_real_one_booted(case: Case, outcomes: Outcomes) -> None:
     """Where the real one boots nothing, an entry that looks for the guest's disk boots from it here."""
-    outcome = outcomes[case.name].result()
+    outcome = outcomes.of(case)
     ends_well(outcome)
     if case.keys:
         counts["GRUB with keys, none pressed here"] += 1

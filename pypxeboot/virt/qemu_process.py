@@ -75,7 +75,7 @@ def slow_down(name: str) -> None:
 def let_go(name: str) -> None:
     """Undo that for a guest which goes on; what libvirt gave it (``<vcpusched>``) stays.
 
-    And for one that was killed: a thread ends by its own time of a processor, some ms of which would be seconds.
+    And for one that was killed: a thread ends in its own time of a processor, and some ms would be seconds.
     """
     with suppress(OSError, ValueError):
         for thread in processors(process(name)):

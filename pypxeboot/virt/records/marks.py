@@ -60,6 +60,10 @@ class Marks:
         """Whether somebody else has taken the mark."""
         return uuid not in self._known
 
+    def was_left(self, uuid: str) -> bool:
+        """Whether somebody else has left a boot of a domain, since it was marked last."""
+        return False
+
 
 class KeptMarks(Marks):
     """Marks that outlive the process. There is one who has them: Refused is raised for a second."""
@@ -114,6 +118,10 @@ class KeptMarks(Marks):
         """Whether somebody else has taken the mark."""
         is_there = uuid in self._unwritten or (DIRECTORY / uuid).exists()
         return super().is_cancelled(uuid) or not is_there
+
+    def was_left(self, uuid: str) -> bool:
+        """Whether somebody else has left a boot of a domain (:func:`leave`), since it was marked last."""
+        return self.word(uuid) != RETRIED and is_retried(uuid)
 
 
 class RunMarks(Marks):

@@ -264,7 +264,7 @@ class Watcher:
             self.boot(target, replaces=True)  # whether it is suspended or was destroyed
         elif self._wants(target) and target.is_active():
             self._runs(target, fresh=event.fresh, paused=event.paused, held=held)
-        elif self._wants(target) and marks.is_retried(event.uuid) and not self._is_booting(event.uuid):
+        elif self._wants(target) and self.marks.was_left(event.uuid) and not self._is_booting(event.uuid):
             log.log(NOTICE, "domain %s was started", printable(target.name))
             self.boot(target, replaces=True)  # the hook has ended it for that by now
         elif self.only is None:

@@ -43,8 +43,12 @@ def has_ended(name: str) -> bool:
 
 def processors(pid: int) -> list[int]:
     """Return the threads of a QEMU that are its guest's processors. Raises OSError."""
-    tasks = list(Path(f"/proc/{pid}/task").iterdir())  # "CPU 0/KVM", "ALL CPUs/TCG"
-    return [int(task.name) for task in tasks if "CPU" in (task / "comm").read_text()]
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            if "CPU" in (task / "comm").read_text():  # "CPU 0/KVM", "ALL CPUs/TCG"
+                found.append(int(task.name))
+    return found
 
 
 def goes_on(pid: int) -> bool:
@@ -79,8 +83,9 @@ def let_go(name: str) -> None:
     """
     with suppress(OSError, ValueError):
         for thread in processors(process(name)):
-            if os.sched_getscheduler(thread) & os.SCHED_RESET_ON_FORK:
-                os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+            with suppress(ProcessLookupError):
+                if os.sched_getscheduler(thread) & os.SCHED_RESET_ON_FORK:
+                    os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _bound(thread: int) -> bool:

@@ -81,7 +81,7 @@ def test_grub_menu_by_keys_of_the_console() -> None:
     console = Console("xl", "create", "-c", str(guest.config))
     console.wait_for("The second")
     console.press("\x1b[B", "\r")
-    wait_for(lambda: "PROBE up" in guest.said, 90)
+    wait_for(lambda: "PROBE up" in guest.said)
     assert console.finish() == 0
     assert "PROBE cmdline=[BOOT_IMAGE=probe-pv n=2]" in guest.said, guest.said
     nothing_left()

@@ -37,7 +37,7 @@ def saveable(name: str) -> Guest:
     guest = Guest(name, "pvh", 64, bootloader_args="", on_reboot='"restart"', shadow_memory="16")
     guest.boots("probe-pvh", "n=1 probe=suspend")
     created_in_its_folder(guest)
-    wait_for(lambda: "PROBE suspend=" in guest.said, 150)
+    wait_for(lambda: "PROBE suspend=" in guest.said)
     port = guest.said.partition("PROBE suspend=")[2].partition("\n")[0]
     run("xenstore-write", f"/local/domain/{guest.domid()}/device/suspend/event-channel", port)
     guest.boots("probe-pvh", "n=2")
@@ -47,7 +47,7 @@ def saveable(name: str) -> Guest:
 
 def boots_again(guest: Guest, name: str) -> None:
     """The domain of that name asks the server again, with the MAC that it had, and is gone in the end."""
-    wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pvh n=2]" in said(name), 200)
+    wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pvh n=2]" in said(name))
     note(bootloader_log())
     assert f"requesting info for MAC address {guest.mac}" in bootloader_log()
     wait_for(lambda: run("xl", "domid", name).returncode != 0)
@@ -75,7 +75,7 @@ def test_reboot_after_rename() -> None:
         assert run("xl", "rename", guest.name, "renamed").returncode == 0
         guest.boots("probe-pvh", "n=3")
         assert run("xl", "unpause", "renamed").returncode == 0
-        wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pvh n=3 by=section]" in said("renamed"), 200)
+        wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pvh n=3 by=section]" in said("renamed"))
         wait_for(lambda: run("xl", "domid", "renamed").returncode != 0)
     finally:
         database.unlink()
@@ -99,7 +99,7 @@ def test_reboot_after_the_file_was_edited() -> None:
     guest.write()
     wait_for(lambda: "n=1" in guest.said)
     guest.boots("probe-pv", "n=2")
-    wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pv n=2]" in guest.said, 120)
+    wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pv n=2]" in guest.said)
     wait_for(lambda: guest.domid() is None)
     nothing_left()
 
@@ -147,9 +147,9 @@ def test_crash_of_a_guest_that_is_started_again() -> None:
     guest = Guest("crashed", on_crash='"restart"')
     guest.boots("probe-pv", "n=1 probe=crash")
     created_in_its_folder(guest)
-    wait_for(lambda: "n=1" in guest.said, 120)
+    wait_for(lambda: "n=1" in guest.said)
     guest.boots("probe-pv", "n=2")
-    wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pv n=2]" in guest.said, 120)
+    wait_for(lambda: "PROBE cmdline=[BOOT_IMAGE=probe-pv n=2]" in guest.said)
     wait_for(lambda: guest.domid() is None)
     nothing_left()
 
@@ -206,7 +206,7 @@ def test_reboot_of_a_diskless_guest() -> None:
     guest.boots("probe-pvh", "n=1 probe=reboot", "small")
     assert run("pypxeboot-xl", "create", str(guest.config)).returncode == 0
     guest.boots("probe-pvh", "n=2")
-    wait_for(lambda: guest.said.count("PROBE up") > 1, 120)
+    wait_for(lambda: guest.said.count("PROBE up") > 1)
     end_monitor(guest)
     assert "n=2" not in guest.said and guest.said.count(f"PROBE ramdisk {checksum('small')}") > 1
     nothing_left()

@@ -99,7 +99,7 @@ def test_menu_by_keys_of_the_console() -> None:
     console.wait_for("Boot the second")
     assert "The lab" in plain(console.text)
     console.press(DOWN, "\r")
-    wait_for(lambda: "PROBE up" in guest.said, 90)
+    wait_for(lambda: "PROBE up" in guest.said)
     assert console.finish() == 0
     assert "PROBE cmdline=[BOOT_IMAGE=probe-pv n=2]" in guest.said, guest.said
     nothing_left()
@@ -129,18 +129,18 @@ def test_menu_that_counts_down_on_a_console_attached_later() -> None:
     guest = Guest("counting")
     guest.served(MENU.replace("MENU TITLE", "TIMEOUT 3000\nMENU TITLE"))
     process = guest.start()
-    wait_for(lambda: guest.domid() is not None, 150)
+    wait_for(lambda: guest.domid() is not None)
     log = LOGS / f"bootloader.{guest.domid()}.log"
-    wait_for(lambda: log.exists() and "Boot the second" in plain(log.read_text("utf-8", "replace")), 150)
+    wait_for(lambda: log.exists() and "Boot the second" in plain(log.read_text("utf-8", "replace")))
     for _ in range(2):  # the second time all that libxl had kept is gone
         time.sleep(5)
         console = Console("xl", "console", guest.name)
         for words in ("The lab", "Boot the first", "Boot the second", "Automatic boot in"):
-            console.wait_for(words, 60)
+            console.wait_for(words)
         os.kill(console.pid, signal.SIGKILL)
         console.finish()
     console = Console("xl", "console", guest.name)
-    console.wait_for("Boot the second", 60)
+    console.wait_for("Boot the second")
     console.press("s", "\r")
     out, _ = process.communicate(timeout=PATIENCE)
     note(out)
@@ -155,7 +155,7 @@ def test_console_of_a_guest_that_needs_no_keys() -> None:
     guest = Guest("quick")
     guest.boots("probe-pv", "n=1")
     console = Console("xl", "create", "-c", str(guest.config))
-    wait_for(lambda: "PROBE up" in guest.said, 90)
+    wait_for(lambda: "PROBE up" in guest.said)
     assert console.finish() == 0
     nothing_left()
 
@@ -410,7 +410,7 @@ def test_ten_guests_at_once() -> None:
         guest.boots("probe-pv", f"n={guest.name}", "small")
     processes = [guest.start() for guest in guests]
     for process in processes:
-        out, _ = process.communicate(timeout=300)
+        out, _ = process.communicate(timeout=PATIENCE)
         note(out)
     for guest in guests:
         assert f"n={guest.name} initrd=small]" in guest.said, f"{guest.name}: {guest.said}"

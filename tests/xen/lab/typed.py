@@ -46,7 +46,7 @@ def boots(command: str, number: int) -> None:
     path = SERVED / "pxelinux.cfg/01-00-16-3e-01-02-03"
     path.write_text(f"DEFAULT l\nLABEL l\n  KERNEL probe-pvh\n  APPEND n={number} console=hvc0\n")
     console = Console("env", "-C", str(FILE.parent), *shlex.split(command))
-    wait_for(lambda: f"n={number} console=hvc0]" in said("web"), 240)
+    wait_for(lambda: f"n={number} console=hvc0]" in said("web"))
     assert console.finish() == 0
     note(bootloader_log())
     nothing_left()

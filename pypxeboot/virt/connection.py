@@ -349,12 +349,15 @@ class Connection:
         with suppress(libvirt.libvirtError):
             self._connection.close()
 
-    def watch(self, tell: Callable[[Event], None], holds: Callable[[str], bool]) -> None:
+    def watch(
+        self, tell: Callable[[Event], None], holds: Callable[[str], bool], kills: Callable[[str], object]
+    ) -> None:
         """Have ``tell`` called with every event, by the thread of :class:`Events`.
 
-        ``holds``, called there too, says of a domain that begins to run whether it is to be suspended.
+        ``holds``, called there too, says of a domain that begins to run whether it is to be suspended;
+        ``kills``, by a thread, hears of one that is about to be ended instead.
         """
-        lifecycle = LifecycleEvents(tell, holds)
+        lifecycle = LifecycleEvents(tell, holds, kills)
 
         def shutdown(*words: Any) -> None:
             # (connection, domain, event, seconds, microseconds, details, opaque)

@@ -89,8 +89,10 @@ class LifecycleEvents:
     ended: its boot would begin with that, too.
     """
 
-    def __init__(self, tell: Callable[[Event], None], holds: Callable[[str], bool]) -> None:
-        self._tell, self._holds = tell, holds
+    def __init__(
+        self, tell: Callable[[Event], None], holds: Callable[[str], bool], kills: Callable[[str], object]
+    ) -> None:
+        self._tell, self._holds, self._kills = tell, holds, kills
         self._runs: set[str] = set()
         self._begins: set[str] = set()
         self._held: dict[str, Future[Any]] = {}
@@ -111,6 +113,7 @@ class LifecycleEvents:
             if not held.done():
                 pid = qemu_process.process(str(domain.name()))
                 if qemu_process.processors(pid):  # it is QEMU
+                    self._kills(str(domain.UUIDString()))
                     os.kill(pid, signal.SIGKILL)
                     qemu_process.let_go(str(domain.name()))
 

@@ -103,7 +103,7 @@ class KeptMarks(Marks):
         """Mark a domain that runs, or is about to; ``word`` is what is under way, if anything is."""
         super().add(uuid, word)
         try:
-            (DIRECTORY / uuid).write_text(word)
+            _write(uuid, word)
             self._unwritten.discard(uuid)
         except OSError:  # a full /run: it is forgotten with this process
             self._unwritten.add(uuid)
@@ -167,7 +167,14 @@ def leave(uuid: str) -> None:
     """Leave a boot to ``pypxeboot-virt watch``, when it is connected."""
     with suppress(OSError):
         DIRECTORY.mkdir(_MODE, parents=True, exist_ok=True)
-        (DIRECTORY / uuid).write_text(RETRIED)
+        _write(uuid, RETRIED)
+
+
+def _write(uuid: str, word: str) -> None:
+    """Write a mark, whole or not at all: who is killed meanwhile leaves the one before. Raises OSError."""
+    new = DIRECTORY.with_name(f"{DIRECTORY.name}.{os.getpid()}")
+    new.write_text(word)
+    new.rename(DIRECTORY / uuid)
 
 
 def held_note(uuid: str) -> Path:

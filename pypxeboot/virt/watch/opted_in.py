@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Optional
 
-from pypxeboot.errors import UsageError
+from pypxeboot.errors import HandoverError, UsageError
 from pypxeboot.text import printable
-from pypxeboot.virt import boot_files, domain_xml, hook_paths
+from pypxeboot.virt import boot_files, domain_xml, hook_paths, start
 from pypxeboot.virt.connection import DomainHandle
 from pypxeboot.virt.hook import files as hook_files
 from pypxeboot.virt.hook_paths import HookFiles
@@ -69,3 +69,14 @@ class OptedIn:
         if boot_files.is_being_booted(uuid) or (files is not None and hook_files.exist(files)):
             return False
         return not record.is_fresh(uuid)  # else start was quicker than libvirt's word of it
+
+
+def is_served(target: DomainHandle) -> bool:
+    """Whether a domain that runs was booted by us, or by the hook."""
+    try:
+        live = domain_xml.parse(target.live_xml())
+        files = hook_paths.files(live)
+        hooked = files is not None and hook_files.exist(files)
+        return target.is_active() and (hooked or start.is_booted(target, live))
+    except HandoverError:  # it is gone
+        return False

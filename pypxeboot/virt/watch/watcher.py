@@ -21,13 +21,13 @@ from pypxeboot.dataclass import dataclass, field
 from pypxeboot.errors import Aborted, HandoverError, PxeBootError, UsageError
 from pypxeboot.limits import NOTICE
 from pypxeboot.text import printable
-from pypxeboot.virt import boot, boot_files, domain_xml, hook_paths, start
+from pypxeboot.virt import boot, boot_files, domain_xml, start
 from pypxeboot.virt.connection import Connection, DomainHandle
 from pypxeboot.virt.events import Defined, Ended, Event, Events, Lost, Started, Stopped, is_done
-from pypxeboot.virt.hook import files as hook_files
 from pypxeboot.virt.hook import holder
 from pypxeboot.virt.records import marks, ongoing, sd_notify
 from pypxeboot.virt.records.marks import HELD, PAUSED, RETRIED, Marks
+from pypxeboot.virt.watch import opted_in
 from pypxeboot.virt.watch.boots import Boots, WatchedDomain
 from pypxeboot.virt.watch.opted_in import OptedIn
 
@@ -120,7 +120,7 @@ class Watcher:
     def _connect(self) -> None:
         try:
             connection = Connection(self.uri)
-            connection.watch(self.events.tell, self._holds)
+            connection.watch(self.events.tell, self._holds, self._kills)
         except HandoverError as why:
             if not self._told:
                 log.warning("%s: waiting for it", why.message)
@@ -227,6 +227,11 @@ class Watcher:
             return False
         return self._opted_in.waits_for_boot(uuid) or self._opted_in.error(uuid) != ""
 
+    def _kills(self, uuid: str) -> None:
+        """Leave the boot of a domain that is about to be killed to the next watch, if this one ends, too."""
+        if self._opted_in.waits_for_boot(uuid):
+            marks.leave(uuid)
+
     def _handle_definition(self, connection: Connection, uuid: str) -> None:
         try:
             target = connection.target(uuid)
@@ -234,7 +239,7 @@ class Watcher:
             if self._is_known(uuid) and uuid not in self.marks and target.is_active():
                 age = target.age()
                 opts_in_now = uuid in self._heard and not marks.is_held(uuid)
-                if opts_in_now or self._is_served(target) or (age is not None and age >= _YOUNG):
+                if opts_in_now or opted_in.is_served(target) or (age is not None and age >= _YOUNG):
                     self._runs(target, fresh=False)  # it opts in now, or arrived
             elif not self._is_known(uuid):
                 self._look_at(target)
@@ -259,14 +264,12 @@ class Watcher:
         if error and (event.fresh or held) and self.only is None:
             log.error("domain %s is ended: %s", printable(target.name), error)
             target.destroy()
-        elif self._wants(target) and event.held is not None and not self._is_served(target):
-            log.log(NOTICE, "domain %s was started", printable(target.name))
-            self.boot(target, replaces=True)  # whether it is suspended or was destroyed
+        elif self._wants(target) and event.held is not None and not opted_in.is_served(target):
+            self._boot_started(target)  # whether it is suspended or was destroyed
         elif self._wants(target) and target.is_active():
             self._runs(target, fresh=event.fresh, paused=event.paused, held=held)
-        elif self._wants(target) and self.marks.was_left(event.uuid) and not self._is_booting(event.uuid):
-            log.log(NOTICE, "domain %s was started", printable(target.name))
-            self.boot(target, replaces=True)  # the hook has ended it for that by now
+        elif self._wants(target):
+            self._boot_left(target)
         elif self.only is None:
             self._let_go(target, held=held)
         self._heard.add(event.uuid)
@@ -286,16 +289,6 @@ class Watcher:
         holder.release(target.uuid, target.name)
         if held:
             target.resume()
-
-    def _is_served(self, target: DomainHandle) -> bool:
-        """Whether a domain that runs was booted by us, or by the hook."""
-        try:
-            live = domain_xml.parse(target.live_xml())
-            files = hook_paths.files(live)
-            hooked = files is not None and hook_files.exist(files)
-            return target.is_active() and (hooked or start.is_booted(target, live))
-        except HandoverError:  # it is gone
-            return False
 
     def _handle_stop(self, connection: Connection, guest: WatchedDomain, event: Stopped) -> None:
         ended, guest.ended = guest.ended, None
@@ -324,16 +317,18 @@ class Watcher:
 
         ``paused``: it began so; ``held``: it is suspended until that is known.
         """
-        if not self._is_served(target):
+        if not opted_in.is_served(target):
             if self._is_booting(target.uuid):
                 return  # its boot will say that it runs
+            if not target.is_active():  # it has ended meanwhile, which is still to be heard
+                self._boot_left(target)
+                return
             guest = self._guests.get(target.uuid)
             if fresh or (guest is not None and guest.replaces and not guest.ran):
-                log.log(NOTICE, "domain %s was started", printable(target.name))
                 if not (held or marks.is_held(target.uuid)):
                     with suppress(HandoverError):  # it may just have ended
                         target.suspend()  # it has not come far, and shall not until its boot ends it
-                self.boot(target, replaces=True, paused=paused)
+                self._boot_started(target, paused=paused)
                 return
             log.log(NOTICE, "domain %s runs: its next boot is from the network", printable(target.name))
         guest = self._guest(target)
@@ -358,6 +353,15 @@ class Watcher:
         self.marks.add(guest.uuid, (PAUSED if paused else HELD) if replaces else RETRIED if rebooted else "")
         guest.name, guest.waits, guest.replaces, guest.ended = target.name, True, replaces, None
         guest.paused, guest.rebooted, guest.failed, guest.due = paused, rebooted, 0, None
+
+    def _boot_started(self, target: DomainHandle, *, paused: bool = False) -> None:
+        self.boot(target, replaces=True, paused=paused)
+        log.log(NOTICE, "domain %s was started", printable(target.name))
+
+    def _boot_left(self, target: DomainHandle) -> None:
+        """Have a domain booted that the hook has ended for that, before its start was heard of."""
+        if self.marks.was_left(target.uuid) and not self._is_booting(target.uuid):
+            self._boot_started(target)
 
     def _start_boots(self) -> None:
         guests = list(self._guests.values())
@@ -404,7 +408,7 @@ class Watcher:
                 self._look_at(connection.target(guest.uuid))
             return
         target = connection.target(guest.uuid)
-        if status and guest.replaces and not guest.ran and not self._is_served(target):
+        if status and guest.replaces and not guest.ran and not opted_in.is_served(target):
             with suppress(HandoverError):  # it may just have ended
                 target.destroy()  # its boot ended before that: nobody else would let it go
         if target.is_active():

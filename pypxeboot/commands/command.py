@@ -42,7 +42,7 @@ def run(read: Read, argv: Sequence[str], process: Optional[ClientProcess] = None
 
     ``process`` is a client that runs already; it is the caller's to stop.
     """
-    logs.configure(NOTICE)
+    logs.configure(logs.least(argv))
     json = "--json" in argv or "--output-format=json" in argv or "--output-format json" in " ".join(argv)
     requests: Sequence[Request] = ()
     try:
@@ -72,7 +72,7 @@ def _set_level(settings: BootSettings) -> None:
     verbosity = settings.verbose + (0 if settings.domain is None else 1) + (2 if settings.debug else 0)
     least = logging.WARNING if settings.quiet else NOTICE
     level = least if verbosity == 0 else logging.INFO if verbosity == 1 else logging.DEBUG
-    logging.getLogger("pypxeboot").setLevel(level)
+    logs.set_level(level)
 
 
 def report_failure(error: PxeBootError, requests: Sequence[Request] = (), *, json: bool = False) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 from collections.abc import Sequence
 from contextlib import closing
 from functools import cache, partial
@@ -23,7 +24,7 @@ from pypxeboot.errors import UsageError
 from pypxeboot.host import spawn
 from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.links import kinds
-from pypxeboot.privsep import fork_socket
+from pypxeboot.privsep import fork_socket, logs
 from pypxeboot.privsep.fork_server import ForkServer
 from pypxeboot.text import printable
 from pypxeboot.virt import connection, domain_xml, start
@@ -156,6 +157,7 @@ class Watch(Command):
 def prepare() -> None:
     """Import what boots of domains use, the client's part and what is found by name."""
     spawn.prepare()
+    logs.set_level(logging.WARNING)  # as --quiet has it
     for name in {name.partition(".")[0] for names in kinds.LINKS.values() for name in names}:
         importlib.import_module(f"pypxeboot.links.{name}")
     read(["start", "--quiet", "DOMAIN"])  # parsers are made once

@@ -38,6 +38,7 @@ _BY_CAUSE = {
     "http-404": _NOT_THERE,
     "http-410": _NOT_THERE,
 }
+_URL = re.compile(r"/*(https?|tftp|ftp|nfs):/")
 
 
 def hint_for(error: FetchError, location: Location) -> Optional[str]:
@@ -80,7 +81,7 @@ def hint_for(error: FetchError, location: Location) -> Optional[str]:
 def _hint_of_name(location: Location) -> Optional[str]:
     """Return what is odd about the name of a file that is not there, None if nothing is."""
     path = location.path.partition("?")[0]
-    if re.match(r"/*(https?|tftp|ftp|nfs):/", path):
+    if _URL.match(path):
         return "a name that begins so is a URL with two slashes: http://"
     if "\\" in path:
         return "a backslash is a letter like others there: directories are divided by /"

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Optional
 
 from pypxeboot.errors import Aborted
-from pypxeboot.limits import NOTICE
 
 if TYPE_CHECKING:
     from pypxeboot.host.admission import Place
@@ -54,7 +53,7 @@ def _place(argv: Sequence[str], limit: Optional[int], waits: Callable[[], object
     from pypxeboot.host import admission
     from pypxeboot.privsep import logs, signals
 
-    logs.configure(logging.WARNING if {"-q", "--quiet"} & set(argv) else NOTICE)
+    logs.configure(logs.least(argv))
     try:
         with signals.signals_raise(last=False):
             return admission.enter(limit, waits)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from pypxeboot.bootsource import BootRequest
+from pypxeboot.bootsource import BootRequest, kind_of_name
 from pypxeboot.client import loaders
 from pypxeboot.dhcp import boot_info
 from pypxeboot.effects import Fetch, Fetched, Load, Loaded
@@ -21,6 +21,7 @@ _ADDRESS = IPv4Address("192.0.2.2")  # RFC 5737
 
 def rehearse() -> None:
     """Have PXELINUX boot a kernel."""
+    kind_of_name("")  # which every rule is tried for
     lease = Lease(address=_ADDRESS, prefix_length=24, next_server="192.0.2.1", bootfile="pxelinux.0")
     request = BootRequest(boot_info.boot_source(lease), Guest(mac="52:54:00:00:00:01"), lease)
     loader = loaders.load("pxelinux").boot(request)

@@ -44,6 +44,7 @@ def prepare() -> None:
 
     main.import_all()
     sandbox.prepare(main.readable_files())
+    sandbox.user_ids(None)  # who knows of users is a library of its own
     rehearsal.rehearse()
     for module in [module for name, module in list(sys.modules.items()) if name.startswith("pypxeboot.")]:
         for value in list(vars(module).values()):

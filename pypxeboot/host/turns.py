@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 # What the client tells of a request that a server was too busy for: it says so itself, or nothing at all.
 _SAYS_BUSY = re.compile(r"\b(503|429)\b|TFTP error 3")
 _SILENT = re.compile(r"no answer from TFTP|fallen silent|not (done|finished) in time")
+_LIMIT = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?")  # as it stands in a file
+_UNSAFE = re.compile("[^A-Za-z0-9_-]")  # in the name of a folder
 _TRIES = 10  # of one boot
 _STEP = 0.25  # by which the number grows when as many have booted; or it would soon be too large again
 _LONGEST_PAUSE = 16.0  # s between two of them; the first is of a second
@@ -48,7 +50,7 @@ class SharedServers:
         namespace = os.stat("/proc/self/ns/net").st_ino  # noqa: PTH116
         where = f"{guest.bridge or guest.interface or 'host'}.{guest.vlan or 0}.{namespace}"
         self.name = printable(guest.bridge or guest.interface or "this host", 40)
-        self._folder = Folder(admission.DIRECTORY / f"on-{re.sub('[^A-Za-z0-9_-]', '.', where)}")
+        self._folder = Folder(admission.DIRECTORY / f"on-{_UNSAFE.sub('.', where)}")
         self._gate = Gate(self._folder, self._limit)
         self._began = 0.0
 
@@ -95,7 +97,7 @@ class SharedServers:
     def _read(self) -> Optional[float]:
         """Return how many boots the servers answer at a time, None where nobody complained lately."""
         text = self._folder.read("limit")
-        if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) or self._age("limit") > _SECONDS:
+        if not _LIMIT.fullmatch(text) or self._age("limit") > _SECONDS:
             return None
         return max(float(text), 1.0)
 

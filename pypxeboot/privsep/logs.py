@@ -8,7 +8,10 @@ import sys
 import termios
 import threading
 from collections import deque
+from collections.abc import Sequence
 from typing import Optional, TextIO
+
+from pypxeboot.limits import NOTICE
 
 _HELD_TEXT = 1 << 20  # characters; the oldest lines of more are lost
 
@@ -45,7 +48,19 @@ def configure(level: int) -> None:
     top = logging.getLogger("pypxeboot")
     top.handlers[:] = [handler]
     top.propagate = False
-    top.setLevel(level)
+    set_level(level)
+
+
+def set_level(level: int) -> None:
+    """Let every line of ``level`` and above be written; a change has logging look at all its loggers."""
+    top = logging.getLogger("pypxeboot")
+    if top.level != level:
+        top.setLevel(level)
+
+
+def least(argv: Sequence[str]) -> int:
+    """Return the level that arguments ask for, by a mere look at them: until they are read."""
+    return logging.WARNING if {"-q", "--quiet"} & set(argv) else NOTICE
 
 
 def configure_locked_up(level: int) -> None:

@@ -172,9 +172,12 @@ def leave(uuid: str) -> None:
 
 def _write(uuid: str, word: str) -> None:
     """Write a mark, whole or not at all: who is killed meanwhile leaves the one before. Raises OSError."""
-    new = DIRECTORY.with_name(f"{DIRECTORY.name}.{os.getpid()}")
-    new.write_text(word)
-    new.rename(DIRECTORY / uuid)
+    fresh = DIRECTORY.with_name(f"{DIRECTORY.name}.{os.urandom(4).hex()}")
+    try:
+        fresh.write_text(word)
+        fresh.replace(DIRECTORY / uuid)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def held_note(uuid: str) -> Path:

@@ -5,8 +5,6 @@ The numbers are those of libvirt-domain.h (virDomainEventType and its details).
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -111,11 +109,11 @@ class LifecycleEvents:
             time.sleep(_POLL)  # until the start is done, which would fail
         with suppress(OSError, ValueError):
             if not held.done():
-                pid = qemu_process.process(str(domain.name()))
+                name = str(domain.name())
+                pid = qemu_process.process(name)
                 if qemu_process.processors(pid):  # it is QEMU
                     self._kills(str(domain.UUIDString()))
-                    os.kill(pid, signal.SIGKILL)
-                    qemu_process.let_go(str(domain.name()))
+                    qemu_process.kill(name, pid)
 
     def run(self, uuids: Iterable[str]) -> None:
         """Note domains that run already."""

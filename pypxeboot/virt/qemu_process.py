@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import signal
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -77,15 +78,21 @@ def slow_down(name: str) -> None:
 
 
 def let_go(name: str) -> None:
-    """Undo that for a guest which goes on; what libvirt gave it (``<vcpusched>``) stays.
-
-    And for one that was killed: a thread ends in its own time of a processor, and some ms would be seconds.
-    """
+    """Undo that for a guest which goes on; what libvirt gave it (``<vcpusched>``) stays."""
     with suppress(OSError, ValueError):
         for thread in processors(process(name)):
             with suppress(ProcessLookupError):
                 if os.sched_getscheduler(thread) & os.SCHED_RESET_ON_FORK:
                     os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+
+
+def kill(name: str, pid: int) -> None:
+    """Kill the QEMU of a domain that was slowed down. Raises OSError.
+
+    A thread ends in its own time of a processor, so that some ms would be seconds.
+    """
+    os.kill(pid, signal.SIGKILL)
+    let_go(name)
 
 
 def _bound(thread: int) -> bool:

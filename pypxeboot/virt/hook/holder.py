@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -73,8 +72,7 @@ def _hold(uuid: str, name: str) -> int:
                 _wait(note, end)
             if marks.somebody_watches() or marks.is_service_enabled():
                 marks.leave(uuid)
-                os.kill(pid, signal.SIGKILL)
-                qemu_process.let_go(name)
+                qemu_process.kill(name, pid)
                 while qemu_process.process(name) == pid:  # until libvirt has noticed
                     _wait(note, end)
     release(uuid, name)

@@ -27,9 +27,8 @@ from pypxeboot.virt.events import Defined, Ended, Event, Events, Lost, Started, 
 from pypxeboot.virt.hook import holder
 from pypxeboot.virt.records import marks, ongoing, sd_notify
 from pypxeboot.virt.records.marks import HELD, PAUSED, RETRIED, Marks
-from pypxeboot.virt.watch import opted_in
 from pypxeboot.virt.watch.boots import Boots, WatchedDomain
-from pypxeboot.virt.watch.opted_in import OptedIn
+from pypxeboot.virt.watch.opted_in import OptedIn, is_served
 
 log = logging.getLogger(__name__)
 
@@ -239,7 +238,7 @@ class Watcher:
             if self._is_known(uuid) and uuid not in self.marks and target.is_active():
                 age = target.age()
                 opts_in_now = uuid in self._heard and not marks.is_held(uuid)
-                if opts_in_now or opted_in.is_served(target) or (age is not None and age >= _YOUNG):
+                if opts_in_now or is_served(target) or (age is not None and age >= _YOUNG):
                     self._runs(target, fresh=False)  # it opts in now, or arrived
             elif not self._is_known(uuid):
                 self._look_at(target)
@@ -264,12 +263,10 @@ class Watcher:
         if error and (event.fresh or held) and self.only is None:
             log.error("domain %s is ended: %s", printable(target.name), error)
             target.destroy()
-        elif self._wants(target) and event.held is not None and not opted_in.is_served(target):
+        elif self._wants(target) and event.held is not None and not is_served(target):
             self._boot_started(target)  # whether it is suspended or was destroyed
-        elif self._wants(target) and target.is_active():
-            self._runs(target, fresh=event.fresh, paused=event.paused, held=held)
         elif self._wants(target):
-            self._boot_left(target)
+            self._runs(target, fresh=event.fresh, paused=event.paused, held=held)
         elif self.only is None:
             self._let_go(target, held=held)
         self._heard.add(event.uuid)
@@ -317,11 +314,12 @@ class Watcher:
 
         ``paused``: it began so; ``held``: it is suspended until that is known.
         """
-        if not opted_in.is_served(target):
+        if not is_served(target):
             if self._is_booting(target.uuid):
                 return  # its boot will say that it runs
             if not target.is_active():  # it has ended meanwhile, which is still to be heard
-                self._boot_left(target)
+                if self.marks.was_left(target.uuid):  # by the hook, for its boot
+                    self._boot_started(target)
                 return
             guest = self._guests.get(target.uuid)
             if fresh or (guest is not None and guest.replaces and not guest.ran):
@@ -357,11 +355,6 @@ class Watcher:
     def _boot_started(self, target: DomainHandle, *, paused: bool = False) -> None:
         self.boot(target, replaces=True, paused=paused)
         log.log(NOTICE, "domain %s was started", printable(target.name))
-
-    def _boot_left(self, target: DomainHandle) -> None:
-        """Have a domain booted that the hook has ended for that, before its start was heard of."""
-        if self.marks.was_left(target.uuid) and not self._is_booting(target.uuid):
-            self._boot_started(target)
 
     def _start_boots(self) -> None:
         guests = list(self._guests.values())
@@ -408,7 +401,7 @@ class Watcher:
                 self._look_at(connection.target(guest.uuid))
             return
         target = connection.target(guest.uuid)
-        if status and guest.replaces and not guest.ran and not opted_in.is_served(target):
+        if status and guest.replaces and not guest.ran and not is_served(target):
             with suppress(HandoverError):  # it may just have ended
                 target.destroy()  # its boot ended before that: nobody else would let it go
         if target.is_active():

@@ -131,6 +131,7 @@ def _boot(order: Order, channel: Channel, parent: int, story: _Story) -> None:
         with suppress(UsageError):
             authorities = _authorities(client.ca_bundle())
     gc.freeze()  # what was imported is not looked through again
+    gc.set_threshold(10_000)  # nor are ten thousand labels garbage: as in a fetch, most of what is made stays
     gc.enable()
     layers = _lock_up(order, parent)
     if examination is not None:

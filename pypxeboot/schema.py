@@ -73,11 +73,12 @@ def _packed_list(value: Sequence[Any]) -> list[Any]:
     kinds = {*map(type, value)}
     if len(kinds) != 1:
         return [pack(item) for item in value]
-    if _are_texts(value):
+    kind = kinds.pop()
+    if kind is str and _may_cross(value):
         return list(value)
-    if _are_lists(tuple, value):
+    if kind is tuple and _are_lists(tuple, value):
         return [*map(list, value)]
-    packed = _packer(kinds.pop())
+    packed = _packer(kind)
     return list(value) if packed is _itself else [*map(packed, value)]
 
 
@@ -88,10 +89,14 @@ def _packed_text(value: str) -> str:
 
 
 def _are_texts(values: Sequence[Any]) -> bool:
-    """Whether ``values`` are some texts in ASCII that may cross: in one go, as most lists are such."""
-    if not values or {*map(type, values)} != {str}:
-        return False
-    return all(map(str.isascii, values)) and max(map(len, values)) <= MAX_TEXT
+    """Whether ``values`` are some texts that may cross, all of them of ASCII."""
+    return {*map(type, values)} == {str} and _may_cross(values)
+
+
+def _may_cross(texts: Sequence[str]) -> bool:
+    """Whether some texts may cross, all of them of ASCII: in one go, as most lists are such."""
+    joined = "".join(texts)
+    return joined.isascii() and (len(joined) <= MAX_TEXT or max(map(len, texts)) <= MAX_TEXT)
 
 
 def _are_lists(kind: type, values: Sequence[Any]) -> bool:

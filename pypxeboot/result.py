@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Optional
 
 from pypxeboot.dataclass import dataclass, field_names
@@ -120,6 +121,22 @@ class ListedEntry:
     meaning: str = ""
 
 
+class EntryList:
+    """A list of entries in the form of its class, which takes them as they come."""
+
+    def add(self, entries: Iterable[ListedEntry]) -> None:
+        """Take the next entries."""
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        """Forget them all: the boot is tried again."""
+        raise NotImplementedError
+
+    def render(self, config: Optional[str]) -> bytes:
+        """Return the list; its entries are of the configuration ``config``, a URL."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class ScriptFailure:
     """Why a script failed that should have booted the guest, and what to do about it."""
@@ -152,8 +169,7 @@ class Outcome:
 class BootResult(Outcome):
     """The result of a boot.
 
-    ``kernel`` is set when ``action`` is BOOT (and entries were not merely listed), ``entries`` are there when
-    they were to be listed.
+    ``kernel`` is set when ``action`` is BOOT, and entries were not merely listed.
     """
 
     kernel: Optional[KernelFile]
@@ -162,7 +178,6 @@ class BootResult(Outcome):
     modules: tuple[ModuleFile, ...]
     dtb: Optional[DeviceTree]
     seconds: Seconds
-    entries: tuple[ListedEntry, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from pypxeboot.host.turns import resolve
 from pypxeboot.output.formats import FORMATS
 from pypxeboot.output.request import OutputRequest
 from pypxeboot.plan import Plan
-from pypxeboot.result import BootResult
+from pypxeboot.result import BootResult, EntryList
 from pypxeboot.text import printable, size_text
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class Boot(GuestCommand):
     ) -> int:
         plan = planner.plan(settings)
         by_hand = _is_by_hand(settings)
+        entries = _new_list(settings) if plan.list_entries else None
         output = None if settings.output == "-" else Report(Path(settings.output))
         directory = None if settings.output_directory is None else Path(settings.output_directory)
         succeeded = False
@@ -90,13 +91,15 @@ class Boot(GuestCommand):
             with Store(directory) as store:
                 if directory is not None and plan.download:
                     store.directory  # noqa: B018 - a wrong one is told before the network is asked
-                result = resolve(planner.host_plan(settings), plan, process, store)
+                result = resolve(planner.host_plan(settings), plan, process, store, entries)
                 # A disk that was named is pygrub's to boot, and its result is that of a program.
                 by_hand = by_hand and (result.action is not Action.LOCALBOOT or settings.disk is None)
                 keep = not by_hand or settings.keep or directory is not None
                 if page is not None:
                     page.result, page.directory = result, _directory_of(result) if keep else None
-                if by_hand:
+                if entries is not None:
+                    write(output, entries.render(result.config))
+                elif by_hand:
                     _summarize(result, keep=keep)
                 else:
                     _hand_over(settings, plan, result, output)
@@ -131,17 +134,19 @@ def _summarize(result: BootResult, *, keep: bool) -> None:
     write(None, summary.render(result, place, colours=colours).encode())
 
 
-def _hand_over(settings: BootSettings, plan: Plan, result: BootResult, output: Optional[Report]) -> None:
-    if plan.list_entries:
-        from pypxeboot.output import json_report
+def _new_list(settings: BootSettings) -> EntryList:
+    """Return the list that entries are to be told in."""
+    if settings.output_format == "json":
+        from pypxeboot.output.json_report import EntryReport
 
-        if settings.output_format == "json":
-            write(output, json_report.render_entries(result))
-        else:
-            on_terminal = output is None and sys.stdout.isatty()
-            width = argument_parser.terminal_width() if on_terminal else None
-            write(output, json_report.table(result.entries, width).encode())
-        return
+        return EntryReport()
+    from pypxeboot.output.entry_table import EntryTable
+
+    on_terminal = settings.output == "-" and sys.stdout.isatty()
+    return EntryTable(argument_parser.terminal_width() if on_terminal else None)
+
+
+def _hand_over(settings: BootSettings, plan: Plan, result: BootResult, output: Optional[Report]) -> None:
     data = _render(settings, plan, result, output)
     if data is not None:
         write(output, data)

@@ -47,7 +47,7 @@ from pypxeboot.privsep.messages import (
     UseImage,
 )
 from pypxeboot.privsep.signals import BootFailed
-from pypxeboot.result import BootResult, Failure, ListedEntry, Seconds
+from pypxeboot.result import BootResult, EntryList, Failure, Seconds
 from pypxeboot.schema import MAX_ITEMS, SchemaError, unpack
 from pypxeboot.text import printable
 
@@ -73,6 +73,7 @@ def boot(
     mac_wait: float,
     ids: tuple[int, int],
     files: ReceivedFiles,
+    entries: Optional[EntryList] = None,
     policy: Optional[BootPolicy] = None,
     capture: Optional[Capture] = None,
     hear: Optional[Callable[[object], None]] = None,
@@ -81,8 +82,9 @@ def boot(
     """Boot as ``plan`` says, and return the result, whose ``files`` have names then.
 
     ``process`` is the client if it runs already, ``mode`` is that of ``--link``, ``ids`` are uid and gid of
-    the client, ``mac_wait`` is in seconds, ``policy`` what verified boot allows. ``hear`` takes (and
-    checks) each finding of an examination; ``beat`` is called several times a second.
+    the client, ``mac_wait`` is in seconds, ``policy`` what verified boot allows. ``entries`` is the list
+    that those of the menu are told in. ``hear`` takes (and checks) each finding of an examination; ``beat``
+    is called several times a second.
     Raises PxeBootError, and BootFailed for what the client reports.
     """
     started = time.monotonic()
@@ -94,7 +96,7 @@ def boot(
         if capture is not None:
             undo.callback(capture.stop)
         undo.callback(process.stop)
-        session = _Session(plan, process, files, deadline, hear, beat)
+        session = _Session(plan, process, files, deadline, entries, hear, beat)
         undo.callback(session.leave)
         undo.callback(session.leave_terminal)
         session.order(ids, own_network=mode != "host")
@@ -134,6 +136,7 @@ class _Session:
         process: ClientProcess,
         files: ReceivedFiles,
         deadline: Deadline,
+        entries: Optional[EntryList],
         hear: Optional[Callable[[object], None]],
         beat: Optional[Callable[[], object]],
     ) -> None:
@@ -145,8 +148,8 @@ class _Session:
         self._files, self._deadline = files, deadline
         self._link: Optional[Link] = None
         self._interface: Optional[ClientInterface] = None
-        self._listed: list[ListedEntry] = []
-        self._listed_size = 0  # bytes
+        self._entries = entries
+        self._listed = self._listed_size = 0  # entries, bytes
 
     def order(self, ids: tuple[int, int], *, own_network: bool) -> None:
         """Send the client its order: the plan, and uid and gid to run as."""
@@ -241,7 +244,6 @@ class _Session:
             modules=handed.modules,
             dtb=handed.dtb,
             seconds=seconds,
-            entries=tuple(self._listed),
         )
 
     @contextmanager
@@ -346,8 +348,8 @@ class _Session:
             request = unpack(UseImage, value)
             self._files.use_image(request.number, request.kind, request.offset)
             self._channel.send(Done())
-        elif kind == "Entries" and self._plan.list_entries:
-            self._list(unpack(Entries, value))
+        elif kind == "Entries" and self._entries is not None:
+            self._list(self._entries, unpack(Entries, value))
         elif kind == "Finding" and self._hear is not None:
             self._hear(value)
         elif kind == "FindTerminal" and not os.isatty(0):
@@ -355,12 +357,13 @@ class _Session:
         elif not self._find_terminal().answer(kind, value):
             raise SchemaError(f"the request {printable(kind, 40)}")
 
-    def _list(self, piece: Entries) -> None:
+    def _list(self, entries: EntryList, piece: Entries) -> None:
         """Take the next entries of the list. Raises SchemaError where the client may not send as many."""
         self._listed_size += self._channel.length
-        if self._listed_size > MAX_LISTED + MAX_MESSAGE or len(self._listed) + len(piece.label) > MAX_ITEMS:
+        self._listed += len(piece.label)
+        if self._listed_size > MAX_LISTED + MAX_MESSAGE or self._listed > MAX_ITEMS:
             raise SchemaError("more entries than may be listed")
-        self._listed += piece.rows()
+        entries.add(piece.rows())
 
     def _find_terminal(self) -> TerminalService:
         """Return the terminal, which most boots do without."""
@@ -394,13 +397,14 @@ def resolve(
     plan: Plan,
     process: Optional[ClientProcess],
     store: Store,
+    entries: Optional[EntryList] = None,
     hear: Optional[Callable[[object], None]] = None,
     beat: Optional[Callable[[], object]] = None,
 ) -> BootResult:
     """Boot as ``plan`` says, now; ``host`` says what the host side itself does: link, capture, user.
 
-    The files are in ``store``. ``hear`` takes each finding of a client that examines, ``beat`` is called
-    several times a second. Raises PxeBootError.
+    The files are in ``store``, entries that are listed in ``entries``. ``hear`` takes each finding of a
+    client that examines, ``beat`` is called several times a second. Raises PxeBootError.
     """
     if os.geteuid() != 0:
         raise UsageError("only root can join a guest's network", hint="run it by sudo, or from xl or libvirt")
@@ -423,6 +427,7 @@ def resolve(
         mac_wait=host.mac_wait,
         ids=ids,
         files=ReceivedFiles(store, plan.limits, digests=host.digests, signatures=plan.signatures),
+        entries=entries,
         policy=host.policy,
         capture=capture,
         hear=hear,

@@ -23,7 +23,7 @@ from pypxeboot.host.spawn import ClientProcess
 from pypxeboot.limits import NOTICE
 from pypxeboot.plan import HostPlan, Plan
 from pypxeboot.privsep.signals import BootFailed
-from pypxeboot.result import BootResult
+from pypxeboot.result import BootResult, EntryList
 from pypxeboot.text import printable
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,13 @@ class SharedServers:
         return _UNLIMITED * _SECONDS
 
 
-def resolve(host: HostPlan, plan: Plan, process: Optional[ClientProcess], store: Store) -> BootResult:
+def resolve(
+    host: HostPlan,
+    plan: Plan,
+    process: Optional[ClientProcess],
+    store: Store,
+    entries: Optional[EntryList] = None,
+) -> BootResult:
     """Boot as :func:`session.resolve` does, when it is this boot's turn.
 
     Raises PxeBootError and BootFailed.
@@ -117,7 +123,7 @@ def resolve(host: HostPlan, plan: Plan, process: Optional[ClientProcess], store:
         place = process.place if process is not None else admission.enter(host.max_boots)
         servers = None
         if place is None:
-            return session.resolve(host, plan, process, store)
+            return session.resolve(host, plan, process, store, entries)
         undo.callback(place.leave)
         place.begin()
         with suppress(OSError):
@@ -127,7 +133,8 @@ def resolve(host: HostPlan, plan: Plan, process: Optional[ClientProcess], store:
             if servers is not None:
                 servers.enter(place)
             try:
-                result = session.resolve(host, plan, process, store, beat=place.pass_on_when_slow)
+                beat = place.pass_on_when_slow
+                result = session.resolve(host, plan, process, store, entries, beat=beat)
                 break
             except BootFailed as why:
                 again = tried + 1 < _TRIES and not plan.interactive and host.capture_file is None
@@ -137,6 +144,8 @@ def resolve(host: HostPlan, plan: Plan, process: Optional[ClientProcess], store:
             servers.leave()
             place.pass_on()
             store.clear()
+            if entries is not None:
+                entries.clear()
             process = None
             time.sleep(min(2.0**tried, _LONGEST_PAUSE))
             place.enter()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
 from pypxeboot.errors import PxeBootError
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import BootResult, ListedEntry, Request
+from pypxeboot.result import BootResult, EntryList, ListedEntry, Request
 from pypxeboot.schema import pack
-from pypxeboot.text import encode, printable
+from pypxeboot.text import encode
 
 SCHEMA = 1
 
@@ -63,52 +63,22 @@ def render_failure(error: PxeBootError, requests: Sequence[Request]) -> bytes:
     return _dump({"schema": SCHEMA, "error": described, "requests": pack(tuple(requests))})
 
 
-def render_entries(result: BootResult) -> bytes:
-    """Return the entries of the menu, as JSON."""
-    return _dump({"schema": SCHEMA, "config": result.config, "entries": pack(result.entries)})
+class EntryReport(EntryList):
+    """The list of entries as JSON: each has the fields of :class:`~pypxeboot.result.ListedEntry`."""
 
+    def __init__(self) -> None:
+        self._entries: list[str] = []
 
-def table(entries: Sequence[ListedEntry], width: Optional[int] = None) -> str:
-    """Return the entries of the menu, for a person.
+    def add(self, entries: Iterable[ListedEntry]) -> None:
+        """Take the next entries."""
+        self._entries += [json.dumps(pack(entry), indent=1).replace("\n", "\n  ") for entry in entries]
 
-    ``*`` marks the default, and the title of a submenu stands in front of those in it.
+    def clear(self) -> None:
+        """Forget them all."""
+        self._entries.clear()
 
-    Lines are cut at ``width`` columns, where that is given.
-    """
-    rows = [("", "#", "LABEL", "TITLE", "BOOTS")]
-    for number, entry in enumerate(entries, 1):
-        mark = "*" if entry.default else ""
-        title = entry.title or entry.label
-        named = title == entry.label and not entry.menu
-        path = "" if named else printable(" > ".join((*entry.menu, title)), 200)
-        rows.append((mark, str(number), printable(entry.label, 60), path, _boots(entry)))
-    *columns, boots = map(list, zip(*rows))
-    if not any(columns[3][1:]):
-        columns[3][0] = ""
-    elif width is not None:  # labels are to be typed, so they stay whole; titles leave room for the rest
-        columns[3] = [_cut(title, max(width // 3, 10)) for title in columns[3]]
-    cells = [_padded(column) for column in columns if any(column)]
-    lines = [" ".join(line).rstrip() for line in zip(*cells, boots)]
-    return "".join([f"{_cut(line, width)}\n" for line in lines])
-
-
-def _padded(column: Sequence[str]) -> list[str]:
-    size = max(map(len, column))
-    return [cell.ljust(size) for cell in column]
-
-
-def _cut(text: str, width: Optional[int]) -> str:
-    return text if width is None or len(text) <= width else text[: max(width - 3, 0)] + "..."[:width]
-
-
-def _boots(entry: ListedEntry) -> str:
-    if entry.kernel is None:
-        return printable(entry.meaning, 400) or entry.action.value
-    parts = [entry.kernel, *[f"initrd {url}" for url in entry.initrds]]
-    if entry.modules:
-        parts += [f"module {module}" for module in entry.modules]
-    if entry.dtb:
-        parts.append(f"dtb {entry.dtb}")
-    if entry.cmdline:
-        parts.append(entry.cmdline)
-    return printable("; ".join(parts), 400)
+    def render(self, config: Optional[str]) -> bytes:
+        """Return the list; its entries are of the configuration ``config``, a URL."""
+        listed = ",".join([f"\n  {entry}" for entry in self._entries])
+        whole = _dump({"schema": SCHEMA, "config": config, "entries": []})
+        return whole.replace(b"[]\n}", b"[%b\n ]\n}" % listed.encode()) if listed else whole

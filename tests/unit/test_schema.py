@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from pypxeboot.dataclass import dataclass, field_names, replace
 from pypxeboot.entry import Action
-from pypxeboot.privsep.messages import ConfigureInterface, Done, Entries, OpenOutput, Placed, Ready, Route
+from pypxeboot.privsep.messages import (
+    ConfigureInterface,
+    Done,
+    Entries,
+    OpenOutput,
+    Placed,
+    Ready,
+    Route,
+    SetVlan,
+)
 from pypxeboot.result import (
     BootResult,
     Failure,
@@ -87,7 +96,6 @@ WRONG: dict[str, Any] = {
     "bool-for-number": changed("kernel", "size", to=True),
     "bool-for-float": changed("seconds", "total", to=True),
     "float-for-number": changed("kernel", "size", to=7.0),
-    "number-for-bool": changed("entries", 0, "default", to=1),
     "text-for-list": changed("warnings", to="careful"),
     "dict-for-list": changed("warnings", to={}),
     "list-for-dict": changed("kernel", to=[]),
@@ -251,10 +259,11 @@ def test_an_entry_of_a_long_list_crosses_in_few_steps() -> None:
 def test_the_place_is_told() -> None:
     for case, place in (
         ("bool-for-number", "BootResult.kernel.size: no int"),
-        ("number-for-bool", "BootResult.entries[].default: no bool"),
         ("missing-key-inside", "BootResult.lease: not exactly the keys address"),
         ("list-of-other", "BootResult.warnings[]: no str"),
     ):
         with pytest.raises(SchemaError) as caught:
             unpack(BootResult, WRONG[case])
         assert str(caught.value).startswith(place)
+    with pytest.raises(SchemaError, match=r"^SetVlan\.remove: no bool"):
+        unpack(SetVlan, {"tag": 1, "remove": 1})

@@ -8,7 +8,6 @@ from pypxeboot.result import (
     InitrdFile,
     KernelFile,
     LeaseReport,
-    ListedEntry,
     ModuleFile,
     Ramdisk,
     Request,
@@ -32,6 +31,5 @@ FULL = BootResult(
     dtb=None,
     seconds=Seconds(1.5, 0.1, 0.2, 0.3, 0.4),
     warnings=("careful",),
-    entries=(ListedEntry("a", "A", Action.LOCALBOOT, None, ("i",), "", True),),
     failure=None,
 )

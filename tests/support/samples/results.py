@@ -15,6 +15,7 @@ from pypxeboot.result import (
     InitrdFile,
     KernelFile,
     LeaseReport,
+    ListedEntry,
     ModuleFile,
     Ramdisk,
     Request,
@@ -45,7 +46,6 @@ BOOT = BootResult(
     requests=(Request("tftp://10.77.0.1/k", "ok", 7, 0.25),),
     seconds=Seconds(1.0, 0.1, 0.2, 0.3, 0.4),
     warnings=(),
-    entries=(),
     failure=None,
 )
 PLANNED = replace(
@@ -72,3 +72,11 @@ def words(result: BootResult, guest: Guest = GUEST, disk: Optional[str] = None) 
 
 def after(argv: list[str], option: str) -> str:
     return argv[argv.index(option) + 1]
+
+
+def listed(
+    label: str, title: str = "", *, default: bool = False, kernel: Optional[str] = "tftp://s/k"
+) -> ListedEntry:
+    """An entry of a list, which boots a kernel, or the local disk."""
+    action = Action.LOCALBOOT if kernel is None else Action.BOOT
+    return ListedEntry(label, title, action, kernel, ("tftp://s/i",) if kernel else (), "a=b", default)

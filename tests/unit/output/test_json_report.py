@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
-from pypxeboot.entry import Action
 from pypxeboot.errors import FetchError, NotFound, PxeBootError, Refused, ServerError
 from pypxeboot.output import json_report
 from pypxeboot.output.request import OutputRequest
-from pypxeboot.result import (
-    BootResult,
-    DeviceTree,
-    ListedEntry,
-)
-from tests.support.samples.results import BOOT, GUEST, KERNEL, MULTIBOOT, PLANNED, saying
+from pypxeboot.result import BootResult, DeviceTree
+from pypxeboot.schema import pack
+from tests.support.samples.results import BOOT, GUEST, KERNEL, MULTIBOOT, PLANNED, listed, saying
 
 KEYS: dict[str, list[str]] = {
     "": (
@@ -111,48 +106,18 @@ def test_json_of_a_failure(error: PxeBootError, code: int, kind: str) -> None:
     assert [list(request) for request in whole["requests"]] == [KEYS["requests"]]
 
 
-def entry(
-    label: str, title: str = "", *, default: bool = False, kernel: Optional[str] = "tftp://s/k"
-) -> ListedEntry:
-    action = Action.LOCALBOOT if kernel is None else Action.BOOT
-    return ListedEntry(label, title, action, kernel, ("tftp://s/i",) if kernel else (), "a=b", default)
-
-
-def test_table_of_entries() -> None:
-    text = json_report.table(
-        [entry("a", "Alpha", default=True), entry("b\x1b[2J", "B\n\u202eevil"), entry("disk", kernel=None)]
-    )
-    lines = text.splitlines()
-    assert len(lines) == 4 and all(line.isprintable() for line in lines)
-    assert (
-        lines[1].startswith("* 1") and re.search(r"\ba +Alpha +tftp:", lines[1]) and "tftp://s/k" in lines[1]
-    )
-    assert "localboot" in lines[3] and not lines[2].startswith("*")
-    assert json_report.table([])
-
-
-def test_table_cut_to_a_terminal() -> None:
-    long = replace(entry("a", "A title that is quite long"), menu=("More", "Even more"), cmdline="x" * 300)
-    whole = json_report.table([long, entry("b", "b")])
-    assert "More > Even more > A title that is quite long" in whole and "x" * 300 in whole
-    for width in (1, 3, 20, 80, 1000):
-        lines = json_report.table([long, entry("b", "b")], width).splitlines()
-        assert len(lines) == 3 and all(len(line) <= width for line in lines)
-    assert json_report.table([long], 80).splitlines()[1].endswith("...")
-
-
-def test_table_of_what_is_no_kernel() -> None:
-    multiboot = replace(
-        entry("x"), initrds=(), modules=("tftp://s/vmlinuz root=x", "tftp://s/i"), dtb="tftp://s/t"
-    )
-    chained = replace(entry("c", kernel=None), action=Action.BOOT, meaning="menu more.cfg")
-    text = json_report.table([multiboot, chained, replace(entry("off", kernel=None), action=Action.POWEROFF)])
-    assert "tftp://s/k; module tftp://s/vmlinuz root=x; module tftp://s/i; dtb tftp://s/t; a=b" in text
-    assert re.search("c +menu more.cfg", text) and re.search("off +poweroff", text) and "TITLE" not in text
-
-
 def test_entries_as_json() -> None:
-    whole = json.loads(json_report.render_entries(replace(BOOT, entries=(entry("a"),))))
-    assert whole["schema"] == 1 and whole["config"] == BOOT.config
+    entries = [listed("a"), listed("b", "two\nlines", kernel=None), listed('"\udcff')]
+    report = json_report.EntryReport()
+    report.add(entries)
+    report.clear()
+    report.add(entries[:2])
+    report.add(entries[2:])
+    text = report.render("tftp://s/[]").decode()
+    whole = json.loads(text)
+    assert json.dumps(whole, indent=1) + "\n" == text and text.isascii()
+    assert whole["schema"] == 1 and whole["config"] == "tftp://s/[]"
+    assert whole["entries"] == pack(tuple(entries))
     keys = "label title action kernel initrds cmdline default modules dtb menu meaning"
     assert list(whole["entries"][0]) == keys.split()
+    assert json.loads(json_report.EntryReport().render(None)) == {"schema": 1, "config": None, "entries": []}

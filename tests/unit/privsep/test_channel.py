@@ -14,13 +14,9 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from pypxeboot.entry import Action
 from pypxeboot.privsep.channel import MAX_MESSAGE, Channel, Closed
 from pypxeboot.privsep.messages import Done, Ready
-from pypxeboot.result import (
-    BootResult,
-    ListedEntry,
-)
+from pypxeboot.result import BootResult, Request
 from pypxeboot.schema import SchemaError, unpack
 from tests.support.samples.messages import FULL
 
@@ -53,11 +49,11 @@ def test_messages_cross_whole() -> None:
 
 
 def test_long_messages_cross_in_pieces() -> None:
-    entry = ListedEntry("label", "title", Action.BOOT, "tftp://x/k", ("tftp://x/i",), "c" * 60, False)
-    menu = replace(FULL, entries=(entry,) * 10_000)
+    request = Request("tftp://x/" + "c" * 180, "not-found", 0, 0.5)
+    result = replace(FULL, requests=(request,) * 10_000)
     begin = time.monotonic()
-    kind, value, _ = exchange(menu)
-    assert unpack(BootResult, value) == menu
+    kind, value, _ = exchange(result)
+    assert unpack(BootResult, value) == result
     assert time.monotonic() - begin < 30
 
 

@@ -20,8 +20,13 @@ def run() -> None:
     argv = sys.argv[1:]
     if argv[:1] in (["-h"], ["--help"], ["--version"]):
         from pypxeboot.config import options
+        from pypxeboot.errors import HandoverError
 
-        options.parse(argv)  # it ends here
+        try:
+            options.parse(argv)  # it ends here
+        except HandoverError as why:
+            sys.stderr.write(f"pypxeboot: error: {why.message}\n")
+            sys.exit(why.code)
     from pypxeboot.config import max_boots
     from pypxeboot.host import early
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from typing import Any, NoReturn
+import sys
+from typing import Any, NoReturn, Optional
 
-from pypxeboot.errors import UsageError
+from pypxeboot.errors import HandoverError, UsageError
 
 _COLUMNS = 80  # where nobody knows
 
@@ -43,3 +44,14 @@ class Parser(argparse.ArgumentParser):
             if re.search(rf"unrecognized arguments:.*{word}\b", message):
                 raise UsageError(message, hint=successor)
         raise UsageError(message, hint=f"{self.prog} --help lists the options")
+
+    def _print_message(self, message: str, file: Optional[Any] = None) -> None:
+        """Raise HandoverError where help cannot be written: argparse overlooks that."""
+        stream = file or sys.stderr
+        try:
+            stream.write(message)
+            stream.flush()
+        except OSError as why:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or it is tried again at the end
+            if not isinstance(why, BrokenPipeError):  # who pages through it has seen enough
+                raise HandoverError(f"cannot write to standard output: {why.strerror}") from None

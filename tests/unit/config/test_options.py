@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,22 @@ def run(*argv: str, **changed: Any) -> subprocess.CompletedProcess[str]:
         **{"capture_output": True, "text": True, "timeout": 60, "stdin": subprocess.DEVNULL, **changed},
         env=tools.ENVIRONMENT,
     )
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["doctor", "--help"], ["-q", "--help"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_help_that_nobody_takes(argv: list[str], unbuffered: str) -> None:
+    words = [sys.executable, "-m", "pypxeboot", *argv]
+    env = {**tools.ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=env)
+    assert done.returncode == 9
+    assert done.stderr == "pypxeboot: error: cannot write to standard output: No space left on device\n"
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        done = subprocess.run(words, stdout=gone, stderr=subprocess.PIPE, text=True, timeout=60, env=env)
+    assert (done.returncode, done.stderr) == (0, ""), "who has seen enough"
 
 
 def test_options_and_positionals_in_any_order() -> None:

@@ -57,7 +57,14 @@ def pytest_make_parametrize_id(val: object) -> Optional[str]:
 
 
 # What takes minutes starts first, so that no process of several is left with it at the end.
-_LONGEST = ("xen/test_lab.py", "site/boot/test_recorded.py", "repository/test_patches.py")
+_LONGEST = (
+    "xen/test_lab.py",
+    "site/boot/test_recorded.py",
+    "repository/test_patches.py",
+    "unit/syslinux/recorded/test_cases.py",
+    "vm/test_boot.py",
+    "vm/test_differ.py",
+)
 
 # What a test needs follows from its folder.
 _MARKS = {

@@ -353,13 +353,15 @@ def test_39_signals_at_random_points(site: Site, number: signal.Signals) -> None
         for path in (*site.out.iterdir(), output):
             path.unlink(missing_ok=True)
         process = site.start(*argv)
-        time.sleep(random.uniform(0, whole * 1.02))
+        point = random.uniform(0, whole * 1.02)
+        time.sleep(point)
         process.send_signal(number)
         stderr = process.communicate(timeout=10)[1].decode("utf-8", "replace")
         ends.append(process.returncode)
         assert process.returncode in (0, 8, -number), stderr
         there = [path.name for path in site.out.iterdir()]
         if process.returncode == 0:
+            whole = min(whole, point)  # the first run may have been on a busier machine
             names = re.findall(r"\(\w+ '([^']+)'\)", output.read_text())
             assert sorted(Path(name).name for name in names if name.startswith("/")) == sorted(there)
         elif number != signal.SIGKILL:

@@ -166,10 +166,10 @@ class Link:
         outer, inside = self._outer, (inner.INNER, self._request.guest.mac)
         self._undo.append(lambda: devices.remove(outer))
         devices.add_pair((outer, HOST_END_MAC), inside, pid, self.mtu)
-        # No router solicitations from a port of the bridge.
-        switch = Path(f"/proc/sys/net/ipv6/conf/{outer}/disable_ipv6")
-        if switch.exists():
-            switch.write_text("1")
+        # No router solicitations from a port of the bridge. A kernel without IPv6 sends none; if the pair went
+        # with its process, what follows says so.
+        with suppress(FileNotFoundError):
+            Path(f"/proc/sys/net/ipv6/conf/{outer}/disable_ipv6").write_text("1")
 
     def _await_mac(self, find_mac: Callable[[], Optional[str]], deadline: float) -> None:
         """Wait while ``find_mac`` still finds the guest's MAC elsewhere: a rebooting guest is gone soon.

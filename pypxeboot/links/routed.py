@@ -14,7 +14,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Optional
 
-from pypxeboot.errors import Refused, UsageError
+from pypxeboot.errors import PxeBootError, Refused, UsageError
 from pypxeboot.guest import Guest
 from pypxeboot.links import devices, iproute
 from pypxeboot.links.link import AttachRequest, FoundLink, Link
@@ -54,7 +54,10 @@ class Routed(Link):
     def _connect(self, pid: int, deadline: float) -> None:
         self._make_pair(pid)
         iproute.run(["ip", "addr", "add", f"{self._own}/32", "dev", self._outer])
-        Path(f"/proc/sys/net/ipv4/conf/{self._outer}/proxy_arp").write_text("1")
+        try:
+            Path(f"/proc/sys/net/ipv4/conf/{self._outer}/proxy_arp").write_text("1")
+        except OSError as why:
+            raise PxeBootError(f"cannot answer ARP for others on {self._outer}: {why.strerror}") from None
         devices.set_up(self._outer)
         if _FORWARDS.read_text().strip() != "1":
             self._request.log(

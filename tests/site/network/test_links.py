@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.ground import BRIDGE, MAC, SERVER, Run, Site, servers
+from tests.support.ground import BRIDGE, MAC, SERVER, Run, Site, servers, tools
 from tests.support.ground.net import HOST, command
 from tests.support.ground.servers import ADDRESS, Offer
 from tests.support.ground.simple import check_simple, kernel_of, serve, tree
@@ -252,3 +255,52 @@ class TestFirewall:
         site.ip(f"addr add {HOST}/24 dev {BRIDGE}")
         inside(site.hyp, "iptables", "-P", "FORWARD", "DROP")
         check_simple(site, site.boot("--link", "host"))
+
+
+LOSES_ITS_PROCESS = """
+import json, subprocess, sys, time
+from pathlib import Path
+from pypxeboot.errors import PxeBootError
+from pypxeboot.guest import Guest
+from pypxeboot.links import devices
+from pypxeboot.links.link import AttachRequest
+from pypxeboot.links.select import link_for
+where, mode, moment = sys.argv[1:]
+client = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE)
+client.stdout.readline()
+add_pair, write_text = devices.add_pair, Path.write_text
+def lose_the_pair():
+    client.kill()
+    client.wait()
+    while devices.find(outer) is not None:
+        time.sleep(0.01)
+def add(ours, *arguments):
+    global outer
+    outer = ours[0]
+    add_pair(ours, *arguments)
+    if moment == "made":
+        lose_the_pair()
+def write(path, text):
+    lose_the_pair()
+    return write_text(path, text)
+devices.add_pair, Path.write_text = add, write
+link = link_for(AttachRequest(Guest("52:54:00:00:00:01", **json.loads(where)), 0, print), mode)
+try:
+    link.join(client.pid, time.monotonic() + 30)
+except PxeBootError as why:
+    print("told:", why.message)
+link.leave()
+"""
+
+
+@pytest.mark.parametrize("moment", ["made", "set up"])
+@pytest.mark.parametrize(("where", "mode"), [({"bridge": BRIDGE}, "veth"), ({"interface": "up0"}, "routed")])
+def test_a_client_that_ends_while_it_is_joined(
+    site: Site, where: dict[str, str], mode: str, moment: str
+) -> None:
+    """Its namespace takes the pair with it: an error of the link, whenever that is, and so of the client."""
+    site.ip("link add up0 type veth peer name far0", "addr add 10.9.0.1/24 dev up0", "link set up0 up")
+    argv = ["ip", "netns", "exec", site.hyp, sys.executable, "-c", LOSES_ITS_PROCESS]
+    argv += [json.dumps(where), mode, moment]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, env=tools.ENVIRONMENT)
+    assert done.returncode == 0 and done.stdout.startswith("told: "), done

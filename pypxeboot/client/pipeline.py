@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from typing import Optional, Protocol, Union
+from typing import Optional, Protocol, TypeVar, Union
 
 from pypxeboot import bootsource
 from pypxeboot.bootsource import BootRequest, BootSource, Kind
@@ -57,6 +57,7 @@ from pypxeboot.url import Location
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 
 # What a boot file with the name of a program may be all the same. An ipxe.lkrn is made as a Linux kernel is.
 _SCRIPTS = frozenset({Kind.IPXE})
@@ -421,11 +422,16 @@ def _columns(menu: BootMenu, at: int) -> Entries:
         initrds=tuple([_parts(entry) for entry in entries]),
         cmdline=tuple([entry.cmdline for entry in entries]),
         default=tuple([entry.label is not None and entry.label == menu.default for entry in entries]),
-        modules=tuple([_module_reports(entry) if entry.modules else () for entry in entries]),
-        dtb=tuple([None if entry.dtb is None else str(entry.dtb) for entry in entries]),
-        menu=tuple([entry.menu for entry in entries]),
-        meaning=tuple([printable(entry.meaning) if entry.meaning else "" for entry in entries]),
+        modules=_unless_empty([_module_reports(entry) if entry.modules else () for entry in entries]),
+        dtb=_unless_empty([None if entry.dtb is None else str(entry.dtb) for entry in entries]),
+        menu=_unless_empty([entry.menu for entry in entries]),
+        meaning=_unless_empty([printable(entry.meaning) if entry.meaning else "" for entry in entries]),
     )
+
+
+def _unless_empty(column: list[T]) -> tuple[T, ...]:
+    """Return a column, which need not be sent if there is nothing in it."""
+    return tuple(column) if any(column) else ()
 
 
 def _module_reports(entry: Entry) -> tuple[str, ...]:

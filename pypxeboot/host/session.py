@@ -206,7 +206,8 @@ class _Session:
                 raise self._no_result() from None
             placed = time.monotonic()
             told = self._serve()
-        self._process.stop()  # from here on its files are nobody's but the host side's
+        if self._entries is None:  # a list has no files, and its client may end while the link is removed
+            self._process.stop()  # from here on its files are nobody's but the host side's
         self.leave_terminal()  # and Ctrl-C is a signal
         self._files.reclaim()
         if policy is not None:

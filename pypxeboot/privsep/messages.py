@@ -11,6 +11,8 @@ from pypxeboot.picture import Terminal
 from pypxeboot.result import ListedEntry, Outcome
 from pypxeboot.schema import SchemaError
 
+_DEFAULTS = {name: (getattr(ListedEntry, name),) for name in ("modules", "dtb", "menu", "meaning")}
+
 MAX_LISTED = 4 << 20  # bytes of Entries, but for the last message; 10,000 entries take 2 MiB
 
 
@@ -113,8 +115,8 @@ class Entries:
     """Client to host: the next entries of the list, a column for each field of :class:`ListedEntry`.
 
     Ten thousand entries come in pieces, which the host side reads while the client describes the next; and a
-    column is checked faster than its values in as many objects. Raises SchemaError for columns of different
-    lengths.
+    column is checked faster than its values in as many objects. One that has a default there may be empty,
+    where all have it. Raises SchemaError for columns of different lengths.
     """
 
     label: tuple[str, ...]
@@ -138,7 +140,8 @@ class Entries:
         return map(ListedEntry, *self._columns())
 
     def _columns(self) -> list[tuple[Any, ...]]:
-        return [getattr(self, name) for name in field_names(ListedEntry)]
+        count = len(self.label)
+        return [getattr(self, name) or _DEFAULTS.get(name, ()) * count for name in field_names(ListedEntry)]
 
 
 @dataclass(frozen=True)

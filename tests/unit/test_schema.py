@@ -197,6 +197,13 @@ ROWS = (
 )
 
 
+def test_columns_of_defaults_need_not_cross() -> None:
+    bare = through_json(entries(ROWS[1:2] * 3))
+    whole = unpack(Entries, bare)
+    short = unpack(Entries, {**bare, "modules": [], "dtb": [], "menu": [], "meaning": []})
+    assert [*short.rows()] == [*whole.rows()] == [*ROWS[1:2] * 3]
+
+
 def entries(rows: Sequence[ListedEntry]) -> Entries:
     return Entries(*zip(*[[getattr(row, name) for name in field_names(ListedEntry)] for row in rows]))
 
@@ -228,6 +235,8 @@ WRONG_COLUMNS: dict[str, Any] = {
     "number-for-bool": {"default": [0, 1, 0]},
     "a-label-more": {"label": ["a", "b", "c", "d"]},
     "a-path-less": {"menu": [[], []]},
+    "no-title": {"title": []},
+    "no-label": {"label": []},
     "unknown-column": {"path": ["/x", "/x", "/x"]},
 }
 

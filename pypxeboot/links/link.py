@@ -166,9 +166,8 @@ class Link:
         outer, inside = self._outer, (inner.INNER, self._request.guest.mac)
         self._undo.append(lambda: devices.remove(outer))
         devices.add_pair((outer, HOST_END_MAC), inside, pid, self.mtu)
-        # No router solicitations from a port of the bridge. A kernel without IPv6 sends none; if the pair went
-        # with its process, what follows says so.
-        with suppress(FileNotFoundError):
+        # No router solicitations from a port of the bridge. A kernel without IPv6 sends none.
+        with suppress(FileNotFoundError):  # or the pair went with its process, and what follows says so
             Path(f"/proc/sys/net/ipv6/conf/{outer}/disable_ipv6").write_text("1")
 
     def _await_mac(self, find_mac: Callable[[], Optional[str]], deadline: float) -> None:

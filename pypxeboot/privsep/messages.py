@@ -11,7 +11,9 @@ from pypxeboot.picture import Terminal
 from pypxeboot.result import ListedEntry, Outcome
 from pypxeboot.schema import SchemaError
 
-_DEFAULTS = {name: (getattr(ListedEntry, name),) for name in ("modules", "dtb", "menu", "meaning")}
+_DEFAULTS = {
+    name: (getattr(ListedEntry, name),) for name in field_names(ListedEntry) if hasattr(ListedEntry, name)
+}
 
 MAX_LISTED = 4 << 20  # bytes of Entries, but for the last message; 10,000 entries take 2 MiB
 

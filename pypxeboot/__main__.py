@@ -25,8 +25,11 @@ def run() -> None:
         try:
             options.parse(argv)  # it ends here
         except HandoverError as why:
-            sys.stderr.write(f"pypxeboot: error: {why.message}\n")
-            sys.exit(why.code)
+            from pypxeboot.commands import command
+            from pypxeboot.privsep import logs
+
+            logs.configure(logs.least(argv))
+            sys.exit(command.report_failure(why))
     from pypxeboot.config import max_boots
     from pypxeboot.host import early
 

@@ -19,26 +19,27 @@ from tests.support.samples.plans import LIBXL_END, LIBXL_OUT, MAC, ONE, plan
 
 
 def run(*argv: str, **changed: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pypxeboot", *argv],
-        **{"capture_output": True, "text": True, "timeout": 60, "stdin": subprocess.DEVNULL, **changed},
-        env=tools.ENVIRONMENT,
-    )
+    usual: dict[str, Any] = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "stdin": subprocess.DEVNULL,
+    }
+    words = {**usual, "text": True, "timeout": 60, "env": tools.ENVIRONMENT, **changed}
+    return subprocess.run([sys.executable, "-m", "pypxeboot", *argv], **words)
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], ["doctor", "--help"], ["-q", "--help"]])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_help_that_nobody_takes(argv: list[str], unbuffered: str) -> None:
-    words = [sys.executable, "-m", "pypxeboot", *argv]
     env = {**tools.ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=env)
+        done = run(*argv, stdout=full, env=env)
     assert done.returncode == 9
     assert done.stderr == "pypxeboot: error: cannot write to standard output: No space left on device\n"
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as gone:
-        done = subprocess.run(words, stdout=gone, stderr=subprocess.PIPE, text=True, timeout=60, env=env)
+        done = run(*argv, stdout=gone, env=env)
     assert (done.returncode, done.stderr) == (0, ""), "who has seen enough"
 
 
